@@ -1,0 +1,1 @@
+"""smtpsweep: a network-wide SMTP banner scanner."""

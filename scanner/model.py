@@ -1,0 +1,167 @@
+"""The words of the program: what flows from stage to stage.
+
+Everything here is frozen and has no behaviour beyond derived values. Unknown is `None`; the docstrings say when.
+Bytes that came from a peer are called `raw` and stay bytes until a record is encoded; text made from them is
+printable ASCII with every other byte written as `\\xNN` (see `scanner.smtp`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Status(StrEnum):
+    """How the visit to one target ended. A closed list: one of these for every planned target.
+
+    `answered` statuses are worth a record by default; the others only with `--all`.
+    """
+
+    READY = "ready"  # a complete greeting with code 220
+    BUSY = "busy"  # a complete greeting with code 421
+    REJECTED = "rejected"  # a complete greeting with a 5xx code: 554, 521, 550, 556 ...
+    TEMPORARY = "temporary"  # a complete greeting with another 4xx code
+    MALFORMED = "malformed"  # bytes, but no SMTP reply: no code, mixed classes, over a limit
+    NOT_SMTP = "not_smtp"  # another protocol: SSH, HTTP, TLS alert, FTP, IMAP, POP3 ...
+    SILENT = "silent"  # connected, and not one byte before the greeting deadline
+    CUT = "cut"  # closed by the server inside the greeting
+    CLOSED = "closed"  # closed by the server before any byte
+    SLOW = "slow"  # idle or total deadline inside the greeting: a tarpit
+    RESET = "reset"  # reset by the server after the connection was made
+    REFUSED = "refused"  # the connection was refused (RST to the SYN)
+    CONNECT_TIMEOUT = "connect_timeout"  # no answer to the connection attempt
+    UNREACHABLE = "unreachable"  # ICMP unreachable, or no route
+    EXCLUDED = "excluded"  # on an exclusion list: never visited
+    BUG = "bug"  # our own failure; the trace is in the log
+
+    @property
+    def answered(self) -> bool:
+        """Whether something at the address accepted the connection, so that a record is worth keeping."""
+        return self not in _UNANSWERED
+
+
+_UNANSWERED = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE, Status.EXCLUDED})
+
+
+class Target(NamedTuple):
+    """One address and port to visit.
+
+    `position` is the place in this run's order (0, 1, 2 ...), the key of retries, checkpoint and acknowledgement.
+    `host` is the name the user gave that resolved to the address, else None.
+    A named tuple, not a dataclass: a sweep makes one for each address, most of them dark.
+    """
+
+    position: int
+    ip: str
+    port: int
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the engine brings back from one target: bytes and times, or a status that needs no bytes.
+
+    `status` is None when a whole greeting was read or a reading limit was hit: then `raw` decides.
+    Otherwise it says how the visit ended, and `raw` holds what had arrived until then (often nothing).
+    `started_at` is wall time (Unix seconds); the `..._s` are seconds since the connection was started, None where
+    that moment never came. `tries` counts connections, retries included. `error` names the errno, for people.
+    """
+
+    target: Target
+    status: Status | None
+    raw: bytes
+    started_at: float
+    connect_s: float | None
+    first_byte_s: float | None
+    total_s: float
+    tries: int = 1
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A server's first words, parsed. Any bytes make a Greeting: what is odd about them is in `flags`.
+
+    `raw` are the bytes up to and including the last line end of the greeting. `text` and `lines` are escaped,
+    reversible, printable ASCII: `text` the whole greeting without its last line end, `lines` what follows the code
+    on each line. `code` is None when no line begins with a reply code. `hostname` is the first word when it can be a
+    host name or an address literal. `server_time` is ISO 8601 with offset, None when the greeting names no date we can
+    read. `enhanced_code` (RFC 3463) is read after 4xx and 5xx codes only. `status` is what these bytes alone mean:
+    READY, BUSY, REJECTED, TEMPORARY, MALFORMED or NOT_SMTP.
+    """
+
+    raw: bytes
+    text: str
+    lines: tuple[str, ...]
+    code: int | None
+    hostname: str | None
+    esmtp: bool
+    server_time: str | None
+    enhanced_code: str | None
+    flags: tuple[str, ...]
+    truncated: bool
+    complete: bool
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """Which software a greeting names, each part of a version in its own field; what it does not say is None.
+
+    `product_line` tells relatives apart that share a code base ("Sendmail", "Sentrion", "Switch", "SMI").
+    `version` decides which code runs; `config_version` is what the configuration was built from
+    (Sendmail's `binary/config`). `patch` is a vendor's patch level (`p3`, `PHNE_14041`), `vendor_tag` a suffix of the
+    version (`+Sun`), `package` a distribution's revision (`Debian-2+deb12u2`). `confidence` is 0 to 1: a greeting is
+    a claim that its owner can edit. `evidence` is the id of the rule that decided.
+    """
+
+    product: str
+    vendor: str | None = None
+    product_line: str | None = None
+    version: str | None = None
+    config_version: str | None = None
+    patch: str | None = None
+    vendor_tag: str | None = None
+    build: str | None = None
+    package: str | None = None
+    os: str | None = None
+    os_version: str | None = None
+    cpe: str | None = None
+    method: str = "banner"
+    confidence: float = 0.0
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that follows from what was seen, with what it rests on."""
+
+    id: str
+    severity: str
+    title: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One visited target, as it is written out (schema `smtpsweep.record/1`, see `scanner.record`).
+
+    `event_id` is the same whenever the same scan visits the same target, so that a reader can drop what a resumed
+    run repeats. `observed_at` is wall time in Unix seconds. Times in `timing` are seconds, None where not reached.
+    """
+
+    scan_id: str
+    event_id: str
+    observed_at: float
+    ip: str
+    port: int
+    host: str | None
+    status: Status
+    connect_s: float | None
+    first_byte_s: float | None
+    total_s: float
+    tries: int = 1
+    greeting: Greeting | None = None
+    software: Software | None = None
+    disclosure: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None

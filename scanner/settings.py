@@ -1,0 +1,79 @@
+"""Every setting of a sweep in one frozen object, with gentle defaults and one place that checks them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from scanner.errors import SettingsError
+
+#: Connections started a second. A /16 takes about two minutes; no link or firewall notices.
+DEFAULT_RATE = 500.0
+#: Connections started a second towards one /24 (IPv4) or /64 (IPv6).
+DEFAULT_SUBNET_RATE = 50.0
+#: Connections being made at the same time (SYN sent, no answer yet).
+DEFAULT_CONCURRENCY = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to sweep. Times are seconds; a rate of 0 means no limit.
+
+    A connection that is *connecting* counts against `concurrency`; one that waits for a slow greeting costs only a
+    descriptor and is bounded by the descriptors this process may open.
+    Servers pause before they greet: Sendmail's `greet_pause` 1 to 20 s, Postfix's postscreen 6 s; RFC 5321
+    (4.5.3.2.1) allows five minutes.
+    """
+
+    ports: tuple[int, ...] = (25,)
+    rate: float = DEFAULT_RATE
+    subnet_rate: float = DEFAULT_SUBNET_RATE
+    concurrency: int = DEFAULT_CONCURRENCY
+    connect_timeout_s: float = 5.0
+    greeting_timeout_s: float = 30.0
+    idle_timeout_s: float = 20.0
+    total_timeout_s: float = 60.0
+    quit_timeout_s: float = 2.0
+    grace_s: float = 5.0
+    retries: int = 1
+    retry_delay_s: float = 10.0
+    passive: bool = False
+    source_address: str | None = None
+    seed: int = 0
+    shard: int = 0
+    shards: int = 1
+    all_statuses: bool = False
+    max_greeting_bytes: int = 8192
+    max_greeting_lines: int = 100
+    confirm_large: bool = False
+
+    def validated(self) -> Self:
+        """Return self when every value makes sense.
+
+        Raises:
+            SettingsError: for the first value that does not, naming its command-line option.
+        """
+        for problem in self._problems():
+            raise SettingsError(problem)
+        return self
+
+    def _problems(self) -> list[str]:
+        positive = {
+            "--connect-timeout": self.connect_timeout_s,
+            "--greeting-timeout": self.greeting_timeout_s,
+            "--idle-timeout": self.idle_timeout_s,
+            "--total-timeout": self.total_timeout_s,
+            "--concurrency": self.concurrency,
+        }
+        not_negative = {"--rate": self.rate, "--subnet-rate": self.subnet_rate, "--retries": self.retries}
+        return [
+            *(f"{name} {value:g}: must be more than 0" for name, value in positive.items() if not value > 0),
+            *(f"{name} {value:g}: must be 0 or more" for name, value in not_negative.items() if not value >= 0),
+            *(f"--port {port}: must be 1 to 65535" for port in self.ports if not 1 <= port <= 65535),
+            *(["--port: at least one is needed"] if not self.ports else []),
+            *(["--port: given twice"] if len(set(self.ports)) != len(self.ports) else []),
+            *(
+                [f"--shard {self.shard + 1}/{self.shards}: must be K/N with K from 1 to N"]
+                if not 0 <= self.shard < self.shards
+                else []
+            ),
+            *([f"--seed {self.seed}: must be 0 to 2**64-1"] if not 0 <= self.seed < 2**64 else []),
+        ]
