@@ -1,1 +1,32 @@
-"""."""
+"""From what the user names to targets in order: text, ranges, permutation, schedule, progress."""
+
+from scanner.targets.permutation import Permutation
+from scanner.targets.progress import Progress
+from scanner.targets.ranges import Ranges
+from scanner.targets.schedule import Schedule, shard_share
+from scanner.targets.spec import (
+    ALWAYS_EXCLUDED,
+    COMMAND_LINE,
+    LARGE,
+    Source,
+    Spec,
+    Where,
+    parse_spec,
+    require_confirmation,
+)
+
+__all__ = [
+    "ALWAYS_EXCLUDED",
+    "COMMAND_LINE",
+    "LARGE",
+    "Permutation",
+    "Progress",
+    "Ranges",
+    "Schedule",
+    "Source",
+    "Spec",
+    "Where",
+    "parse_spec",
+    "require_confirmation",
+    "shard_share",
+]

@@ -1,0 +1,41 @@
+"""Check host names before anyone asks the DNS for them.
+
+RFC 952 and RFC 1123 (2.1): labels of letters, digits and hyphens, at most 63 octets each and 253 in all; the last one
+is not a number, so that a mistyped address is never taken for a name. Internationalised names become their ASCII
+form by the standard library's IDNA 2003 codec. The four characters that IDNA 2008 (RFC 5894, 7.2) reads as another name
+are refused: visiting someone else's host is worse than asking for the `xn--` form.
+"""
+
+import re
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_MAX_NAME = 253
+_DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # sharp s, final sigma, zero-width non-joiner and joiner
+
+
+def parse_host_name(text: str) -> str:
+    """Return the name in lower-case ASCII, without a final dot.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    if len(text) > _MAX_NAME + 1:
+        raise ValueError(f"a host name has {_MAX_NAME} characters at most")
+    name = (text if text.isascii() else _ascii_form(text)).lower().removesuffix(".")
+    if len(name) > _MAX_NAME:
+        raise ValueError(f"a host name has {_MAX_NAME} characters at most")
+    labels = name.split(".")
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("neither an address, a network, a range nor a host name")
+    if labels[-1].isdigit():
+        raise ValueError("neither an address nor a host name (a name does not end in a number)")
+    return name
+
+
+def _ascii_form(text: str) -> str:
+    if not _DEVIATIONS.isdisjoint(text):
+        raise ValueError("old and new IDNA read this as different names: write its xn-- form")
+    try:
+        return text.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError("not an internationalised host name: write its xn-- form") from None

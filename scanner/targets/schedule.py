@@ -1,0 +1,157 @@
+"""The order of a run: which target comes at which position, for one shard of one sweep.
+
+Order is arithmetic, not state. A sweep of A addresses on P ports has n = A x P indices, shuffled by the seed's
+permutation; a shard takes every m-th position of that order. So a target is a function of its position: shards need
+no coordination, a retry or a resumed run needs the position only, and memory does not depend on n.
+
+Left out: what is excluded (subtracted from the ranges before), pacing, and what became of a target (`Progress`).
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.errors import InputError, StateError
+from scanner.model import Target
+from scanner.targets.permutation import MAX_N, Permutation
+from scanner.targets.progress import Progress
+from scanner.targets.ranges import Ranges
+
+#: Targets computed at once: enough to make numpy's cost per call vanish, few enough to take a millisecond or two.
+BLOCK = 2048
+
+# Target(...) for a tuple of its fields, without Python code between: a third of the time of calling Target.
+_target = partial(tuple.__new__, Target)
+
+
+class Schedule:
+    """The targets of shard `shard` (0 to shards-1) in order, each as position, address, port and host name.
+
+    Args:
+        ranges: the addresses to visit.
+        ports: the ports to visit at each address.
+        seed: chooses the order, 0 to 2**64-1.
+        shard: which share of the order is ours; `shards` is how many shares there are.
+        shards: the same for all shards of one sweep.
+        hosts: address -> the name that the user gave for it.
+        progress: positions already done, which `take` leaves out. It is read as blocks are computed, not changed.
+
+    Raises:
+        InputError: when the sweep has more than 2**63 targets.
+        StateError: when `progress` knows positions that this sweep does not have.
+        ValueError: when shard, shards or ports make no sense; the settings have refused those before.
+    """
+
+    def __init__(
+        self,
+        ranges: Ranges,
+        *,
+        ports: tuple[int, ...],
+        seed: int,
+        shard: int,
+        shards: int,
+        hosts: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        total = ranges.count * len(ports)
+        if not ports:
+            raise ValueError("a schedule needs at least one port")
+        if total > MAX_N:
+            raise InputError(f"{total} targets are more than 2**63: visit less at once")
+        self.planned = shard_share(total, shard, shards)
+        if progress is not None and progress.high_water > self.planned:
+            raise StateError(
+                f"the state knows position {progress.high_water - 1}, but this run has {self.planned} targets: "
+                "it belongs to another sweep"
+            )
+        self._ranges = ranges
+        self._ports = ports
+        self._shard = shard
+        self._shards = shards
+        self._hosts = hosts or {}
+        self._progress = Progress() if progress is None else progress
+        self._permutation = Permutation(total, seed)
+        self._cursor = self._progress.low_water  # the first position that no block was computed for
+        self._ready: list[Target] = []  # the current block, of which `_served` were handed out
+        self._served = 0
+
+    def __repr__(self) -> str:
+        return f"<Schedule: shard {self._shard + 1}/{self._shards}, at {self.next_position:,} of {self.planned:,}>"
+
+    @property
+    def next_position(self) -> int:
+        """The position `take` continues with: all below it were handed out or are done. `planned` at the end."""
+        self._fill()
+        return self._ready[self._served].position if self._ready else self.planned
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `take` has nothing more to give."""
+        self._fill()
+        return not self._ready
+
+    def take(self, n: int) -> list[Target]:
+        """Return the next targets in order, `n` at most, none that is done; an empty list means the end."""
+        taken: list[Target] = []
+        while len(taken) < n and not self.exhausted:
+            chunk = self._ready[self._served : self._served + n - len(taken)]
+            self._served += len(chunk)
+            taken += chunk
+        return taken
+
+    def target(self, position: int) -> Target:
+        """Return the target at a position, done or not.
+
+        Raises:
+            IndexError: when `position` is not 0 to planned-1.
+        """
+        if not 0 <= position < self.planned:
+            raise IndexError(f"position {position} of {self.planned}")
+        # i = p * m + k for position p of shard k of m; then as in `_targets`
+        port, address = divmod(self._permutation[position * self._shards + self._shard], self._ranges.count)
+        ip = self._ranges.pick(address)
+        return Target(position, ip, self._ports[port], self._hosts.get(ip))
+
+    def _fill(self) -> None:
+        """Compute blocks until one holds a target not handed out yet, or until the end."""
+        while self._served == len(self._ready):
+            if self._cursor >= self.planned:
+                self._ready, self._served = [], 0
+                return
+            stop = min(self._cursor + BLOCK, self.planned)
+            self._ready = self._targets(self._progress.pending(self._cursor, stop))
+            self._served = 0
+            self._cursor = stop
+
+    def _targets(self, positions: NDArray[np.uint64]) -> list[Target]:
+        # Position p of shard k of m is place i = p * m + k of the whole order, and place i holds index j = permute(i).
+        indices = self._permutation.many(positions * np.uint64(self._shards) + np.uint64(self._shard))
+        # Index j is address j mod A on port number j div A.
+        ports, addresses = np.divmod(indices, np.uint64(self._ranges.count))
+        ips = self._ranges.pick_many(addresses)
+        several = len(self._ports) > 1
+        fields = zip(
+            positions.tolist(),
+            ips,
+            map(self._ports.__getitem__, ports.tolist()) if several else repeat(self._ports[0]),
+            map(self._hosts.get, ips) if self._hosts else repeat(None),
+            strict=False,  # what is repeated has no end
+        )
+        return list(map(_target, fields))
+
+
+def shard_share(total: int, shard: int, shards: int) -> int:
+    """Return how many of 0..total-1 belong to a shard, that is, have i % shards == shard.
+
+    Raises:
+        ValueError: when there is no such shard or `total` is negative.
+    """
+    if not 0 <= shard < shards:
+        raise ValueError(f"shard {shard} of {shards}")
+    if total < 0:
+        raise ValueError(f"total is {total}")
+    # The members are shard, shard + shards, ...: as many as multiples of shards fit into total - shard, rounded up.
+    return (total - shard + shards - 1) // shards
