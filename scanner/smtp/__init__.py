@@ -1,1 +1,22 @@
-"""."""
+"""Read SMTP greetings from bytes: no input, no output, no clock; any bytes are valid input."""
+
+from scanner.smtp.dates import maybe_server_time
+from scanner.smtp.escape import escape, unescape
+from scanner.smtp.grammar import Flag
+from scanner.smtp.greeting import interpret_reply, parse_greeting
+from scanner.smtp.reply import Ending, GreetingReader, Line, Reading, Reply, is_whole_greeting
+
+__all__ = [
+    "Ending",
+    "Flag",
+    "GreetingReader",
+    "Line",
+    "Reading",
+    "Reply",
+    "escape",
+    "interpret_reply",
+    "is_whole_greeting",
+    "maybe_server_time",
+    "parse_greeting",
+    "unescape",
+]

@@ -1,0 +1,257 @@
+"""Say what a greeting says: bytes in, a `Greeting` out, whatever the bytes are.
+
+`reply.py` finds where a greeting ends; here its lines are read. Nearly every mail server sends one plain line, "220 "
+and printable ASCII, so that case has a path of its own that does only what it needs; the general path gives exactly
+the same answer, and tests hold both together.
+
+`code` is that of the final line, as RFC 5321 4.2.1 reads a reply, or the first one of a cut greeting. `status` follows
+its first digit (4.2.1: what a client does not expect, it treats by class): any complete 2yz is READY, flagged unless
+it is 220; 3yz answers nothing we asked, so it is MALFORMED. Codes of two classes in one reply contradict each other:
+MALFORMED, although postscreen's drop action does it on purpose ("220-teaser", "521 ..."); `code` still tells.
+Bytes that are cut are MALFORMED by themselves; who knows how the connection ended can say more.
+"""
+
+from typing import Final
+
+from scanner.model import Greeting, Status
+from scanner.smtp.dates import maybe_server_time
+from scanner.smtp.escape import escape, is_plain
+from scanner.smtp.grammar import (
+    ADDRESS_LITERAL,
+    CONTROL_BYTES,
+    ENHANCED_CODE,
+    ESMTP,
+    HOST_NAME,
+    IPV4,
+    LINE_END,
+    MASK,
+    MASK_CHARACTERS,
+    MAX_BYTES,
+    MAX_HOST_NAME,
+    MAX_LINE_OCTETS,
+    MAX_LINES,
+    NO_HOST_NAME,
+    PROTOCOL_NEXT,
+    REGULAR,
+    Flag,
+)
+from scanner.smtp.other_protocols import is_other_service
+from scanner.smtp.reply import Ending, GreetingReader, Line, Reply
+
+#: What the last bytes of a line's end tell; CR LF, and a line that does not end, tell nothing.
+_LINE_END_FLAGS: Final = {b"\n": (Flag.LF_ONLY.value,), b"\r\r\n": (Flag.CR_CR_LF.value,)}
+
+#: RFC 5321 4.3.2 lets a greeting say 220, or refuse.
+_UNEXPECTED_CODES: Final = frozenset(range(200, 400)) - {220}
+
+
+def parse_greeting(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> Greeting:
+    """Read a greeting from everything that a server sent until its greeting was over. Raises nothing.
+
+    Args:
+        raw: the bytes; where they end, the server is taken to have ended.
+        max_bytes: read no more of them than this.
+        max_lines: a greeting with more lines than this is malformed.
+    """
+    if raw.startswith(b"220 ") and raw.endswith(b"\r\n") and 6 < len(raw) <= MAX_LINE_OCTETS and len(raw) <= max_bytes:
+        body = raw[:-2]
+        if is_plain(body):
+            text = body.decode("ascii")
+            words = text[4:]
+            if not (MASK in words or words.isspace()):
+                return _plain_greeting(raw, text, words)
+    reader = GreetingReader(max_bytes, max_lines)
+    reader.receive_data(raw)
+    reply = reader.end()
+    return interpret_reply(reply, trailing=reply.complete and len(raw) > len(reply.raw))
+
+
+def interpret_reply(reply: Reply, *, trailing: bool = False) -> Greeting:
+    """Read the lines of a greeting that a `GreetingReader` gave; `trailing` says that bytes came after it."""
+    raw, lines = reply.raw, reply.lines
+    # Patterns are for text; Latin-1 gives every byte one character and is plain ASCII's own decoding.
+    texts = [line.text.decode("latin-1") for line in lines]
+    code = _maybe_code(reply)
+    hostname = _maybe_greeting_name(lines, texts)
+    esmtp = any(map(_says_esmtp, texts))
+    status = _status(reply, code, "" if esmtp else " ".join(_without_hostname(text, hostname) for text in texts))
+    flags = _reply_flags(reply, texts, trailing=trailing)
+    if REGULAR.fullmatch(raw) is None:
+        flags |= _line_flags(lines) | _byte_flags(raw)
+    return Greeting(
+        raw,
+        escape(_without_line_end(raw)),
+        tuple(escape(line.text) for line in lines),
+        code,
+        None if status is Status.NOT_SMTP and hostname and "." not in hostname else hostname,
+        esmtp,
+        next((time for time in map(maybe_server_time, texts) if time is not None), None),
+        _maybe_enhanced_code(lines, texts),
+        tuple(sorted(flags)),
+        truncated=reply.truncated,
+        complete=reply.complete,
+        status=status,
+    )
+
+
+def _plain_greeting(raw: bytes, text: str, words: str) -> Greeting:
+    """Read one line "220 words", where no flag can apply: what `interpret_reply` does, without its questions."""
+    hostname = _maybe_hostname(words, 220)
+    esmtp = _says_esmtp(words)
+    status = Status.READY
+    if not esmtp and is_other_service(220, _without_hostname(words, hostname)):
+        status = Status.NOT_SMTP
+        if hostname and "." not in hostname:
+            hostname = None
+    server_time = maybe_server_time(words)
+    return Greeting(
+        raw, text, (words,), 220, hostname, esmtp, server_time, None, (), truncated=False, complete=True, status=status
+    )
+
+
+def _maybe_code(reply: Reply) -> int | None:
+    codes = [line.code for line in reply.lines if line.code is not None]
+    if not codes:
+        return None
+    return codes[-1] if reply.complete else codes[0]
+
+
+def _first_with_code(lines: tuple[Line, ...]) -> int:
+    return next((index for index, line in enumerate(lines) if line.code is not None), 0)
+
+
+def _greets_again(lines: tuple[Line, ...]) -> bool:
+    """Tell whether a reply begins with 220- and ends with a line 220."""
+    return (
+        len(lines) > 1 and lines[_first_with_code(lines)].code == 220 and lines[-1].code == 220 and lines[-1].is_final
+    )
+
+
+def _maybe_greeting_name(lines: tuple[Line, ...], texts: list[str]) -> str | None:
+    """Return the host name on the first line with a code, or else on the last one, when that greets again."""
+    first = _first_with_code(lines)
+    code = lines[first].code if lines else None
+    if code is None:
+        return None
+    hostname = _maybe_hostname(texts[first], code, alone=lines[first].separator == b"-")
+    return _maybe_certain_hostname(texts[-1]) if hostname is None and _greets_again(lines) else hostname
+
+
+def _maybe_enhanced_code(lines: tuple[Line, ...], texts: list[str]) -> str | None:
+    matches = (ENHANCED_CODE.match(text) for line, text in zip(lines, texts, strict=True) if (line.code or 0) >= 400)
+    return next((match[1] for match in matches if match is not None), None)
+
+
+def _maybe_hostname(text: str, code: int, *, alone: bool = False) -> str | None:
+    """Return the first word when it can be a host name or an address literal.
+
+    A word without a dot is one after a 2yz code, where RFC 5321 puts the name, but not after 4yz and 5yz, where most
+    servers begin a sentence; there it takes the protocol's name behind it, or a continued line of its own (`alone`).
+    """
+    match = HOST_NAME.match(text)
+    if match is None:
+        match = ADDRESS_LITERAL.match(text)
+        return match and match[0]
+    name, end = match[0], match.end()
+    if "." in name:
+        is_name = len(name) <= MAX_HOST_NAME and (not _ends_in_number(name) or IPV4.fullmatch(name) is not None)
+        return name if is_name else None
+    if text.startswith(".", end) or NO_HOST_NAME.fullmatch(name) is not None:
+        return None
+    if code < 300 or (alone and end == len(text)) or PROTOCOL_NEXT.match(text, end) is not None:
+        return name
+    return None
+
+
+def _maybe_certain_hostname(text: str) -> str | None:
+    """Return the first word when it is a host name in any sentence: with dots, or followed by the protocol."""
+    return _maybe_hostname(text, 500)
+
+
+def _ends_in_number(name: str) -> bool:
+    return name[-1].isdigit() and name.rpartition(".")[2].isdigit()
+
+
+def _without_hostname(text: str, hostname: str | None) -> str:
+    """Leave out a host name with dots, so that ftp.example.com is not taken for a file server."""
+    return text.removeprefix(hostname) if hostname and "." in hostname else text
+
+
+def _is_masked(texts: list[str]) -> bool:
+    return any(MASK in text and MASK_CHARACTERS.fullmatch(text) is not None for text in texts)
+
+
+def _says_esmtp(text: str) -> bool:
+    return " ESMTP " in text or ESMTP.search(text) is not None
+
+
+def _status(reply: Reply, code: int | None, text: str) -> Status:
+    """Decide from the bytes alone; the order of the questions is that of certainty."""
+    if reply.ending is Ending.OTHER_PROTOCOL:
+        return Status.NOT_SMTP
+    if code is not None and code < 300 and is_other_service(code, text):
+        return Status.NOT_SMTP
+    classes = {line.code // 100 for line in reply.lines if line.code is not None}
+    if code is None or not reply.complete or len(classes) > 1:
+        return Status.MALFORMED
+    if code == 421:
+        return Status.BUSY
+    return {2: Status.READY, 4: Status.TEMPORARY, 5: Status.REJECTED}.get(code // 100, Status.MALFORMED)
+
+
+def _reply_flags(reply: Reply, texts: list[str], *, trailing: bool) -> set[str]:
+    """Return what is odd about the reply as a whole."""
+    lines, ending = reply.lines, reply.ending
+    codes = {line.code for line in lines if line.code is not None}
+    odd = (
+        (Flag.BARE_CODE, reply.complete and not texts[-1].strip(" \t")),
+        (Flag.MASKED, _is_masked(texts)),
+        (Flag.MIXED_CODES, len(codes) > 1),
+        (Flag.NO_CODE, not codes and ending is not Ending.OTHER_PROTOCOL),
+        (Flag.TEASER, _greets_again(lines) and _maybe_certain_hostname(texts[-1]) is not None),
+        (Flag.TOO_LONG, reply.truncated and ending is not Ending.TOO_MANY_LINES),
+        (Flag.TOO_MANY_LINES, ending is Ending.TOO_MANY_LINES),
+        (Flag.TRAILING_DATA, trailing),
+        (Flag.UNEXPECTED_CODE, not codes.isdisjoint(_UNEXPECTED_CODES)),
+        (Flag.UNTERMINATED, ending is Ending.EOF),
+    )
+    return {flag.value for flag, is_odd in odd if is_odd}
+
+
+def _line_flags(lines: tuple[Line, ...]) -> set[str]:
+    """Return what is odd about single lines. Regular lines have none of these."""
+    flags: set[str] = set()
+    uncoded = Flag.TEXT_BEFORE_CODE
+    for line in lines:
+        if line.code is not None:
+            uncoded = Flag.LINE_WITHOUT_CODE
+            if line.separator == b"\t":
+                flags.add(Flag.TAB_AFTER_CODE.value)
+            elif not line.separator and line.text:
+                flags.add(Flag.NO_SPACE_AFTER_CODE.value)
+        else:
+            flags.add(Flag.BLANK_LINE.value if line.is_blank else uncoded.value)
+        if b"\r" in line.text:
+            flags.add(Flag.BARE_CR.value)
+        if line.octets > MAX_LINE_OCTETS:
+            flags.add(Flag.LINE_TOO_LONG.value)
+        flags.update(_LINE_END_FLAGS.get(line.end[-3:], ()))
+    if uncoded is Flag.TEXT_BEFORE_CODE:
+        flags.discard(uncoded.value)  # no code follows: that is `no_code`
+    return flags
+
+
+def _byte_flags(raw: bytes) -> set[str]:
+    """Return which bytes are odd, wherever they stand. Regular lines have none of these."""
+    odd = (
+        (Flag.CONTROL_BYTES, CONTROL_BYTES.search(raw) is not None),
+        (Flag.EIGHT_BIT, not raw.isascii()),
+        (Flag.ESCAPE_SEQUENCE, b"\x1b" in raw),
+        (Flag.NUL, b"\x00" in raw),
+    )
+    return {flag.value for flag, is_odd in odd if is_odd}
+
+
+def _without_line_end(raw: bytes) -> bytes:
+    """Leave out one CR LF or LF at the end. More CRs than that stay: they are not the line end's."""
+    return raw.removesuffix(LINE_END).removesuffix(b"\r") if raw.endswith(LINE_END) else raw
