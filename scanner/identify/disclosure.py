@@ -1,0 +1,26 @@
+"""What a server gives away in its greeting, as a list of words that can be counted and compared.
+
+The list follows from the parsed greeting and the identified software; it is what an attacker learns by connecting.
+A product counts only when the greeting names it: one that was guessed from typical wording (a confidence below
+`NAMED`) is our knowledge, not the server's disclosure. The host name is left out: RFC 5321 (4.2) wants it there.
+"""
+
+from typing import Final
+
+from scanner.model import Greeting, Software
+
+#: From this confidence on a rule rests on the product's name in the text (see the scale in `scanner.identify.rules`).
+NAMED: Final = 0.7
+
+_FIELDS: Final = ("product", "version", "config_version", "patch", "build", "package", "os")
+
+
+def disclosure(greeting: Greeting, software: Software | None) -> tuple[str, ...]:
+    """Return what the greeting discloses.
+
+    The words and their order are fixed: product, version, config_version, patch, build, package, os, time.
+    """
+    told: tuple[str, ...] = ()
+    if software is not None and software.confidence >= NAMED:
+        told = tuple(name for name in _FIELDS if getattr(software, name) is not None)
+    return told if greeting.server_time is None else (*told, "time")

@@ -1,0 +1,106 @@
+"""The regular expressions of rules: short to write, and unable to take long on hostile text.
+
+A pattern may use fragments: `%{HOST}ESMTP Exim (?P<version>%{VERSION})`. It is matched from the beginning of a line of
+the greeting (never searched for), and these checks bound the work on a greeting of any content:
+
+- every repetition has an upper bound, so that its cost does not grow with the text (no `*`, `+` or `{n,}`);
+- no repetition holds another one, so that bounds do not multiply;
+- no bound is above `MAX_REPEAT`, and no pattern has more than `MAX_REPEATS` repetitions.
+
+Left out: patterns that need more. A form that a bounded pattern cannot read gets a grammar in code (see `sendmail`).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+#: RFC 5321 (4.5.3.1.2) lets a domain have 255 octets; nothing that identifies software is longer.
+MAX_REPEAT: Final = 255
+#: The longest shipped pattern has a third of this.
+MAX_REPEATS: Final = 60
+
+#: Fragments for every rule file; a file may define more in its `[fragments]` table.
+FRAGMENTS: Final = {
+    # The host name, which some servers leave out, with the space after it.
+    "HOST": r"(?:[^ \n]{1,255} {1,3}|)",
+    # Any first word, where one must be there.
+    "NAME": r"[^ \n]{1,255}",
+    # A version number: digits and dots, a digit at both ends.
+    "VERSION": r"[0-9][0-9.]{0,30}(?<=[0-9])",
+    # A version number with letters, underscores and dashes in it: 4.90_RC3, 2.8-20100306, 3.01a.
+    "RELEASE": r"[0-9][0-9A-Za-z._-]{0,40}(?<=[0-9A-Za-z])",
+    # The end of a word: what follows is not part of it.
+    "END": r"(?![0-9A-Za-z_-])",
+    # The end of a name in a sentence; a dot must end the sentence, else it is a host name.
+    "STOP": r"(?=$|[ ,;!(]|\.(?:$| ))",
+    # The first word of a date.
+    "DAY": r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)",
+}
+
+_FRAGMENT = re.compile(r"%\{([^{}]{1,40})\}")
+_TOKEN = re.compile(
+    r"""
+      (?P<literal> \\. | \[\^?\]?(?:\\.|[^\]\\])*\] )
+    | (?P<open> \((?:\?(?:P<\w+>|[:=!>]|<[=!]))? )
+    | (?P<close> \) )
+    | (?P<repeat> [*+] | \{[0-9]*,?[0-9]*\} | \? )
+    | .
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def compile_pattern(text: str, fragments: Mapping[str, str]) -> re.Pattern[str]:
+    """Compile a rule's pattern.
+
+    Raises:
+        ValueError: for an unknown fragment, an invalid expression, unnamed groups, or work without a bound.
+    """
+    expanded = _FRAGMENT.sub(lambda found: _fragment(found[1], fragments), text)
+    try:
+        pattern = re.compile(expanded, re.MULTILINE)
+    except re.error as error:
+        raise ValueError(f"the pattern is no regular expression: {error}") from error
+    if pattern.groups != len(pattern.groupindex):
+        raise ValueError("the pattern has a group without a name: write (?:...) or (?P<field>...)")
+    if pattern.match("") is not None:
+        raise ValueError("the pattern matches an empty greeting, so it matches every greeting")
+    _check_bounds(expanded)
+    return pattern
+
+
+def _fragment(name: str, fragments: Mapping[str, str]) -> str:
+    text = fragments.get(name, FRAGMENTS.get(name))
+    if text is None:
+        raise ValueError(f"the pattern uses an unknown fragment %{{{name}}}")
+    return text
+
+
+def _check_bounds(expanded: str) -> None:
+    """Walk over the pattern once, with one flag for each open group: whether it holds a repetition."""
+    holds = [False]
+    closed_holds = False
+    repeats = 0
+    for token in _TOKEN.finditer(expanded):
+        kind, text = token.lastgroup, token[0]
+        if kind == "repeat" and text != "?":
+            repeats += 1
+            _check_repeat(text, holds=closed_holds)
+            holds[-1] = True
+        elif kind == "open":
+            holds.append(False)
+        closed_holds = False
+        if kind == "close":
+            closed_holds = holds.pop()
+            holds[-1] = holds[-1] or closed_holds
+    if repeats > MAX_REPEATS:
+        raise ValueError(f"the pattern has {repeats} repetitions, more than {MAX_REPEATS}")
+
+
+def _check_repeat(text: str, *, holds: bool) -> None:
+    """Refuse one repetition; `holds` says that it is of a group which holds another one."""
+    bound = text.strip("{}").rpartition(",")[2]
+    if not bound.isdigit() or int(bound) > MAX_REPEAT:
+        raise ValueError(f"the repetition {text} has no upper bound up to {MAX_REPEAT}: write {{0,80}} or the like")
+    if holds and int(bound) > 1:
+        raise ValueError(f"the repetition {text} holds another repetition: their bounds would multiply")

@@ -1,0 +1,92 @@
+"""The grammar of Sendmail's version text: `8.14.7/8.13.8`, and what thirty years of vendors made of it.
+
+Sendmail greets with `$j Sendmail $v/$Z; $b`: host, binary version, slash, configuration version, date. Vendors added
+parts of their own, in any combination, so one regular expression a form would never end. Instead the rules
+(`rules/sendmail.toml`) find the text between the word Sendmail and the date, and this grammar takes it apart:
+
+    [OS "/"] ["UCB "] [LINE "-"] version [patch] ["+" or "-" tag] [" (PHNE_n)" | " - (Revision n)"] ["/" right]
+    right = UnixWare's or A/UX's own release | config ["/" package]
+
+    AIX5.1/8.11.6p2/8.11.0              os AIX 5.1, version 8.11.6, patch p2, config 8.11.0
+    8.9.3+Sun/8.9.1                     vendor tag +Sun: Solaris' own build
+    8.17.1.9/8.17.1.9/Debian-2+deb12u2  package Debian-2+deb12u2: Debian 12
+    8.8.6 (PHNE_14041)/8.7.1            patch PHNE_14041: a patch name that only HP-UX uses
+    8.8.7/UW7.1.0                       the right half is UnixWare 7.1.0, no configuration version
+
+The left number decides which code runs; the right one is the configuration as it is written, tag and all.
+Left out: what follows after a space (dates, remarks), and what a name alone would only suggest about the system.
+
+Sources: cf/README and RELEASE_NOTES of Sendmail (confSMTP_LOGIN_MSG, `$v`, `$Z`); greetings published in bug reports,
+mail archives and fingerprint databases.
+"""
+
+import re
+from collections.abc import Mapping
+
+_VERSIONS = re.compile(
+    r"""
+    (?: AIX (?P<os_version>[0-9][0-9.]{0,11}) / )?
+    (?: (?P<origin>UCB) [ ] )?
+    (?: (?:Sentrion-MTA|Sentrion|Switch|SMI) - )?
+    (?P<version> [0-9]{1,4} \.[0-9]{1,8} (?:\.[0-9]{1,8})? (?:\.[0-9]{1,8})? (?:\.[0-9]{1,8})?
+                 (?: \.? (?:Alpha|Beta|Gamma|RC) \.? [0-9]{0,3} )?
+                 (?: [a-z] (?![0-9a-z]) )? )
+    (?P<patch> [a-z]{1,2}[0-9]{1,3} )?
+    (?P<vendor_tag> [+-][^ /]{1,40} )?
+    (?: [ ]\( (?P<hp_patch>PHNE_[0-9]{1,6}) \) | [ ]-[ ]\( (?P<revision>Revision[ ][0-9.]{1,12}) \) )?
+    (?: / (?: UW (?P<unixware>[0-9][0-9.]{0,11})
+            | A/UX (?: [ ] (?P<aux>[0-9][0-9.]{0,11}) )? (?P<is_aux>)
+            | (?P<config_version>[^ /]{1,60}) (?: / (?P<package> (?:SuSE[ ]Linux[ ]|Debian[ ])? [^ /]{1,60} ) )? ) )?
+    (?= [ ,] | $ )
+    """,
+    re.VERBOSE,
+)
+_FIELDS = ("version", "config_version", "patch", "package")
+_PRE_RELEASE_OF_NEW_SERIES = re.compile(r"([0-9]+\.[0-9]+)\.0(\.?[A-Z].*)")
+_DEBIAN_RELEASE = re.compile(r"[+~]deb([0-9]{1,2})u")
+
+
+def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:
+    """Take apart what a rule captured: `versions` (the text after the word Sendmail) and `before` (a word before it).
+
+    Returns fields of `scanner.model.Software`, with `cpe_version` where NVD writes the version in another way; None
+    when the text does not begin with a version.
+    """
+    match = _VERSIONS.match(captured["versions"])
+    if match is None:
+        return None
+    parts = {name: value for name, value in match.groupdict().items() if value is not None}
+    fields: dict[str, str] = {name: parts[name] for name in _FIELDS if name in parts}
+    patch = parts.get("hp_patch") or parts.get("revision")
+    if patch is not None:
+        fields["patch"] = f"{parts['patch']} {patch}" if "patch" in parts else patch
+    tag = parts.get("vendor_tag") or parts.get("origin")
+    if tag is not None:
+        fields["vendor_tag"] = tag
+    fields.update(_system(parts, captured.get("before", "")))
+    # NVD files the betas of 8.12.0 under 8.12.
+    if beta := _PRE_RELEASE_OF_NEW_SERIES.fullmatch(fields["version"]):
+        fields["cpe_version"] = beta[1] + beta[2]
+    return fields
+
+
+def _system(parts: Mapping[str, str], before: str) -> dict[str, str]:
+    """Return `os` and `os_version` as far as the greeting settles them, the plainest statement first."""
+    package = parts.get("package", "")
+    is_debian = package.startswith("Debian") or before == "Debian"
+    debian_release = _DEBIAN_RELEASE.search(package)
+    statements = (
+        ("os_version" in parts, "AIX", parts.get("os_version")),
+        ("unixware" in parts, "UnixWare", parts.get("unixware")),
+        ("is_aux" in parts, "A/UX", parts.get("aux")),
+        (before == "AIX", "AIX", None),
+        (package.startswith("SuSE Linux"), "SuSE Linux", None),
+        (is_debian and "ubuntu" in package, "Ubuntu", None),
+        (is_debian, "Debian", debian_release[1] if debian_release else None),
+        ("hp_patch" in parts, "HP-UX", None),
+        (parts.get("vendor_tag") == "+Sun", "Solaris", None),
+    )
+    for is_stated, name, version in statements:
+        if is_stated:
+            return {"os": name} if version is None else {"os": name, "os_version": version}
+    return {}
