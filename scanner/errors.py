@@ -17,6 +17,10 @@ class SettingsError(InputError):
     """Raised when a setting has a value that makes no sense, alone or beside another."""
 
 
+class RuleError(InputError):
+    """Raised when a file of fingerprint rules is wrong; the message names the file and the rule."""
+
+
 class StateError(InputError):
     """Raised when a state file is damaged or belongs to another sweep."""
 

@@ -1,0 +1,262 @@
+r"""The output contract: one visited target is one line of JSON, schema `smtpsweep.record/1`.
+
+Problem: this line is written once for every host that answers, so it is as hot as the engine; and everything a peer
+said is in it, so it must be valid JSON on one line whatever the bytes were.
+
+Approach: `encode` unpacks the record, builds one dict literal in the order of the schema and lets orjson write it. A
+template filled by f-strings costs about twice as much (each text needs its own check for characters to escape), and
+so does handing over dataclasses (`python -m benchmarks.record`). What is not written is not computed: base64 only
+where a byte was odd, the text of a second once a second, arithmetic instead of `round`.
+
+A greeting's `text` and `lines` arrive escaped (printable ASCII, `\\` and `\xNN`, see `scanner.smtp`); JSON's own
+escapes come on top. `raw_b64` is null when every byte is printable ASCII or part of a CR LF: `text` and `bytes` then
+say it all.
+
+Left out: checking what is encoded (types and tests do that), and reading other versions of the schema.
+Sources: RFC 8259 (JSON), RFC 3339 (times), RFC 7693 (BLAKE2). For users: docs/record-schema.md.
+"""
+
+import hashlib
+import re
+import time
+from base64 import b64decode, b64encode
+from dataclasses import fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from scanner.errors import InputError
+from scanner.model import Finding, Greeting, Record, Software, Status
+from scanner.record_schema import SCHEMA, json_schema
+
+__all__ = ["SCHEMA", "EventIds", "decode", "encode", "event_id", "json_schema"]
+
+#: ".000Z" to ".999Z": looking a text up costs less than formatting it.
+_MILLISECONDS = tuple(f".{n:03d}Z" for n in range(1000))
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|\\)")
+#: The statuses that a whole reply has, and all that the bytes of a greeting alone can mean.
+_REPLIED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
+_MEANINGS = _REPLIED | {Status.MALFORMED, Status.NOT_SMTP}
+_SOFTWARE_FIELDS = tuple(field.name for field in fields(Software))
+
+
+def encode(record: Record) -> bytes:
+    """Return the record as one JSON object with a line feed at its end, the only one in it.
+
+    Raises:
+        orjson.JSONEncodeError: when a text is no Unicode (a lone surrogate): a bug of ours, not a peer's doing.
+    """
+    # Unpacking at once is cheaper than asking the named tuple for each field.
+    (scan_id, event, at, ip, port, host, status, connect_s, first_byte_s, total_s) = record[:10]
+    (tries, greeting, software, disclosure, findings, error) = record[10:]
+    return orjson.dumps(
+        {
+            "schema": SCHEMA,
+            "scan_id": scan_id,
+            "event_id": event,
+            "observed_at": _timestamp(at),
+            "ip": ip,
+            "port": port,
+            "host": host,
+            "status": status,
+            "timing": {
+                "connect_ms": _milliseconds(connect_s),
+                "first_byte_ms": _milliseconds(first_byte_s),
+                "total_ms": _milliseconds(total_s),
+            },
+            "tries": tries,
+            "banner": None if greeting is None else _banner(greeting),
+            "software": None if software is None else _software(software),
+            "disclosure": disclosure,
+            "findings": findings and [_finding(finding) for finding in findings],
+            "error": error,
+        },
+        None,
+        orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def decode(line: bytes) -> Record:
+    """Return the record that a line carries; fields that this version does not know are left out.
+
+    What the line does not carry is filled in: `greeting.complete` is true when `status` is one of a whole reply;
+    `greeting.status` is `status` where that is a meaning of bytes, else MALFORMED. Times have the precision of the
+    schema: a millisecond for `observed_at`, 0.1 ms in `timing`.
+
+    Raises:
+        InputError: when the line is no record of this schema version, saying why.
+    """
+    try:
+        data = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"not a record: no valid JSON: {error}") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise InputError(f"not a record of schema {SCHEMA}")
+    try:
+        return _record(data)
+    except KeyError as error:
+        raise InputError(f"not a record: field {error} is missing") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"not a record: {str(error)!a}") from error
+
+
+class EventIds:
+    """Make the event ids of one scan: the same for the same target, whenever and however often it is visited.
+
+    An id is 32 hex digits, BLAKE2b-128 over `<length of scan id>:<scan id> greeting <port> <ip>`. The length, and
+    digits before the one part that may hold anything, keep two different targets from making the same input.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, scan_id: str) -> None:
+        text = scan_id.encode()
+        self._state = hashlib.blake2b(b"%d:%b greeting " % (len(text), text), digest_size=16)
+
+    def of(self, ip: str, port: int) -> str:
+        """Return the id of the visit to one address and port."""
+        state = self._state.copy()  # what all ids of the scan share was hashed once
+        state.update(f"{port} {ip}".encode())
+        return state.hexdigest()
+
+
+def event_id(scan_id: str, ip: str, port: int) -> str:
+    """Return the event id of one target; for many of the same scan, keep an `EventIds`."""
+    return EventIds(scan_id).of(ip, port)
+
+
+def _banner(greeting: Greeting) -> dict[str, object]:
+    raw, text, lines, code, hostname, esmtp, server_time, enhanced_code, flags, truncated, _, _ = greeting
+    return {
+        "text": text,
+        "raw_b64": _maybe_base64(raw, text),
+        "bytes": len(raw),
+        "truncated": truncated,
+        "code": code,
+        "lines": lines,
+        "hostname": hostname,
+        "esmtp": esmtp,
+        "server_time": server_time,
+        "enhanced_code": enhanced_code,
+        "flags": flags,
+    }
+
+
+def _maybe_base64(raw: bytes, text: str) -> str | None:
+    # The plain case, told from lengths alone: without a backslash nothing was escaped, so `raw` is `text` and a CR LF.
+    if len(raw) - len(text) == 2 and "\\" not in text and raw[-2:] == b"\r\n":
+        return None
+    # Deleting CR LF pairs first leaves a CR or LF only where it had no partner.
+    if not raw.replace(b"\r\n", b"").translate(None, _PRINTABLE):
+        return None
+    return b64encode(raw).decode("ascii")
+
+
+def _software(software: Software) -> dict[str, object]:
+    # A literal takes a third of the time that orjson takes for the dataclass.
+    return {
+        "product": software.product,
+        "vendor": software.vendor,
+        "product_line": software.product_line,
+        "version": software.version,
+        "config_version": software.config_version,
+        "patch": software.patch,
+        "vendor_tag": software.vendor_tag,
+        "build": software.build,
+        "package": software.package,
+        "os": software.os,
+        "os_version": software.os_version,
+        "cpe": software.cpe,
+        "method": software.method,
+        "confidence": software.confidence,
+        "evidence": software.evidence,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "id": finding.id,
+        "severity": finding.severity,
+        "title": finding.title,
+        "evidence": finding.evidence,
+    }
+
+
+def _timestamp(at: float) -> str:
+    second, millisecond = divmod(int(at * 1000 + 0.5), 1000)
+    return _second(second) + _MILLISECONDS[millisecond]
+
+
+@lru_cache(maxsize=256)  # more than one: slow greetings make records of older seconds come in between
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else int(seconds * 10_000 + 0.5) / 10
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else _exact_seconds(milliseconds)
+
+
+def _exact_seconds(milliseconds: float) -> float:
+    return round(milliseconds * 10) / 10_000  # through an integer, or 1004.9 would become 1.0048999999999999
+
+
+def _record(data: dict[str, Any]) -> Record:
+    status = Status(data["status"])
+    timing, banner, software = data["timing"], data["banner"], data["software"]
+    return Record(
+        scan_id=data["scan_id"],
+        event_id=data["event_id"],
+        observed_at=datetime.fromisoformat(data["observed_at"]).timestamp(),
+        ip=data["ip"],
+        port=data["port"],
+        host=data["host"],
+        status=status,
+        connect_s=_seconds(timing["connect_ms"]),
+        first_byte_s=_seconds(timing["first_byte_ms"]),
+        total_s=_exact_seconds(timing["total_ms"]),
+        tries=data["tries"],
+        greeting=None if banner is None else _greeting(banner, status),
+        software=None if software is None else Software(**{name: software[name] for name in _SOFTWARE_FIELDS}),
+        disclosure=tuple(data["disclosure"]),
+        findings=tuple(
+            Finding(each["id"], each["severity"], each["title"], each["evidence"]) for each in data["findings"]
+        ),
+        error=data["error"],
+    )
+
+
+def _greeting(banner: dict[str, Any], status: Status) -> Greeting:
+    text: str = banner["text"]
+    return Greeting(
+        raw=_raw(text, banner["raw_b64"], banner["bytes"]),
+        text=text,
+        lines=tuple(banner["lines"]),
+        code=banner["code"],
+        hostname=banner["hostname"],
+        esmtp=banner["esmtp"],
+        server_time=banner["server_time"],
+        enhanced_code=banner["enhanced_code"],
+        flags=tuple(banner["flags"]),
+        truncated=banner["truncated"],
+        complete=status in _REPLIED,
+        status=status if status in _MEANINGS else Status.MALFORMED,
+    )
+
+
+def _raw(text: str, raw_b64: str | None, length: int) -> bytes:
+    if raw_b64 is not None:
+        return b64decode(raw_b64, validate=True)
+    raw = _ESCAPE.sub(_unescaped, text.encode("ascii"))
+    # `text` leaves the last line end out; the length tells whether there was one, and it can only be CR LF.
+    return raw if len(raw) == length else raw + b"\r\n"
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode("ascii")) if match[1] else b"\\"

@@ -1,0 +1,215 @@
+"""Records into a file: whole lines only, resumable, compressed by name, in parts when asked.
+
+`sweep.jsonl` is part 0; with a rotation size `sweep.0001.jsonl`, `sweep.0002.jsonl` ... follow it. Parts are never
+renamed, never written again once the next has begun, and no line is split between two. A name that ends in `.gz` or
+`.zst` is compressed, each batch as a unit of its own (see `scanner.sinks.compression`); the rotation size then counts
+compressed bytes.
+
+After a write that failed, the file is cut back to what was acknowledged. After a crash, resuming cuts what is torn at
+the end: less than a line of a plain file (whole lines stay, even when the checkpoint had not heard of them: they may
+have been read already), less than a unit of a compressed one.
+
+Devices, FIFOs and the like work too; they have no position, no parts and nothing to resume.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import PurePath
+from typing import Self
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from scanner.errors import InputError, SinkError
+from scanner.sinks.compression import codec_for, is_compressed
+from scanner.sinks.descriptor import Descriptor, open_error, printable, write_error
+from scanner.sinks.sink import Position, SinkOptions
+
+#: Lines are packed and written in blocks of at most this many bytes (a longer line is a block of its own).
+_BLOCK_BYTES = 1 << 20
+
+
+class FileSink:
+    """A sink that writes to one path, or to a row of parts beside it."""
+
+    def __init__(self, path: str | PurePath, options: SinkOptions | None = None) -> None:
+        """Keep the path; nothing is opened yet.
+
+        Raises:
+            InputError: when this can never be a path.
+        """
+        self._path = PurePath(path)
+        self.name = printable(str(path))
+        if not str(path) or "\0" in str(path):
+            raise InputError(f"-o {self.name}: is not a path")
+        self._options = options or SinkOptions()
+        self._codec = codec_for(self._path)
+        self._out: Descriptor | None = None
+        self._part = 0
+        self._acknowledged: Position | None = None
+        # A write that was cancelled goes on in its thread; closing must wait for it, or the number of the
+        # descriptor could belong to another file by the time it writes.
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_url(cls, url: str, options: SinkOptions) -> Self:
+        """Make the sink of a `file:///absolute/path` URL, percent-encoded (RFC 8089).
+
+        Raises:
+            InputError: when the URL names another host, no path, or has a query.
+        """
+        parts = urlsplit(url)
+        if parts.netloc not in ("", "localhost") or not parts.path or parts.query or parts.fragment:
+            raise InputError(f"-o {printable(url)}: must be file:///absolute/path")
+        return cls(os.fsdecode(unquote_to_bytes(parts.path)), options)
+
+    async def open(self, resume: Position | None) -> None:
+        """Open or make the file, and cut what a crash tore off its end when a sweep is resumed.
+
+        Raises:
+            InputError: when it cannot be written, is written by somebody else, or holds something already.
+        """
+        await asyncio.to_thread(self._open, resume)
+
+    async def write(self, lines: Sequence[bytes]) -> None:
+        """Return when the kernel has all the lines.
+
+        Raises:
+            SinkError: when it does not take them; the file then ends with the last acknowledged line.
+        """
+        await asyncio.to_thread(self._write, lines)
+
+    def position(self) -> Position | None:
+        """Return the part and how many of its bytes are acknowledged; None for what is no regular file."""
+        return self._acknowledged
+
+    async def close(self) -> None:
+        """Bring the file to its disk and close it; a write still waiting for a slow reader gives up.
+
+        Raises:
+            SinkError: when the disk did not keep what it had taken.
+        """
+        if self._out is not None:
+            await asyncio.to_thread(self._close)
+
+    def _open(self, resume: Position | None) -> None:
+        try:
+            self._part = self._last_part(resume)
+            self._out = Descriptor.open(self._part_path(self._part))
+            if not self._out.regular:
+                return
+            if resume is None:
+                self._begin(self._out)
+            else:
+                self._repair(self._out, resume)
+            self._acknowledge(self._out)
+        except OSError as error:
+            self._abandon()
+            raise open_error(self.name, error) from error
+        except InputError:
+            self._abandon()
+            raise
+
+    def _last_part(self, resume: Position | None) -> int:
+        part = _count(resume, "part")
+        if self._options.rotate_size is None and part == 0:
+            return 0
+        while os.path.lexists(self._part_path(part + 1)):
+            part += 1
+        if part and resume is None and self._options.if_exists != "append":
+            left = printable(self._part_path(part))
+            raise InputError(f"{self.name}: {left} is left from an earlier output: move it away, or use --append")
+        return part
+
+    def _begin(self, out: Descriptor) -> None:
+        if out.size == 0:
+            return
+        match self._options.if_exists:
+            case "overwrite":
+                out.cut(0)
+            case "append":
+                # Whose file it is we do not know: nothing is cut off, and nothing added to a torn line either.
+                if self._codec.whole_end(out.fd, 0, out.size) != out.size:
+                    raise InputError(f"{self.name}: ends inside a line or block: repair it, or resume with its --state")
+            case "refuse":
+                raise InputError(
+                    f"{self.name}: exists and is not empty: use --append, --overwrite, or --state to resume its sweep"
+                )
+
+    def _repair(self, out: Descriptor, resume: Position) -> None:
+        known = _count(resume, "bytes") if self._part == _count(resume, "part") else 0
+        # A file shorter than it should be may be torn anywhere, so all of it is looked through.
+        start = known if known <= out.size else 0
+        out.cut(self._codec.whole_end(out.fd, start, out.size))
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        with self._lock:
+            if self._out is None:
+                raise SinkError(f"{self.name}: is not open")
+            first_part, size = self._part, self._out.size
+            try:
+                for block in _blocks(lines, min(_BLOCK_BYTES, self._options.rotate_size or _BLOCK_BYTES)):
+                    self._out = self._write_block(self._out, self._codec.pack(block))
+            except OSError as error:
+                with suppress(OSError):  # the first error is the news; what stays torn is cut when resuming
+                    self._out.cut(size if self._part == first_part else 0)
+                raise write_error(self.name, error) from error
+            if self._out.regular:
+                self._acknowledge(self._out)
+
+    def _write_block(self, out: Descriptor, block: bytes) -> Descriptor:
+        limit = self._options.rotate_size
+        if limit is not None and out.regular and out.size and out.size + len(block) > limit:
+            following = Descriptor.open(self._part_path(self._part + 1), exclusive=True, like=out)
+            self._out, self._part = following, self._part + 1
+            out.close()
+            out = following
+        out.write_all(block)
+        return out
+
+    def _acknowledge(self, out: Descriptor) -> None:
+        self._acknowledged = {"part": self._part, "bytes": out.size}
+
+    def _abandon(self) -> None:
+        if self._out is not None:
+            os.close(self._out.fd)
+            self._out = None
+
+    def _close(self) -> None:
+        with self._lock:
+            out, self._out = self._out, None
+            try:
+                if out is not None:
+                    out.close()
+            except OSError as error:
+                raise write_error(self.name, error) from error
+
+    def _part_path(self, part: int) -> str:
+        """Put the number before the suffix: sweep.jsonl.gz -> sweep.0001.jsonl.gz."""
+        if part == 0:
+            return str(self._path)
+        suffix = self._path.suffix
+        if is_compressed(self._path):
+            suffix = self._path.with_suffix("").suffix + suffix
+        stem = self._path.name.removesuffix(suffix)
+        return str(self._path.with_name(f"{stem}.{part:04d}{suffix}"))
+
+
+def _blocks(lines: Sequence[bytes], limit: int) -> Iterator[bytes]:
+    block: list[bytes] = []
+    size = 0
+    for line in lines:
+        if block and size + len(line) > limit:
+            yield b"".join(block)
+            block, size = [], 0
+        block.append(line)
+        size += len(line)
+    if block:
+        yield b"".join(block)
+
+
+def _count(position: Position | None, key: str) -> int:
+    """Read a number out of a stored position; what is damaged there counts as 0 and is found out from the file."""
+    value = (position or {}).get(key, 0)
+    return value if isinstance(value, int) and value >= 0 else 0

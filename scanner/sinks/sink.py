@@ -1,0 +1,76 @@
+"""What a destination of records is: four methods and a name.
+
+A sink takes lines (each one record, a JSON object with a line feed at its end) and says when it has them. The sweep's
+checkpoint follows that answer: what a sink has taken is never sent again, what it has not taken is, after a resume.
+So `write` must return only when the destination has every line, and never pretend.
+
+Calls come from one task: `open` once, then `write` again and again but never two at a time, then `close` once, also
+after an error. `position` may be called between them. Nothing here may block the event loop: slow work goes through
+`asyncio.to_thread` or an asynchronous library.
+
+docs/write-a-sink.md shows one of a third party, in full.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+#: Up to where a destination holds what was acknowledged: a small JSON object of the sink's own making, which the
+#: checkpoint keeps and `Sink.open` gets back when the sweep is resumed.
+Position: TypeAlias = dict[str, int | str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkOptions:
+    """What the user asked for that concerns all sinks; a sink leaves alone what makes no sense for it.
+
+    `rotate_size` is in bytes: begin a new part before one grows above it; None: never. `if_exists` says what to do
+    when the destination already holds something and no sweep is resumed: refuse it, add to it, or begin anew.
+    """
+
+    rotate_size: int | None = None
+    if_exists: Literal["refuse", "append", "overwrite"] = "refuse"
+
+
+class Sink(Protocol):
+    """A destination of records; see the module for the rules of calling."""
+
+    @property
+    def name(self) -> str:
+        """What to call the destination in messages: printable, without secrets."""
+        ...
+
+    async def open(self, resume: Position | None) -> None:
+        """Make ready to write; `resume` is the last position that the checkpoint knows, None for a new sweep.
+
+        A destination that holds less than `resume` says is opened all the same: `position` then tells the truth, and
+        the caller believes its checkpoint only as far as that.
+
+        Raises:
+            InputError: when the destination cannot be used as given: one line that says what, where, what to do.
+            SinkError: when it fails for another reason.
+        """
+        ...
+
+    async def write(self, lines: Sequence[bytes]) -> None:
+        """Return when the destination has taken all the lines, in this order.
+
+        After an error the caller counts none of them as taken; lines that were taken nevertheless are sent again after
+        a resume, with the same `event_id`.
+
+        Raises:
+            SinkError: when the destination does not take them; one line that says what, where, what to do.
+        """
+        ...
+
+    def position(self) -> Position | None:
+        """Return up to where everything acknowledged is held, or None when the destination has no such place."""
+        ...
+
+    async def close(self) -> None:
+        """Make what was written last, as far as the destination can, and let go of it. Harmless when not open.
+
+        Raises:
+            SinkError: when the destination could not keep what it took.
+        """
+        ...
