@@ -1,0 +1,93 @@
+"""The one gate that every connection passes: exclusions, the global rate, the rate towards one network.
+
+All of it is arithmetic on a clock that is an argument: nothing here waits. The pool asks how many connections may
+start now, and at which time a target may be visited, and does the waiting itself.
+
+The global rate is a token bucket that holds a twentieth of a second at most, so that a machine that was suspended does
+not catch up with a burst. The rate of a network is a reservation (the "virtual scheduling" form of the generic cell
+rate algorithm, ITU-T I.371): each network has the time at which its next connection may start; who comes earlier gets a
+later time and comes back then, without asking again. Networks whose time has passed are forgotten, so memory follows
+the networks being visited, not the networks of the sweep.
+"""
+
+from typing import Protocol
+
+#: What an unlimited rate answers; more than any pool admits at once.
+UNLIMITED = 1 << 30
+#: Seconds of the global rate that may start together.
+BURST_S = 0.05
+#: How many reservations are made between two clean-ups.
+_FORGET_EVERY = 4096
+
+
+class Addresses(Protocol):
+    """A set of addresses, asked by text. `scanner.targets.Ranges` is one."""
+
+    def __contains__(self, ip: str, /) -> bool: ...
+
+    def __bool__(self) -> bool: ...
+
+
+def network_of(ip: str) -> str:
+    """Return the /24 of an IPv4 address or the /64 of an IPv6 address as a key, not as an address."""
+    if ":" not in ip:
+        return ip[: ip.rindex(".")]
+    head, _, tail = ip.partition("::")
+    groups = head.split(":") if head else []
+    if tail or ip.endswith("::"):
+        tail_groups = tail.split(":") if tail else []
+        groups += ["0"] * (8 - len(groups) - len(tail_groups)) + tail_groups
+    return ":".join(groups[:4])
+
+
+class Gate:
+    """Decides when a connection may start, and whether at all."""
+
+    def __init__(self, excluded: Addresses, *, rate: float, subnet_rate: float) -> None:
+        self._excluded = excluded or None
+        self._rate = rate
+        self._interval_s = 1 / subnet_rate if subnet_rate else 0.0
+        self._burst = max(1.0, rate * BURST_S)
+        self._tokens = self._burst
+        self._refilled_at: float | None = None
+        self._next_start: dict[str, float] = {}
+        self._until_forget = _FORGET_EVERY
+
+    def is_excluded(self, ip: str) -> bool:
+        """Say whether an address is on the exclusion list: asked again right before the socket is opened."""
+        return self._excluded is not None and ip in self._excluded
+
+    def allowance(self, now: float) -> int:
+        """Return how many connections the global rate lets start at `now` (monotonic seconds)."""
+        if not self._rate:
+            return UNLIMITED
+        if self._refilled_at is not None:
+            self._tokens = min(self._burst, self._tokens + (now - self._refilled_at) * self._rate)
+        self._refilled_at = now
+        return int(self._tokens)
+
+    def take(self) -> None:
+        """Count one connection that was started."""
+        if self._rate:
+            self._tokens -= 1
+
+    def next_allowance_in(self) -> float:
+        """Return the seconds until `allowance` is at least 1, counted from its last call."""
+        return max(0.0, (1 - self._tokens) / self._rate) if self._rate else 0.0
+
+    def reserve(self, ip: str, now: float) -> float:
+        """Return the time at which `ip` may be visited; its network's next turn comes one interval later."""
+        if not self._interval_s:
+            return now
+        network = network_of(ip)
+        start = max(now, self._next_start.get(network, now))
+        self._next_start[network] = start + self._interval_s
+        self._until_forget -= 1
+        if not self._until_forget:
+            self._forget(now)
+        return start
+
+    def _forget(self, now: float) -> None:
+        self._next_start = {network: at for network, at in self._next_start.items() if at > now}
+        # Amortised: the next walk comes after at least as many reservations as there are networks left.
+        self._until_forget = max(_FORGET_EVERY, len(self._next_start))

@@ -1,0 +1,337 @@
+"""Which connections start, and when: a bounded, paced pool over one poller, driven by readiness and one timer.
+
+After each batch of events the pool pumps: it ends what is overdue, then admits as many targets as free slots, the
+descriptor budget, the global rate and the sinks allow. Targets come from the source when they are wanted and are never
+queued ahead, apart from two bounded queues: those whose network is not due yet, and those that wait for their retry.
+
+There are two budgets. `concurrency` bounds connection attempts under way, a few seconds each; everything that is
+connected, silent hosts above all, costs only a descriptor. So a silent host does not slow down the sweep of the others
+until the descriptors are used up, and then the ones waiting for nothing but the reply to QUIT give way first.
+
+Trouble of this machine (no descriptor, no port, network down) is never a target's result: the target waits, the pool
+backs off; when nothing works for `PATIENCE_S`, the sweep ends with `LocalError` and can be resumed.
+
+Left out: a second engine (stateless discovery) and several processes. Both fit behind `Pool`'s few methods.
+"""
+
+import asyncio
+import heapq
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from scanner.engine.descriptors import DescriptorBudget
+from scanner.engine.inflight import Deliver, InFlight, Phase, Trace
+from scanner.engine.pacing import Gate
+from scanner.engine.readiness import Readiness, best_readiness
+from scanner.engine.transport import LOCAL_ERRORS, NO_ROUTE_ERRORS, connect_status, error_name
+from scanner.errors import LocalError
+from scanner.model import Attempt, Status, Target
+from scanner.settings import Settings
+
+#: Connections started in one go, so that greetings already there are not kept waiting.
+STARTS_PER_PUMP = 256
+#: Targets taken from the source together.
+TAKE = 64
+#: Targets that wait for their network's turn. When it is full, no further target is taken from the source.
+MAX_DEFERRED = 10_000
+#: Seconds a pool in local trouble waits before it tries again: at first, and at most.
+BACK_OFF_S = (0.05, 1.0)
+#: Seconds without a single socket before the sweep is given up.
+PATIENCE_S = 20.0
+#: So many targets in a row without a route mean that this machine has none.
+NO_ROUTE_LIMIT = 256
+#: The timer's grain. Finer costs wake-ups, coarser makes the rate jerky.
+GRAIN_S = 0.005
+
+
+class Source(Protocol):
+    """Where targets come from. `scanner.targets.Schedule` is one."""
+
+    def take(self, n: int) -> list[Target]:
+        """Return up to `n` further targets; none when there are no more."""
+        ...
+
+
+class _Visit(NamedTuple):
+    """A target that may be visited from `due` (monotonic seconds) on, for the `tries`-th time."""
+
+    due: float
+    target: Target
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatistics:
+    """A snapshot for progress, benchmarks and tests. All are counts."""
+
+    started: int
+    finished: int
+    connecting: int
+    waiting: int
+    leaving: int
+    deferred: int
+    retrying: int
+    retried: int
+    local_errors: int
+    no_route: int
+    sockets: int
+
+
+class Pool:
+    """Visits every target of a source once (retries aside) and hands each result to `deliver`.
+
+    `room` says how many results the sinks can still take: at 0 nothing is admitted until `wake` is called.
+    One pool makes one run. `run` returns when the source is exhausted or a stop is done.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        gate: Gate,
+        deliver: Deliver,
+        *,
+        budget: DescriptorBudget,
+        room: Callable[[], int] = lambda: 1,
+        readiness: Readiness | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        trace: Trace | None = None,
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._gate = gate
+        self._deliver = deliver
+        self._budget = budget
+        self._room = room
+        self._clock = clock
+        self._readiness = readiness or best_readiness()
+        self._in_flight = InFlight(settings, self._readiness, self._on_ended, clock=clock, trace=trace)
+        self._fresh: deque[Target] = deque()
+        self._deferred: list[_Visit] = []
+        self._retries: deque[_Visit] = deque()
+        self._exhausted = False
+        self._stopping = False
+        self._started = self._finished = self._retried = self._local_errors = self._no_route = 0
+        self._back_off_s, self._resume_at = 0.0, 0.0
+        self._last_socket_at = clock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        counts = self.statistics()
+        return (
+            f"<Pool started={counts.started} connecting={counts.connecting} waiting={counts.waiting} "
+            f"leaving={counts.leaving} deferred={counts.deferred} retrying={counts.retrying}>"
+        )
+
+    def statistics(self) -> PoolStatistics:
+        """Return the counts of this moment."""
+        flight = self._in_flight
+        return PoolStatistics(
+            started=self._started,
+            finished=self._finished,
+            connecting=flight.count(Phase.CONNECTING),
+            waiting=flight.count(Phase.WAITING) + flight.count(Phase.READING),
+            leaving=flight.count(Phase.LEAVING),
+            deferred=len(self._deferred),
+            retrying=len(self._retries),
+            retried=self._retried,
+            local_errors=self._local_errors,
+            no_route=self._no_route,
+            sockets=len(flight),
+        )
+
+    async def run(self) -> None:
+        """Visit until the source is exhausted, or until `stop` and what was under way is over.
+
+        Raises:
+            LocalError: when this machine cannot open connections at all.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._done = self._loop.create_future()
+        self._last_socket_at = self._clock()
+        self._loop.add_reader(self._readiness.fileno(), self._on_ready)
+        try:
+            self._pump()
+            await self._done
+        finally:
+            self._loop.remove_reader(self._readiness.fileno())
+            if self._timer is not None:
+                self._timer.cancel()
+            self._in_flight.close_all()
+            self._readiness.close()
+
+    def stop(self) -> None:
+        """Admit no more; `run` returns when what is under way is over. Who was not visited gets no result."""
+        self._stopping = True
+        self._fresh.clear()
+        self._deferred.clear()
+        self._retries.clear()
+        self.wake()
+
+    def abort(self) -> None:
+        """Drop what is under way, too; `run` returns at once."""
+        self.stop()
+        self._in_flight.close_all()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again: the sinks have room, or something else changed."""
+        if self._done is not None and not self._done.done():
+            self._pump()
+
+    def _on_ready(self) -> None:
+        self._in_flight.drain()
+        self._pump()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._pump()
+
+    def _pump(self) -> None:
+        """End what is overdue, admit what may start, and set the timer for what comes next."""
+        assert self._done is not None  # noqa: S101  only run() and its callbacks come here
+        if self._done.done():
+            return
+        try:
+            now = self._clock()
+            self._in_flight.expire(now)
+            self._admit(now)
+        except Exception as error:  # noqa: BLE001  the owner of run() must hear of it, not the event loop
+            self._done.set_exception(error)
+            return
+        waiting = self._in_flight or self._fresh or self._deferred or self._retries
+        if not waiting and (self._exhausted or self._stopping):
+            self._done.set_result(None)
+        else:
+            self._set_timer(now)
+
+    def _admit(self, now: float) -> None:
+        if self._stopping or now < self._resume_at or self._room() <= 0:
+            return
+        free = self._budget.connecting - self._in_flight.count(Phase.CONNECTING)
+        count = min(free, self._gate.allowance(now), STARTS_PER_PUMP)
+        while count > 0 and self._has_descriptor():
+            visit = self._next_visit(now)
+            if visit is None or not self._start(visit, now):
+                return
+            count -= 1
+
+    def _has_slot(self) -> bool:
+        if self._in_flight.count(Phase.CONNECTING) >= self._budget.connecting:
+            return False
+        return len(self._in_flight) < self._budget.sockets or self._in_flight.count(Phase.LEAVING) > 0
+
+    def _has_descriptor(self) -> bool:
+        return len(self._in_flight) < self._budget.sockets or self._in_flight.give_way()
+
+    def _next_visit(self, now: float) -> _Visit | None:
+        """Return the next visit that is due; those that come too early for their network are put aside on the way."""
+        if self._deferred and self._deferred[0].due <= now:
+            return heapq.heappop(self._deferred)
+        while len(self._deferred) < MAX_DEFERRED:
+            visit = self._undeferred(now)
+            if visit is None:
+                return None
+            due = self._gate.reserve(visit.target.ip, now)
+            if due <= now:
+                return visit
+            heapq.heappush(self._deferred, visit._replace(due=due))
+        return None
+
+    def _undeferred(self, now: float) -> _Visit | None:
+        if self._retries and self._retries[0].due <= now:
+            return self._retries.popleft()
+        if not self._fresh and not self._exhausted:
+            self._fresh.extend(self._source.take(TAKE))
+            self._exhausted = not self._fresh
+        return _Visit(now, self._fresh.popleft(), 1) if self._fresh else None
+
+    def _start(self, visit: _Visit, now: float) -> bool:
+        """Start a visit; return whether the pool may go on."""
+        target = visit.target
+        if self._gate.is_excluded(target.ip):
+            self._finish(_without_connection(target, Status.EXCLUDED, None, visit.tries))
+            return True
+        code = self._in_flight.open(target, visit.tries)
+        if code in LOCAL_ERRORS:
+            self._on_local_error(visit, code, now)
+            return False
+        self._gate.take()
+        self._started += 1
+        self._last_socket_at, self._back_off_s = now, 0.0
+        if code:
+            self._on_no_connection(visit, code)
+        return True
+
+    def _on_no_connection(self, visit: _Visit, code: int) -> None:
+        """Take an answer that came before the attempt was under way: the kernel knew it already."""
+        if code in NO_ROUTE_ERRORS:
+            self._no_route += 1
+            if self._no_route == self._started >= NO_ROUTE_LIMIT:
+                raise LocalError(
+                    f"no route from this machine to any of the first {self._started:,} targets "
+                    f"({error_name(code)}): check its network, then run again"
+                )
+        self._on_ended(_without_connection(visit.target, connect_status(code), error_name(code), visit.tries))
+
+    def _on_local_error(self, visit: _Visit, code: int, now: float) -> None:
+        """Put the target back and leave the machine in peace for a while."""
+        self._local_errors += 1
+        if now - self._last_socket_at > PATIENCE_S and not self._in_flight:
+            raise LocalError(
+                f"this machine could not open a single connection for {PATIENCE_S:g} s ({error_name(code)}): "
+                "free descriptors, ports or memory, or lower --concurrency and --rate, then run again"
+            )
+        first_s, most_s = BACK_OFF_S
+        self._back_off_s = min(most_s, self._back_off_s * 2 or first_s)
+        self._resume_at = now + self._back_off_s
+        heapq.heappush(self._deferred, visit._replace(due=now))
+
+    def _on_ended(self, attempt: Attempt) -> None:
+        """Take the result of one connection: final, or worth another try later in the sweep."""
+        if attempt.tries > self._settings.retries or attempt.status not in _RETRIED or attempt.raw:
+            self._finish(attempt)
+        elif not self._stopping:  # else it stays unvisited, and a resumed sweep gives it its other try
+            self._retried += 1
+            due = self._clock() + self._settings.retry_delay_s
+            self._retries.append(_Visit(due, attempt.target, attempt.tries + 1))
+
+    def _finish(self, attempt: Attempt) -> None:
+        self._finished += 1
+        self._deliver(attempt)
+
+    def _set_timer(self, now: float) -> None:
+        """Wake up for the first of: a time-out, a turn, a retry, the rate, the end of a back-off."""
+        assert self._loop is not None  # noqa: S101  set by run()
+        at = self._wake_at(now)
+        if self._timer is not None:
+            if at is not None and abs(self._timer.when() - self._loop.time() - (at - now)) < GRAIN_S:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if at is not None:
+            self._timer = self._loop.call_later(max(GRAIN_S, at - now), self._on_timer)
+
+    def _wake_at(self, now: float) -> float | None:
+        deadline = self._in_flight.next_deadline()
+        times = [] if deadline is None else [deadline]
+        if not self._stopping and self._room() > 0:
+            if now < self._resume_at:
+                times.append(self._resume_at)
+            elif self._has_slot():
+                if not self._exhausted and len(self._deferred) < MAX_DEFERRED:
+                    times.append(now + self._gate.next_allowance_in())
+                times += [queue[0].due for queue in (self._deferred, self._retries) if queue]
+        return min(times, default=None)
+
+
+_RETRIED = frozenset({Status.CONNECT_TIMEOUT, Status.RESET})
+
+
+def _without_connection(target: Target, status: Status, error: str | None, tries: int) -> Attempt:
+    return Attempt(target, status, b"", time.time(), None, None, 0.0, tries, error)
