@@ -1,0 +1,60 @@
+"""One host, looked at closely: the same engine and the same record as a sweep, with every byte shown as it comes."""
+
+import uuid
+from collections.abc import Callable, Sequence
+
+from scanner.engine import Gate, Pool, descriptor_budget
+from scanner.engine.transport import check_source_address
+from scanner.model import Attempt, Record, Target
+from scanner.observation import Observer
+from scanner.plan import make_plan
+from scanner.settings import Settings
+from scanner.smtp import escape
+from scanner.targets import COMMAND_LINE, Source, parse_spec
+
+#: Called with the target, the kind ("connected", "<", ">", "closed"), one line of printable text, and seconds.
+ShowLine = Callable[[Target, str, str, float], None]
+
+
+class Dialogue:
+    """Cuts the bytes of each connection into lines, printable, with the time at which their last byte came."""
+
+    def __init__(self, show: ShowLine) -> None:
+        self._show = show
+        self._rest: dict[int, bytes] = {}
+
+    def __call__(self, target: Target, kind: str, data: bytes, seconds: float) -> None:
+        """Take what the engine saw."""
+        if kind == "<":
+            *whole, rest = (self._rest.get(target.position, b"") + data).split(b"\n")
+            self._rest[target.position] = rest
+            for line in whole:
+                self._show(target, kind, escape(line.removesuffix(b"\r")), seconds)
+            return
+        rest = self._rest.pop(target.position, b"")
+        if rest:
+            self._show(target, "<", escape(rest), seconds)
+        self._show(target, kind, escape(data.removesuffix(b"\r\n")), seconds)
+
+
+async def check_host(
+    host: str, settings: Settings, *, exclude: Sequence[str] = (), trace: Dialogue | None = None
+) -> list[Record]:
+    """Visit every address of one host and return a record for each, in the order of the addresses.
+
+    Raises:
+        InputError: when the host cannot be resolved or is excluded.
+        LocalError: when this machine cannot open connections.
+    """
+    plan = await make_plan(
+        parse_spec([Source(COMMAND_LINE, [host])]), parse_spec([Source(COMMAND_LINE, exclude)]), settings
+    )
+    if settings.source_address is not None:
+        check_source_address(settings.source_address)
+    attempts: list[Attempt] = []
+    gate = Gate(plan.excluded, rate=settings.rate, subnet_rate=settings.subnet_rate)
+    budget = descriptor_budget(settings.concurrency)
+    await Pool(settings, plan.schedule(), gate, attempts.append, budget=budget, trace=trace).run()
+    observer = Observer(str(uuid.uuid4()), settings)
+    records = [observer.record(attempt) for attempt in attempts]
+    return sorted(records, key=lambda record: plan.visited.index_of(record.ip) or 0)

@@ -1,0 +1,203 @@
+"""The state file: which targets are done, so that a sweep goes on where it was, after Ctrl-C or after kill -9.
+
+A first line with everything (the snapshot), then one line for each batch that has reached the sinks (the journal). A
+batch is journaled after the sinks have it, so a kill at any moment loses nothing: at worst the one batch between the
+two writes is visited again, with the same `event_id`. Now and then the journal is folded into a new snapshot, written
+beside and renamed over, with the data of the file and the folder synced before.
+
+The journal carries each sink's position. A file that ends before the position of a journal line (a power failure, a
+file cut by hand) takes that line and all after it out of belief: their targets are visited again.
+"""
+
+import fcntl
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from scanner.errors import SinkError, StateError
+from scanner.ledger import Ledger
+from scanner.targets import Progress
+
+SCHEMA = "smtpsweep.state/1"
+#: Journal bytes after which a new snapshot is written.
+COMPACT_BYTES = 1 << 20
+
+#: Where each sink stands, by the name it has in the run; None for one that has no position (a pipe).
+Positions = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes a sweep this sweep and no other. `options` is for people; the digest decides."""
+
+    scan_id: str
+    seed: int
+    digest: str
+    shard: str
+    started_at: str
+    version: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One journal line."""
+
+    done: list[int]
+    counts: Mapping[str, Any]
+    sinks: Positions
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A state file as read: the snapshot, and the journal after it."""
+
+    identity: Identity
+    progress: Mapping[str, Any]
+    counts: Mapping[str, Any]
+    sinks: Positions
+    journal: Sequence[_Entry]
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Read a state file; None when there is none yet.
+
+        Raises:
+            StateError: when it is not a state file or its snapshot is damaged. A torn last line is expected.
+        """
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StateError(f"{path}: cannot be read ({error.strerror})") from None
+        if lines == [b""]:
+            return None
+        try:
+            head = orjson.loads(lines[0])
+            if head["schema"] != SCHEMA:
+                raise StateError(f"{path}: not a state file of this version ({SCHEMA})")
+            identity = Identity(**head["identity"])
+            journal = [_Entry(**orjson.loads(line)) for line in lines[1:-1]]  # what follows the last newline is torn
+            return cls(identity, head["progress"], head["counts"], head["sinks"], journal)
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise StateError(f"{path}: damaged, or not a state file ({error}); choose another --state file") from None
+
+    def last_positions(self) -> Positions:
+        """Return where the sinks stood at the last line."""
+        return self.journal[-1].sinks if self.journal else self.sinks
+
+    def restore(self, ledger: Ledger, reached: Positions) -> Progress:
+        """Return what is done, believing the journal as far as the sinks really are, and set the ledger to it.
+
+        Raises:
+            StateError: when a file is shorter than the snapshot says, or a value makes no sense.
+        """
+        if not _holds(self.sinks, reached):
+            raise StateError(
+                "an output file is shorter than the state says: it was cut or replaced; use a new --state file"
+            )
+        progress, counts = Progress.restore(dict(self.progress)), self.counts
+        for entry in self.journal:
+            if not _holds(entry.sinks, reached):
+                break
+            progress.mark_many(entry.done)
+            counts = entry.counts
+        ledger.restore(counts)
+        return progress
+
+
+def _holds(expected: Positions, reached: Positions) -> bool:
+    """Whether every sink that can tell has got at least as far as expected."""
+    return all(
+        position is None or name not in reached or _offset(reached[name]) >= _offset(position)
+        for name, position in expected.items()
+    )
+
+
+def _offset(position: Any) -> tuple[int, int]:
+    """Order the positions of a sink: part of a rotated output, then bytes."""
+    return (int(position.get("part", 0)), int(position.get("bytes", 0))) if position else (0, 0)
+
+
+class Checkpoint:
+    """The state file being written. One process at a time: a lock on the file keeps a second one out."""
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self.path = path
+        self.identity = identity
+        self._fd = -1
+        self._journal_bytes = 0
+
+    def open(self) -> None:
+        """Take hold of the file, without changing it.
+
+        Raises:
+            StateError: when it cannot be written, or another sweep has it.
+        """
+        try:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateError(f"{self.path}: another sweep is using it") from None
+        except OSError as error:
+            raise StateError(f"{self.path}: cannot be written ({error.strerror})") from None
+
+    def append(self, done: Sequence[int], ledger: Ledger, sinks: Positions, progress: Progress) -> None:
+        """Note that these positions are done and the sinks have their records.
+
+        Raises:
+            SinkError: when the file cannot be written.
+        """
+        line = orjson.dumps({"done": done, "counts": ledger.snapshot(), "sinks": sinks}) + b"\n"
+        self._journal_bytes += len(line)
+        if self._journal_bytes > COMPACT_BYTES:
+            self.compact(ledger, sinks, progress)
+        else:
+            self._write(self._fd, line)
+
+    def compact(self, ledger: Ledger, sinks: Positions, progress: Progress) -> None:
+        """Write everything anew as one snapshot, whole or not at all.
+
+        Raises:
+            SinkError: when the file cannot be written; the old one is then still good.
+        """
+        head = {
+            "schema": SCHEMA,
+            "identity": self.identity,
+            "progress": progress.snapshot(),
+            "counts": ledger.snapshot(),
+            "sinks": sinks,
+        }
+        fresh = self.path.with_name(self.path.name + ".new")
+        try:
+            fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._write(fd, orjson.dumps(head) + b"\n")
+            os.fsync(fd)
+            fresh.replace(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            os.fsync(folder)
+            os.close(folder)
+        except OSError as error:
+            raise SinkError(f"{self.path}: the state cannot be saved ({error.strerror})") from None
+        os.close(self._fd)
+        self._fd, self._journal_bytes = fd, 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _write(self, fd: int, line: bytes) -> None:
+        view = memoryview(line)
+        try:
+            while view:
+                view = view[os.write(fd, view) :]
+        except OSError as error:
+            raise SinkError(f"{self.path}: the state cannot be saved ({error.strerror})") from None

@@ -1,0 +1,86 @@
+"""`smtpsweep check`: one host, the dialogue as a person would see it with telnet, then the verdict."""
+
+import sys
+from typing import Any
+
+import click
+import uvloop
+from rich.console import Console
+from rich.text import Text
+
+from scanner.checking import Dialogue, check_host
+from scanner.cli import logging
+from scanner.cli.options import patience_options
+from scanner.model import Record, Target
+from scanner.record import encode
+from scanner.settings import Settings
+
+
+@click.command()
+@click.argument("host")
+@click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True)
+@click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as for sweep.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record instead: one JSON line for each address.")
+@patience_options
+@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_json: bool, **options: Any) -> int:
+    """Visit HOST (a name or an address; all addresses of a name) and show what is said.
+
+    Exit codes: 0 an SMTP greeting was read, 1 there was none, 2 usage or input error.
+    """
+    logging.configure(log_level)
+    settings = Settings(ports=(port,), rate=0, subnet_rate=0, **options).validated()
+    view = None if as_json else Dialogue(_print_line)
+    records = uvloop.run(check_host(host, settings, exclude=exclude, trace=view))
+    for record in records:
+        if as_json:
+            sys.stdout.buffer.write(encode(record))
+        else:
+            print_verdict(record)
+    return 0 if all(record.greeting is not None and record.greeting.code for record in records) else 1
+
+
+_STYLES = {"<": "cyan", ">": "magenta"}
+
+
+def _print_line(target: Target, kind: str, text: str, seconds: float) -> None:
+    """Print one line of the dialogue: when, in which direction, what."""
+    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    address = f"{target.ip} port {target.port}"
+    line = {"connected": f"connected to {address}", "closed": f"closed {address}"}.get(kind, f"{kind} {text}")
+    console.print(Text(f"{seconds:8.3f} s  {line}", style=_STYLES.get(kind, "dim")))
+
+
+def print_verdict(record: Record) -> None:
+    """Print what the dialogue means."""
+    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    console.print()
+    for name, value in verdict(record).items():
+        console.print(Text.assemble((f"{name:<12}", "bold"), value))
+
+
+def verdict(record: Record) -> dict[str, str]:
+    """Describe a record for people; only what is known."""
+    greeting, software = record.greeting, record.software
+    lines = {
+        "host": record.host,
+        "address": f"{record.ip} port {record.port}",
+        "status": record.status.value + (f" ({record.error})" if record.error else ""),
+    }
+    if greeting is not None:
+        lines["greets as"] = greeting.hostname
+        lines["flags"] = ", ".join(greeting.flags)
+    if software is not None:
+        lines["product"] = " ".join(filter(None, (software.product, software.version)))
+        lines["line"] = software.product_line if software.product_line != software.product else None
+        lines["config"] = software.config_version
+        lines["patch"] = software.patch
+        lines["vendor tag"] = software.vendor_tag
+        lines["package"] = software.package
+        lines["system"] = " ".join(filter(None, (software.os, software.os_version)))
+        lines["CPE"] = software.cpe
+        lines["confidence"] = f"{software.confidence:.0%} (rule {software.evidence})"
+    elif greeting is not None:
+        lines["product"] = "not named in the greeting"
+    lines["discloses"] = ", ".join(record.disclosure) or "nothing"
+    return {name: value for name, value in lines.items() if value}

@@ -1,0 +1,42 @@
+"""`smtpsweep demo`: a sweep of a simulated network on loopback, from nothing to a table."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import uvloop
+
+from scanner.cli import logging
+from scanner.cli.sweep import Request, run_sweep
+from scanner.cli.table import print_table
+from scanner.lab.process import LabProcess
+from scanner.lab.server import LabSettings
+from scanner.record import decode
+from scanner.settings import Settings
+
+#: 1,024 hosts, every kind of server and every odd behaviour of the lab.
+_NETWORK = "127.20.0.0/22"
+#: Quick and repeatable: nobody waits half a minute for the hosts that never speak.
+_SETTINGS = Settings(
+    rate=400, subnet_rate=0, seed=1, greeting_timeout_s=8, idle_timeout_s=8, total_timeout_s=10, grace_s=1
+)
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("demo/sweep.jsonl"),
+              show_default=True, help="Where the records go; replaced when it exists.")  # fmt: skip
+@click.option("--network", default=_NETWORK, show_default=True, help="What to sweep; every address is a host.")
+def demo(output: Path, network: str) -> int:
+    """Sweep a simulated network on loopback and show what was found."""
+    logging.configure("warning")
+    if output.parent != Path():
+        output.parent.mkdir(parents=True, exist_ok=True)
+    with LabProcess(LabSettings(port=0, profile="mixed")) as lab:
+        settings = replace(_SETTINGS, ports=(lab.port,))
+        request = Request(targets=(network,), outputs=(str(output),), if_exists="overwrite")
+        click.echo(f"a simulated network is listening on loopback, port {lab.port}", err=True)
+        code = uvloop.run(run_sweep(request, settings))
+    with output.open("rb") as lines:
+        print_table(map(decode, lines))
+    click.echo(f"{output}: one JSON record a line")
+    return code

@@ -1,0 +1,98 @@
+"""The `smtpsweep` command: its sub-commands, and how every error becomes one line and an exit code.
+
+Exit codes: 0 complete; 1 a check found something (commands that check say so); 2 usage or input error, nothing was
+done; 3 incomplete: interrupted, or a sink failed (`--state` says where it stands); 4 trouble of this machine only.
+"""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
+from scanner.version import VERSION
+
+USAGE_ERROR, INCOMPLETE, ALL_LOCAL = 2, 3, 4
+_EXIT_CODES: Mapping[type[BaseException], int] = {
+    click.ClickException: USAGE_ERROR,
+    InputError: USAGE_ERROR,
+    click.Abort: INCOMPLETE,
+    KeyboardInterrupt: INCOMPLETE,
+    SinkError: INCOMPLETE,
+    LocalError: ALL_LOCAL,
+}
+
+#: Command -> module. Imported when used: `smtpsweep schema` does not load the engine.
+_COMMANDS = {
+    "sweep": "Visit address ranges and write one JSON line for each mail server.",
+    "check": "Visit one host and show the dialogue, then the verdict.",
+    "demo": "Sweep a simulated network on loopback and show what was found.",
+    "lab": "Run the simulated network of mail servers.",
+    "schema": "Print the JSON Schema of a record.",
+    "bench": "Measure throughput, recall and memory on the simulated network.",
+}
+
+
+class _Commands(click.Group):
+    """Loads a command's module when it is called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"scanner.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="smtpsweep", message="%(prog)s %(version)s")
+def smtpsweep() -> None:
+    """Find out which mail servers answer in your networks, what they are and which version they give away.
+
+    For networks you are responsible for. Nothing is sent but QUIT.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; return its exit code. Whatever the user can mend is one line on stderr."""
+    try:
+        result: Any = smtpsweep.main(arguments, prog_name="smtpsweep", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE_ERROR
+    except (click.ClickException, click.Abort, KeyboardInterrupt, SmtpsweepError) as error:
+        click.echo(f"smtpsweep: {_message(error)}", err=True)
+        return _exit_code(error)
+    return result if isinstance(result, int) else 0
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "smtpsweep"
+        return f"{' '.join(error.format_message().split())} (see '{command} --help')"
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    return str(error) if isinstance(error, SmtpsweepError) else "interrupted"
+
+
+def _exit_code(error: BaseException) -> int:
+    for kind, code in _EXIT_CODES.items():
+        if isinstance(error, kind):
+            return code
+    return 1

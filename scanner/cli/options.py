@@ -1,0 +1,81 @@
+"""The options that commands share, in groups. Every default is the one of `Settings`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scanner.cli import logging
+from scanner.cli.config import read_config
+from scanner.cli.values import Duration, Seed, Shard, Size
+from scanner.settings import Settings
+
+_DEFAULTS = Settings()
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _options(*decorators: Decorator) -> Decorator:
+    def apply(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+target_options = _options(
+    click.argument("targets", nargs=-1),
+    click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as targets."),
+    click.option("--exclude-file", multiple=True, type=_FILE, help="The same, from a file."),
+    click.option(
+        "-p", "--port", "ports", multiple=True, type=click.IntRange(1, 65535), default=(25,), show_default=True
+    ),
+    click.option("--shard", type=Shard(), default=(0, 1), metavar="K/N", help="Visit part K of N of the targets."),
+    click.option("--seed", type=Seed(), help="Fix the order of the targets (default: random, shown in the summary)."),
+    click.option("--confirm-large", is_flag=True, help="Yes, I am responsible for more than 2^24 addresses."),
+)  # fmt: skip
+pace_options = _options(
+    click.option("--rate", type=click.FloatRange(0), default=_DEFAULTS.rate, show_default=True,
+                 help="Connections started a second; 0: no limit."),
+    click.option("--subnet-rate", type=click.FloatRange(0), default=_DEFAULTS.subnet_rate, show_default=True,
+                 help="The same towards one /24 or IPv6 /64; 0: no limit."),
+    click.option("--concurrency", type=click.IntRange(1), default=_DEFAULTS.concurrency, show_default=True,
+                 help="Connection attempts under way at the same time."),
+)  # fmt: skip
+patience_options = _options(
+    click.option("--connect-timeout", "connect_timeout_s", type=Duration(), default=_DEFAULTS.connect_timeout_s,
+                 show_default=True, help="Until the connection is made."),
+    click.option("--greeting-timeout", "greeting_timeout_s", type=Duration(), default=_DEFAULTS.greeting_timeout_s,
+                 show_default=True, help="Until the first byte of the greeting."),
+    click.option("--idle-timeout", "idle_timeout_s", type=Duration(), default=_DEFAULTS.idle_timeout_s,
+                 show_default=True, help="Between two parts of a greeting."),
+    click.option("--total-timeout", "total_timeout_s", type=Duration(), default=_DEFAULTS.total_timeout_s,
+                 show_default=True, help="For one host in all."),
+    click.option("--retries", type=click.IntRange(0), default=_DEFAULTS.retries, show_default=True,
+                 help="Further tries after a connect time-out or a reset, later in the sweep."),
+    click.option("--retry-delay", "retry_delay_s", type=Duration(), default=_DEFAULTS.retry_delay_s, show_default=True,
+                 help="How much later."),
+    click.option("--grace", "grace_s", type=Duration(), default=_DEFAULTS.grace_s, show_default=True,
+                 help="After Ctrl-C: for the hosts under way."),
+    click.option("--passive", is_flag=True, help="Send nothing at all, not even QUIT."),
+    click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
+)  # fmt: skip
+output_options = _options(
+    click.option("-o", "--output", "outputs", multiple=True, metavar="WHERE",
+                 help="A path (.gz, .zst: compressed), '-', or a URL; may be repeated. Default: standard output."),
+    click.option("--rotate-size", type=Size(), metavar="SIZE", help="Start a new output file at this size."),
+    click.option("--append", "if_exists", flag_value="append", help="Add to an output file that exists."),
+    click.option("--overwrite", "if_exists", flag_value="overwrite", help="Replace an output file that exists."),
+    click.option("--all", "all_statuses", is_flag=True, help="Records of refused, unreachable, timed out ones, too."),
+    click.option("--state", type=_FILE, help="Checkpoint; an existing one is resumed."),
+    click.option("--summary", "summary_file", type=_FILE, help="Write the summary as JSON."),
+    click.option("--plan", "plan_only", is_flag=True, help="Say what would be done; send nothing."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, no summary on the terminal."),
+    click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True),
+    click.option("--config", type=_FILE, is_eager=True, expose_value=False, callback=read_config,
+                 help="Options as a TOML file."),
+)  # fmt: skip

@@ -1,0 +1,155 @@
+"""`smtpsweep sweep`: from address ranges to JSON Lines."""
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import orjson
+import uvloop
+
+from scanner.checkpoint import Saved
+from scanner.cli import logging, options, progress
+from scanner.cli.entry import ALL_LOCAL, INCOMPLETE
+from scanner.cli.inputs import sources
+from scanner.errors import InputError, LocalError
+from scanner.plan import Plan, make_plan, seconds_text
+from scanner.settings import Settings
+from scanner.sinks import SinkOptions, make_sink
+from scanner.sweep import Summary, Sweep, random_seed
+from scanner.targets import parse_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for on the command line, apart from the settings of the sweep."""
+
+    targets: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    exclude_file: tuple[Path, ...] = ()
+    outputs: tuple[str, ...] = ()
+    rotate_size: int | None = None
+    if_exists: Literal["refuse", "append", "overwrite"] | None = None
+    state: Path | None = None
+    summary_file: Path | None = None
+    plan_only: bool = False
+    quiet: bool = False
+
+
+@click.command()
+@options.target_options
+@options.pace_options
+@options.patience_options
+@options.output_options
+def sweep(log_level: str, shard: tuple[int, int], seed: int | None, **given: Any) -> int:
+    """Visit TARGETS and write one JSON line for each mail server.
+
+    TARGETS are addresses, CIDR blocks, ranges (192.0.2.1-192.0.2.9, 192.0.2-3.1,5,10-20), globs (192.0.2.*), host
+    names, mx:DOMAIN, @FILE, or - for standard input.
+
+    Exit codes: 0 complete, 2 usage or input error, 3 incomplete, 4 trouble of this machine only.
+    """
+    logging.configure(log_level)
+    request = Request(**{field.name: given.pop(field.name) for field in fields(Request)})
+    settings = Settings(seed=_seed(seed, request.state), shard=shard[0], shards=shard[1], **given).validated()
+    return uvloop.run(run_sweep(request, settings))
+
+
+def _seed(seed: int | None, state: Path | None) -> int:
+    """A resumed sweep keeps its order; a new one gets a random one unless the user fixes it."""
+    if seed is not None:
+        return seed
+    saved = Saved.read(state) if state is not None else None
+    return saved.identity.seed if saved is not None else random_seed()
+
+
+async def run_sweep(request: Request, settings: Settings) -> int:
+    """Plan, sweep, and report to the terminal; return the exit code.
+
+    Raises:
+        InputError: when something cannot be used as given; nothing was visited then.
+    """
+    plan = await make_plan(
+        parse_spec(sources(request.targets)), parse_spec(sources(request.exclude, request.exclude_file)), settings
+    )
+    if request.plan_only:
+        click.echo(plan_text(plan))
+        return 0
+    if request.summary_file is not None:
+        _check_writable(request.summary_file)
+    sink_options = SinkOptions(rotate_size=request.rotate_size, if_exists=request.if_exists or "refuse")
+    run = Sweep(plan, [make_sink(output, sink_options) for output in request.outputs or ("-",)], state=request.state)
+    await run.prepare()
+    _handle_signals(run)
+    to_stdout = not request.outputs or "-" in request.outputs
+    async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
+        summary = await run.run()
+    if request.summary_file is not None:
+        request.summary_file.write_bytes(orjson.dumps(summary.document, option=orjson.OPT_INDENT_2) + b"\n")
+    if not request.quiet:
+        progress.print_summary(summary)
+    return _exit_code(run, summary, request.state)
+
+
+def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
+    if summary.complete:
+        return 0
+    resume = f"; run it again with --state {state} to go on" if state else ""
+    click.echo(f"smtpsweep: incomplete: {summary.reason}{resume}", err=True)
+    return ALL_LOCAL if isinstance(run.failure, LocalError) else INCOMPLETE
+
+
+def _handle_signals(run: Sweep) -> None:
+    """The first Ctrl-C ends the sweep in good order, the second at once."""
+
+    def on_signal() -> None:
+        if asked:
+            run.abort()
+        else:
+            asked.append(True)
+            run.stop()
+            click.echo(f"smtpsweep: stopping: up to {run.settings.grace_s:g} s for hosts under way, "
+                       "press Ctrl-C again to stop at once", err=True)  # fmt: skip
+
+    asked: list[bool] = []
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, on_signal)
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before the sweep, not after it."""
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise InputError(f"--summary {path}: cannot be written ({error.strerror})") from None
+
+
+def plan_text(plan: Plan) -> str:
+    """Describe a plan for people."""
+    settings, schedule = plan.settings, plan.schedule()
+    at_best, at_worst = plan.duration_s()
+    first = ", ".join(
+        f"[{target.ip}]:{target.port}" if ":" in target.ip else f"{target.ip}:{target.port}"
+        for target in schedule.take(5)
+    )
+    lines = {
+        "targets": f"{plan.planned:,} planned, {plan.excluded_count:,} of them excluded, {plan.to_visit:,} to visit",
+        "shard": f"{settings.shard + 1} of {settings.shards}",
+        "ports": ", ".join(map(str, settings.ports)),
+        "order": f"seed {settings.seed}: {first} ...",
+        "digest": plan.digest,
+        "rate": f"{_limit(settings.rate)} in all, {_limit(settings.subnet_rate)} towards one /24 (IPv6: /64)",
+        "at once": f"{settings.concurrency:,} connection attempts",
+        "duration": f"about {seconds_text(at_best)} when hosts answer, up to {seconds_text(at_worst)} when none does",
+    }
+    return "\n".join(f"{name:<9} {text}" for name, text in lines.items())
+
+
+def _limit(rate: float) -> str:
+    return f"{rate:,.6g} connections a second" if rate else "no limit"

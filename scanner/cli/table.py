@@ -1,0 +1,57 @@
+"""A readable table of a file of records: which software, on how many hosts, and which versions it gives away."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+from scanner.model import Record, Software, Status
+
+#: Versions named in a row; the file has them all.
+_MOST_VERSIONS = 4
+
+
+@dataclass(slots=True)
+class _Row:
+    hosts: int = 0
+    example: str = ""
+    versions: Counter[str] = field(default_factory=Counter)
+
+
+def print_table(records: Iterable[Record]) -> None:
+    """Print one row for each product, most hosts first; those without one by their status."""
+    rows: dict[str, _Row] = {}
+    for record in records:
+        row = rows.setdefault(_name(record), _Row(example=record.ip))
+        row.hosts += 1
+        if record.software is not None and record.software.version is not None:
+            row.versions[_version(record.software)] += 1
+    table = Table("software", header_style="bold", expand=False)
+    table.add_column("hosts", justify="right")
+    table.add_column("give version", justify="right")
+    table.add_column("versions, most hosts first")
+    table.add_column("for example")
+    for name, row in sorted(rows.items(), key=lambda item: (item[0].startswith("("), -item[1].hosts)):
+        giving = f"{row.versions.total():,}" if row.versions else ""
+        table.add_row(name, f"{row.hosts:,}", giving, _versions(row.versions), row.example)
+    Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def _name(record: Record) -> str:
+    if record.software is not None:
+        return record.software.product
+    return f"({record.status.value})" if record.status is not Status.READY else "(ready, not named)"
+
+
+def _version(software: Software) -> str:
+    if software.config_version in {None, software.version}:
+        return str(software.version)
+    return f"{software.version}/{software.config_version}"
+
+
+def _versions(versions: Counter[str]) -> str:
+    shown = [version for version, _ in versions.most_common(_MOST_VERSIONS)]
+    left = len(versions) - len(shown)
+    return ", ".join(shown) + (f", {left} more" if left else "")

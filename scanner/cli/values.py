@@ -1,0 +1,70 @@
+"""The kinds of values that options take, with their units and what is said when they are wrong."""
+
+import re
+from typing import Any
+
+import click
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, as `4`, `0.5`, `500ms`, `2m` or `1h`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no duration: write seconds (4, 0.5) or a unit (500ms, 2m, 1h)", param, ctx)
+        return float(match[1]) * _SECONDS[match[2]]
+
+
+class Size(click.ParamType[int]):
+    """Bytes, as `100MB`, `64KiB` or a number."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+)\s*([A-Z]*)", str(value).strip().upper())
+        if match is None or match[2] not in _BYTES:
+            self.fail(f"{value!r} is no size: write bytes (1000000) or a unit (100MB, 64KiB)", param, ctx)
+        return int(match[1]) * _BYTES[match[2]]
+
+
+class Shard(click.ParamType[tuple[int, int]]):
+    """Part K of N, as `3/16`; counted from 1."""
+
+    name = "K/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return (K - 1, N)."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", str(value).strip())
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            self.fail(f"{value!r} is no shard: write K/N with K from 1 to N, such as 3/16", param, ctx)
+        return int(match[1]) - 1, int(match[2])
+
+
+class Seed(click.ParamType[int]):
+    """A number that fixes the order of the targets."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return 0 to 2**64-1."""
+        try:
+            seed = int(value)
+        except ValueError:
+            seed = -1
+        if not 0 <= seed < 2**64:
+            self.fail(f"{value!r} is no seed: write a whole number from 0 to 2**64-1", param, ctx)
+        return seed

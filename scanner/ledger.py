@@ -1,0 +1,84 @@
+"""The books of a sweep: every planned target has one terminal status, and the run fails loudly when they do not add up.
+
+    planned = excluded + one terminal status each + not visited (nothing, when the sweep is complete)
+
+A target is counted when its result has reached the sinks, not before, so the books and the checkpoint say the same.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from scanner.errors import LedgerError, StateError
+from scanner.model import Status
+
+
+class Outcome(NamedTuple):
+    """What is booked of one target; `recorded` when a record of it was written."""
+
+    status: Status
+    product: str | None
+    recorded: bool
+
+
+class Ledger:
+    """Counts terminal statuses and products. `excluded` were never to be visited; they are part of `planned`."""
+
+    def __init__(self, planned: int, excluded: int) -> None:
+        self.planned = planned
+        self.excluded = excluded
+        self.statuses: Counter[Status] = Counter()
+        self.products: Counter[str] = Counter()
+        self.records = 0
+
+    def count(self, outcomes: Iterable[Outcome]) -> None:
+        """Book the terminal statuses of a batch of targets."""
+        for outcome, count in Counter(outcomes).items():  # equal ones are counted in C
+            self.statuses[outcome.status] += count
+            if outcome.product is not None:
+                self.products[outcome.product] += count
+            if outcome.recorded:
+                self.records += count
+
+    @property
+    def finished(self) -> int:
+        """Targets that have their terminal status."""
+        return self.statuses.total()
+
+    @property
+    def not_visited(self) -> int:
+        """Targets without a result: 0 in a complete sweep."""
+        return self.planned - self.excluded - self.finished
+
+    def check(self, *, done: int, complete: bool) -> None:
+        """Compare the books with the schedule's own count of targets that are done.
+
+        Raises:
+            LedgerError: when they disagree, or a complete sweep has targets without a status.
+        """
+        if self.finished != done or self.not_visited < 0 or (complete and self.not_visited):
+            raise LedgerError(
+                f"the books do not balance: {self.planned:,} planned, {self.excluded:,} excluded, "
+                f"{self.finished:,} with a status, {done:,} marked as done; this is a bug in smtpsweep"
+            )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the counts as plain values for the state file."""
+        return {"statuses": _plain(self.statuses), "products": _plain(self.products), "records": self.records}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take over the counts of an earlier run.
+
+        Raises:
+            StateError: when they are not counts.
+        """
+        try:
+            self.statuses = Counter({Status(name): int(count) for name, count in snapshot["statuses"].items()})
+            self.products = Counter({str(name): int(count) for name, count in snapshot["products"].items()})
+            self.records = int(snapshot["records"])
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise StateError(f"its counts are damaged ({error})") from None
+
+
+def _plain(counts: Mapping[Any, int]) -> dict[str, int]:
+    return {str(name): count for name, count in sorted(counts.items())}

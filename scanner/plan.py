@@ -1,0 +1,142 @@
+"""What a sweep is going to do, decided before the first packet: who is visited, who is not, in which order, how long.
+
+A plan is a value. The same input, seed and shard give the same plan on every machine, and `digest` says so: a state
+file carries it, and a resumed sweep must match it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
+from typing import Any
+
+from scanner.errors import InputError
+from scanner.resolve import resolve
+from scanner.settings import Settings
+from scanner.targets import (
+    ALWAYS_EXCLUDED,
+    Progress,
+    Ranges,
+    Schedule,
+    Source,
+    Spec,
+    parse_spec,
+    require_confirmation,
+    shard_share,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The targets of one sweep. `asked` is what the user named, `visited` what is left after `excluded` was taken out.
+
+    `hosts` maps an address to the name it was given by. All counts are of this shard's targets (address and port).
+    """
+
+    asked: Ranges
+    visited: Ranges
+    excluded: Ranges
+    hosts: Mapping[str, str]
+    settings: Settings
+
+    @property
+    def planned(self) -> int:
+        """Targets of this shard, the excluded ones among them."""
+        return self.to_visit + self.excluded_count
+
+    @property
+    def excluded_count(self) -> int:
+        """Targets of this shard that an exclusion takes out; each shard books its share, so that shards add up."""
+        settings = self.settings
+        total = (self.asked.count - self.visited.count) * len(settings.ports)
+        return shard_share(total, settings.shard, settings.shards)
+
+    @property
+    def to_visit(self) -> int:
+        """Targets of this shard that will be visited."""
+        settings = self.settings
+        return shard_share(self.visited.count * len(settings.ports), settings.shard, settings.shards)
+
+    @property
+    def digest(self) -> str:
+        """Name everything that decides which target has which position (hex, 32 digits)."""
+        settings = self.settings
+        parts = (
+            self.visited.digest(),
+            self.asked.digest(),
+            ",".join(map(str, settings.ports)),
+            f"{settings.shard}/{settings.shards}",
+            str(settings.seed),
+        )
+        return sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    def schedule(self, progress: Progress | None = None) -> Schedule:
+        """Return the targets in this plan's order, without those that `progress` says are done."""
+        settings = self.settings
+        return Schedule(
+            self.visited,
+            ports=settings.ports,
+            seed=settings.seed,
+            shard=settings.shard,
+            shards=settings.shards,
+            hosts=self.hosts,
+            progress=progress,
+        )
+
+    def duration_s(self) -> tuple[float, float]:
+        """Estimate the seconds this takes: when every host answers at once, and when not one answers."""
+        settings, count = self.settings, self.to_visit
+        # A /24 that is swept whole takes as long as its own rate lets it; smaller ranges less.
+        largest = min(count, 256 * len(settings.ports))
+        paced = max(_over(count, settings.rate), _over(largest, settings.subnet_rate))
+        # A dark address keeps its slot for the whole connect time-out, once more for each retry.
+        tries = 1 + settings.retries
+        dark = tries * max(
+            _over(count, settings.rate),
+            _over(largest, settings.subnet_rate),
+            count * settings.connect_timeout_s / settings.concurrency,
+        )
+        tail = tries * settings.connect_timeout_s + settings.retries * settings.retry_delay_s
+        return paced, dark + tail
+
+
+def _over(count: int, rate: float) -> float:
+    return count / rate if rate else 0.0
+
+
+async def make_plan(targets: Spec, exclusions: Spec, settings: Settings) -> Plan:
+    """Resolve names, take out the exclusions and check what is left.
+
+    Raises:
+        InputError: when a name cannot be resolved, nothing is left to visit, or the sweep is larger than 2**24
+            addresses and `settings.confirm_large` is not set.
+    """
+    named = await resolve(targets.names, targets.mail_domains)
+    asked = targets.ranges.union(_addresses(named))
+    require_confirmation(asked, confirmed=settings.confirm_large)
+    never = await resolve(exclusions.names, exclusions.mail_domains)
+    excluded = exclusions.ranges.union(_addresses(never)).union(ALWAYS_EXCLUDED)
+    visited = asked.minus(excluded)
+    if not asked:
+        raise InputError("no targets: name addresses, ranges, host names, mx:DOMAIN, @FILE or - for standard input")
+    if not visited:
+        raise InputError(f"all {asked.count:,} addresses are excluded: nothing to do")
+    hosts = {address: name for name, addresses in reversed(named.items()) for address in addresses}
+    return Plan(asked, visited, excluded, hosts, settings.validated())
+
+
+def _addresses(found: Mapping[str, Any]) -> Ranges:
+    return parse_spec([Source("DNS", chain.from_iterable(found.values()))], allow_names=False).ranges
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a duration for people: "45 s", "2 min 11 s", "3 h 20 min"."""
+    whole = max(1, math.ceil(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"

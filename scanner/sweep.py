@@ -1,0 +1,333 @@
+"""The whole pipeline: targets -> engine -> observation -> record -> sinks, from the first packet to the balanced books.
+
+    schedule --take--> Pool --Attempt--> Observer --Record--> encode --> Delivery --> sinks
+       ^                 ^                                                   |
+       | what is done    | backpressure: no room, no new targets             | acknowledgement
+       +-----------------+---------------------------------------------------+--> Progress, Ledger, Checkpoint
+
+Everything up to `Delivery.put` is synchronous and happens when a connection ends. What the sinks have acknowledged is
+booked and journaled, in that order and nowhere else. Stopping is asked for from outside (`stop`, `abort`) or comes from
+a sink or the machine that fails; in each case what was acknowledged is saved and the rest can be resumed.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scanner.checkpoint import Checkpoint, Identity, Positions, Saved
+from scanner.engine import Gate, Pool, PoolStatistics, descriptor_budget
+from scanner.engine.transport import check_source_address
+from scanner.errors import LedgerError, LocalError, SinkError, SmtpsweepError, StateError
+from scanner.ledger import Ledger, Outcome
+from scanner.model import Attempt, Status
+from scanner.observation import Observer
+from scanner.plan import Plan
+from scanner.record import encode
+from scanner.settings import Settings
+from scanner.sinks import Delivery, Sink
+from scanner.targets import Progress
+from scanner.version import VERSION
+
+log = logging.getLogger(__name__)
+
+SUMMARY_SCHEMA = "smtpsweep.summary/1"
+#: What of the settings goes into summary and state, for people to read.
+_SHOWN = ("ports", "rate", "subnet_rate", "concurrency", "connect_timeout_s", "greeting_timeout_s", "idle_timeout_s",
+          "total_timeout_s", "retries", "passive", "source_address", "all_statuses")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStatistics:
+    """A snapshot of a running sweep. `finished_before` were finished by earlier runs of a resumed sweep."""
+
+    elapsed_s: float
+    planned: int
+    excluded: int
+    finished: int
+    finished_before: int
+    records: int
+    pending: int
+    statuses: Mapping[Status, int]
+    pool: PoolStatistics | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a sweep ended. `complete` when every target has its status and every record is delivered."""
+
+    complete: bool
+    reason: str | None
+    document: Mapping[str, Any]
+
+
+def random_seed() -> int:
+    """Return a seed for a sweep whose user gave none."""
+    return secrets.randbits(64)
+
+
+class Sweep:
+    """One run over a plan. `prepare` opens everything and may refuse; `run` visits; both once, in this order."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        sinks: Sequence[Sink],
+        *,
+        state: Path | None = None,
+    ) -> None:
+        self.plan = plan
+        self.settings = plan.settings
+        self.notices: list[str] = []
+        self.identity = self._new_identity()
+        self._sinks = {f"{number}:{sink.name}": sink for number, sink in enumerate(sinks)}
+        self._checkpoint = Checkpoint(state, self.identity) if state is not None else None
+        self._ledger = Ledger(plan.planned, plan.excluded_count)
+        self._progress = Progress()
+        self._finished_before = 0
+        self._outcomes: dict[int, Outcome] = {}
+        self._wanted = frozenset(status for status in Status if self.settings.all_statuses or status.answered)
+        self._started_at, self._stopped = time.time(), False
+        self._failure: SmtpsweepError | None = None
+        self._pool: Pool | None = None
+        self._delivery: Delivery | None = None
+        self._grace: asyncio.TimerHandle | None = None
+        self._observer = Observer(self.identity.scan_id, self.settings)
+
+    def _new_identity(self) -> Identity:
+        settings = self.settings
+        return Identity(
+            scan_id=str(uuid.uuid4()),
+            seed=settings.seed,
+            digest=self.plan.digest,
+            shard=f"{settings.shard + 1}/{settings.shards}",
+            started_at=iso(time.time()),
+            version=VERSION,
+            options=shown_options(settings),
+        )
+
+    async def prepare(self) -> None:
+        """Check the machine, read the state, open the sinks. Nothing has been visited when this raises.
+
+        Raises:
+            InputError: for a source address, state file or sink that cannot be used as given.
+            SinkError: when a sink cannot be opened.
+        """
+        if self.settings.source_address is not None:
+            check_source_address(self.settings.source_address)
+        opened: list[Sink] = []
+        try:
+            saved = self._take_state()
+            positions = saved.last_positions() if saved else {}
+            for name, sink in self._sinks.items():
+                await sink.open(positions.get(name))
+                opened.append(sink)
+            if saved is not None:
+                self._resume(saved)
+            if self._checkpoint is not None:
+                self._checkpoint.compact(self._ledger, self._positions(), self._progress)
+        except BaseException:
+            for sink in opened:
+                await sink.close()
+            self._close_checkpoint()
+            raise
+
+    def _take_state(self) -> Saved | None:
+        if self._checkpoint is None:
+            return None
+        self._checkpoint.open()
+        saved = Saved.read(self._checkpoint.path)
+        if saved is not None and saved.identity.digest != self.plan.digest:
+            raise StateError(f"{self._checkpoint.path}: {_difference(saved.identity, self.identity)}")
+        return saved
+
+    def _resume(self, saved: Saved) -> None:
+        assert self._checkpoint is not None  # noqa: S101  only read from a checkpoint
+        self.identity = replace(saved.identity, version=VERSION)
+        path = self._checkpoint.path
+        try:
+            self._progress = saved.restore(self._ledger, self._positions())
+            self._ledger.check(done=self._progress.done_count, complete=False)
+        except (StateError, LedgerError) as error:
+            raise StateError(f"{path}: {error}") from None
+        self._checkpoint.identity = self.identity
+        self._observer = Observer(self.identity.scan_id, self.settings)
+        self._finished_before = self._ledger.finished
+        self.notices.append(
+            f"resumed from {path}: {self._ledger.finished:,} of {self.plan.to_visit:,} targets are done"
+        )
+
+    async def run(self) -> Summary:
+        """Visit every target that is left; return how it went. Failures of sinks and machine are in the summary."""
+        budget = descriptor_budget(self.settings.concurrency)
+        if budget.notice:
+            self.notices.append(budget.notice)
+            log.warning(budget.notice)
+        delivery = self._delivery = Delivery(list(self._sinks.values()), self._on_delivered, on_room=self._on_room)
+        gate = Gate(self.plan.excluded, rate=self.settings.rate, subnet_rate=self.settings.subnet_rate)
+        source = self.plan.schedule(self._progress)
+        pool = self._pool = Pool(
+            self.settings, source, gate, self._on_attempt, budget=budget, room=lambda: delivery.room
+        )
+        if self._stopped:
+            pool.stop()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._deliver(delivery, pool))
+            group.create_task(self._visit(delivery, pool))
+        return await self._finish(pool)
+
+    def stop(self) -> None:
+        """Admit no more targets; those under way get `settings.grace_s` seconds to end."""
+        if not self._stopped:
+            self._stopped = True
+            if self._pool is not None:
+                self._pool.stop()
+                self._grace = asyncio.get_running_loop().call_later(self.settings.grace_s, self._pool.abort)
+
+    def abort(self) -> None:
+        """Stop at once. What the sinks have not got is not booked and will be visited again."""
+        self._stopped = True
+        if self._pool is not None:
+            self._pool.abort()
+
+    def statistics(self) -> SweepStatistics:
+        """Return the counts of this moment."""
+        return SweepStatistics(
+            elapsed_s=time.time() - self._started_at,
+            planned=self._ledger.planned,
+            excluded=self._ledger.excluded,
+            finished=self._ledger.finished,
+            finished_before=self._finished_before,
+            records=self._ledger.records,
+            pending=len(self._outcomes),
+            statuses=self._ledger.statuses,
+            pool=self._pool.statistics() if self._pool is not None else None,
+        )
+
+    async def _visit(self, delivery: Delivery, pool: Pool) -> None:
+        try:
+            await pool.run()
+        except LocalError as error:
+            self._fail(error)
+        finally:
+            delivery.finish()
+
+    async def _deliver(self, delivery: Delivery, pool: Pool) -> None:
+        try:
+            await delivery.run()
+        except SinkError as error:
+            self._fail(error)
+            pool.abort()
+
+    def _fail(self, error: SmtpsweepError) -> None:
+        if self._failure is None:
+            self._failure = error
+
+    def _on_attempt(self, attempt: Attempt) -> None:
+        """Turn what the engine brought into a line on its way to the sinks."""
+        assert self._delivery is not None  # noqa: S101  made before the pool
+        record = self._observer.record(attempt)
+        position, software = attempt.target.position, record.software
+        wanted = record.status in self._wanted
+        self._outcomes[position] = Outcome(record.status, software.product if software is not None else None, wanted)
+        self._delivery.put(position, encode(record) if wanted else None)
+
+    def _on_delivered(self, done: Sequence[int]) -> None:
+        """Book what every sink has, and only then note it in the state file."""
+        self._ledger.count(map(self._outcomes.pop, done))
+        self._progress.mark_many(done)
+        if self._checkpoint is not None:
+            self._checkpoint.append(done, self._ledger, self._positions(), self._progress)
+
+    def _on_room(self) -> None:
+        if self._pool is not None:
+            self._pool.wake()
+
+    def _positions(self) -> Positions:
+        return {name: sink.position() for name, sink in self._sinks.items()}
+
+    async def _finish(self, pool: Pool) -> Summary:
+        """Close everything, whatever failed, then balance the books."""
+        if self._grace is not None:
+            self._grace.cancel()
+        for sink in self._sinks.values():
+            try:
+                await sink.close()
+            except SinkError as error:
+                self._fail(error)
+        try:
+            if self._checkpoint is not None and self._failure is None:
+                self._checkpoint.compact(self._ledger, self._positions(), self._progress)
+        except SinkError as error:
+            self._fail(error)
+        self._close_checkpoint()
+        complete = self._failure is None and not self._ledger.not_visited
+        self._ledger.check(done=self._progress.done_count, complete=complete)
+        self._judge_routes(pool.statistics())
+        return self._summary(pool.statistics(), complete=complete)
+
+    def _judge_routes(self, counts: PoolStatistics) -> None:
+        """A sweep in which this machine had no way to any target has found out nothing about them."""
+        if counts.no_route and counts.no_route == counts.started:
+            self._fail(LocalError(f"no route from this machine to any of the {counts.started:,} targets"))
+
+    def _close_checkpoint(self) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.close()
+
+    def _summary(self, counts: PoolStatistics, *, complete: bool) -> Summary:
+        ledger, failure = self._ledger, self._failure
+        reason = str(failure) if failure else None if complete else "interrupted"
+        document = {
+            "schema": SUMMARY_SCHEMA,
+            "scan_id": self.identity.scan_id,
+            "version": VERSION,
+            "started_at": self.identity.started_at,
+            "ended_at": iso(time.time()),
+            "elapsed_s": round(time.time() - self._started_at, 3),
+            "complete": complete and failure is None,
+            "reason": reason,
+            "seed": self.identity.seed,
+            "shard": self.identity.shard,
+            "digest": self.identity.digest,
+            "options": shown_options(self.settings),
+            "planned": ledger.planned,
+            "excluded": ledger.excluded,
+            "not_visited": ledger.not_visited,
+            "statuses": {status.value: ledger.statuses[status] for status in Status if ledger.statuses[status]},
+            "products": dict(ledger.products.most_common()),
+            "records": ledger.records,
+            "connections": counts.started,
+            "retried": counts.retried,
+            "local_errors": counts.local_errors,
+            "notices": self.notices,
+        }
+        return Summary(complete=bool(document["complete"]), reason=reason, document=document)
+
+    @property
+    def failure(self) -> SmtpsweepError | None:
+        """What ended the sweep early, other than a request to stop."""
+        return self._failure
+
+
+def shown_options(settings: Settings) -> dict[str, Any]:
+    """Return the settings that belong into summaries and states."""
+    return {name: getattr(settings, name) for name in _SHOWN}
+
+
+def _difference(saved: Identity, now: Identity) -> str:
+    for what, theirs, ours in (("seed", saved.seed, now.seed), ("shard", saved.shard, now.shard)):
+        if theirs != ours:
+            return f"belongs to a sweep with --{what} {theirs}, not {ours}; use that, or another --state file"
+    return "belongs to a sweep of other targets, exclusions or ports; repeat those, or use another --state file"
+
+
+def iso(seconds: float) -> str:
+    """Write Unix seconds as RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
