@@ -1,0 +1,215 @@
+"""Targets in order: shards make up the whole, positions are random access, what is done is left out."""
+
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.errors import InputError, StateError
+from scanner.model import Target
+from scanner.targets.permutation import Permutation
+from scanner.targets.progress import Progress
+from scanner.targets.ranges import Ranges
+from scanner.targets.schedule import BLOCK, Schedule, shard_share
+
+BASE = 0x0A000000  # 10.0.0.0
+
+
+def network(size: int) -> Ranges:
+    return Ranges.from_pairs(v4=[(BASE, BASE + size - 1)] if size else [])
+
+
+def schedule(  # one place for the arguments that most tests do not care about
+    ranges: Ranges,
+    *,
+    ports: tuple[int, ...] = (25,),
+    seed: int = 1,
+    shard: int = 0,
+    shards: int = 1,
+    hosts: dict[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Schedule:
+    return Schedule(ranges, ports=ports, seed=seed, shard=shard, shards=shards, hosts=hosts, progress=progress)
+
+
+def drained(plan: Schedule, batch: int = 1000) -> list[Target]:
+    targets: list[Target] = []
+    while chunk := plan.take(batch):
+        assert len(chunk) <= batch
+        targets += chunk
+    return targets
+
+
+@given(st.integers(0, 60), st.integers(1, 3), st.integers(0, 2**64 - 1), st.integers(1, 7), st.integers(1, 9))
+def test_the_shards_together_visit_every_address_and_port_once(
+    size: int, ports: int, seed: int, shards: int, batch: int
+) -> None:
+    chosen = (25, 587, 2525)[:ports]
+    plans = [schedule(network(size), ports=chosen, seed=seed, shard=k, shards=shards) for k in range(shards)]
+    visited = [drained(plan, batch) for plan in plans]
+    assert [plan.planned for plan in plans] == [len(targets) for targets in visited]
+    pairs = [(target.ip, target.port) for targets in visited for target in targets]
+    assert len(pairs) == len(set(pairs)) == size * ports
+    assert set(pairs) == {(f"10.0.0.{n}", port) for n in range(size) for port in chosen}
+
+
+@given(st.integers(1, 60), st.integers(0, 2**64 - 1), st.integers(1, 5), st.data())
+def test_any_position_is_random_access(size: int, seed: int, shards: int, data: st.DataObject) -> None:
+    shard = data.draw(st.integers(0, shards - 1))
+    hosts = {"10.0.0.3": "mail.example.com"}
+    plan = schedule(network(size), ports=(25, 587), seed=seed, shard=shard, shards=shards, hosts=hosts)
+    targets = drained(plan)
+    assert [target.position for target in targets] == list(range(plan.planned))
+    assert [plan.target(position) for position in range(plan.planned)] == targets
+    assert all(target.host == hosts.get(target.ip) for target in targets)
+
+
+def test_a_target_follows_from_its_position_by_the_published_formula() -> None:
+    ranges, ports = network(100), (25, 587)
+    plan = schedule(ranges, ports=ports, seed=9, shard=2, shards=3)
+    order = Permutation(200, 9)
+    for target in plan.take(10):
+        index = order[target.position * 3 + 2]
+        assert (target.ip, target.port) == (ranges.pick(index % 100), ports[index // 100])
+        assert type(target) is Target
+        assert [type(field) for field in target] == [int, str, int, type(None)]
+
+
+@given(st.sets(st.integers(0, 59)), st.integers(1, 9))
+def test_what_is_done_is_left_out(done: set[int], batch: int) -> None:
+    progress = Progress()
+    progress.mark_many(done)
+    plan = schedule(network(60), progress=progress)
+    remaining = [target for target in drained(schedule(network(60))) if target.position not in done]
+    assert plan.exhausted == (not remaining)
+    assert plan.next_position == (remaining[0].position if remaining else 60)
+    assert drained(plan, batch) == remaining
+
+
+def test_a_run_that_stops_and_resumes_visits_the_same_targets_as_one_that_does_not() -> None:
+    whole = drained(schedule(network(3 * BLOCK)))
+    progress = Progress()
+    first = schedule(network(3 * BLOCK), progress=progress).take(BLOCK + 5)
+    progress.mark_many(target.position for target in first if target.position % 10)  # every tenth is still in flight
+    resumed = drained(schedule(network(3 * BLOCK), progress=Progress.restore(progress.snapshot())))
+    assert sorted({*first, *resumed}) == whole
+    assert {target.position for target in first} & {target.position for target in resumed} == set(
+        range(0, BLOCK + 5, 10)
+    )
+
+
+def test_results_that_come_in_while_targets_are_taken_change_nothing_ahead() -> None:
+    progress = Progress()
+    plan = schedule(network(2 * BLOCK + 3), progress=progress)
+    taken: list[Target] = []
+    while batch := plan.take(700):
+        taken += batch
+        progress.mark_many(target.position for target in batch)
+    assert [target.position for target in taken] == list(range(2 * BLOCK + 3))
+    assert progress.low_water == 2 * BLOCK + 3
+
+
+def test_whole_blocks_that_are_done_are_passed_over() -> None:
+    progress = Progress()
+    progress.mark_many(range(1, 3 * BLOCK))
+    plan = schedule(network(3 * BLOCK + 1), progress=progress)
+    assert [target.position for target in plan.take(10)] == [0, 3 * BLOCK]
+    assert plan.exhausted
+
+
+@pytest.mark.parametrize("batch", [1, BLOCK - 1, BLOCK, BLOCK + 1, 10 * BLOCK])
+def test_batches_of_any_size_cross_block_boundaries(batch: int) -> None:
+    plan = schedule(network(2 * BLOCK + 1))
+    sizes = []
+    while chunk := plan.take(batch):
+        sizes.append(len(chunk))
+        assert plan.next_position == sum(sizes)
+    assert sizes[:-1] == [batch] * (len(sizes) - 1)
+    assert sum(sizes) == 2 * BLOCK + 1
+
+
+def test_taking_nothing_or_less_takes_nothing() -> None:
+    plan = schedule(network(5))
+    assert plan.take(0) == plan.take(-3) == []
+    assert plan.next_position == 0
+
+
+def test_an_empty_plan_is_exhausted_from_the_start() -> None:
+    plan = schedule(network(0))
+    assert (plan.planned, plan.exhausted, plan.take(5), plan.next_position) == (0, True, [], 0)
+    late_shard = schedule(network(2), shard=2, shards=3)
+    assert (late_shard.planned, late_shard.take(1)) == (0, [])
+
+
+def test_addresses_of_both_families_are_visited() -> None:
+    mixed = Ranges.from_pairs(v4=[(BASE, BASE + 2)], v6=[(0x20010DB8 << 96, (0x20010DB8 << 96) + 1)])
+    assert {target.ip for target in drained(schedule(mixed))} == {
+        "10.0.0.0",
+        "10.0.0.1",
+        "10.0.0.2",
+        "2001:db8::",
+        "2001:db8::1",
+    }
+
+
+def test_memory_does_not_depend_on_the_size_of_the_sweep() -> None:
+    def peak(size: int) -> int:
+        tracemalloc.start()
+        try:
+            assert len(schedule(network(size)).take(100)) == 100
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(BLOCK)  # what is loaded or cached at the first use
+    assert peak(2**27) < 1.5 * peak(BLOCK)
+
+
+@pytest.mark.parametrize("position", [-1, 5])
+def test_a_position_outside_is_refused(position: int) -> None:
+    with pytest.raises(IndexError, match="of 5"):
+        schedule(network(5)).target(position)
+
+
+@pytest.mark.parametrize(("shard", "shards"), [(-1, 2), (2, 2), (0, 0)])
+def test_an_impossible_shard_is_refused(shard: int, shards: int) -> None:
+    with pytest.raises(ValueError, match="shard"):
+        schedule(network(5), shard=shard, shards=shards)
+
+
+def test_no_ports_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one port"):
+        schedule(network(5), ports=())
+
+
+def test_more_targets_than_the_order_can_number_are_refused() -> None:
+    too_many = Ranges.from_pairs(v6=[(0, 2**62)])
+    with pytest.raises(InputError, match="visit less at once"):
+        schedule(too_many, ports=(25, 587))
+    assert schedule(too_many).planned == 2**62 + 1
+
+
+def test_progress_of_another_sweep_is_refused() -> None:
+    progress = Progress()
+    progress.mark(5)
+    with pytest.raises(StateError, match="belongs to another sweep"):
+        schedule(network(5), progress=progress)
+    assert schedule(network(6), progress=progress).planned == 6
+
+
+def test_the_repr_counts_shards_as_people_do() -> None:
+    plan = schedule(network(5000), shard=2, shards=4)
+    plan.take(7)
+    assert repr(plan) == "<Schedule: shard 3/4, at 7 of 1,250>"
+
+
+@given(st.integers(0, 200), st.integers(1, 12), st.data())
+def test_a_shards_share_is_the_number_of_its_indices(total: int, shards: int, data: st.DataObject) -> None:
+    shard = data.draw(st.integers(0, shards - 1))
+    assert shard_share(total, shard, shards) == sum(i % shards == shard for i in range(total))
+
+
+def test_a_share_of_less_than_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="total is -1"):
+        shard_share(-1, 0, 1)
