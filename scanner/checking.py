@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from scanner.engine import Gate, Pool, descriptor_budget
 from scanner.engine.transport import check_source_address
+from scanner.errors import InputError
 from scanner.model import Attempt, Record, Target
 from scanner.observation import Observer
 from scanner.plan import make_plan
@@ -43,12 +44,16 @@ async def check_host(
     """Visit every address of one host and return a record for each, in the order of the addresses.
 
     Raises:
-        InputError: when the host cannot be resolved or is excluded.
+        InputError: when it is more than one host, cannot be resolved or is excluded.
         LocalError: when this machine cannot open connections.
     """
-    plan = await make_plan(
-        parse_spec([Source(COMMAND_LINE, [host])]), parse_spec([Source(COMMAND_LINE, exclude)]), settings
-    )
+    asked = parse_spec([Source(COMMAND_LINE, [host])])
+    if asked.ranges.count + len(asked.names) + len(asked.mail_domains) > 1:
+        raise InputError(
+            f"{host!r} is more than one host: networks are visited, at a gentle pace, by 'smtpsweep sweep'"
+        )
+    never = parse_spec([Source(COMMAND_LINE, exclude)], allow_large_v6=True)
+    plan = await make_plan(asked, never, settings)
     if settings.source_address is not None:
         check_source_address(settings.source_address)
     attempts: list[Attempt] = []

@@ -11,6 +11,7 @@ file cut by hand) takes that line and all after it out of belief: their targets 
 
 import fcntl
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ import orjson
 from scanner.errors import SinkError, StateError
 from scanner.ledger import Ledger
 from scanner.targets import Progress
+from scanner.targets.progress import MAX_SPREAD
 
 SCHEMA = "smtpsweep.state/1"
 #: Journal bytes after which a new snapshot is written.
@@ -42,6 +44,10 @@ class Identity:
     version: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int):
+            raise TypeError("its seed is no number")
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -50,6 +56,18 @@ class _Entry:
     done: list[int]
     counts: Mapping[str, Any]
     sinks: Positions
+
+    def __post_init__(self) -> None:
+        self.sinks = _positions(self.sinks)
+        if not all(type(position) is int and position >= 0 for position in self.done):
+            raise TypeError("its journal holds something other than positions")
+
+
+def _positions(value: Any) -> Positions:
+    """Return saved positions of sinks when that is what they are."""
+    if not all(position is None or isinstance(position, dict) for position in value.values()):
+        raise TypeError("a sink's position is no object")
+    return dict(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +99,10 @@ class Saved:
             head = orjson.loads(lines[0])
             if head["schema"] != SCHEMA:
                 raise StateError(f"{path}: not a state file of this version ({SCHEMA})")
-            identity = Identity(**head["identity"])
             journal = [_Entry(**orjson.loads(line)) for line in lines[1:-1]]  # what follows the last newline is torn
-            return cls(identity, head["progress"], head["counts"], head["sinks"], journal)
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            progress, counts, sinks = dict(head["progress"]), dict(head["counts"]), _positions(head["sinks"])
+            return cls(Identity(**head["identity"]), progress, counts, sinks, journal)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # ValueError: no JSON is one
             raise StateError(f"{path}: damaged, or not a state file ({error}); choose another --state file") from None
 
     def last_positions(self) -> Positions:
@@ -105,10 +123,17 @@ class Saved:
         for entry in self.journal:
             if not _holds(entry.sinks, reached):
                 break
-            progress.mark_many(entry.done)
+            _mark(progress, entry.done)
             counts = entry.counts
         ledger.restore(counts)
         return progress
+
+
+def _mark(progress: Progress, done: Sequence[int]) -> None:
+    """Book a journal line; a position that is too far away must not make us allocate the way to it."""
+    if max(done, default=0) >= progress.low_water + MAX_SPREAD:
+        raise StateError(f"its journal is damaged: position {max(done)} is out of place")
+    progress.mark_many(done)
 
 
 def _holds(expected: Positions, reached: Positions) -> bool:
@@ -120,8 +145,9 @@ def _holds(expected: Positions, reached: Positions) -> bool:
 
 
 def _offset(position: Any) -> tuple[int, int]:
-    """Order the positions of a sink: part of a rotated output, then bytes."""
-    return (int(position.get("part", 0)), int(position.get("bytes", 0))) if position else (0, 0)
+    """Order the positions of a sink: part of a rotated output, then bytes. What is damaged there counts as 0."""
+    part, size = ((position or {}).get(key, 0) for key in ("part", "bytes"))
+    return (part if isinstance(part, int) else 0, size if isinstance(size, int) else 0)
 
 
 class Checkpoint:
@@ -140,12 +166,26 @@ class Checkpoint:
             StateError: when it cannot be written, or another sweep has it.
         """
         try:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Opening some devices would hang without O_NONBLOCK before they can be refused.
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+            try:
+                self._take(fd)
+            except BaseException:
+                os.close(fd)
+                raise
         except BlockingIOError:
             raise StateError(f"{self.path}: another sweep is using it") from None
         except OSError as error:
             raise StateError(f"{self.path}: cannot be written ({error.strerror})") from None
+        self._fd = fd
+
+    def _take(self, fd: int) -> None:
+        held = os.fstat(fd)
+        if not stat.S_ISREG(held.st_mode):  # a snapshot renamed over /dev/null would be the end of that device
+            raise StateError(f"{self.path}: is not a regular file")
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(held, self.path.stat()):
+            raise BlockingIOError  # renamed over since it was opened: our lock is on a file that nobody can see
 
     def append(self, done: Sequence[int], ledger: Ledger, sinks: Positions, progress: Progress) -> None:
         """Note that these positions are done and the sinks have their records.
@@ -173,24 +213,38 @@ class Checkpoint:
             "counts": ledger.snapshot(),
             "sinks": sinks,
         }
-        fresh = self.path.with_name(self.path.name + ".new")
         try:
-            fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fd = self._replaced(orjson.dumps(head) + b"\n")
+            os.close(self._fd)
+            self._fd, self._journal_bytes = fd, 0
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise self._not_saved(error) from None
+
+    def _replaced(self, snapshot: bytes) -> int:
+        """Write a snapshot beside the file and rename it over it; return its descriptor, locked."""
+        fresh = self.path.with_name(self.path.name + ".new")
+        fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._write(fd, orjson.dumps(head) + b"\n")
+            self._write(fd, snapshot)
             os.fsync(fd)
             fresh.replace(self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            os.fsync(folder)
-            os.close(folder)
-        except OSError as error:
-            raise SinkError(f"{self.path}: the state cannot be saved ({error.strerror})") from None
-        os.close(self._fd)
-        self._fd, self._journal_bytes = fd, 0
+        except BaseException:
+            os.close(fd)
+            fresh.unlink(missing_ok=True)
+            raise
+        return fd
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; one that nothing was written to disappears."""
         if self._fd >= 0:
+            if not os.fstat(self._fd).st_size:
+                self.path.unlink(missing_ok=True)
             os.close(self._fd)
             self._fd = -1
 
@@ -200,4 +254,7 @@ class Checkpoint:
             while view:
                 view = view[os.write(fd, view) :]
         except OSError as error:
-            raise SinkError(f"{self.path}: the state cannot be saved ({error.strerror})") from None
+            raise self._not_saved(error) from None
+
+    def _not_saved(self, error: OSError) -> SinkError:
+        return SinkError(f"{self.path}: the state cannot be saved ({error.strerror})")

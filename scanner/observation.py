@@ -7,7 +7,7 @@ raises: that target's status is then `bug`, the trace is in the log, and the swe
 import logging
 import re
 
-from scanner.identify import disclosure, identify
+from scanner.identify import Fingerprints, disclosure
 from scanner.model import Attempt, Greeting, Record, Status
 from scanner.record import EventIds
 from scanner.settings import Settings
@@ -16,7 +16,7 @@ from scanner.smtp import parse_greeting
 log = logging.getLogger(__name__)
 
 #: What a reply can begin with, so that a greeting cut after two bytes is `cut` and binary noise is `malformed`.
-_BEGINS_LIKE_A_REPLY = re.compile(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|$)|[2-5][0-9]?$)")
+_BEGINS_LIKE_A_REPLY = re.compile(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|\Z)|[2-5][0-9]?\Z)")
 
 
 class Observer:
@@ -25,6 +25,7 @@ class Observer:
     def __init__(self, scan_id: str, settings: Settings) -> None:
         self._scan_id = scan_id
         self._event_id = EventIds(scan_id).of
+        self._identify = Fingerprints.shipped().identify  # read now: during the sweep descriptors may be short
         self._limits = (settings.max_greeting_bytes, settings.max_greeting_lines)
 
     def record(self, attempt: Attempt) -> Record:
@@ -45,7 +46,7 @@ class Observer:
 
     def _filled(self, attempt: Attempt, status: Status, greeting: Greeting | None) -> Record:
         target = attempt.target
-        software = identify(greeting) if greeting is not None else None
+        software = self._identify(greeting) if greeting is not None else None
         return Record(
             self._scan_id,
             self._event_id(target.ip, target.port),

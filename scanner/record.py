@@ -146,8 +146,8 @@ def _banner(greeting: Greeting) -> dict[str, object]:
 
 
 def _maybe_base64(raw: bytes, text: str) -> str | None:
-    # The plain case, told from lengths alone: without a backslash nothing was escaped, so `raw` is `text` and a CR LF.
-    if len(raw) - len(text) == 2 and "\\" not in text and raw[-2:] == b"\r\n":
+    # The plain case, told from lengths: escaping makes a text longer, so here nothing was, and CR LF is left out of it.
+    if len(raw) - len(text) == 2 and raw[-2:] == b"\r\n":
         return None
     # Deleting CR LF pairs first leaves a CR or LF only where it had no partner.
     if not raw.replace(b"\r\n", b"").translate(None, _PRINTABLE):

@@ -44,7 +44,7 @@ async def _all(
                     found = tuple(await look_up(name))
             except TimeoutError:
                 raise InputError(f"{names[name]}: {name!r}: no answer from DNS in {_TIME_OUT_S:g} s") from None
-            except (OSError, LookupError) as error:
+            except (OSError, LookupError, UnicodeError) as error:  # UnicodeError: no name by the rules of IDNA
                 reason = " ".join(str(error).split()) or type(error).__name__
                 raise InputError(f"{names[name]}: {name!r} cannot be resolved: {reason}") from None
         if not found:
@@ -54,8 +54,11 @@ async def _all(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = {name: group.create_task(one(name)) for name in names}
-    except* InputError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as group_of_errors:  # not except*, which would wrap what is raised in a group again
+        problems, others = group_of_errors.split(InputError)
+        if problems is None or others is not None:
+            raise
+        raise problems.exceptions[0] from None
     return {name: task.result() for name, task in tasks.items()}
 
 
@@ -84,4 +87,4 @@ async def _mail_hosts(domain: str) -> list[str]:
     exchanges = sorted((record.preference, record.exchange) for record in answer)
     if [exchange for _, exchange in exchanges] == [dns.name.root]:
         raise LookupError("the domain accepts no mail (null MX, RFC 7505)")
-    return [exchange.to_text(omit_final_dot=True) for _, exchange in exchanges]
+    return [exchange.to_text(omit_final_dot=True).lower() for _, exchange in exchanges]

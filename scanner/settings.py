@@ -1,6 +1,7 @@
 """Every setting of a sweep in one frozen object, with gentle defaults and one place that checks them."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Self
 
 from scanner.errors import SettingsError
@@ -65,6 +66,7 @@ class Settings:
         }
         not_negative = {"--rate": self.rate, "--subnet-rate": self.subnet_rate, "--retries": self.retries}
         return [
+            *(f"{name} {value:g}: must be finite" for name, value in (positive | not_negative).items() if value == inf),
             *(f"{name} {value:g}: must be more than 0" for name, value in positive.items() if not value > 0),
             *(f"{name} {value:g}: must be 0 or more" for name, value in not_negative.items() if not value >= 0),
             *(f"--port {port}: must be 1 to 65535" for port in self.ports if not 1 <= port <= 65535),

@@ -37,6 +37,8 @@ from scanner.version import VERSION
 
 log = logging.getLogger(__name__)
 
+#: Results that may be on their way to the sinks before no new target is admitted.
+MAX_PENDING = 20_000
 SUMMARY_SCHEMA = "smtpsweep.summary/1"
 #: What of the settings goes into summary and state, for people to read.
 _SHOWN = ("ports", "rate", "subnet_rate", "concurrency", "connect_timeout_s", "greeting_timeout_s", "idle_timeout_s",
@@ -169,7 +171,9 @@ class Sweep:
         if budget.notice:
             self.notices.append(budget.notice)
             log.warning(budget.notice)
-        delivery = self._delivery = Delivery(list(self._sinks.values()), self._on_delivered, on_room=self._on_room)
+        delivery = self._delivery = Delivery(
+            list(self._sinks.values()), self._on_delivered, on_room=self._on_room, max_pending=MAX_PENDING
+        )
         gate = Gate(self.plan.excluded, rate=self.settings.rate, subnet_rate=self.settings.subnet_rate)
         source = self.plan.schedule(self._progress)
         pool = self._pool = Pool(
@@ -195,6 +199,8 @@ class Sweep:
         self._stopped = True
         if self._pool is not None:
             self._pool.abort()
+        if self._delivery is not None:
+            self._delivery.abort()
 
     def statistics(self) -> SweepStatistics:
         """Return the counts of this moment."""

@@ -11,7 +11,7 @@ from rich.text import Text
 from scanner.checking import Dialogue, check_host
 from scanner.cli import logging
 from scanner.cli.options import patience_options
-from scanner.model import Record, Target
+from scanner.model import Record, Status, Target
 from scanner.record import encode
 from scanner.settings import Settings
 
@@ -37,9 +37,10 @@ def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_
             sys.stdout.buffer.write(encode(record))
         else:
             print_verdict(record)
-    return 0 if all(record.greeting is not None and record.greeting.code for record in records) else 1
+    return 0 if all(record.status in _GREETED for record in records) else 1
 
 
+_GREETED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
 _STYLES = {"<": "cyan", ">": "magenta"}
 
 

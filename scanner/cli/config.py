@@ -4,13 +4,17 @@
     exclude = ["192.0.2.128/25"]
     connect-timeout = "500ms"
 
-What is said on the command line wins. A key that is no option is an error: a misspelt `exclude` must not be overlooked.
+What is said on the command line wins, with one exception: exclusions of both are honoured, since a network that must
+not be visited must not become a target because of one more `-x`. A key that is no option is an error: a misspelt
+`exclude` must not be overlooked. Values are read as on the command line would be, so both have the same limits.
 """
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from scanner.errors import InputError
 
@@ -19,36 +23,65 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     """Take the file's values as this command's defaults (a click callback for an eager option).
 
     Raises:
-        InputError: when the file cannot be read, is no TOML or has a key that is no option.
+        InputError: when the file cannot be read, is no TOML, or has a key or a kind of value that is no option's.
     """
     del param
     if path is None:
         return None
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {path}: no valid TOML: {error}") from None
-    options = {
-        name.removeprefix("--"): option
-        for option in ctx.command.params
-        for name in option.opts
-        if name.startswith("--") and option.name != "config"
-    } | {"targets": next(option for option in ctx.command.params if option.name == "targets")}
+    options = _by_key(ctx.command)
+    defaults: dict[str, Any] = {}
     for key, value in values.items():
-        option = options.get(key)
-        if option is None:
+        if key not in options:
             raise InputError(f"--config {path}: {key!r} is no option of '{ctx.command_path}'")
-        many = option.multiple if isinstance(option, click.Option) else True
-        if isinstance(value, dict) or (isinstance(value, list) and not many):
-            raise InputError(f"--config {path}: {key!r} must be one value")
-    ctx.default_map = {
-        str(options[key].name): ([value] if _is_many(options[key]) and not isinstance(value, list) else value)
-        for key, value in values.items()
-    }
+        try:
+            defaults |= _default(options[key], value)
+        except ValueError as problem:
+            raise InputError(f"--config {path}: {key!r} must be {problem}") from None
+    ctx.default_map = defaults
     return path
 
 
-def _is_many(option: click.Parameter) -> bool:
-    return option.nargs == -1 or (isinstance(option, click.Option) and option.multiple)
+def with_configured(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Add what the file says to what the command line says (a click callback for a repeatable option)."""
+    configured = (ctx.default_map or {}).get(str(param.name))
+    if configured is None or ctx.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE:
+        return value
+    return (*value, *param.type_cast_value(ctx, configured))
+
+
+def _by_key(command: click.Command) -> dict[str, click.Parameter]:
+    """Return what a file may set: every long option but `--config`, and the targets."""
+    keys: dict[str, click.Parameter] = {}
+    for param in command.params:
+        if param.name != "config":
+            names = param.opts if isinstance(param, click.Option) else [f"--{param.name}"]
+            keys |= {name.removeprefix("--"): param for name in names if name.startswith("--")}
+    return keys
+
+
+def _default(param: click.Parameter, value: object) -> dict[str, Any]:
+    """Return the entry of click's default map for one key; raise ValueError with what the value must be."""
+    name = str(param.name)
+    if isinstance(param, click.Option) and param.is_flag:
+        if not isinstance(value, bool):
+            raise ValueError("true or false")
+        if param.is_bool_flag:
+            return {name: value}
+        return {name: param.flag_value} if value else {}
+    if isinstance(param, click.Option) and not param.multiple:
+        return {name: _text(value, "one text or number")}
+    values = value if isinstance(value, list) else [value]
+    return {name: [_text(each, "texts or numbers") for each in values]}
+
+
+def _text(value: object, wanted: str) -> str:
+    """Return a value as it would stand on the command line."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(wanted)

@@ -4,6 +4,7 @@ Exit codes: 0 complete; 1 a check found something (commands that check say so); 
 done; 3 incomplete: interrupted, or a sink failed (`--state` says where it stands); 4 trouble of this machine only.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
+from scanner.sinks.descriptor import silence_standard_output
 from scanner.version import VERSION
 
 USAGE_ERROR, INCOMPLETE, ALL_LOCAL = 2, 3, 4
@@ -66,6 +68,7 @@ def smtpsweep() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    _fill_standard_descriptors()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -77,9 +80,32 @@ def run(arguments: list[str]) -> int:
         click.echo(error.format_message(), err=True)
         return USAGE_ERROR
     except (click.ClickException, click.Abort, KeyboardInterrupt, SmtpsweepError) as error:
-        click.echo(f"smtpsweep: {_message(error)}", err=True)
+        complain(_message(error))
         return _exit_code(error)
+    except BrokenPipeError:
+        silence_standard_output(1)
+        complain("stdout: the reader closed the pipe")
+        return INCOMPLETE
+    except OSError as error:  # ours are translated where they happen; what is left is a terminal or disk that fails
+        complain(str(error))
+        return INCOMPLETE
     return result if isinstance(result, int) else 0
+
+
+def complain(message: str) -> None:
+    """Write one line to stderr, whatever is in the message: names of files may hold line ends and worse."""
+    click.echo(f"smtpsweep: {''.join(map(_visible, message))}", err=True)
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def _fill_standard_descriptors() -> None:
+    """Give 0, 1 and 2 to nobody else when we were started without them: libuv aborts when it gets one of them."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
 
 
 def _message(error: BaseException) -> str:

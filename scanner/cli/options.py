@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from scanner.cli import logging
-from scanner.cli.config import read_config
+from scanner.cli.config import read_config, with_configured
 from scanner.cli.values import Duration, Seed, Shard, Size
 from scanner.settings import Settings
 
@@ -29,8 +29,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 target_options = _options(
     click.argument("targets", nargs=-1),
-    click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as targets."),
-    click.option("--exclude-file", multiple=True, type=_FILE, help="The same, from a file."),
+    click.option("-x", "--exclude", multiple=True, metavar="TARGET", callback=with_configured,
+                 help="Never visit these; same forms as targets."),
+    click.option("--exclude-file", multiple=True, type=_FILE, callback=with_configured, help="The same, from a file."),
     click.option(
         "-p", "--port", "ports", multiple=True, type=click.IntRange(1, 65535), default=(25,), show_default=True
     ),

@@ -36,7 +36,7 @@ class Pace:
         while len(points) > 2 and points[-1][0] - points[0][0] > _WINDOW_S:
             points.popleft()
         passed = points[-1][0] - points[0][0]
-        rate = (points[-1][1] - points[0][1]) / passed if passed else 0.0
+        rate = (points[-1][1] - points[0][1]) / passed if passed > 0 else 0.0  # clocks are set back at times
         left = counts.planned - counts.excluded - counts.finished
         return rate, left / rate if rate else None
 
@@ -102,10 +102,10 @@ async def _redraw(run: Sweep) -> None:
 def print_summary(summary: Summary) -> None:
     """Print how a sweep ended: its books, what was found, and what was not visited when it is not complete."""
     document = summary.document
-    rows = {"planned": document["planned"], "excluded": document["excluded"], **document["statuses"]}
+    rows = [("planned", document["planned"]), ("excluded", document["excluded"]), *document["statuses"].items()]
     if document["not_visited"]:
-        rows["not visited"] = document["not_visited"]
-    for name, count in rows.items():
+        rows.append(("not visited", document["not_visited"]))
+    for name, count in rows:
         _say(f"  {name:<16}{count:>12,}")
     if document["products"]:
         _say("products: " + _products(document["products"]))

@@ -1,12 +1,11 @@
 """`smtpsweep schema`: the contract of the output, for the tools that read it."""
 
 import click
-import orjson
 
-from scanner.record import json_schema
+from scanner.record_schema import schema_text
 
 
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of a record (smtpsweep.record/1)."""
-    click.echo(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2))
+    click.echo(schema_text(), nl=False)

@@ -14,8 +14,8 @@ import uvloop
 
 from scanner.checkpoint import Saved
 from scanner.cli import logging, options, progress
-from scanner.cli.entry import ALL_LOCAL, INCOMPLETE
-from scanner.cli.inputs import sources
+from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
+from scanner.cli.inputs import require_one_reader, sources
 from scanner.errors import InputError, LocalError
 from scanner.plan import Plan, make_plan, seconds_text
 from scanner.settings import Settings
@@ -73,14 +73,14 @@ async def run_sweep(request: Request, settings: Settings) -> int:
     Raises:
         InputError: when something cannot be used as given; nothing was visited then.
     """
-    plan = await make_plan(
-        parse_spec(sources(request.targets)), parse_spec(sources(request.exclude, request.exclude_file)), settings
-    )
+    require_one_reader((*request.targets, *request.exclude))
+    targets = parse_spec(sources(request.targets))
+    never = parse_spec(sources(request.exclude, request.exclude_file), allow_large_v6=True)
+    plan = await make_plan(targets, never, settings)
     if request.plan_only:
         click.echo(plan_text(plan))
         return 0
-    if request.summary_file is not None:
-        _check_writable(request.summary_file)
+    _check_files(request)
     sink_options = SinkOptions(rotate_size=request.rotate_size, if_exists=request.if_exists or "refuse")
     run = Sweep(plan, [make_sink(output, sink_options) for output in request.outputs or ("-",)], state=request.state)
     await run.prepare()
@@ -88,18 +88,17 @@ async def run_sweep(request: Request, settings: Settings) -> int:
     to_stdout = not request.outputs or "-" in request.outputs
     async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
         summary = await run.run()
-    if request.summary_file is not None:
-        request.summary_file.write_bytes(orjson.dumps(summary.document, option=orjson.OPT_INDENT_2) + b"\n")
     if not request.quiet:
         progress.print_summary(summary)
-    return _exit_code(run, summary, request.state)
+    code = _exit_code(run, summary, request.state)
+    return code if _summary_written(request.summary_file, summary) else code or INCOMPLETE
 
 
 def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
     if summary.complete:
         return 0
     resume = f"; run it again with --state {state} to go on" if state else ""
-    click.echo(f"smtpsweep: incomplete: {summary.reason}{resume}", err=True)
+    complain(f"incomplete: {summary.reason}{resume}")
     return ALL_LOCAL if isinstance(run.failure, LocalError) else INCOMPLETE
 
 
@@ -112,8 +111,9 @@ def _handle_signals(run: Sweep) -> None:
         else:
             asked.append(True)
             run.stop()
-            click.echo(f"smtpsweep: stopping: up to {run.settings.grace_s:g} s for hosts under way, "
-                       "press Ctrl-C again to stop at once", err=True)  # fmt: skip
+            complain(
+                f"stopping: up to {run.settings.grace_s:g} s for hosts under way, press Ctrl-C again to stop at once"
+            )
 
     asked: list[bool] = []
     loop = asyncio.get_running_loop()
@@ -122,12 +122,33 @@ def _handle_signals(run: Sweep) -> None:
             loop.add_signal_handler(number, on_signal)
 
 
-def _check_writable(path: Path) -> None:
-    """Find out before the sweep, not after it."""
+def _check_files(request: Request) -> None:
+    """Find out before the sweep, not after it, that a file cannot take what is to be written into it."""
+    path = request.summary_file
+    if path is None:
+        return
+    others = {Path(output).resolve() for output in request.outputs if output != "-"}
+    others |= {request.state.resolve()} if request.state is not None else set()
+    if path.resolve() in others:
+        raise InputError(f"--summary {path}: is the file of another option: the summary would replace it")
+    existed = path.exists()
     try:
         path.open("ab").close()
+        if not existed:
+            path.unlink()  # should the sweep be refused, nothing was made
     except OSError as error:
         raise InputError(f"--summary {path}: cannot be written ({error.strerror})") from None
+
+
+def _summary_written(path: Path | None, summary: Summary) -> bool:
+    if path is None:
+        return True
+    try:
+        path.write_bytes(orjson.dumps(summary.document, option=orjson.OPT_INDENT_2) + b"\n")
+    except OSError as error:
+        complain(f"--summary {path}: cannot be written ({error.strerror})")
+        return False
+    return True
 
 
 def plan_text(plan: Plan) -> str:

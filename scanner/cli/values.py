@@ -16,9 +16,9 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds."""
-        if isinstance(value, int | float):
-            return float(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(value).strip())
+        if isinstance(value, float):
+            return value  # a default
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|)", str(value).strip())
         if match is None:
             self.fail(f"{value!r} is no duration: write seconds (4, 0.5) or a unit (500ms, 2m, 1h)", param, ctx)
         return float(match[1]) * _SECONDS[match[2]]
@@ -30,11 +30,9 @@ class Size(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return bytes."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d+)\s*([A-Z]*)", str(value).strip().upper())
-        if match is None or match[2] not in _BYTES:
+        """Return bytes, 1 or more."""
+        match = re.fullmatch(r"([0-9]{1,15})\s*([A-Z]*)", str(value).strip().upper())
+        if match is None or match[2] not in _BYTES or not int(match[1]):
             self.fail(f"{value!r} is no size: write bytes (1000000) or a unit (100MB, 64KiB)", param, ctx)
         return int(match[1]) * _BYTES[match[2]]
 
@@ -48,7 +46,7 @@ class Shard(click.ParamType[tuple[int, int]]):
         """Return (K - 1, N)."""
         if isinstance(value, tuple):
             return value
-        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", str(value).strip())
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", str(value).strip())
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
             self.fail(f"{value!r} is no shard: write K/N with K from 1 to N, such as 3/16", param, ctx)
         return int(match[1]) - 1, int(match[2])
@@ -61,10 +59,8 @@ class Seed(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return 0 to 2**64-1."""
-        try:
-            seed = int(value)
-        except ValueError:
-            seed = -1
+        text = str(value).strip()
+        seed = int(text) if re.fullmatch(r"[0-9]{1,20}", text) else -1
         if not 0 <= seed < 2**64:
             self.fail(f"{value!r} is no seed: write a whole number from 0 to 2**64-1", param, ctx)
         return seed

@@ -211,10 +211,10 @@ class Pool:
             self._set_timer(now)
 
     def _admit(self, now: float) -> None:
-        if self._stopping or now < self._resume_at or self._room() <= 0:
+        if self._stopping or now < self._resume_at:
             return
         free = self._budget.connecting - self._in_flight.count(Phase.CONNECTING)
-        count = min(free, self._gate.allowance(now), STARTS_PER_PUMP)
+        count = min(free, self._room(), self._gate.allowance(now), STARTS_PER_PUMP)
         while count > 0 and self._has_descriptor():
             visit = self._next_visit(now)
             if visit is None or not self._start(visit, now):

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from scanner.errors import SettingsError
 from scanner.model import Status
+from scanner.targets.address import parse_address
 
 #: How a connection attempt that failed is reported. What is not listed is UNREACHABLE with the errno's name beside it.
 CONNECT_ERRORS: Mapping[int, Status] = MappingProxyType(
@@ -83,8 +84,12 @@ def check_source_address(source: str) -> None:
     """Try a source address before anything is visited.
 
     Raises:
-        SettingsError: when no socket of this machine can be bound to it.
+        SettingsError: when it is no address, or no socket of this machine can be bound to it.
     """
+    try:
+        parse_address(source)  # bind(2) of Python would ask the DNS for a name, once for each connection
+    except ValueError:
+        raise SettingsError(f"--source-address {source!a}: not an IP address") from None
     try:
         with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET) as sock:
             sock.bind((source, 0))

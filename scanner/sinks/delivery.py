@@ -153,7 +153,7 @@ class Delivery:
         await self._some.wait()
         if self._aborted or not self._positions:
             return False  # only finishing sets the event without a result
-        if self._linger_s and not self._enough.is_set():
+        if self._linger_s:
             try:
                 async with asyncio.timeout(self._linger_s):
                     await self._enough.wait()

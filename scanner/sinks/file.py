@@ -91,6 +91,7 @@ class FileSink:
             SinkError: when the disk did not keep what it had taken.
         """
         if self._out is not None:
+            self._out.stop()
             await asyncio.to_thread(self._close)
 
     def _open(self, resume: Position | None) -> None:

@@ -1,6 +1,6 @@
 """Say what a greeting says: bytes in, a `Greeting` out, whatever the bytes are.
 
-`reply.py` finds where a greeting ends; here its lines are read. Nearly every mail server sends one plain line, "220 "
+`reply.py` finds where a greeting ends; here its lines are read. Nearly every mail server sends one plain line, a code
 and printable ASCII, so that case has a path of its own that does only what it needs; the general path gives exactly
 the same answer, and tests hold both together.
 
@@ -44,6 +44,10 @@ _LINE_END_FLAGS: Final = {b"\n": (Flag.LF_ONLY.value,), b"\r\r\n": (Flag.CR_CR_L
 #: RFC 5321 4.3.2 lets a greeting say 220, or refuse.
 _UNEXPECTED_CODES: Final = frozenset(range(200, 400)) - {220}
 
+#: The codes that alone on a plain line are not odd.
+_PLAIN_CODES: Final = {str(code): code for code in (220, *range(400, 600))}
+_STATUS_OF_CLASS: Final = {2: Status.READY, 3: Status.MALFORMED, 4: Status.TEMPORARY, 5: Status.REJECTED}
+
 
 def parse_greeting(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> Greeting:
     """Read a greeting from everything that a server sent until its greeting was over. Raises nothing.
@@ -53,13 +57,13 @@ def parse_greeting(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = M
         max_bytes: read no more of them than this.
         max_lines: a greeting with more lines than this is malformed.
     """
-    if raw.startswith(b"220 ") and raw.endswith(b"\r\n") and 6 < len(raw) <= MAX_LINE_OCTETS and len(raw) <= max_bytes:
+    if raw.endswith(b"\r\n") and raw[3:4] == b" " and 6 < len(raw) <= MAX_LINE_OCTETS and len(raw) <= max_bytes:
         body = raw[:-2]
         if is_plain(body):
             text = body.decode("ascii")
-            words = text[4:]
-            if not (MASK in words or words.isspace()):
-                return _plain_greeting(raw, text, words)
+            code, words = _PLAIN_CODES.get(text[:3]), text[4:]
+            if code is not None and not (MASK in words or words.isspace()):
+                return _plain_greeting(raw, text, words, code)
     reader = GreetingReader(max_bytes, max_lines)
     reader.receive_data(raw)
     reply = reader.end()
@@ -94,18 +98,29 @@ def interpret_reply(reply: Reply, *, trailing: bool = False) -> Greeting:
     )
 
 
-def _plain_greeting(raw: bytes, text: str, words: str) -> Greeting:
-    """Read one line "220 words", where no flag can apply: what `interpret_reply` does, without its questions."""
-    hostname = _maybe_hostname(words, 220)
+def _plain_greeting(raw: bytes, text: str, words: str, code: int) -> Greeting:
+    """Read one line "code words", where no flag can apply: what `interpret_reply` does, without its questions."""
+    hostname = _maybe_hostname(words, code)
     esmtp = _says_esmtp(words)
-    status = Status.READY
-    if not esmtp and is_other_service(220, _without_hostname(words, hostname)):
+    status = _status_of(code)
+    if code == 220 and not esmtp and is_other_service(code, _without_hostname(words, hostname)):
         status = Status.NOT_SMTP
         if hostname and "." not in hostname:
             hostname = None
-    server_time = maybe_server_time(words)
+    match = ENHANCED_CODE.match(words) if code >= 400 else None
     return Greeting(
-        raw, text, (words,), 220, hostname, esmtp, server_time, None, (), truncated=False, complete=True, status=status
+        raw,
+        text,
+        (words,),
+        code,
+        hostname,
+        esmtp,
+        maybe_server_time(words),
+        match and match[1],
+        (),
+        truncated=False,
+        complete=True,
+        status=status,
     )
 
 
@@ -194,9 +209,11 @@ def _status(reply: Reply, code: int | None, text: str) -> Status:
     classes = {line.code // 100 for line in reply.lines if line.code is not None}
     if code is None or not reply.complete or len(classes) > 1:
         return Status.MALFORMED
-    if code == 421:
-        return Status.BUSY
-    return {2: Status.READY, 4: Status.TEMPORARY, 5: Status.REJECTED}.get(code // 100, Status.MALFORMED)
+    return _status_of(code)
+
+
+def _status_of(code: int) -> Status:
+    return Status.BUSY if code == 421 else _STATUS_OF_CLASS[code // 100]
 
 
 def _reply_flags(reply: Reply, texts: list[str], *, trailing: bool) -> set[str]:

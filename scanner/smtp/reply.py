@@ -68,6 +68,11 @@ class Line(NamedTuple):
         """Whether a reply ends with this line."""
         return self.code is not None and self.separator != b"-" and self.end != b""
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this, as the first line, gives another protocol away."""
+        return self.code is None and is_other_first_line(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -170,7 +175,7 @@ class GreetingReader:
             self._line_start = self._searched
             if lines[-1].is_final:
                 return self._reply(self._searched, Ending.FINAL_LINE)
-            if len(lines) == 1 and is_other_first_line(lines[0].text):
+            if len(lines) == 1 and lines[0].is_foreign:
                 return self._reply(self._searched, Ending.OTHER_PROTOCOL)
             if len(lines) >= self._max_lines:
                 return self._reply(self._searched, Ending.TOO_MANY_LINES, truncated=True)
@@ -186,7 +191,7 @@ class GreetingReader:
                 return reply
             if self._line_start < len(self._buffer):
                 self._lines.append(_parse_line(bytes(self._buffer[self._line_start :])))
-        if self._record_bytes or (len(self._lines) == 1 and is_other_first_line(self._lines[0].text)):
+        if self._record_bytes or (len(self._lines) == 1 and self._lines[0].is_foreign):
             ending = Ending.OTHER_PROTOCOL
         return self._reply(len(self._buffer), ending, truncated=truncated)
 

@@ -1,0 +1,120 @@
+"""Server times: what mail servers write, as ISO 8601."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime, parsedate_to_datetime
+from time import asctime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.smtp.dates import maybe_server_time
+
+GREETED = [
+    ("h ESMTP Exim 4.96 Sun, 22 Nov 2026 10:16:56 +0000", "2026-11-22T10:16:56Z"),
+    ("h ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT", "2026-11-22T10:16:56Z"),
+    ("h; Thu, 30 Nov 2017 10:25:48 +0100; (No UCE/UBE) from: x(OK)-x [10.0.0.1]", "2017-11-30T10:25:48+01:00"),
+    ("h; Fri, 2 May 2025 00:33:23 GMT", "2025-05-02T00:33:23Z"),
+    ("h; Mon, 01 Jan 2024 00:27:12 +0900", "2024-01-01T00:27:12+09:00"),
+    ("ready at Tue, 6 Feb 2001 16:39:30 -0300 (GMT-0300)", "2001-02-06T16:39:30-03:00"),
+    ("h Version: 6.0.3790.4675 ready at  Thu, 5 Jun 2008 11:09:00 +0200 ", "2008-06-05T11:09:00+02:00"),
+    (
+        "h Revision 1.004:: HP-UX11.31 - 03rd February,2010/8.11.1; Wed, 20 May 2015 23:35:38 GMT",
+        "2015-05-20T23:35:38Z",
+    ),
+    ("Mon, 30 Jul 2001 02:50:22 -0700 (PDT)", "2001-07-30T02:50:22-07:00"),
+    ("Tue, 16 Jan 2018 10:50:39 +0100 (MET)", "2018-01-16T10:50:39+01:00"),
+    ("1 Jan 2024 00:00 +0530", "2024-01-01T00:00:00+05:30"),
+    ("Fri, 28 Aug 1970 19:42:05 -0000", "1970-08-28T19:42:05Z"),
+]
+
+
+@pytest.mark.parametrize(("text", "iso"), GREETED)
+def test_the_date_of_a_greeting_is_read(text: str, iso: str) -> None:
+    assert maybe_server_time(text) == iso
+
+
+@pytest.mark.parametrize(
+    ("year", "full"),
+    [("85", "1985"), ("50", "1950"), ("49", "2049"), ("00", "2000"), ("99", "1999"), ("103", "2003"), ("2026", "2026")],
+)
+def test_short_years_follow_rfc_5322(year: str, full: str) -> None:
+    assert maybe_server_time(f"Wed, 18 Dec {year} 11:14:07 GMT") == f"{full}-12-18T11:14:07Z"
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset"),
+    [
+        ("Z", "Z"), ("UT", "Z"), ("UTC", "Z"), ("gmt", "Z"),
+        ("EDT", "-04:00"), ("EST", "-05:00"), ("CDT", "-05:00"), ("CST", "-06:00"),
+        ("MDT", "-06:00"), ("MST", "-07:00"), ("PDT", "-07:00"), ("PST", "-08:00"),
+        ("MET", ""), ("CET", ""), ("JST", ""), ("A", ""), ("(MET)", ""), ("+01000", ""), ("ready", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_named_zones_are_the_ten_of_rfc_5322_and_others_leave_the_offset_unknown(zone: str, offset: str) -> None:
+    assert maybe_server_time(f"18 Dec 2024 11:14:07 {zone}") == f"2024-12-18T11:14:07{offset}"
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("h ESMTP Sendmail 8.5.4; Mon Jan  8 05:45:49 2024", "2024-01-08T05:45:49"),
+        ("Sun Nov 22 10:16:56 2026 ready", "2026-11-22T10:16:56"),
+        ("Sun Nov 22 10:16:56 UTC 2026", "2026-11-22T10:16:56Z"),
+        ("Sun Nov 22 10:16:56 CET 2026", "2026-11-22T10:16:56"),
+    ],
+)
+def test_the_form_of_ctime_has_no_offset_unless_it_names_a_zone(text: str, iso: str) -> None:
+    assert maybe_server_time(text) == iso
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "h ESMTP Postfix", "12:30", "[IPv6:2001:db8::1] ESMTP", "Mon, 30 Jul",
+        "31 Feb 2024 10:00:00 +0000", "29 Feb 2023 10:00:00 +0000",
+        "00 Jan 2024 10:00:00 GMT", "32 Jan 2024 10:00:00 GMT",
+        "1 Jan 2024 25:00:00 GMT", "1 Jan 2024 10:60:00 GMT", "1 Jan 2024 10:00:60 GMT", "1 Jan 1899 10:00:00 GMT",
+        "1 Jan 2024 10:00:00 +2400", "1 Jan 2024 10:00:00 +0060", "1 Jan 2024 10:00:00 -9999",
+        "1 Jan 19100 10:00:00 GMT", "101 Jan 2024 10:00:00 GMT", "1 Foo 2024 10:00:00 GMT", "1 Jan 2024 1:00:00 GMT",
+        "1 Jan 2024 10:000", "Mon Jan  8 05:45:49 20245", "\u0661 Jan 2024 10:00:00 GMT",
+    ],
+)  # fmt: skip
+def test_what_is_no_date_or_impossible_is_none(text: str) -> None:
+    assert maybe_server_time(text) is None
+
+
+def test_the_first_date_counts_even_behind_an_earlier_colon() -> None:
+    assert maybe_server_time("at: x 1 Jan 24 10:00:00 GMT, 2 Jan 2024 10:00:00 GMT") == "2024-01-01T10:00:00Z"
+
+
+def test_a_day_is_not_read_out_of_a_longer_number_in_the_place_of_the_usual_date() -> None:
+    assert maybe_server_time("122 Nov 2026 10:16:56 +0000") is None
+
+
+moments = st.datetimes(datetime(1900, 1, 1), datetime(9999, 12, 30)).map(lambda time: time.replace(microsecond=0))  # noqa: DTZ001  bounds of local time
+offsets = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(moments, offsets, st.sampled_from(["", "mail.example.com ESMTP Exim 4.96 ", "Version: 6 "]))
+def test_every_rfc_5322_date_is_the_moment_that_the_standard_library_reads(
+    moment: datetime, offset: timezone, before: str
+) -> None:
+    date = format_datetime(moment.replace(tzinfo=offset))
+    iso = maybe_server_time(before + date)
+    assert iso is not None
+    read = datetime.fromisoformat(iso)
+    assert read == parsedate_to_datetime(date).replace(tzinfo=offset)
+    assert iso.endswith("Z") == (offset.utcoffset(None) == UTC.utcoffset(None))
+
+
+@given(moments)
+def test_every_ctime_is_local_time_without_offset(moment: datetime) -> None:
+    assert maybe_server_time("ready; " + asctime(moment.timetuple())) == moment.isoformat()
+
+
+@given(st.text(alphabet="0123456789:+- JanGMT,", max_size=60))
+def test_any_text_is_a_date_or_none(text: str) -> None:
+    iso = maybe_server_time(text)
+    if iso is not None:
+        assert datetime.fromisoformat(iso).year >= 1900

@@ -1,0 +1,103 @@
+"""Claims about `scanner.record_schema` and what the documentation says of a record."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from jsonschema import Draft202012Validator
+
+from scanner.model import Status
+from scanner.record import SCHEMA, decode, encode, event_id, json_schema
+from scanner.record_schema import schema_text
+from scanner.smtp import Flag, parse_greeting
+from tests.records import VALIDATOR, full_record
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_schema_is_itself_valid_and_strict_everywhere() -> None:
+    Draft202012Validator.check_schema(json_schema())
+
+    objects = [node for node in _nodes(json_schema()) if "properties" in node and "description" in node]
+
+    assert len(objects) == 5
+    assert all(node["additionalProperties"] is False for node in objects)
+    assert all(node["required"] == list(node["properties"]) for node in objects)
+
+
+def test_every_field_is_described() -> None:
+    fields = [
+        (name, field)
+        for node in _nodes(json_schema())
+        if "additionalProperties" in node
+        for name, field in node["properties"].items()
+    ]
+
+    assert [name for name, field in fields if not field.get("description", "").endswith((".", "..."))] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "odd"},
+        {"extra": 1},
+        {"event_id": "0" * 31},
+        {"event_id": "G" * 32},
+        {"ip": "192.0.2.256"},
+        {"port": 0},
+        {"observed_at": "2026-11-22T10:16:56Z"},
+        {"schema": "smtpsweep.record/2"},
+        {"banner": None},
+        {"status": "silent"},
+        {"status": "busy"},
+        {"tries": None},
+        {"disclosure": ["<b>"]},
+    ],
+)
+def test_the_schema_refuses(change: dict[str, Any]) -> None:
+    assert not VALIDATOR.is_valid(orjson.loads(encode(full_record())) | change)
+
+
+@pytest.mark.parametrize("text", ["\u001b[2J", "\n", "\\", "\\x0", "\\xZZ", "\u00e9", "\\\\\\"])
+def test_the_schema_refuses_a_text_that_is_not_escaped(text: str) -> None:
+    data = orjson.loads(encode(full_record()))
+    data["banner"]["text"] = text
+
+    assert not VALIDATOR.is_valid(data)
+
+
+def test_the_schema_in_the_documentation_is_current() -> None:
+    assert (DOCS / "record.schema.json").read_bytes() == schema_text()
+
+
+def test_the_documentation_names_every_field_status_and_flag() -> None:
+    document = (DOCS / "record-schema.md").read_text("utf-8")
+    names = {name for node in _nodes(json_schema()) for name in node.get("properties", ())}
+
+    assert sorted(name for name in names | set(Status) | set(Flag) if f"`{name}`" not in document) == []
+
+
+def test_the_example_in_the_documentation_is_a_record_in_every_detail() -> None:
+    document = (DOCS / "record-schema.md").read_text("utf-8")
+    example = document.split("```json\n")[1].split("```")[0]
+    record = decode(example.encode())
+
+    VALIDATOR.validate(json.loads(example))
+    assert json.loads(encode(record)) == json.loads(example)
+    assert list(json.loads(encode(record))) == list(json.loads(example))
+    assert record.event_id == event_id(record.scan_id, record.ip, record.port)
+    assert record.greeting == parse_greeting(record.greeting.raw if record.greeting else b"")
+
+
+def test_the_schema_says_its_name() -> None:
+    assert json_schema()["title"] == SCHEMA == "smtpsweep.record/1"
+
+
+def _nodes(node: object) -> list[dict[str, Any]]:
+    if isinstance(node, dict):
+        return [node, *(found for value in node.values() for found in _nodes(value))]
+    if isinstance(node, list):
+        return [found for value in node for found in _nodes(value)]
+    return []
