@@ -59,7 +59,7 @@ async def check_host(
     attempts: list[Attempt] = []
     gate = Gate(plan.excluded, rate=settings.rate, subnet_rate=settings.subnet_rate)
     budget = descriptor_budget(settings.concurrency)
-    await Pool(settings, plan.schedule(), gate, attempts.append, budget=budget, trace=trace).run()
+    await Pool(settings, plan.schedule(), gate, attempts.extend, budget=budget, trace=trace).run()
     observer = Observer(str(uuid.uuid4()), settings)
     records = [observer.record(attempt) for attempt in attempts]
     return sorted(records, key=lambda record: plan.visited.index_of(record.ip) or 0)

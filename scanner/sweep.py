@@ -177,7 +177,7 @@ class Sweep:
         gate = Gate(self.plan.excluded, rate=self.settings.rate, subnet_rate=self.settings.subnet_rate)
         source = self.plan.schedule(self._progress)
         pool = self._pool = Pool(
-            self.settings, source, gate, self._on_attempt, budget=budget, room=lambda: delivery.room
+            self.settings, source, gate, self._on_attempts, budget=budget, room=lambda: delivery.room
         )
         if self._stopped:
             pool.stop()
@@ -235,14 +235,16 @@ class Sweep:
         if self._failure is None:
             self._failure = error
 
-    def _on_attempt(self, attempt: Attempt) -> None:
-        """Turn what the engine brought into a line on its way to the sinks."""
+    def _on_attempts(self, attempts: list[Attempt]) -> None:
+        """Turn what the engine brought into lines on their way to the sinks."""
         assert self._delivery is not None  # noqa: S101  made before the pool
-        record = self._observer.record(attempt)
-        position, software = attempt.target.position, record.software
-        wanted = record.status in self._wanted
-        self._outcomes[position] = Outcome(record.status, software.product if software is not None else None, wanted)
-        self._delivery.put(position, encode(record) if wanted else None)
+        observe, put, outcomes, wanted = self._observer.record, self._delivery.put, self._outcomes, self._wanted
+        for attempt in attempts:
+            record = observe(attempt)
+            position, status, software = attempt.target.position, record.status, record.software
+            is_wanted = status in wanted
+            outcomes[position] = Outcome(status, software.product if software is not None else None, is_wanted)
+            put(position, encode(record) if is_wanted else None)
 
     def _on_delivered(self, done: Sequence[int]) -> None:
         """Book what every sink has, and only then note it in the state file."""

@@ -57,7 +57,7 @@ async def sweep(
         options,
         ListSource(targets),
         gate or Gate(NoAddresses(), rate=options.rate, subnet_rate=options.subnet_rate),
-        attempts.append,
+        attempts.extend,
         budget=budget or DescriptorBudget(1000, options.concurrency, None),
         readiness=readiness(),
     )
@@ -384,7 +384,7 @@ async def test_stop_lets_those_under_way_finish_and_leaves_the_others_unvisited(
             settings(concurrency=4),
             source,
             Gate(NoAddresses(), rate=0, subnet_rate=0),
-            attempts.append,
+            attempts.extend,
             budget=DescriptorBudget(4, 4, None),
         )
         running = asyncio.create_task(pool.run())
@@ -405,7 +405,7 @@ async def test_abort_reports_nothing_of_those_under_way() -> None:
             FAST,
             ListSource(loopback_targets(20, server.port)),
             Gate(NoAddresses(), rate=0, subnet_rate=0),
-            attempts.append,
+            attempts.extend,
             budget=DescriptorBudget(100, 100, None),
         )
         running = asyncio.create_task(pool.run())
@@ -426,7 +426,7 @@ async def test_nothing_is_admitted_while_the_sinks_have_no_room() -> None:
             FAST,
             source,
             Gate(NoAddresses(), rate=0, subnet_rate=0),
-            attempts.append,
+            attempts.extend,
             budget=DescriptorBudget(100, 100, None),
             room=lambda: room,
         )

@@ -37,8 +37,6 @@ READ_SIZE = 4096
 #: Events taken from the kernel in one go.
 BATCH = 512
 
-#: Called with each finished attempt.
-Deliver = Callable[[Attempt], None]
 #: Called with the target, "connected", "<", ">" or "closed", the bytes, and the seconds since the connection started.
 Trace = Callable[[Target, str, bytes, float], None]
 
@@ -94,26 +92,25 @@ class InFlight:
         self,
         settings: Settings,
         readiness: Readiness,
-        ended: Deliver,
         *,
         clock: Callable[[], float] = time.monotonic,
         trace: Trace | None = None,
     ) -> None:
         self._settings = settings
         self._readiness = readiness
-        self._ended = ended
+        self._ended: list[Attempt] = []
         self._clock = clock
         self._trace = trace
         self._quit = not settings.passive
         self._by_fd: dict[int, Conversation] = {}
         self._total: OrderedDict[int, Conversation] = OrderedDict()
         self._queues: tuple[OrderedDict[int, Conversation], ...] = tuple(OrderedDict() for _ in Phase)
-        self._time_limits = (
-            settings.connect_timeout_s,
-            settings.greeting_timeout_s,
-            settings.idle_timeout_s,
-            settings.quit_timeout_s,
-        )
+        self._time_limits = {
+            Phase.CONNECTING: settings.connect_timeout_s,
+            Phase.WAITING: settings.greeting_timeout_s,
+            Phase.READING: settings.idle_timeout_s,
+            Phase.LEAVING: settings.quit_timeout_s,
+        }
 
     def __len__(self) -> int:
         return len(self._by_fd)
@@ -121,6 +118,15 @@ class InFlight:
     def count(self, phase: Phase) -> int:
         """Return how many conversations are in a phase."""
         return len(self._queues[phase])
+
+    def take_ended(self) -> list[Attempt]:
+        """Return the attempts that have ended since the last call, in the order of their ends.
+
+        They are handed over in batches: the code that parses and writes stays in the processor's caches while it works
+        through one, and so does the code that talks to sockets.
+        """
+        ended, self._ended = self._ended, []
+        return ended
 
     def open(self, target: Target, tries: int) -> int:
         """Start one connection; return 0, or the errno that prevented it (then there is no conversation)."""
@@ -161,7 +167,7 @@ class InFlight:
 
     def expire(self, now: float) -> None:
         """End every conversation whose phase or total time is over."""
-        for phase, limit_s in zip(Phase, self._time_limits, strict=True):
+        for phase, limit_s in self._time_limits.items():
             queue = self._queues[phase]
             while queue:
                 conversation = next(iter(queue.values()))
@@ -173,17 +179,6 @@ class InFlight:
             if conversation.started_at + self._settings.total_timeout_s > now:
                 break
             self._on_time_out(conversation, now, None)
-
-    def next_deadline(self) -> float | None:
-        """Return the monotonic time of the next time-out, None when nothing is under way."""
-        heads = [
-            next(iter(queue.values())).phase_at + limit_s
-            for queue, limit_s in zip(self._queues, self._time_limits, strict=True)
-            if queue
-        ]
-        if self._total:
-            heads.append(next(iter(self._total.values())).started_at + self._settings.total_timeout_s)
-        return min(heads, default=None)
 
     def give_way(self) -> bool:
         """Close the conversation that has waited longest for the reply to QUIT; say whether there was one."""
@@ -264,7 +259,7 @@ class InFlight:
             self._trace(conversation.target, ">", b"QUIT\r\n", now - conversation.started_at)
         del self._total[conversation.fd]
         self._enter(conversation, Phase.LEAVING, now)
-        self._ended(conversation.attempt(None, now, None))
+        self._ended.append(conversation.attempt(None, now, None))
 
     @staticmethod
     def _send_quit(conversation: Conversation) -> bool:
@@ -307,9 +302,8 @@ class InFlight:
         conversation.phase_at = now
 
     def _end(self, conversation: Conversation, status: Status | None, now: float, error: str | None) -> None:
-        """Close, then report: whoever hears of it may start the next connection with the same descriptor."""
         self._close(conversation)
-        self._ended(conversation.attempt(status, now, error))
+        self._ended.append(conversation.attempt(status, now, error))
 
     def _close(self, conversation: Conversation) -> None:
         fd = conversation.fd

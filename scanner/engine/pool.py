@@ -1,7 +1,8 @@
-"""Which connections start, and when: a bounded, paced pool over one poller, driven by readiness and one timer.
+"""Which connections start, and when: a bounded, paced pool over one poller, driven by readiness and one tick.
 
-After each batch of events the pool pumps: it ends what is overdue, then admits as many targets as free slots, the
-descriptor budget, the global rate and the sinks allow. Targets come from the source when they are wanted and are never
+After each batch of events the pool hands over what has ended, then admits as many targets as free slots, the descriptor
+budget, the global rate and the sinks allow. A tick does the same for what only time brings: time-outs, turns, retries.
+Targets come from the source when they are wanted and are never
 queued ahead, apart from two bounded queues: those whose network is not due yet, and those that wait for their retry.
 
 There are two budgets. `concurrency` bounds connection attempts under way, a few seconds each; everything that is
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from scanner.engine.descriptors import DescriptorBudget
-from scanner.engine.inflight import Deliver, InFlight, Phase, Trace
+from scanner.engine.inflight import InFlight, Phase, Trace
 from scanner.engine.pacing import Gate
 from scanner.engine.readiness import Readiness, best_readiness
 from scanner.engine.transport import LOCAL_ERRORS, NO_ROUTE_ERRORS, connect_status, error_name
@@ -43,8 +44,11 @@ BACK_OFF_S = (0.05, 1.0)
 PATIENCE_S = 20.0
 #: So many targets in a row without a route mean that this machine has none.
 NO_ROUTE_LIMIT = 256
-#: The timer's grain. Finer costs wake-ups, coarser makes the rate jerky.
-GRAIN_S = 0.005
+#: Seconds between two ticks: the grain of time-outs and of the rate. An idle pool costs 0.1 % of a core.
+TICK_S = 0.01
+
+#: Called with the results of a batch, in the order in which they came about.
+Deliver = Callable[[list[Attempt]], None]
 
 
 class Source(Protocol):
@@ -81,7 +85,7 @@ class PoolStatistics:
 
 
 class Pool:
-    """Visits every target of a source once (retries aside) and hands each result to `deliver`.
+    """Visits every target of a source once (retries aside) and hands the results to `deliver`.
 
     `room` says how many results the sinks can still take: at 0 nothing is admitted until `wake` is called.
     One pool makes one run. `run` returns when the source is exhausted or a stop is done.
@@ -108,7 +112,8 @@ class Pool:
         self._room = room
         self._clock = clock
         self._readiness = readiness or best_readiness()
-        self._in_flight = InFlight(settings, self._readiness, self._on_ended, clock=clock, trace=trace)
+        self._in_flight = InFlight(settings, self._readiness, clock=clock, trace=trace)
+        self._results: list[Attempt] = []
         self._fresh: deque[Target] = deque()
         self._deferred: list[_Visit] = []
         self._retries: deque[_Visit] = deque()
@@ -156,7 +161,7 @@ class Pool:
         self._last_socket_at = self._clock()
         self._loop.add_reader(self._readiness.fileno(), self._on_ready)
         try:
-            self._pump()
+            self._on_tick()
             await self._done
         finally:
             self._loop.remove_reader(self._readiness.fileno())
@@ -188,27 +193,31 @@ class Pool:
         self._in_flight.drain()
         self._pump()
 
-    def _on_timer(self) -> None:
-        self._timer = None
+    def _on_tick(self) -> None:
+        assert self._loop is not None  # noqa: S101  set by run()
+        self._timer = self._loop.call_later(TICK_S, self._on_tick)
+        self._in_flight.expire(self._clock())
         self._pump()
 
     def _pump(self) -> None:
-        """End what is overdue, admit what may start, and set the timer for what comes next."""
+        """Hand over what has ended, admit what may start, and see whether that was all."""
         assert self._done is not None  # noqa: S101  only run() and its callbacks come here
         if self._done.done():
             return
         try:
-            now = self._clock()
-            self._in_flight.expire(now)
-            self._admit(now)
+            self._admit(self._clock())
+            for attempt in self._in_flight.take_ended():
+                self._on_ended(attempt)
+            if self._results:
+                results, self._results = self._results, []
+                self._finished += len(results)
+                self._deliver(results)
         except Exception as error:  # noqa: BLE001  the owner of run() must hear of it, not the event loop
             self._done.set_exception(error)
             return
         waiting = self._in_flight or self._fresh or self._deferred or self._retries
         if not waiting and (self._exhausted or self._stopping):
             self._done.set_result(None)
-        else:
-            self._set_timer(now)
 
     def _admit(self, now: float) -> None:
         if self._stopping or now < self._resume_at:
@@ -220,11 +229,6 @@ class Pool:
             if visit is None or not self._start(visit, now):
                 return
             count -= 1
-
-    def _has_slot(self) -> bool:
-        if self._in_flight.count(Phase.CONNECTING) >= self._budget.connecting:
-            return False
-        return len(self._in_flight) < self._budget.sockets or self._in_flight.count(Phase.LEAVING) > 0
 
     def _has_descriptor(self) -> bool:
         return len(self._in_flight) < self._budget.sockets or self._in_flight.give_way()
@@ -255,7 +259,7 @@ class Pool:
         """Start a visit; return whether the pool may go on."""
         target = visit.target
         if self._gate.is_excluded(target.ip):
-            self._finish(_without_connection(target, Status.EXCLUDED, None, visit.tries))
+            self._results.append(_without_connection(target, Status.EXCLUDED, None, visit.tries))
             return True
         code = self._in_flight.open(target, visit.tries)
         if code in LOCAL_ERRORS:
@@ -295,39 +299,11 @@ class Pool:
     def _on_ended(self, attempt: Attempt) -> None:
         """Take the result of one connection: final, or worth another try later in the sweep."""
         if attempt.tries > self._settings.retries or attempt.status not in _RETRIED or attempt.raw:
-            self._finish(attempt)
+            self._results.append(attempt)
         elif not self._stopping:  # else it stays unvisited, and a resumed sweep gives it its other try
             self._retried += 1
             due = self._clock() + self._settings.retry_delay_s
             self._retries.append(_Visit(due, attempt.target, attempt.tries + 1))
-
-    def _finish(self, attempt: Attempt) -> None:
-        self._finished += 1
-        self._deliver(attempt)
-
-    def _set_timer(self, now: float) -> None:
-        """Wake up for the first of: a time-out, a turn, a retry, the rate, the end of a back-off."""
-        assert self._loop is not None  # noqa: S101  set by run()
-        at = self._wake_at(now)
-        if self._timer is not None:
-            if at is not None and abs(self._timer.when() - self._loop.time() - (at - now)) < GRAIN_S:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if at is not None:
-            self._timer = self._loop.call_later(max(GRAIN_S, at - now), self._on_timer)
-
-    def _wake_at(self, now: float) -> float | None:
-        deadline = self._in_flight.next_deadline()
-        times = [] if deadline is None else [deadline]
-        if not self._stopping and self._room() > 0:
-            if now < self._resume_at:
-                times.append(self._resume_at)
-            elif self._has_slot():
-                if not self._exhausted and len(self._deferred) < MAX_DEFERRED:
-                    times.append(now + self._gate.next_allowance_in())
-                times += [queue[0].due for queue in (self._deferred, self._retries) if queue]
-        return min(times, default=None)
 
 
 _RETRIED = frozenset({Status.CONNECT_TIMEOUT, Status.RESET})
