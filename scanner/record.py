@@ -31,7 +31,7 @@ from scanner.errors import InputError
 from scanner.model import Finding, Greeting, Record, Software, Status
 from scanner.record_schema import SCHEMA, json_schema
 
-__all__ = ["SCHEMA", "EventIds", "decode", "encode", "event_id", "json_schema"]
+__all__ = ["SCHEMA", "EventIds", "decode", "encode", "encode_findings", "event_id", "json_schema"]
 
 #: ".000Z" to ".999Z": looking a text up costs less than formatting it.
 _MILLISECONDS = tuple(f".{n:03d}Z" for n in range(1000))
@@ -41,6 +41,12 @@ _ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|\\)")
 _REPLIED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
 _MEANINGS = _REPLIED | {Status.MALFORMED, Status.NOT_SMTP}
 _SOFTWARE_FIELDS = tuple(field.name for field in fields(Software))
+_FINDING_FIELDS = tuple(field.name for field in fields(Finding))
+#: What lines of earlier versions have; the other fields of a finding may be missing in them.
+_FIRST_FINDING_FIELDS = ("id", "severity", "title", "evidence")
+#: Tuples of findings kept encoded. Versions in the world are hundreds; a hostile network can fill it, not grow it.
+_MOST_ENCODED = 256
+_ENCODED: dict[int, tuple[tuple[Finding, ...], orjson.Fragment]] = {}
 
 
 def encode(record: Record) -> bytes:
@@ -52,7 +58,8 @@ def encode(record: Record) -> bytes:
     # Unpacking at once is cheaper than asking the named tuple for each field.
     (scan_id, event, at, ip, port, host, status, connect_s, first_byte_s, total_s) = record[:10]
     (tries, greeting, software, disclosure, findings, error) = record[10:]
-    return orjson.dumps(
+    # Not OPT_APPEND_NEWLINE: what orjson returns keeps a buffer of 8 KB, the sum has the size of the line.
+    line = orjson.dumps(
         {
             "schema": SCHEMA,
             "scan_id": scan_id,
@@ -71,12 +78,12 @@ def encode(record: Record) -> bytes:
             "banner": None if greeting is None else _banner(greeting),
             "software": None if software is None else _software(software),
             "disclosure": disclosure,
-            "findings": findings and [_finding(finding) for finding in findings],
+            "findings": findings and encode_findings(findings),
             "error": error,
         },
         None,
-        orjson.OPT_APPEND_NEWLINE,
     )
+    return line + b"\n"
 
 
 def decode(line: bytes) -> Record:
@@ -176,13 +183,24 @@ def _software(software: Software) -> dict[str, object]:
     }
 
 
+def encode_findings(findings: tuple[Finding, ...]) -> orjson.Fragment:
+    """Return the findings as a JSON array that `orjson.dumps` puts in as it is.
+
+    All hosts with the same software share one tuple of findings, and it is worth some kilobytes: it is encoded once and
+    kept by identity. The tuple is kept with it, so that no other object can get its identity.
+    """
+    kept = _ENCODED.get(id(findings))
+    if kept is not None:
+        return kept[1]
+    fragment = orjson.Fragment(orjson.dumps([_finding(finding) for finding in findings]))
+    if len(_ENCODED) >= _MOST_ENCODED:
+        _ENCODED.clear()
+    _ENCODED[id(findings)] = (findings, fragment)
+    return fragment
+
+
 def _finding(finding: Finding) -> dict[str, object]:
-    return {
-        "id": finding.id,
-        "severity": finding.severity,
-        "title": finding.title,
-        "evidence": finding.evidence,
-    }
+    return {name: getattr(finding, name) for name in _FINDING_FIELDS}
 
 
 def _timestamp(at: float) -> str:
@@ -225,11 +243,15 @@ def _record(data: dict[str, Any]) -> Record:
         greeting=None if banner is None else _greeting(banner, status),
         software=None if software is None else Software(**{name: software[name] for name in _SOFTWARE_FIELDS}),
         disclosure=tuple(data["disclosure"]),
-        findings=tuple(
-            Finding(each["id"], each["severity"], each["title"], each["evidence"]) for each in data["findings"]
-        ),
+        findings=tuple(map(_decoded_finding, data["findings"])),
         error=data["error"],
     )
+
+
+def _decoded_finding(data: dict[str, Any]) -> Finding:
+    first = {name: data[name] for name in _FIRST_FINDING_FIELDS}
+    later = {name: data[name] for name in _FINDING_FIELDS[len(first) :] if name in data}
+    return Finding(**first, **{**later, "sources": tuple(later.get("sources", ()))})
 
 
 def _greeting(banner: dict[str, Any], status: Status) -> Greeting:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-import uvloop
 
 from scanner.cli import logging
 from scanner.cli.sweep import Request, run_sweep
@@ -35,7 +34,7 @@ def demo(output: Path, network: str) -> int:
         settings = replace(_SETTINGS, ports=(lab.port,))
         request = Request(targets=(network,), outputs=(str(output),), if_exists="overwrite")
         click.echo(f"a simulated network is listening on loopback, port {lab.port}", err=True)
-        code = uvloop.run(run_sweep(request, settings))
+        code = run_sweep(request, settings)
     with output.open("rb") as lines:
         print_table(map(decode, lines))
     click.echo(f"{output}: one JSON record a line")

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
-from scanner.sinks.descriptor import silence_standard_output
 from scanner.version import VERSION
 
 USAGE_ERROR, INCOMPLETE, ALL_LOCAL = 2, 3, 4
@@ -75,19 +74,24 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code. Whatever the user can mend is one line on stderr."""
     try:
-        result: Any = smtpsweep.main(arguments, prog_name="smtpsweep", standalone_mode=False)
+        # What `smtpsweep.main` does, without its own ways to end on Ctrl-C and on a pipe that nobody reads.
+        with smtpsweep.make_context("smtpsweep", list(arguments)) as context:
+            result: Any = smtpsweep.invoke(context)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.Exit as end:  # --help and --version
+        return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return USAGE_ERROR
     except (click.ClickException, click.Abort, KeyboardInterrupt, SmtpsweepError) as error:
         complain(_message(error))
         return _exit_code(error)
-    except BrokenPipeError:
+    except OSError as error:  # ours are translated where they happen; what is left is standard output that fails
+        from scanner.sinks.descriptor import silence_standard_output  # noqa: PLC0415  its package is not small
+
         silence_standard_output(1)
-        complain("stdout: the reader closed the pipe")
-        return INCOMPLETE
-    except OSError as error:  # ours are translated where they happen; what is left is a terminal or disk that fails
-        complain(str(error))
+        complain("stdout: the reader closed the pipe" if isinstance(error, BrokenPipeError) else str(error))
         return INCOMPLETE
     return result if isinstance(result, int) else 0
 

@@ -1,6 +1,7 @@
 """`smtpsweep sweep`: from address ranges to JSON Lines."""
 
 import asyncio
+import gc
 import signal
 import sys
 from contextlib import suppress
@@ -21,7 +22,7 @@ from scanner.plan import Plan, make_plan, seconds_text
 from scanner.settings import Settings
 from scanner.sinks import SinkOptions, make_sink
 from scanner.sweep import Summary, Sweep, random_seed
-from scanner.targets import parse_spec
+from scanner.targets import Spec, parse_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,15 @@ def sweep(log_level: str, shard: tuple[int, int], seed: int | None, **given: Any
     logging.configure(log_level)
     request = Request(**{field.name: given.pop(field.name) for field in fields(Request)})
     settings = Settings(seed=_seed(seed, request.state), shard=shard[0], shards=shard[1], **given).validated()
-    return uvloop.run(run_sweep(request, settings))
+    _relax_collector()
+    return run_sweep(request, settings)
+
+
+def _relax_collector() -> None:
+    """Look for cyclic garbage less often: a sweep makes next to none, and the default looks several times a host."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _seed(seed: int | None, state: Path | None) -> int:
@@ -67,15 +76,20 @@ def _seed(seed: int | None, state: Path | None) -> int:
     return saved.identity.seed if saved is not None else random_seed()
 
 
-async def run_sweep(request: Request, settings: Settings) -> int:
+def run_sweep(request: Request, settings: Settings) -> int:
     """Plan, sweep, and report to the terminal; return the exit code.
 
     Raises:
         InputError: when something cannot be used as given; nothing was visited then.
     """
     require_one_reader((*request.targets, *request.exclude))
+    # Read before there is an event loop: one of those would keep Ctrl-C for itself while standard input blocks.
     targets = parse_spec(sources(request.targets))
     never = parse_spec(sources(request.exclude, request.exclude_file), allow_large_v6=True)
+    return uvloop.run(_run_sweep(request, targets, never, settings))
+
+
+async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Settings) -> int:
     plan = await make_plan(targets, never, settings)
     if request.plan_only:
         click.echo(plan_text(plan))

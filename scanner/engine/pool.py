@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from scanner.engine.descriptors import DescriptorBudget
-from scanner.engine.inflight import InFlight, Phase, Trace
+from scanner.engine.inflight import BATCH, InFlight, Phase, Trace
 from scanner.engine.pacing import Gate
 from scanner.engine.readiness import Readiness, best_readiness
 from scanner.engine.transport import LOCAL_ERRORS, NO_ROUTE_ERRORS, connect_status, error_name
@@ -190,8 +190,8 @@ class Pool:
             self._pump()
 
     def _on_ready(self) -> None:
-        self._in_flight.drain()
-        self._pump()
+        # A full batch means that more is waiting: those come first, so that nobody's greeting lies about for long.
+        self._pump(admit=self._in_flight.drain() < BATCH)
 
     def _on_tick(self) -> None:
         assert self._loop is not None  # noqa: S101  set by run()
@@ -199,13 +199,14 @@ class Pool:
         self._in_flight.expire(self._clock())
         self._pump()
 
-    def _pump(self) -> None:
+    def _pump(self, *, admit: bool = True) -> None:
         """Hand over what has ended, admit what may start, and see whether that was all."""
         assert self._done is not None  # noqa: S101  only run() and its callbacks come here
         if self._done.done():
             return
         try:
-            self._admit(self._clock())
+            if admit:
+                self._admit(self._clock())
             for attempt in self._in_flight.take_ended():
                 self._on_ended(attempt)
             if self._results:
