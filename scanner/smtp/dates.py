@@ -14,7 +14,7 @@ of ISO 8601 can be trusted to read.
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH: Final = "|".join(_MONTHS)
@@ -44,14 +44,15 @@ def maybe_server_time(text: str) -> str | None:
     if colon < 0:
         return None
     match = _USUAL.match(text, max(colon - _BEFORE_COLON, 0)) or _DATE.search(text)
-    return None if match is None else _iso_date(match.groups())
+    return None if match is None else _iso_date(match[0])
 
 
 @lru_cache(maxsize=1024)
-def _iso_date(groups: tuple[str | Any, ...]) -> str | None:
+def _iso_date(date: str) -> str | None:
     """Convert what matched. Cached: within a sweep many servers tell the same second."""
+    groups = _DATE.findall(date)[0]
     day, month, year, hour, minute, second, offset = groups[:7]
-    if day is None:
+    if not day:
         month, day, hour, minute, second, offset, year = groups[7:]
     try:
         time = datetime(  # noqa: DTZ001  without a zone it is local time, and shall stay so
@@ -75,11 +76,9 @@ def _full_year(digits: str) -> int:
     return year
 
 
-def _maybe_zone(offset: str | None) -> tzinfo | None:
+def _maybe_zone(offset: str) -> tzinfo | None:
     """Return the zone that is told; None when there is none or its name has no fixed meaning."""
-    if offset is None:
-        return None
-    if offset[0] in "+-":
+    if offset.startswith(("+", "-")):
         minutes = int(offset[3:])
         if minutes >= 60:
             raise ValueError(f"offset {offset}: an hour has 60 minutes")
