@@ -44,8 +44,8 @@ bench: dev ## measure against the C floor and other scanners; rewrites docs/perf
 lab: install ## the simulated network, until Ctrl-C
 	@$(BIN)/smtpsweep lab --port 2525 $(ARGS)
 
-docs: dev ## regenerate the parts of docs/ that come from the code
-	@$(BIN)/python -m benchmarks.docs
+docs: dev ## regenerate the parts of docs/ that come from the program (ARGS=--terminal: the picture, too)
+	@$(BIN)/python docs/generate.py $(ARGS)
 
 clean: ## remove the virtual environment and caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

@@ -1,1 +1,75 @@
-"""smtpsweep: a network-wide SMTP banner scanner."""
+"""smtpsweep: which mail servers answer in your networks, what they are, and which version they give away.
+
+The public API. Two functions do the work and are in `scanner.api`; what they take and give is here:
+
+    import asyncio
+    from scanner import Settings, api
+
+    async def main() -> None:
+        async for record in api.sweep("192.0.2.0/24", exclude="192.0.2.128/25", settings=Settings(rate=100)):
+            if record.software is not None:
+                print(record.ip, record.software.product, record.software.version)
+
+    asyncio.run(main())
+
+What is not listed in `__all__` or described in docs/ may change from one version to the next.
+
+Names are imported when they are first used: every command imports this package, and most need little of it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
+    from scanner.model import Finding, Greeting, Record, Software, Status, Target
+    from scanner.record import decode, encode
+    from scanner.record_schema import json_schema
+    from scanner.settings import Settings
+    from scanner.sinks import Sink
+    from scanner.sweep import Summary
+    from scanner.version import VERSION
+
+__all__ = [
+    "VERSION",
+    "Finding",
+    "Greeting",
+    "InputError",
+    "LocalError",
+    "Record",
+    "Settings",
+    "Sink",
+    "SinkError",
+    "SmtpsweepError",
+    "Software",
+    "Status",
+    "Summary",
+    "Target",
+    "decode",
+    "encode",
+    "json_schema",
+]
+
+#: Where the names are, in groups as above.
+_HOMES = {
+    **dict.fromkeys(("InputError", "LocalError", "SinkError", "SmtpsweepError"), "errors"),
+    **dict.fromkeys(("Finding", "Greeting", "Record", "Software", "Status", "Target"), "model"),
+    **dict.fromkeys(("decode", "encode"), "record"),
+    "json_schema": "record_schema",
+    "Settings": "settings",
+    "Sink": "sinks",
+    "Summary": "sweep",
+    "VERSION": "version",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'scanner' has no attribute {name!r}")
+    value: object = getattr(import_module(f"scanner.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

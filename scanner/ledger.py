@@ -73,11 +73,18 @@ class Ledger:
             StateError: when they are not counts.
         """
         try:
-            self.statuses = Counter({Status(name): int(count) for name, count in snapshot["statuses"].items()})
-            self.products = Counter({str(name): int(count) for name, count in snapshot["products"].items()})
-            self.records = int(snapshot["records"])
+            statuses = Counter({Status(name): _checked(count) for name, count in snapshot["statuses"].items()})
+            products = Counter({str(name): _checked(count) for name, count in snapshot["products"].items()})
+            records = _checked(snapshot["records"])
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise StateError(f"its counts are damaged ({error})") from None
+        self.statuses, self.products, self.records = statuses, products, records
+
+
+def _checked(count: Any) -> int:
+    if type(count) is not int or count < 0:
+        raise ValueError(f"{count!a} is no count")
+    return count
 
 
 def _plain(counts: Mapping[Any, int]) -> dict[str, int]:

@@ -46,6 +46,26 @@ class Status(StrEnum):
 _UNANSWERED = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE, Status.EXCLUDED})
 
 
+class RefusalKind(StrEnum):
+    """What a greeting that refuses means. A closed list; which of them are about us is said by each rule."""
+
+    RATE_LIMIT = "rate_limit"  # too many connections from one client: come back later, or less often
+    OVERLOAD = "overload"  # the server is busy with everybody
+    DNSBL = "dnsbl"  # the client's address is on a block list that can be looked up
+    REPUTATION = "reputation"  # the server's maker or owner rates the client's address as bad
+    POLICY = "policy"  # the client is not allowed: access lists, "access denied"
+    NO_REVERSE_DNS = "no_reverse_dns"  # the client's address has no name, or one that does not point back
+    GREYLIST = "greylist"  # unknown clients are asked to come again
+    EARLY_TALKER = "early_talker"  # the client is said to have spoken before the greeting
+    NOT_ACCEPTING = "not_accepting"  # no mail is taken here, or not now
+    MAINTENANCE = "maintenance"  # closed for work, or shutting down
+    LOCAL_FAILURE = "local_failure"  # the server is broken: disk, configuration, licence, a missing helper
+    UPSTREAM = "upstream"  # a proxy cannot reach the server behind it
+    OTHER = "other"  # a refusal that no rule knows
+
+    __hash__ = str.__hash__
+
+
 class Target(NamedTuple):
     """One address and port to visit.
 
@@ -57,6 +77,74 @@ class Target(NamedTuple):
     ip: str
     port: int
     host: str | None = None
+
+
+class Exchange(NamedTuple):
+    """One command of a dialogue and its reply.
+
+    `command` is what was sent, without the line end, or "TLS" for a handshake that is no command. `code` is None when
+    no reply came. `lines` are the reply's texts after the code, escaped like `Greeting.lines`. `took_s` is seconds.
+    """
+
+    command: str
+    code: int | None
+    lines: tuple[str, ...]
+    took_s: float
+
+
+class Certificate(NamedTuple):
+    """What a server's certificate says, believed by nobody: facts, not trust.
+
+    `subject` and `issuer` are RFC 4514 names, `names` the DNS names and addresses it is made out to, all of it escaped
+    printable ASCII. `not_before` and `not_after` are ISO 8601 in UTC. `key` is such as "RSA 2048" or "EC secp256r1".
+    `sha256` is of the DER bytes (hex). A certificate that cannot be read has only `sha256` and `error`.
+    """
+
+    sha256: str
+    subject: str | None = None
+    issuer: str | None = None
+    names: tuple[str, ...] = ()
+    not_before: str | None = None
+    not_after: str | None = None
+    serial: str | None = None
+    key: str | None = None
+    signature: str | None = None
+    self_signed: bool | None = None
+    error: str | None = None
+
+
+class Tls(NamedTuple):
+    """A TLS session, or the attempt at one: then `error` says what went wrong and the other fields are None or empty.
+
+    `certificates` begins with the server's own; further ones where the Python version shows them (3.13 and newer).
+    `implicit` when TLS came first (port 465), not after STARTTLS. `injected` are bytes that were sent in plain text
+    between the reply to STARTTLS and the handshake, escaped (a man in the middle; RFC 3207, 4.2).
+    """
+
+    version: str | None = None
+    cipher: str | None = None
+    certificates: tuple[Certificate, ...] = ()
+    implicit: bool = False
+    injected: str | None = None
+    error: str | None = None
+
+
+class Dialogue(NamedTuple):
+    """What was said after the greeting. `exchanges` are all of it, in order; the other fields are read out of them.
+
+    `extensions` are the lines of the reply to EHLO without its first, `tls_extensions` those of the EHLO inside TLS.
+    `size` is the SIZE limit in bytes (0: none given), `auth` the AUTH mechanisms of either. `error` says why the
+    dialogue ended early, None when it came to QUIT.
+    """
+
+    exchanges: tuple[Exchange, ...] = ()
+    extensions: tuple[str, ...] = ()
+    tls_extensions: tuple[str, ...] = ()
+    size: int | None = None
+    auth: tuple[str, ...] = ()
+    starttls: bool = False
+    tls: Tls | None = None
+    error: str | None = None
 
 
 class Attempt(NamedTuple):
@@ -77,6 +165,7 @@ class Attempt(NamedTuple):
     total_s: float
     tries: int = 1
     error: str | None = None
+    dialogue: Dialogue | None = None
 
 
 class Greeting(NamedTuple):
@@ -132,36 +221,73 @@ class Software:
     evidence: str | None = None
 
 
+class Refusal(NamedTuple):
+    """What a 4yz or 5yz greeting means. `refused_us`: it is about our address, so others may get another answer.
+
+    `evidence` is the id of the rule that decided, None when no rule knows the text (kind OTHER).
+    """
+
+    kind: RefusalKind
+    refused_us: bool
+    evidence: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that follows from what was seen, with what it rests on."""
+    """Something that follows from what was seen, with what it rests on.
+
+    The fields after `evidence` are filled for known vulnerabilities (see `scanner.assess`); None where nothing is
+    known or the finding is of another kind. `verdict` is `affected_upstream`, `possible` or `vendor_fixed`.
+    `kev` says whether CISA lists it as exploited, `kev_added` since when (ISO date). `condition` is what the flaw needs
+    and a greeting cannot show. `fixed_in` is the first release with the fix; `sources` name where the facts were read.
+    """
 
     id: str
     severity: str
     title: str
     evidence: str | None = None
+    verdict: str | None = None
+    cvss_version: str | None = None
+    cvss_score: float | None = None
+    cvss_vector: str | None = None
+    kev: bool | None = None
+    kev_added: str | None = None
+    attack_path: str | None = None
+    smtp_unauthenticated: bool | None = None
+    condition: str | None = None
+    fixed_in: str | None = None
+    note: str | None = None
+    sources: tuple[str, ...] = ()
 
 
 class Record(NamedTuple):
     """One visited target, as it is written out (schema `smtpsweep.record/1`, see `scanner.record`).
 
     `event_id` is the same whenever the same scan visits the same target, so that a reader can drop what a resumed
-    run repeats. `observed_at` is wall time in Unix seconds. Times in `timing` are seconds, None where not reached.
+    run repeats. `observed_at` is wall time in Unix seconds. The other times are seconds, None where not reached.
+    `clock_skew_s` is how far the server's clock is ahead of ours (whole seconds), None when it does not tell its time
+    with a zone. `refusal` is what a greeting that turns us away means, None for any other.
+
+    A record that was made from a kept greeting, without a visit, has None for what its source does not tell:
+    `observed_at`, `ip`, `port`, and every time. Its `tries` is 0.
     """
 
     scan_id: str
     event_id: str
-    observed_at: float
-    ip: str
-    port: int
+    observed_at: float | None
+    ip: str | None
+    port: int | None
     host: str | None
     status: Status
     connect_s: float | None
     first_byte_s: float | None
-    total_s: float
+    total_s: float | None
     tries: int = 1
     greeting: Greeting | None = None
     software: Software | None = None
     disclosure: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     error: str | None = None
+    clock_skew_s: int | None = None
+    refusal: Refusal | None = None
+    dialogue: Dialogue | None = None

@@ -26,6 +26,8 @@ from scanner.targets import (
     shard_share,
 )
 
+_CENTURY_S = 100 * 365.25 * 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -121,7 +123,8 @@ async def make_plan(targets: Spec, exclusions: Spec, settings: Settings) -> Plan
     if not asked:
         raise InputError("no targets: name addresses, ranges, host names, mx:DOMAIN, @FILE or - for standard input")
     if not visited:
-        raise InputError(f"all {asked.count:,} addresses are excluded: nothing to do")
+        which = f"all {asked.count:,} addresses are" if asked.count > 1 else "the only address is"
+        raise InputError(f"{which} excluded: nothing to do")
     hosts = {address: name for name, addresses in reversed(named.items()) for address in addresses}
     return Plan(asked, visited, excluded, hosts, settings.validated())
 
@@ -131,7 +134,9 @@ def _addresses(found: Mapping[str, Any]) -> Ranges:
 
 
 def seconds_text(seconds: float) -> str:
-    """Write a duration for people: "45 s", "2 min 11 s", "3 h 20 min"."""
+    """Write a duration for people: "45 s", "2 min 11 s", "3 h 20 min", "3 d 4 h"."""
+    if seconds > _CENTURY_S:
+        return "more than a century"
     whole = max(1, math.ceil(seconds))
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)

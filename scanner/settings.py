@@ -1,6 +1,8 @@
 """Every setting of a sweep in one frozen object, with gentle defaults and one place that checks them."""
 
+import re
 from dataclasses import dataclass
+from enum import StrEnum
 from math import inf
 from typing import Self
 
@@ -12,6 +14,18 @@ DEFAULT_RATE = 500.0
 DEFAULT_SUBNET_RATE = 50.0
 #: Connections being made at the same time (SYN sent, no answer yet).
 DEFAULT_CONCURRENCY = 1000
+
+
+#: What may stand in EHLO (RFC 5321, 4.1.1.1): a domain, or an address literal.
+_EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\]")
+
+
+class Probe(StrEnum):
+    """How much is said to a server that greets with 220."""
+
+    GREETING = "greeting"  # nothing but QUIT
+    DIALOGUE = "dialogue"  # EHLO, HELP, STARTTLS and EHLO inside where it is offered, QUIT
+    BEHAVIOUR = "behaviour"  # the same, and one verb that does not exist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +51,11 @@ class Settings:
     retries: int = 1
     retry_delay_s: float = 10.0
     passive: bool = False
+    probe: Probe = Probe.GREETING
+    ehlo_name: str | None = None
+    dialogue_concurrency: int = 100
+    dialogue_timeout_s: float = 10.0
+    tls_ports: tuple[int, ...] = (465,)
     source_address: str | None = None
     seed: int = 0
     shard: int = 0
@@ -45,6 +64,11 @@ class Settings:
     max_greeting_bytes: int = 8192
     max_greeting_lines: int = 100
     confirm_large: bool = False
+
+    @property
+    def speaks(self) -> bool:
+        """Whether a dialogue follows a greeting with 220."""
+        return self.probe is not Probe.GREETING
 
     def validated(self) -> Self:
         """Return self when every value makes sense.
@@ -63,6 +87,8 @@ class Settings:
             "--idle-timeout": self.idle_timeout_s,
             "--total-timeout": self.total_timeout_s,
             "--concurrency": self.concurrency,
+            "--dialogue-timeout": self.dialogue_timeout_s,
+            "--dialogue-concurrency": self.dialogue_concurrency,
         }
         not_negative = {"--rate": self.rate, "--subnet-rate": self.subnet_rate, "--retries": self.retries}
         return [
@@ -75,6 +101,12 @@ class Settings:
             *(
                 [f"--shard {self.shard + 1}/{self.shards}: must be K/N with K from 1 to N"]
                 if not 0 <= self.shard < self.shards
+                else []
+            ),
+            *(["--passive sends nothing: --probe must be greeting"] if self.passive and self.speaks else []),
+            *(
+                [f"--ehlo-name {self.ehlo_name!a}: must be a host name or an address literal such as [192.0.2.5]"]
+                if self.ehlo_name is not None and not _EHLO_NAME.fullmatch(self.ehlo_name)
                 else []
             ),
             *([f"--seed {self.seed}: must be 0 to 2**64-1"] if not 0 <= self.seed < 2**64 else []),

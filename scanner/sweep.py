@@ -42,7 +42,7 @@ MAX_PENDING = 20_000
 SUMMARY_SCHEMA = "smtpsweep.summary/1"
 #: What of the settings goes into summary and state, for people to read.
 _SHOWN = ("ports", "rate", "subnet_rate", "concurrency", "connect_timeout_s", "greeting_timeout_s", "idle_timeout_s",
-          "total_timeout_s", "retries", "passive", "source_address", "all_statuses")  # fmt: skip
+          "total_timeout_s", "retries", "passive", "probe", "source_address", "all_statuses")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Sweep:
         self._finished_before = 0
         self._outcomes: dict[int, Outcome] = {}
         self._wanted = frozenset(status for status in Status if self.settings.all_statuses or status.answered)
-        self._started_at, self._stopped = time.time(), False
+        self._started_at, self._stopped = time.monotonic(), False
         self._failure: SmtpsweepError | None = None
         self._pool: Pool | None = None
         self._delivery: Delivery | None = None
@@ -205,7 +205,7 @@ class Sweep:
     def statistics(self) -> SweepStatistics:
         """Return the counts of this moment."""
         return SweepStatistics(
-            elapsed_s=time.time() - self._started_at,
+            elapsed_s=time.monotonic() - self._started_at,
             planned=self._ledger.planned,
             excluded=self._ledger.excluded,
             finished=self._ledger.finished,
@@ -298,7 +298,7 @@ class Sweep:
             "version": VERSION,
             "started_at": self.identity.started_at,
             "ended_at": iso(time.time()),
-            "elapsed_s": round(time.time() - self._started_at, 3),
+            "elapsed_s": round(time.monotonic() - self._started_at, 3),
             "complete": complete and failure is None,
             "reason": reason,
             "seed": self.identity.seed,

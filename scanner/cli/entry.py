@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
+from scanner.errors import InputError, LedgerError, LocalError, SinkError, SmtpsweepError
 from scanner.version import VERSION
 
 USAGE_ERROR, INCOMPLETE, ALL_LOCAL = 2, 3, 4
@@ -22,6 +22,7 @@ _EXIT_CODES: Mapping[type[BaseException], int] = {
     click.Abort: INCOMPLETE,
     KeyboardInterrupt: INCOMPLETE,
     SinkError: INCOMPLETE,
+    LedgerError: INCOMPLETE,
     LocalError: ALL_LOCAL,
 }
 
@@ -31,6 +32,7 @@ _COMMANDS = {
     "check": "Visit one host and show the dialogue, then the verdict.",
     "demo": "Sweep a simulated network on loopback and show what was found.",
     "lab": "Run the simulated network of mail servers.",
+    "vulns": "Show what is known about a release of a mail server; take newer facts in.",
     "schema": "Print the JSON Schema of a record.",
     "bench": "Measure throughput, recall and memory on the simulated network.",
 }

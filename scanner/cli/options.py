@@ -9,7 +9,7 @@ import click
 from scanner.cli import logging
 from scanner.cli.config import read_config, with_configured
 from scanner.cli.values import Duration, Seed, Shard, Size
-from scanner.settings import Settings
+from scanner.settings import Probe, Settings
 
 _DEFAULTS = Settings()
 
@@ -63,6 +63,15 @@ patience_options = _options(
     click.option("--grace", "grace_s", type=Duration(), default=_DEFAULTS.grace_s, show_default=True,
                  help="After Ctrl-C: for the hosts under way."),
     click.option("--passive", is_flag=True, help="Send nothing at all, not even QUIT."),
+    click.option("--probe", type=click.Choice([probe.value for probe in Probe]), default=_DEFAULTS.probe.value,
+                 show_default=True, callback=lambda _ctx, _param, value: Probe(value),
+                 help="greeting: only QUIT is sent. dialogue: EHLO, HELP, STARTTLS with certificate, QUIT. "
+                      "behaviour: the same and one verb that does not exist."),
+    click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address)."),
+    click.option("--dialogue-timeout", "dialogue_timeout_s", type=Duration(), default=_DEFAULTS.dialogue_timeout_s,
+                 show_default=True, help="For the reply to one command of a dialogue."),
+    click.option("--dialogue-concurrency", type=click.IntRange(1), default=_DEFAULTS.dialogue_concurrency,
+                 show_default=True, help="Dialogues at the same time."),
     click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
 )  # fmt: skip
 output_options = _options(

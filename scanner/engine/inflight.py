@@ -13,6 +13,9 @@ and logs an attack). Then QUIT, and a short wait for its reply, so that the serv
 The result is handed over before that wait. A server that has closed its side already gets no QUIT: it would answer with
 a reset.
 
+With `--probe dialogue` a connection whose greeting was 220 is handed over instead of left (see `speaking`); so is one
+to a port where TLS comes first, as soon as it is made.
+
 A phase is read from the queue a conversation stands in; the pool decides what starts, what is tried again, and when.
 """
 
@@ -102,6 +105,9 @@ class InFlight:
         self._clock = clock
         self._trace = trace
         self._quit = not settings.passive
+        self._speaks = settings.speaks
+        self._tls_ports = frozenset(() if settings.passive else settings.tls_ports)
+        self._handed: list[Conversation] = []
         self._by_fd: dict[int, Conversation] = {}
         self._total: OrderedDict[int, Conversation] = OrderedDict()
         self._queues: tuple[OrderedDict[int, Conversation], ...] = tuple(OrderedDict() for _ in Phase)
@@ -127,6 +133,11 @@ class InFlight:
         """
         ended, self._ended = self._ended, []
         return ended
+
+    def take_handed(self) -> list[Conversation]:
+        """Return the conversations that others go on with since the last call; their sockets are the caller's."""
+        handed, self._handed = self._handed, []
+        return handed
 
     def open(self, target: Target, tries: int) -> int:
         """Start one connection; return 0, or the errno that prevented it (then there is no conversation)."""
@@ -206,6 +217,9 @@ class InFlight:
         self._enter(conversation, Phase.WAITING, now)
         if self._trace is not None:
             self._trace(conversation.target, "connected", b"", now - conversation.started_at)
+        if conversation.target.port in self._tls_ports:
+            self._hand_over(conversation)
+            return False
         return True
 
     def _on_readable(self, conversation: Conversation, event: int) -> None:
@@ -251,7 +265,10 @@ class InFlight:
         return True
 
     def _greeted(self, conversation: Conversation, now: float, *, may_answer: bool) -> None:
-        """Report the greeting; then take leave, or just close."""
+        """Report the greeting; then take leave, or just close, or let a dialogue follow."""
+        if may_answer and self._speaks and conversation.raw.startswith(b"220"):
+            self._hand_over(conversation)
+            return
         if not (may_answer and self._quit and self._send_quit(conversation)):
             self._end(conversation, None, now, None)
             return
@@ -305,12 +322,20 @@ class InFlight:
         self._close(conversation)
         self._ended.append(conversation.attempt(status, now, error))
 
-    def _close(self, conversation: Conversation) -> None:
+    def _hand_over(self, conversation: Conversation) -> None:
+        self._drop(conversation)
+        self._readiness.release(conversation.fd)
+        self._handed.append(conversation)
+
+    def _drop(self, conversation: Conversation) -> None:
         fd = conversation.fd
         del self._by_fd[fd]
         del self._queues[conversation.phase][fd]
         self._total.pop(fd, None)
-        self._readiness.forget(fd)
+
+    def _close(self, conversation: Conversation) -> None:
+        self._drop(conversation)
+        self._readiness.forget(conversation.fd)
         conversation.sock.close()
         if self._trace is not None:
             self._trace(conversation.target, "closed", b"", self._clock() - conversation.started_at)

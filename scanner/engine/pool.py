@@ -21,16 +21,19 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scanner.engine.descriptors import DescriptorBudget
-from scanner.engine.inflight import BATCH, InFlight, Phase, Trace
+from scanner.engine.inflight import BATCH, Conversation, InFlight, Phase, Trace
 from scanner.engine.pacing import Gate
 from scanner.engine.readiness import Readiness, best_readiness
 from scanner.engine.transport import LOCAL_ERRORS, NO_ROUTE_ERRORS, connect_status, error_name
 from scanner.errors import LocalError
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
+
+if TYPE_CHECKING:
+    from scanner.engine.speaking import Dialogues
 
 #: Connections started in one go, so that greetings already there are not kept waiting.
 STARTS_PER_PUMP = 256
@@ -114,6 +117,8 @@ class Pool:
         self._readiness = readiness or best_readiness()
         self._in_flight = InFlight(settings, self._readiness, clock=clock, trace=trace)
         self._results: list[Attempt] = []
+        self._trace = trace
+        self._dialogues: Dialogues | None = None
         self._fresh: deque[Target] = deque()
         self._deferred: list[_Visit] = []
         self._retries: deque[_Visit] = deque()
@@ -169,6 +174,9 @@ class Pool:
                 self._timer.cancel()
             self._in_flight.close_all()
             self._readiness.close()
+            if self._dialogues is not None:
+                self._dialogues.cancel()
+                await self._dialogues.wait_closed()
 
     def stop(self) -> None:
         """Admit no more; `run` returns when what is under way is over. Who was not visited gets no result."""
@@ -182,6 +190,8 @@ class Pool:
         """Drop what is under way, too; `run` returns at once."""
         self.stop()
         self._in_flight.close_all()
+        if self._dialogues is not None:
+            self._dialogues.cancel()
         self.wake()
 
     def wake(self) -> None:
@@ -209,6 +219,10 @@ class Pool:
                 self._admit(self._clock())
             for attempt in self._in_flight.take_ended():
                 self._on_ended(attempt)
+            for conversation in self._in_flight.take_handed():
+                self._converse(conversation)
+            if self._dialogues is not None:
+                self._results += self._dialogues.take_ended()
             if self._results:
                 results, self._results = self._results, []
                 self._finished += len(results)
@@ -216,12 +230,20 @@ class Pool:
         except Exception as error:  # noqa: BLE001  the owner of run() must hear of it, not the event loop
             self._done.set_exception(error)
             return
-        waiting = self._in_flight or self._fresh or self._deferred or self._retries
+        waiting = self._in_flight or self._fresh or self._deferred or self._retries or self._dialogues
         if not waiting and (self._exhausted or self._stopping):
             self._done.set_result(None)
 
+    def _converse(self, conversation: Conversation) -> None:
+        """Let a dialogue follow. Its code is loaded now: most sweeps only listen."""
+        if self._dialogues is None:
+            from scanner.engine.speaking import Dialogues  # noqa: PLC0415  TLS and certificates cost 60 ms to load
+
+            self._dialogues = Dialogues(self._settings, self.wake, self._trace)
+        self._dialogues.begin(conversation)
+
     def _admit(self, now: float) -> None:
-        if self._stopping or now < self._resume_at:
+        if self._stopping or now < self._resume_at or (self._dialogues is not None and self._dialogues.full):
             return
         free = self._budget.connecting - self._in_flight.count(Phase.CONNECTING)
         count = min(free, self._room(), self._gate.allowance(now), STARTS_PER_PUMP)
@@ -232,7 +254,8 @@ class Pool:
             count -= 1
 
     def _has_descriptor(self) -> bool:
-        return len(self._in_flight) < self._budget.sockets or self._in_flight.give_way()
+        used = len(self._in_flight) + (len(self._dialogues) if self._dialogues is not None else 0)
+        return used < self._budget.sockets or self._in_flight.give_way()
 
     def _next_visit(self, now: float) -> _Visit | None:
         """Return the next visit that is due; those that come too early for their network are put aside on the way."""

@@ -44,6 +44,10 @@ class Readiness(Protocol):
         """Take note that a descriptor is about to be closed."""
         ...
 
+    def release(self, fd: int) -> None:
+        """Stop watching a descriptor that lives on."""
+        ...
+
     def close(self) -> None:
         """Release what the poller holds."""
         ...
@@ -57,6 +61,7 @@ class EpollReadiness:
         self.fileno = self._epoll.fileno
         self.register = self._epoll.register
         self.poll = self._epoll.poll
+        self.release = self._epoll.unregister
         self.close = self._epoll.close
 
     def connected(self, fd: int) -> None:
@@ -96,6 +101,8 @@ class SelectorReadiness:
     def forget(self, fd: int) -> None:
         """Stop watching a descriptor that is about to be closed."""
         self._selector.unregister(fd)
+
+    release = forget
 
     def close(self) -> None:
         """Release the descriptor."""

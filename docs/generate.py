@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Write the parts of the documentation that come from the program, so that they cannot go stale.
+
+`python docs/generate.py` rewrites docs/options.md from the commands as click knows them, and the record in README.md
+from the greeting of a host of the lab, through parser, identification and encoder. A test fails while one of them says
+something else. `--terminal` also makes the picture docs/terminal.svg again, from the real output of `smtpsweep demo`:
+it runs the demo (a quarter of a minute) and draws what came out. Times differ from run to run, so no test compares it.
+
+Left out: the tables and the plot of docs/performance.md, which `make bench` writes.
+"""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, USAGE_ERROR, smtpsweep
+from scanner.cli.values import Duration, Shard
+from scanner.lab import personality
+from scanner.model import Attempt, Target
+from scanner.observation import Observer
+from scanner.record import encode
+from scanner.settings import Settings
+
+DOCS = Path(__file__).parent
+OPTIONS = DOCS / "options.md"
+TERMINAL = DOCS / "terminal.svg"
+README = DOCS.parent / "README.md"
+
+#: Columns of the picture.
+_WIDTH = 100
+#: The record in the README: what a real sweep of the lab brought back, kept so that the page does not change each time.
+_HOST = IPv4Address("127.1.0.249")
+_SCAN = "a7beac8b-4691-4f55-ab97-ed7cfecb7a80"
+_VISITED_AT = datetime(2026, 11, 23, 17, 39, 38, 627_000, UTC).timestamp()
+_TIMES_S = (0.0431, 0.0431, 0.0431)
+_RECORD = re.compile(r"(?<=<!-- begin record: make docs -->\n).*?(?=<!-- end record -->)", re.DOTALL)
+#: A comma before a key: where a line may be broken.
+_BEFORE_KEY = re.compile(r',(?="[a-z_]+":)')
+#: Keys that begin a line.
+_PARTS = ('"banner":', '"software":', '"disclosure":')
+
+#: A default that a help text names itself; it has a column of its own here.
+_DEFAULT_NOTE = re.compile(r"\s*\[default: [^]]*\]")
+#: rich fetches its font from the network, which pages that show pictures forbid; without it the viewer's own is used.
+_FONT_FACE = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+
+_HEAD = f"""# Commands and options
+
+Made from the program by `make docs`; `smtpsweep COMMAND --help` says the same.
+
+Every command ends with one of these exit codes, and writes one line to stderr when it is not 0:
+
+| exit code | meaning |
+|--:|---|
+| 0 | done; of a sweep: every planned target has its status, and every record is delivered |
+| 1 | a command that checks found something: `check` no SMTP greeting, `bench` a host lost or wrong |
+| {USAGE_ERROR} | usage or input error; nothing was visited |
+| {INCOMPLETE} | incomplete: interrupted, or an output failed; `--state` says how far it got |
+| {ALL_LOCAL} | trouble of this machine only: no descriptors, no network |
+
+Durations are seconds (`4`, `0.5`) or carry a unit (`500ms`, `2m`, `1h`).
+Sizes are bytes or carry one (`100MB`, `64KiB`).
+"""
+
+_TAIL = """
+## Options from a file
+
+`--config` takes a TOML file with the long options as keys, without the dashes:
+
+```toml
+rate = 200
+subnet-rate = 20
+exclude = ["192.0.2.128/25", "198.51.100.7"]
+greeting-timeout = "45s"
+output = ["sweep.jsonl"]
+```
+
+The command line wins, with one exception: exclusions of both are honoured.
+A key that is no option is an error, so that a misspelt `exclude` is not overlooked.
+"""
+
+
+def options_page() -> str:
+    """Return docs/options.md as it must be for the commands of today."""
+    return _HEAD + "".join(map(_section, _commands())) + _TAIL
+
+
+def _commands() -> Iterator[click.Context]:
+    parent = click.Context(smtpsweep, info_name="smtpsweep")
+    for name in smtpsweep.list_commands(parent):
+        command = smtpsweep.get_command(parent, name)
+        assert command is not None, name  # noqa: S101  it is listed
+        yield click.Context(command, info_name=name, parent=parent)
+
+
+def _section(ctx: click.Context) -> str:
+    """Describe one command."""
+    usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
+    paragraphs = (" ".join(paragraph.split()) for paragraph in (ctx.command.help or "").split("\n\n"))
+    rows = [_row(ctx, param) for param in ctx.command.params if isinstance(param, click.Option)]
+    table = "\n".join(["| option | default | meaning |", "|---|---|---|", *rows, ""]) if rows else ""
+    text = "\n\n".join(paragraphs).replace("*", "\\*")
+    return f"\n## `{ctx.command_path}`\n\n```text\n{usage}\n```\n\n{text}\n" + (f"\n{table}" if table else "")
+
+
+def _row(ctx: click.Context, option: click.Option) -> str:
+    kind = "" if option.is_flag else " " + option.make_metavar(ctx).removesuffix(" RANGE")
+    limits = option.get_help_extra(ctx).get("range")
+    meaning = (
+        _DEFAULT_NOTE.sub("", option.help or ""),
+        f"`{limits}`." if limits else "",
+        "May be repeated." if option.multiple and "repeated" not in (option.help or "") else "",
+    )
+    default = _default(option, option.get_default(ctx))
+    cells = (f"`{', '.join(option.opts)}{kind}`", f"`{default}`" if default else "", " ".join(filter(None, meaning)))
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _default(option: click.Option, value: Any) -> str:
+    """Write a default as a user would."""
+    if option.is_flag or value is None or value == () or not isinstance(value, str | int | float | tuple | Path):
+        return ""
+    if isinstance(option.type, Shard) and isinstance(value, tuple):
+        return f"{value[0] + 1}/{value[1]}"
+    if isinstance(option.type, Duration):
+        return f"{value:g}s"
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values)
+
+
+def _cell(text: str) -> str:
+    """Keep what would end a cell of the table from doing so."""
+    return text.replace("|", "\\|")
+
+
+def readme() -> str:
+    """Return README.md with the record as it must be today."""
+    return _RECORD.sub(lambda _: f"```json\n{_folded(example_record())}\n```\n", README.read_text(encoding="utf-8"))
+
+
+def example_record() -> str:
+    """Return the line that a sweep writes for one host of the lab."""
+    greeting = personality(int(_HOST)).greeting
+    target = Target(0, str(_HOST), 2525)
+    record = Observer(_SCAN, Settings()).record(Attempt(target, None, greeting, _VISITED_AT, *_TIMES_S))
+    return encode(record).decode().rstrip()
+
+
+def _folded(line: str) -> str:
+    """Break a record into lines that fit on a page; without the line ends it is the same again."""
+    pieces = _BEFORE_KEY.split(line)
+    lines = [pieces[0]]
+    for piece in pieces[1:]:
+        lines[-1] += ","
+        if len(lines[-1]) + len(piece) > _WIDTH or piece.startswith(_PARTS):
+            lines.append(f" {piece}")
+        else:
+            lines[-1] += piece
+    return "\n".join(lines)
+
+
+def terminal_picture() -> str:
+    """Run the demo and return its output, drawn as a terminal of 100 columns (SVG)."""
+    colours = {"FORCE_COLOR": "1", "COLUMNS": str(_WIDTH), "TERM": "xterm-256color"}
+    with tempfile.TemporaryDirectory(prefix="smtpsweep-docs-") as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "scanner", "demo"],
+            cwd=folder,
+            env=os.environ | colours | {"PYTHONPATH": str(DOCS.parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+    console = Console(record=True, width=_WIDTH, file=io.StringIO(), markup=False, highlight=False)
+    console.print(Text("$ make demo", style="bold"))
+    console.print(Text.from_ansi(done.stdout))
+    # The id makes equal output an equal file, and keeps two pictures on a page apart.
+    drawn = console.export_svg(title="smtpsweep", unique_id="smtpsweep-demo")
+    return "\n".join(line.rstrip() for line in _FONT_FACE.sub("", drawn).splitlines()) + "\n"
+
+
+@click.command()
+@click.option("--terminal", is_flag=True, help="Run the demo and make docs/terminal.svg again, too.")
+def main(*, terminal: bool) -> None:
+    """Rewrite the parts of docs/ that come from the program."""
+    OPTIONS.write_text(options_page(), encoding="utf-8")
+    README.write_text(readme(), encoding="utf-8")
+    if terminal:
+        TERMINAL.write_text(terminal_picture(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The sweep and the check for programs: records as they come, from the same pipeline that the command line uses.
+
+`sweep` is an asynchronous generator over `scanner.sweep.Sweep` with one sink, which hands each batch of lines to the
+consumer. The sink has a batch only when the consumer is done with the last of its records, that is, when it asked for
+the next. So a slow consumer slows the sweep, memory is bounded by what `Delivery` lets be pending, and a state file
+counts as done what the consumer has really had.
+
+Records are decoded from the delivered lines, as any reader of a file would do it: one contract, no second way through
+the pipeline. Left out: several sinks at once and progress; for those there is the command line, or `Sweep` itself.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from pathlib import Path
+
+from scanner.checking import check_host
+from scanner.model import Record
+from scanner.plan import make_plan
+from scanner.record import decode
+from scanner.settings import Settings
+from scanner.sinks import Position
+from scanner.sweep import Summary, Sweep
+from scanner.targets import Source, Spec, parse_spec
+
+__all__ = ["check", "sweep"]
+
+
+async def sweep(
+    targets: str | Iterable[str],
+    *,
+    exclude: str | Iterable[str] = (),
+    settings: Settings | None = None,
+    state: Path | None = None,
+    on_summary: Callable[[Summary], None] | None = None,
+) -> AsyncGenerator[Record]:
+    """Visit targets and yield a record for each host that answers, in the order in which the visits end.
+
+    The sweep goes no faster than its records are taken. Leaving the loop early stops it at once: connections under way
+    are closed, and with a `state` they are visited again by the next run, as is the batch that was not taken to its
+    end. Wrap the generator in `contextlib.aclosing` when you may leave early, so that it stops then and not later.
+
+    Args:
+        targets: addresses, CIDR blocks, ranges, globs, host names and `mx:DOMAIN`; an open file of them will do.
+            `@FILE` and `-` are the command line's.
+        exclude: never visit these; the same forms.
+        settings: how to sweep; by default gentle, with seed 0, so that two runs visit in the same order.
+        state: a checkpoint file; an existing one is resumed, with the same targets, exclusions and settings.
+        on_summary: called with the summary when the sweep has ended, complete or not.
+
+    Raises:
+        InputError: when targets, settings or state cannot be used; nothing was visited then.
+        LocalError: when this machine cannot open connections; after the records that came before.
+        SinkError: when the state cannot be written.
+    """
+    plan = await make_plan(_spec("targets", targets), _spec("exclude", exclude), settings or Settings())
+    sink = _Handover()
+    run = Sweep(plan, [sink], state=state)
+    await run.prepare()
+    # No TaskGroup: it must not be held open over a yield. The owner of this task is the `finally` below.
+    visiting = asyncio.create_task(run.run())
+    visiting.add_done_callback(sink.end)
+    try:
+        while (line := await sink.next_line()) is not None:
+            yield decode(line)
+            sink.taken()
+    finally:
+        if not visiting.done():
+            run.abort()
+            await asyncio.wait([visiting])
+        summary = visiting.result()
+        if on_summary is not None:
+            on_summary(summary)
+    if run.failure is not None:
+        raise run.failure
+
+
+async def check(host: str, *, exclude: str | Iterable[str] = (), settings: Settings | None = None) -> list[Record]:
+    """Visit every address of one host; return a record for each address and port, whatever became of the visit.
+
+    Args:
+        host: a name or an address.
+        exclude: never visit these; the same forms as for `sweep`.
+        settings: ports, time-outs and the like.
+
+    Raises:
+        InputError: when it is more than one host, cannot be resolved, or is excluded.
+        LocalError: when this machine cannot open connections.
+    """
+    return await check_host(host, settings or Settings(), exclude=_texts(exclude))
+
+
+class _Handover:
+    """A sink that gives lines to one consumer and returns from `write` when the consumer is done with all of them."""
+
+    name = "the caller of sweep()"
+
+    def __init__(self) -> None:
+        # It never holds more than one batch, which Delivery bounds; None is the end.
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def open(self, resume: Position | None) -> None:
+        """Do nothing: the consumer is there."""
+
+    async def write(self, lines: Sequence[bytes]) -> None:
+        """Hand over the lines, and wait until the last was taken."""
+        for line in lines:
+            self._lines.put_nowait(line)
+        await self._lines.join()
+
+    def position(self) -> Position | None:
+        """Return None: what the consumer did with its records is its own affair."""
+        return None
+
+    async def close(self) -> None:
+        """Do nothing: nothing is held."""
+
+    def end(self, visiting: asyncio.Task[Summary]) -> None:
+        """Let the consumer know that no more comes (a callback of the sweep's task)."""
+        del visiting
+        self._lines.put_nowait(None)
+
+    async def next_line(self) -> bytes | None:
+        """Return the next line, None at the end."""
+        return await self._lines.get()
+
+    def taken(self) -> None:
+        """Note that the consumer is done with the last line it got."""
+        self._lines.task_done()
+
+
+def _texts(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _spec(argument: str, given: str | Iterable[str]) -> Spec:
+    texts = [given] if isinstance(given, str) else given  # not a tuple: a file of a million lines is read as it comes
+    return parse_spec([Source(argument, texts)], allow_large_v6=argument == "exclude")

@@ -1,0 +1,129 @@
+"""`smtpsweep vulns`: what is known about one release, and newer facts from files that the user has."""
+
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from scanner.assess import Assessor, Outcome, load_facts, update, user_data_file, version_key
+from scanner.cli.entry import complain
+from scanner.errors import InputError
+from scanner.model import Finding, Software
+from scanner.record import encode_findings
+
+
+@click.command()
+@click.argument("product", required=False)
+@click.argument("version", required=False)
+@click.option("--package", metavar="REVISION", help="The distribution's package, such as Debian-2+deb12u2.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option("--update", "source", type=click.Path(path_type=Path), help="Take in NVD, CVE or KEV files first.")
+@click.option("--data", type=click.Path(path_type=Path), help="The file of newer facts, instead of the user's own.")
+def vulns(
+    product: str | None,
+    version: str | None,
+    *,
+    package: str | None,
+    as_json: bool,
+    source: Path | None,
+    data: Path | None,
+) -> None:
+    """Show the known flaws of a release: smtpsweep vulns sendmail 8.14.7.
+
+    VERSION is what a greeting shows, also both halves of Sendmail's: 8.14.7/8.13.8. No verdict is a proof: a
+    distribution may have fixed a flaw without a new number, and a flaw may need a condition that no greeting shows.
+    """
+    if product is None and source is None:
+        raise click.UsageError("name a product and a version, or files with --update")
+    if (product is None) != (version is None):
+        raise click.UsageError("name a product and a version, such as: sendmail 8.14.7")
+    if source is not None:
+        user_file = user_data_file() if data is None else data
+        _report(update(source, user_file, load_facts(user_file)), user_file)
+    if product is not None and version is not None:
+        _show(Assessor.installed(data), product, version, package, as_json=as_json)
+
+
+def _show(assessor: Assessor, name: str, version: str, package: str | None, *, as_json: bool) -> None:
+    facts, today = assessor.facts, datetime.now(UTC).date()
+    product = facts.product(name)
+    if product is None:
+        raise InputError(f"unknown product {name!r}: known are {', '.join(facts.names())}")
+    binary, _, config = version.partition("/")
+    if version_key(product.key, binary) is None:
+        raise InputError(f"{version!r} is no version of {product.name}: write it as a greeting does, such as 8.14.7")
+    software = Software(
+        product=product.facts["names"][0], version=binary, config_version=config or None, package=package
+    )
+    findings = assessor.assess(software)
+    if warning := facts.maybe_warning(today):
+        complain(warning)
+    if as_json:
+        _print_json(software, facts.compiled, facts.age_days(today), findings)
+    else:
+        _print_table(f"{product.name} {version}{f' ({package})' if package else ''}", facts.compiled, findings)
+
+
+def _report(outcome: Outcome, user_file: Path) -> None:
+    complain(
+        f"{outcome.files} files, {outcome.records} records: {len(outcome.new)} new, {len(outcome.changed)} changed, "
+        f"{outcome.unusable} without usable versions, {outcome.unknown_files} files of other kinds; "
+        f"written to {user_file}"
+    )
+
+
+def _print_json(software: Software, compiled: str, age_days: int, findings: tuple[Finding, ...]) -> None:
+    document = {
+        "product": software.product,
+        "version": software.version,
+        "config_version": software.config_version,
+        "package": software.package,
+        "data": {"compiled": compiled, "age_days": age_days},
+        "findings": encode_findings(findings),
+    }
+    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _print_table(title: str, compiled: str, findings: tuple[Finding, ...]) -> None:
+    console = Console(markup=False, highlight=False, emoji=False)
+    flaws = [finding for finding in findings if finding.verdict is not None]
+    console.print(f"{title}: {_counted(flaws)} (data of {compiled})", soft_wrap=True)
+    if flaws:
+        table = Table(header_style="bold", expand=False)
+        table.add_column("flaw", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
+        table.add_column("score", justify="right", no_wrap=True)
+        table.add_column("fixed in", no_wrap=True)
+        table.add_column("what it is, how it is reached, what it needs")
+        for flaw in flaws:
+            table.add_row(*_row(flaw))
+        console.print(table)
+    for finding in findings:
+        if finding.verdict is None:
+            console.print(f"{finding.id}: {finding.title}", soft_wrap=True)
+        elif finding.verdict != "possible":
+            console.print(f"{finding.id}: {finding.evidence}. {finding.note or ''}".rstrip(), soft_wrap=True)
+
+
+def _counted(flaws: list[Finding]) -> str:
+    if not flaws:
+        return "no known flaw"
+    return ", ".join(f"{count} {verdict}" for verdict, count in Counter(flaw.verdict for flaw in flaws).items())
+
+
+def _row(flaw: Finding) -> tuple[str, ...]:
+    score = "" if flaw.cvss_score is None else f"{flaw.cvss_score:.1f}"
+    reached = {None: "", "unspecified": ""}.get(flaw.attack_path, f" By: {flaw.attack_path}")
+    if reached and flaw.smtp_unauthenticated:
+        reached += ", no login"
+    details = (
+        f"{reached}." if reached else "",
+        f" Only when: {flaw.condition}." if flaw.condition else "",
+        f" Exploited (KEV since {flaw.kev_added})." if flaw.kev else "",
+    )
+    return flaw.id, str(flaw.verdict), score, flaw.fixed_in or "", flaw.title + "".join(details)

@@ -1,0 +1,265 @@
+"""One dialogue after the greeting, on the very socket that read it: EHLO, HELP, STARTTLS, EHLO inside, QUIT.
+
+aiosmtplib speaks; what came back is kept as bytes and read by our own parser, since aiosmtplib strips, decodes and
+raises where a scanner has to record. Only harmless commands, each once; never MAIL, never AUTH. The name in EHLO is our
+own (`settings.ehlo_name`, else this machine's, else the address we come from): never the target's.
+
+Every step has a time limit, the dialogue another one, and what ended it early is a line in `Dialogue.error`. A server
+that stalls after STARTTLS, breaks the handshake or injects plain text before it (RFC 3207, 4.2) is data, too.
+
+HELP comes before STARTTLS, so that a broken handshake does not cost it. On a port of `settings.tls_ports` TLS comes
+first, and the greeting is read inside it.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import cast
+
+from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPServerDisconnected, SMTPTimeoutError
+from aiosmtplib.protocol import SMTPProtocol
+
+from scanner.engine.certificates import accepting_context, session_facts
+from scanner.model import Dialogue, Exchange, Tls
+from scanner.settings import Probe, Settings
+from scanner.smtp import GreetingReader, escape
+
+#: Bytes of one reply that are kept.
+MAX_REPLY_BYTES = 32_768
+#: A verb that no server has: how it is refused tells servers apart (`--probe behaviour`).
+UNKNOWN_VERB = "FOO"
+
+#: Seconds for the goodbyes of TLS.
+_CLOSING_S = 1.0
+
+#: Called with ">" or "<" and the bytes.
+Listener = Callable[[str, bytes], None]
+
+
+class _Protocol(SMTPProtocol):
+    """aiosmtplib's protocol, with the bytes of the current reply kept as they came."""
+
+    def __init__(self, heard: Listener) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.reply = bytearray()
+        self.lost = asyncio.Event()
+        self._heard = heard
+
+    def data_received(self, data: bytes) -> None:
+        self.reply += data[: MAX_REPLY_BYTES - len(self.reply)]
+        self._heard("<", data)
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.lost.set()
+
+
+class Speaker:
+    """Holds one dialogue and gathers what was said. Make one for a connected socket, `hold` once."""
+
+    def __init__(self, sock: socket.socket, settings: Settings, server_name: str | None, heard: Listener) -> None:
+        self._sock = sock
+        self._settings = settings
+        self._server_name = server_name
+        self._heard = heard
+        self._limit_s = settings.dialogue_timeout_s
+        self._exchanges: list[Exchange] = []
+        self._tls: Tls | None = None
+        self._plain: Exchange | None = None
+        self._inside: Exchange | None = None
+        self._step = "connect"
+        self.greeting = b""
+        self.greeted_at: float | None = None
+
+    async def hold(self, *, implicit_tls: bool) -> Dialogue:
+        """Speak to the end, close the socket, and return what was said; never raises but when cancelled."""
+        error: str | None = None
+        protocol = _Protocol(self._heard)
+        try:
+            async with asyncio.timeout(self._settings.total_timeout_s):
+                await self._connect(protocol, implicit_tls=implicit_tls)
+                await self._speak(protocol, implicit_tls=implicit_tls)
+        except (SMTPException, OSError, TimeoutError, ValueError) as problem:
+            error = self._reason(problem)
+            self._keep_half_a_reply(protocol)
+        finally:
+            await self._close(protocol)
+        return self._dialogue(error)
+
+    async def _close(self, protocol: _Protocol) -> None:
+        """Close the transport and wait until it is; what TLS still wants to say is cut off after a second."""
+        transport = cast("asyncio.Transport | None", protocol.transport)
+        if transport is None:
+            self._sock.close()
+            return
+        transport.close()
+        try:
+            async with asyncio.timeout(_CLOSING_S):
+                await protocol.lost.wait()
+        except TimeoutError:
+            transport.abort()
+
+    async def _connect(self, protocol: _Protocol, *, implicit_tls: bool) -> None:
+        loop = asyncio.get_running_loop()
+        if not implicit_tls:
+            await loop.create_connection(lambda: protocol, sock=self._sock)
+            return
+        self._step = "TLS"
+        async with asyncio.timeout(self._limit_s):
+            await loop.create_connection(
+                lambda: protocol, sock=self._sock, ssl=accepting_context(), server_hostname=self._server_name or ""
+            )
+        self._tls = session_facts(_session(protocol), implicit=True)
+        self._step = "greeting"
+        await protocol.read_response(self._settings.greeting_timeout_s)
+        self.greeting, self.greeted_at = bytes(protocol.reply), time.monotonic()
+
+    async def _speak(self, protocol: _Protocol, *, implicit_tls: bool) -> None:
+        if self._settings.speaks and (not implicit_tls or self.greeting.startswith(b"220")):
+            name = self._settings.ehlo_name or own_name(self._sock)
+            self._plain = await self._say(protocol, f"EHLO {name}")
+            await self._say(protocol, "HELP")
+            if self._settings.probe is Probe.BEHAVIOUR:
+                await self._say(protocol, UNKNOWN_VERB)
+            if not implicit_tls and _offers(self._plain, "STARTTLS"):
+                await self._start_tls(protocol)
+                self._inside = await self._say(protocol, f"EHLO {name}")
+        await self._say(protocol, "QUIT")
+
+    async def _say(self, protocol: _Protocol, command: str) -> Exchange:
+        """Send one command and wait for its reply.
+
+        Raises:
+            SMTPException: when there is none in time, or none that is a reply: after that nothing can be told apart.
+        """
+        self._begin(protocol, command)
+        started = time.monotonic()
+        await protocol.execute_command(command.encode("ascii"), timeout=self._limit_s)
+        return self._end(protocol, started)
+
+    async def _start_tls(self, protocol: _Protocol) -> None:
+        """Change to TLS; what goes wrong is kept as a fact and ends the dialogue.
+
+        Raises:
+            OSError: when the connection is of no further use.
+        """
+        self._begin(protocol, "STARTTLS")
+        started = time.monotonic()
+        try:
+            await protocol.start_tls(accepting_context(), server_hostname=self._server_name, timeout=self._limit_s)
+        except (SMTPException, OSError) as problem:
+            agreed = protocol.reply.startswith(b"220")
+            injected = _after_reply(bytes(protocol.reply))
+            self._end(protocol, started)
+            self._step = "TLS" if agreed else "STARTTLS"
+            self._tls = Tls(injected=injected, error=self._reason(problem))
+            if isinstance(problem, SMTPResponseException) and not agreed:
+                return  # refused ("454 TLS not available"): the dialogue goes on in plain text
+            raise
+        injected = _after_reply(bytes(protocol.reply))
+        self._end(protocol, started)
+        self._tls = session_facts(_session(protocol), implicit=False, injected=injected)
+
+    def _begin(self, protocol: _Protocol, command: str) -> None:
+        self._step = command
+        protocol.reply.clear()
+        self._heard(">", command.encode("ascii") + b"\r\n")
+
+    def _end(self, protocol: _Protocol, started: float) -> Exchange:
+        exchange = _exchange(self._step, bytes(protocol.reply), time.monotonic() - started)
+        self._exchanges.append(exchange)
+        protocol.reply.clear()
+        return exchange
+
+    def _keep_half_a_reply(self, protocol: _Protocol) -> None:
+        if protocol.reply and self._step not in {"greeting", "TLS", "connect"}:
+            self._exchanges.append(_exchange(self._step, bytes(protocol.reply), 0.0))
+        elif self._step == "greeting":
+            self.greeting = bytes(protocol.reply)
+
+    def _reason(self, problem: BaseException) -> str:
+        """Say in our words what ended a step; a peer's words are only in the exchanges."""
+        step = self._step.split(" ")[0]
+        if isinstance(problem, ssl.SSLError):
+            return f"TLS handshake failed: {problem.reason or 'closed'}"
+        if isinstance(problem, (SMTPTimeoutError, TimeoutError)):
+            return f"no answer to {step} in time"
+        if isinstance(problem, (SMTPServerDisconnected, ConnectionError)):
+            return f"closed by the server at {step}"
+        if isinstance(problem, SMTPResponseException):
+            return f"unreadable or negative reply to {step}"
+        return f"{type(problem).__name__} at {step}"
+
+    def _dialogue(self, error: str | None) -> Dialogue:
+        plain, inside = _extensions(self._plain), _extensions(self._inside)
+        return Dialogue(
+            exchanges=tuple(self._exchanges),
+            extensions=plain,
+            tls_extensions=inside,
+            size=_size(inside or plain),
+            auth=_auth((*plain, *inside)),
+            starttls=_offers(self._plain, "STARTTLS"),
+            tls=self._tls,
+            error=error,
+        )
+
+
+def own_name(sock: socket.socket) -> str:
+    """Return an honest name for EHLO: this machine's when it is a full one, else our address (RFC 5321, 4.1.3)."""
+    name = socket.gethostname()
+    if re.fullmatch(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", name):
+        return name
+    address = sock.getsockname()[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _session(protocol: _Protocol) -> object:
+    assert protocol.transport is not None  # noqa: S101  the handshake is done
+    return protocol.transport.get_extra_info("ssl_object")
+
+
+def _exchange(command: str, raw: bytes, took_s: float) -> Exchange:
+    reader = GreetingReader(MAX_REPLY_BYTES)
+    reader.receive_data(raw)
+    reply = reader.end()
+    code = reply.lines[-1].code if reply.lines else None
+    return Exchange(command, code, tuple(escape(line.text) for line in reply.lines), took_s)
+
+
+def _after_reply(raw: bytes) -> str | None:
+    """Return what a server sent after its reply to STARTTLS, escaped; None for nothing."""
+    reader = GreetingReader(MAX_REPLY_BYTES)
+    reader.receive_data(raw)
+    rest = raw[len(reader.end().raw) :]
+    return escape(rest) if rest else None
+
+
+def _extensions(exchange: Exchange | None) -> tuple[str, ...]:
+    return exchange.lines[1:] if exchange is not None and exchange.code == 250 else ()
+
+
+def _offers(exchange: Exchange | None, keyword: str) -> bool:
+    return any(line.upper().split(" ")[0] == keyword for line in _extensions(exchange))
+
+
+def _size(extensions: tuple[str, ...]) -> int | None:
+    """Return the limit of the SIZE extension (RFC 1870): 0 when it names none."""
+    for line in extensions:
+        match = re.fullmatch(r"SIZE(?:[ =]([0-9]{1,18}))?", line.strip(), re.IGNORECASE)
+        if match:
+            return int(match[1] or 0)
+    return None
+
+
+def _auth(extensions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the mechanisms of AUTH lines, also of the old form "AUTH=LOGIN", each once, in order."""
+    found: dict[str, None] = {}
+    for line in extensions:
+        words = line.upper().replace("=", " ", 1).split()
+        if words[:1] == ["AUTH"]:
+            found.update(dict.fromkeys(words[1:]))
+    return tuple(found)

@@ -1,0 +1,99 @@
+"""Many dialogues: a bounded number at a time, apart from the sweep that goes on beside them.
+
+The pool hands over a connection whose greeting was read. The dialogue is a task of its own (there are few of them, and
+they wait most of their time); its end is one attempt more in `take_ended`, and a call of `wake`.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Callable
+
+from scanner.engine.dialogue import Speaker
+from scanner.engine.inflight import Conversation, Trace
+from scanner.model import Attempt, Status
+from scanner.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Dialogues:
+    """The dialogues of one pool. They belong to it: `cancel` and `wait_closed` before the loop ends."""
+
+    def __init__(self, settings: Settings, wake: Callable[[], None], trace: Trace | None) -> None:
+        self._settings = settings
+        self._wake = wake
+        self._trace = trace
+        self._free = asyncio.Semaphore(settings.dialogue_concurrency)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: list[Attempt] = []
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many wait for their turn as speak: then no further target should be admitted."""
+        return len(self._tasks) >= 2 * self._settings.dialogue_concurrency
+
+    def begin(self, conversation: Conversation) -> None:
+        """Take over a connection and speak as soon as it is its turn."""
+        task = asyncio.get_running_loop().create_task(self._run(conversation))
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def take_ended(self) -> list[Attempt]:
+        """Return the attempts whose dialogue has ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def cancel(self) -> None:
+        """Drop all dialogues; nothing is reported of them."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until every socket is closed."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _run(self, conversation: Conversation) -> None:
+        sock = _as_socket(conversation.sock)
+        try:
+            async with self._free:
+                attempt = await self._hold(conversation, sock)
+            self._ended.append(attempt)  # not in one with the wait: `take_ended` may change the list meanwhile
+        except Exception:  # one host's surprise must not end the sweep: it becomes that host's status
+            log.exception("bug: the dialogue with %s port %d failed", *conversation.target[1:3])
+            self._ended.append(conversation.attempt(Status.BUG, time.monotonic(), None))
+        finally:
+            sock.close()
+
+    async def _hold(self, conversation: Conversation, sock: socket.socket) -> Attempt:
+        target, implicit = conversation.target, not conversation.raw
+        speaker = Speaker(sock, self._settings, target.host, self._listener(conversation))
+        read_at = time.monotonic()
+        dialogue = await speaker.hold(implicit_tls=implicit)
+        if not implicit:
+            return conversation.attempt(None, read_at, None)._replace(dialogue=dialogue)
+        conversation.raw, conversation.first_byte_at = speaker.greeting, speaker.greeted_at
+        status = None if speaker.greeting else Status.NOT_SMTP if dialogue.tls is None else Status.SILENT
+        ended_at = speaker.greeted_at or time.monotonic()
+        return conversation.attempt(status, ended_at, dialogue.error)._replace(dialogue=dialogue)
+
+    def _listener(self, conversation: Conversation) -> Callable[[str, bytes], None]:
+        trace, target, started_at = self._trace, conversation.target, conversation.started_at
+        if trace is None:
+            return lambda _direction, _data: None
+        return lambda direction, data: trace(target, direction, data, time.monotonic() - started_at)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._wake()
+
+
+def _as_socket(sock: socket.SocketType) -> socket.socket:
+    """Make the class that asyncio wants out of the plain one that the engine uses; the descriptor moves over."""
+    return socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())

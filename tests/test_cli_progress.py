@@ -1,0 +1,262 @@
+"""Claims about `scanner.cli.progress` and `scanner.cli.live`: what is shown of a sweep, and that it is right."""
+
+import asyncio
+import io
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from scanner.cli import live, progress
+from scanner.cli.progress import Pace, print_summary, shown, time_left
+from scanner.engine import PoolStatistics
+from scanner.model import Status
+from scanner.settings import Settings
+from scanner.sweep import Summary, Sweep, SweepStatistics
+
+
+def pool(**counts: int) -> PoolStatistics:
+    return PoolStatistics(**(dict.fromkeys(PoolStatistics.__slots__, 0) | counts))
+
+
+def counts(
+    elapsed_s: float,
+    finished: int,
+    *,
+    planned: int = 65_536,
+    excluded: int = 0,
+    statuses: Mapping[Status, int] | None = None,
+    **others: Any,
+) -> SweepStatistics:
+    others = {"finished_before": 0, "records": 0, "pending": 0, "pool": None} | others
+    return SweepStatistics(elapsed_s, planned, excluded, finished, statuses=statuses or {}, **others)
+
+
+class Run:
+    """A sweep as far as progress knows it."""
+
+    def __init__(self, *snapshots: SweepStatistics, notices: tuple[str, ...] = (), **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.notices = list(notices)
+        self.plan = SimpleNamespace(to_visit=65_000, excluded_count=536)
+        self._snapshots = list(snapshots)
+
+    def statistics(self) -> SweepStatistics:
+        return self._snapshots.pop(0) if len(self._snapshots) > 1 else self._snapshots[0]
+
+    def as_sweep(self) -> Sweep:
+        return cast("Sweep", self)
+
+
+def test_nothing_is_known_before_anything_happened() -> None:
+    pace = Pace()
+
+    assert pace.update(counts(0, 0)) == (0.0, None)
+    assert pace.update(counts(10, 0)) == (0.0, None)
+
+
+def test_the_time_left_follows_targets_and_not_the_few_hosts_that_were_found() -> None:
+    """One address in a thousand answers: what is left is 45,536 targets at 500 a second."""
+    pace = Pace()
+    pace.update(counts(0, 0))
+    for second in range(10, 50, 10):
+        rate, left = pace.update(counts(second, second * 500, statuses={Status.READY: second // 2}))
+
+    assert (rate, left) == (500.0, (65_536 - 20_000) / 500)
+
+
+def test_excluded_targets_are_not_waited_for() -> None:
+    pace = Pace()
+    pace.update(counts(0, 0, planned=1000, excluded=600))
+
+    assert pace.update(counts(10, 100, planned=1000, excluded=600)) == (10.0, 30.0)
+
+
+def test_what_an_earlier_run_finished_is_not_part_of_the_pace() -> None:
+    pace = Pace()
+    pace.update(counts(0, 60_000, finished_before=60_000))
+
+    assert pace.update(counts(10, 60_100, finished_before=60_000)) == (10.0, 543.6)
+
+
+@pytest.mark.parametrize("step_s", [0.25, 10.0])
+def test_the_pace_is_that_of_the_last_half_minute(step_s: float) -> None:
+    pace, finished, now = Pace(), 0, 0.0
+    rate = 0.0
+    for speed in (1000, 100):
+        for _ in range(int(60 / step_s)):
+            rate, _ = pace.update(counts(now, finished))
+            now += step_s
+            finished += int(speed * step_s)
+
+    assert rate == 100.0
+
+
+def test_a_clock_that_is_set_back_makes_no_negative_pace() -> None:
+    pace = Pace()
+    pace.update(counts(100, 100))
+
+    assert pace.update(counts(40, 200)) == (0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("left", "text"), [(None, "unknown"), (0.0, "1 s"), (91.07, "1 min 32 s"), (7200, "2 h 0 min")]
+)
+def test_the_time_left_is_written_for_people(left: float | None, text: str) -> None:
+    assert time_left(left) == text
+
+
+def test_a_line_has_the_counts_the_pace_and_the_time_left() -> None:
+    now = counts(
+        60, 30_000, excluded=536, records=70, statuses={Status.READY: 55, Status.SILENT: 15}, pool=pool(waiting=1234)
+    )
+
+    assert progress._line(now, 500.0, 70.0) == (
+        "30,000/65,000 (46.2%) 500/s left 1 min 10 s, 70 records, 55 ready, 1,234 waiting"
+    )
+
+
+def test_a_line_of_a_sweep_that_has_not_begun_makes_no_error() -> None:
+    assert progress._line(counts(0, 0, planned=0), 0.0, None) == (
+        "0/0 (0.0%) 0/s left unknown, 0 records, 0 ready, 0 waiting"
+    )
+
+
+async def test_without_a_terminal_lines_are_written_while_the_body_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_S", 0.001)
+    run = Run(counts(0, 0), counts(10, 5000), notices=("resumed from x",), rate=0, subnet_rate=50, seed=7)
+
+    err = ""
+    async with shown(run.as_sweep(), quiet=False, live=True):
+        while err.count("\n") < 4:
+            await asyncio.sleep(0)
+            err += capsys.readouterr().err
+
+    assert err.splitlines()[:3] == [
+        "65,000 targets to visit, 536 excluded; no rate limit, 50 a second towards one /24, 1,000 at once, seed 7",
+        "resumed from x",
+        "5,000/65,536 (7.6%) 500/s left 2 min 2 s, 0 records, 0 ready, 0 waiting",
+    ]
+    await asyncio.sleep(0.01)
+    assert capsys.readouterr() == ("", "")
+
+
+async def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "_LINE_S", 0.0)
+    async with shown(Run(counts(0, 0), notices=("resumed from x",)).as_sweep(), quiet=True, live=True):
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    assert capsys.readouterr() == ("", "")
+
+
+async def test_an_error_of_the_body_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with shown(Run(counts(0, 0)).as_sweep(), quiet=False, live=False):
+            raise ZeroDivisionError
+
+
+async def test_on_a_terminal_the_live_block_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    async with shown(Run(counts(10, 5000, statuses={Status.READY: 3})).as_sweep(), quiet=False, live=True):
+        while "ready 3" not in terminal.getvalue():
+            await asyncio.sleep(0)
+
+    assert "5,000 of 65,536" in terminal.getvalue()
+
+
+def test_the_live_block_shows_counts_pace_statuses_and_what_is_waited_for() -> None:
+    pace = Pace()
+    pace.update(counts(0, 0, excluded=536))
+    now = counts(
+        20,
+        10_000,
+        excluded=536,
+        statuses={Status.SILENT: 1500, Status.READY: 42, Status.REFUSED: 0},
+        pending=17,
+        pool=pool(connecting=900, waiting=1500, leaving=3, retrying=20, deferred=5),
+    )
+    console = Console(record=True, width=120, file=io.StringIO(), markup=False, highlight=False, emoji=False)
+
+    console.print(live._block(now, pace))
+    text = console.export_text()
+    head, *rest = text.splitlines()
+
+    assert head.split("  ", 1)[1].split() == ["10,000", "of", "65,000", "500/s", "left", "1", "min", "50", "s"]
+    assert [line.rstrip() for line in rest] == [
+        "ready 42  silent 1,500",
+        "900 connecting, 1,500 waiting for a greeting, 3 leaving, 25 put off, 17 on the way to the sinks",
+    ]
+
+
+def test_the_live_block_of_a_sweep_that_found_nothing_says_so() -> None:
+    console = Console(record=True, width=120, file=io.StringIO(), markup=False)
+
+    console.print(live._block(counts(0, 0, planned=0), Pace()))
+
+    lines = [line.rstrip() for line in console.export_text().splitlines()]
+    assert lines[0].endswith("0 of 0  0/s  left unknown")
+    assert lines[1:] == ["nothing found yet"]
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    return {
+        "planned": 65_536,
+        "excluded": 536,
+        "not_visited": 0,
+        "statuses": {"ready": 55, "refused": 64_945},
+        "products": {"Postfix": 40, "Sendmail": 12},
+        "records": 55,
+        "connections": 65_010,
+        "elapsed_s": 131.25,
+        **changes,
+    }
+
+
+def summary(capsys: pytest.CaptureFixture[str], **changes: Any) -> list[str]:
+    print_summary(Summary(complete=True, reason=None, document=document(**changes)))
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err.splitlines()
+
+
+def test_the_summary_is_a_balance(capsys: pytest.CaptureFixture[str]) -> None:
+    assert summary(capsys) == [
+        "  planned               65,536",
+        "  excluded                 536",
+        "  ready                     55",
+        "  refused               64,945",
+        "products: Postfix 40, Sendmail 12",
+        "55 records, 65,010 connections in 131.2 s",
+    ]
+
+
+def test_what_was_not_visited_is_shown_when_there_is_any(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = summary(capsys, not_visited=7, statuses={}, products={}, records=0)
+
+    assert lines[2:] == ["  not visited                7", "0 records, 65,010 connections in 131.2 s"]
+
+
+def test_a_target_that_the_gate_stopped_does_not_hide_the_planned_exclusions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = summary(capsys, statuses={"excluded": 2})
+
+    assert lines[1:3] == ["  excluded                 536", "  excluded                   2"]
+
+
+def test_a_dozen_products_are_named_and_the_others_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = summary(capsys, products={f"Product{i}": 2000 - i for i in range(15)})
+
+    assert lines[4].startswith("products: Product0 2,000, Product1 1,999, ")
+    assert lines[4].endswith("Product11 1,989 and 3 more")

@@ -1,0 +1,124 @@
+"""Claims about `scanner.ledger`: the books add up, or the run fails."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.errors import LedgerError, StateError
+from scanner.ledger import Ledger, Outcome
+from scanner.model import Status
+
+READY = Outcome(Status.READY, "Postfix", recorded=True)
+NAMELESS = Outcome(Status.READY, None, recorded=True)
+REFUSED = Outcome(Status.REFUSED, None, recorded=False)
+
+OUTCOMES = st.builds(Outcome, st.sampled_from(Status), st.sampled_from([None, "Postfix", "Exim"]), st.booleans())
+
+
+def ledger(*outcomes: Outcome, planned: int = 10, excluded: int = 2) -> Ledger:
+    books = Ledger(planned, excluded)
+    books.count(outcomes)
+    return books
+
+
+def test_new_books_have_everything_still_to_visit() -> None:
+    books = ledger()
+
+    assert (books.planned, books.excluded, books.finished, books.not_visited, books.records) == (10, 2, 0, 8, 0)
+
+
+def test_each_target_is_booked_once_with_status_product_and_record() -> None:
+    books = ledger(READY, READY, NAMELESS, REFUSED)
+
+    assert books.statuses == {Status.READY: 3, Status.REFUSED: 1}
+    assert books.products == {"Postfix": 2}
+    assert (books.records, books.finished, books.not_visited) == (3, 4, 4)
+
+
+def test_an_iterator_is_booked_as_a_list_is() -> None:
+    books = ledger()
+    books.count(iter([READY, REFUSED]))
+
+    assert books.finished == 2
+
+
+@given(st.lists(st.lists(OUTCOMES)))
+def test_the_books_do_not_depend_on_how_the_targets_were_batched(batches: list[list[Outcome]]) -> None:
+    flat = [outcome for batch in batches for outcome in batch]
+    one, many = Ledger(len(flat), 0), Ledger(len(flat), 0)
+    one.count(flat)
+    for batch in batches:
+        many.count(batch)
+
+    assert one.snapshot() == many.snapshot()
+    assert one.finished == len(flat)
+    assert one.records == sum(outcome.recorded for outcome in flat)
+    one.check(done=len(flat), complete=True)
+
+
+def test_a_complete_sweep_balances() -> None:
+    ledger(*[READY] * 8).check(done=8, complete=True)
+
+
+def test_an_interrupted_sweep_balances_with_what_was_not_visited() -> None:
+    ledger(READY).check(done=1, complete=False)
+
+
+@pytest.mark.parametrize(
+    ("finished", "done", "complete"),
+    [
+        (7, 7, True),  # one has no status
+        (8, 7, True),  # one is not marked
+        (7, 8, True),
+        (3, 4, False),
+        (4, 3, False),
+        (9, 9, False),  # more than were planned
+    ],
+)
+def test_books_that_do_not_balance_fail_loudly(finished: int, done: int, complete: bool) -> None:
+    with pytest.raises(LedgerError) as caught:
+        ledger(*[READY] * finished).check(done=done, complete=complete)
+
+    assert str(caught.value) == (
+        f"the books do not balance: 10 planned, 2 excluded, {finished} with a status, {done} marked as done; "
+        "this is a bug in smtpsweep"
+    )
+
+
+def test_counts_survive_the_state_file() -> None:
+    books, restored = ledger(READY, NAMELESS, REFUSED, REFUSED), ledger()
+
+    restored.restore(orjson.loads(orjson.dumps(books.snapshot())))
+
+    assert restored.snapshot() == books.snapshot()
+    assert restored.snapshot() == {"statuses": {"ready": 2, "refused": 2}, "products": {"Postfix": 1}, "records": 2}
+    restored.count([READY])
+    assert restored.statuses[Status.READY] == 3
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        {},
+        {"statuses": {}, "products": {}},
+        {"statuses": {}, "records": 0},
+        {"statuses": [], "products": {}, "records": 0},
+        {"statuses": {"lost": 1}, "products": {}, "records": 0},
+        {"statuses": {"ready": "many"}, "products": {}, "records": 0},
+        {"statuses": {"ready": -1}, "products": {}, "records": 0},
+        {"statuses": {"ready": 1.5}, "products": {}, "records": 0},
+        {"statuses": {}, "products": {"Postfix": None}, "records": 0},
+        {"statuses": {}, "products": {}, "records": None},
+        {"statuses": {}, "products": {}, "records": -1},
+    ],
+)
+def test_damaged_counts_are_refused_and_change_nothing(snapshot: dict[str, Any]) -> None:
+    books = ledger(READY)
+
+    with pytest.raises(StateError, match="its counts are damaged"):
+        books.restore(snapshot)
+
+    assert books.snapshot() == ledger(READY).snapshot()
