@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from itertools import cycle, islice
 from time import perf_counter
 
-from scanner.identify import Fingerprints, load_rules
+from scanner.identify import Fingerprints
+from scanner.identify.rule_files import load_rules
 from scanner.model import Greeting
 from scanner.smtp import parse_greeting
 

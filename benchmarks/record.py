@@ -37,7 +37,7 @@ def main() -> None:
         ("orjson, `default` called for each object", _with_default),
         ("f-string, a check for each text", _with_template),
         ("(decode)", lambda record: decode(encode(record))),
-        ("(event id)", lambda record: _IDS.of(record.ip, record.port)),
+        ("(event id)", lambda record: _IDS.of(str(record.ip), record.port or 0)),
     ]
     for name, way in ways:
         print(f"| {name} | {_microseconds(way, plain):.2f} | {_microseconds(way, hostile):.2f} |")

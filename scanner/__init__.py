@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scanner.record_schema import json_schema
     from scanner.settings import Settings
     from scanner.sinks import Sink
-    from scanner.sweep import Summary
+    from scanner.summary import Summary
     from scanner.version import VERSION
 
 __all__ = [
@@ -58,7 +58,7 @@ _HOMES = {
     "json_schema": "record_schema",
     "Settings": "settings",
     "Sink": "sinks",
-    "Summary": "sweep",
+    "Summary": "summary",
     "VERSION": "version",
 }
 

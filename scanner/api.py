@@ -19,7 +19,8 @@ from scanner.plan import make_plan
 from scanner.record import decode
 from scanner.settings import Settings
 from scanner.sinks import Position
-from scanner.sweep import Summary, Sweep
+from scanner.summary import Summary
+from scanner.sweep import Sweep
 from scanner.targets import Source, Spec, parse_spec
 
 __all__ = ["check", "sweep"]

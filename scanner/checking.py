@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from scanner.engine import Gate, Pool, descriptor_budget
 from scanner.engine.transport import check_source_address
 from scanner.errors import InputError
-from scanner.identify import Fingerprints
 from scanner.model import Attempt, Record, Target
 from scanner.observation import Observer
 from scanner.plan import make_plan
@@ -40,12 +39,7 @@ class Dialogue:
 
 
 async def check_host(
-    host: str,
-    settings: Settings,
-    *,
-    exclude: Sequence[str] = (),
-    fingerprints: Fingerprints | None = None,
-    trace: Dialogue | None = None,
+    host: str, settings: Settings, *, exclude: Sequence[str] = (), trace: Dialogue | None = None
 ) -> list[Record]:
     """Visit every address of one host and return a record for each, in the order of the addresses.
 
@@ -66,6 +60,6 @@ async def check_host(
     gate = Gate(plan.excluded, rate=settings.rate, subnet_rate=settings.subnet_rate)
     budget = descriptor_budget(settings.concurrency)
     await Pool(settings, plan.schedule(), gate, attempts.extend, budget=budget, trace=trace).run()
-    observer = Observer(str(uuid.uuid4()), settings, fingerprints)
+    observer = Observer(str(uuid.uuid4()), settings)
     attempts.sort(key=lambda attempt: plan.visited.index_of(attempt.target.ip) or 0)
     return [observer.record(attempt) for attempt in attempts]

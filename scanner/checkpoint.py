@@ -49,6 +49,14 @@ class Identity:
             raise TypeError("its seed is no number")
 
 
+def difference(saved: Identity, now: Identity) -> str:
+    """Say what makes a saved sweep another one than this, and what to do about it."""
+    for what, theirs, ours in (("seed", saved.seed, now.seed), ("shard", saved.shard, now.shard)):
+        if theirs != ours:
+            return f"belongs to a sweep with --{what} {theirs}, not {ours}; use that, or another --state file"
+    return "belongs to a sweep of other targets, exclusions or ports; repeat those, or use another --state file"
+
+
 @dataclass(slots=True)
 class _Entry:
     """One journal line."""

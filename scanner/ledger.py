@@ -14,15 +14,19 @@ from scanner.model import Status
 
 
 class Outcome(NamedTuple):
-    """What is booked of one target; `recorded` when a record of it was written."""
+    """What is booked of one target; `recorded` when a record of it was written, `refused_us` when it turned us away."""
 
     status: Status
     product: str | None
     recorded: bool
+    refused_us: bool = False
 
 
 class Ledger:
-    """Counts terminal statuses and products. `excluded` were never to be visited; they are part of `planned`."""
+    """Counts terminal statuses and products. `excluded` were never to be visited; they are part of `planned`.
+
+    `refused_us` counts the hosts that turned our address away: they have a status, but were not seen. Lost coverage.
+    """
 
     def __init__(self, planned: int, excluded: int) -> None:
         self.planned = planned
@@ -30,6 +34,7 @@ class Ledger:
         self.statuses: Counter[Status] = Counter()
         self.products: Counter[str] = Counter()
         self.records = 0
+        self.refused_us = 0
 
     def count(self, outcomes: Iterable[Outcome]) -> None:
         """Book the terminal statuses of a batch of targets."""
@@ -39,6 +44,8 @@ class Ledger:
                 self.products[outcome.product] += count
             if outcome.recorded:
                 self.records += count
+            if outcome.refused_us:
+                self.refused_us += count
 
     @property
     def finished(self) -> int:
@@ -64,7 +71,12 @@ class Ledger:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the counts as plain values for the state file."""
-        return {"statuses": _plain(self.statuses), "products": _plain(self.products), "records": self.records}
+        return {
+            "statuses": _plain(self.statuses),
+            "products": _plain(self.products),
+            "records": self.records,
+            "refused_us": self.refused_us,
+        }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take over the counts of an earlier run.
@@ -76,9 +88,10 @@ class Ledger:
             statuses = Counter({Status(name): _checked(count) for name, count in snapshot["statuses"].items()})
             products = Counter({str(name): _checked(count) for name, count in snapshot["products"].items()})
             records = _checked(snapshot["records"])
+            refused_us = _checked(snapshot.get("refused_us", 0))  # states of earlier versions do not have it
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise StateError(f"its counts are damaged ({error})") from None
-        self.statuses, self.products, self.records = statuses, products, records
+        self.statuses, self.products, self.records, self.refused_us = statuses, products, records, refused_us
 
 
 def _checked(count: Any) -> int:

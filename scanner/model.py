@@ -7,6 +7,7 @@ Bytes that came from a peer are called `raw` and stay bytes until a record is en
 printable ASCII with every other byte written as `\xNN` (see `scanner.smtp`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -147,6 +148,23 @@ class Dialogue(NamedTuple):
     error: str | None = None
 
 
+class Names(NamedTuple):
+    """Whether a server's names fit together: its greeting, the DNS of its address, its certificate (`--dns`).
+
+    `greeting` is the host name in the greeting. `ptr` are the names that DNS gives the address, escaped printable
+    ASCII. `forward_confirmed`: one of them leads back to the address; `greeting_confirmed`: the greeting's name does;
+    `certificate_matches`: the certificate is made out to the greeting's name. Each is None where it cannot be told.
+    `error` says which look-ups got no answer.
+    """
+
+    greeting: str | None = None
+    ptr: tuple[str, ...] = ()
+    forward_confirmed: bool | None = None
+    greeting_confirmed: bool | None = None
+    certificate_matches: bool | None = None
+    error: str | None = None
+
+
 class Attempt(NamedTuple):
     """What the engine brings back from one target: bytes and times, or a status that needs no bytes.
 
@@ -260,6 +278,15 @@ class Finding:
     sources: tuple[str, ...] = ()
 
 
+#: What a server can give away, in this order in `Record.disclosure`; "hostname" only in `disclosed_in`.
+DISCLOSED = (
+    *("product", "version", "config_version", "patch", "build", "package", "os"),
+    *("hostname", "internal_name", "private_address", "time"),
+)
+#: Where it can have been seen.
+PLACES = ("greeting", "ehlo", "help", "certificate")
+
+
 class Record(NamedTuple):
     """One visited target, as it is written out (schema `smtpsweep.record/1`, see `scanner.record`).
 
@@ -267,6 +294,10 @@ class Record(NamedTuple):
     run repeats. `observed_at` is wall time in Unix seconds. The other times are seconds, None where not reached.
     `clock_skew_s` is how far the server's clock is ahead of ours (whole seconds), None when it does not tell its time
     with a zone. `refusal` is what a greeting that turns us away means, None for any other.
+
+    `disclosed_in` says for each of `DISCLOSED` in which of `PLACES` it was seen, None without a dialogue: then all was
+    in the greeting. `names` is None without `--dns`; `sample` counts the visits to one target
+    from 0, None when there is only one.
 
     A record that was made from a kept greeting, without a visit, has None for what its source does not tell:
     `observed_at`, `ip`, `port`, and every time. Its `tries` is 0.
@@ -291,3 +322,6 @@ class Record(NamedTuple):
     clock_skew_s: int | None = None
     refusal: Refusal | None = None
     dialogue: Dialogue | None = None
+    disclosed_in: Mapping[str, tuple[str, ...]] | None = None
+    names: Names | None = None
+    sample: int | None = None

@@ -1,4 +1,4 @@
-"""From what the engine brought back to the record that is written: parse, decide the status, identify.
+"""From what the engine brought back to the record that is written: parse, decide the status, identify, assess.
 
 The one place where a finished conversation becomes a record, and so the one place that may catch whatever our own code
 raises: that target's status is then `bug`, the trace is in the log, and the sweep goes on.
@@ -6,12 +6,20 @@ raises: that target's status is then `bug`, the trace is in the log, and the swe
 
 import logging
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
-from scanner.identify import Fingerprints, disclosure
-from scanner.model import Attempt, Greeting, Record, Status
+from scanner.assess import Assessor
+from scanner.identify import Refusals
+from scanner.identify.behaviour import shipped_behaviours
+from scanner.identify.combine import contradiction, merge
+from scanner.identify.databases import load_fingerprints
+from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
+from scanner.kept import Kept
+from scanner.model import Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
 from scanner.record import EventIds
-from scanner.settings import Settings
-from scanner.smtp import parse_greeting
+from scanner.settings import Probe, Settings
+from scanner.smtp import maybe_clock_skew, parse_greeting
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +27,35 @@ log = logging.getLogger(__name__)
 _BEGINS_LIKE_A_REPLY = re.compile(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|\Z)|[2-5][0-9]?\Z)")
 
 
+class _Meaning(NamedTuple):
+    """What follows from a greeting."""
+
+    software: Software | None
+    disclosure: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    clock_skew_s: int | None
+    refusal: Refusal | None
+
+
+_NOTHING = _Meaning(None, (), (), None, None)
+
+
 class Observer:
     """Makes the records of one scan."""
 
-    def __init__(self, scan_id: str, settings: Settings) -> None:
+    def __init__(self, scan_id: str, settings: Settings, sample_of: Callable[[int], int] | None = None) -> None:
+        """Prepare; `sample_of` tells from a target's position which of several visits to it this is."""
         self._scan_id = scan_id
         self._event_id = EventIds(scan_id).of
-        self._identify = Fingerprints.shipped().identify  # read now: during the sweep descriptors may be short
+        # Read now: during the sweep descriptors may be short.
+        self._identify = load_fingerprints(settings.fingerprints).identify
+        self._refusal = Refusals.shipped().classify
+        if settings.probe is not Probe.GREETING or set(settings.ports) & set(settings.tls_ports):
+            shipped_behaviours()
+        assessor = Assessor.installed()
+        self._assess = assessor.assess
+        self.data_warning = assessor.facts.maybe_warning
+        self._sample_of = sample_of
         self._limits = (settings.max_greeting_bytes, settings.max_greeting_lines)
 
     def record(self, attempt: Attempt) -> Record:
@@ -45,11 +75,13 @@ class Observer:
         return self._filled(attempt, final_status(status, greeting), greeting)
 
     def _filled(self, attempt: Attempt, status: Status, greeting: Greeting | None) -> Record:
-        target = attempt.target
-        software = self._identify(greeting) if greeting is not None else None
-        return Record(
+        target, said = attempt.target, _NOTHING
+        if greeting is not None:
+            said = self._meaning(greeting, attempt.started_at + (attempt.first_byte_s or 0.0), target.ip)
+        sample = None if self._sample_of is None else self._sample_of(target.position)
+        record = Record(
             self._scan_id,
-            self._event_id(target.ip, target.port),
+            self._event_id(target.ip, target.port, sample),
             attempt.started_at,
             target.ip,
             target.port,
@@ -60,10 +92,68 @@ class Observer:
             attempt.total_s,
             attempt.tries,
             greeting,
-            software,
-            disclosure(greeting, software) if greeting is not None else (),
-            (),
+            said.software,
+            said.disclosure,
+            said.findings,
             attempt.error,
+            said.clock_skew_s,
+            said.refusal,
+            attempt.dialogue,
+            sample=sample,
+        )
+        if attempt.dialogue is None or greeting is None:
+            return record
+        return self._with_dialogue(record, greeting, attempt.dialogue, target.ip)
+
+    def _with_dialogue(self, record: Record, greeting: Greeting, dialogue: Dialogue, ip: str) -> Record:
+        """Let what the server said after its greeting speak, too."""
+        by_greeting, by_behaviour = record.software, shipped_behaviours().identify(dialogue)
+        software, odd = merge(by_greeting, by_behaviour), contradiction(by_greeting, by_behaviour)
+        findings = self._assess(software) if software is not None else ()
+        seen = disclosed_in(greeting, by_greeting, by_behaviour, dialogue, ip)
+        return record._replace(
+            software=software,
+            disclosure=seen_anywhere(seen),
+            findings=findings if odd is None else (*findings, odd),
+            disclosed_in=seen,
+        )
+
+    def kept(self, kept: Kept, number: int) -> Record:
+        """Return the record of a greeting that was kept elsewhere, the `number`-th of its run, without any visit.
+
+        `status` is what its bytes mean; its event id is made from the number, since an address may come again.
+        """
+        max_bytes, max_lines = self._limits
+        greeting = parse_greeting(kept.raw, max_bytes=max_bytes, max_lines=max_lines)
+        said = self._meaning(greeting, kept.observed_at, kept.ip)
+        return Record(
+            self._scan_id,
+            self._event_id(f"{kept.ip or ''}#{number}", kept.port or 0),
+            kept.observed_at,
+            kept.ip,
+            kept.port,
+            None,
+            greeting.status,
+            None,
+            None,
+            None,
+            0,
+            greeting,
+            said.software,
+            said.disclosure,
+            said.findings,
+            clock_skew_s=said.clock_skew_s,
+            refusal=said.refusal,
+        )
+
+    def _meaning(self, greeting: Greeting, came_at: float | None, ip: str | None) -> _Meaning:
+        software = self._identify(greeting)
+        return _Meaning(
+            software,
+            greeting_disclosure(greeting, software, ip),
+            self._assess(software) if software is not None else (),
+            None if came_at is None else maybe_clock_skew(greeting.server_time, came_at),
+            self._refusal(greeting),
         )
 
 

@@ -51,14 +51,15 @@ class Plan:
     def excluded_count(self) -> int:
         """Targets of this shard that an exclusion takes out; each shard books its share, so that shards add up."""
         settings = self.settings
-        total = (self.asked.count - self.visited.count) * len(settings.ports)
+        total = (self.asked.count - self.visited.count) * len(settings.ports) * settings.samples
         return shard_share(total, settings.shard, settings.shards)
 
     @property
     def to_visit(self) -> int:
         """Targets of this shard that will be visited."""
         settings = self.settings
-        return shard_share(self.visited.count * len(settings.ports), settings.shard, settings.shards)
+        total = self.visited.count * len(settings.ports) * settings.samples
+        return shard_share(total, settings.shard, settings.shards)
 
     @property
     def digest(self) -> str:
@@ -70,6 +71,7 @@ class Plan:
             ",".join(map(str, settings.ports)),
             f"{settings.shard}/{settings.shards}",
             str(settings.seed),
+            *([f"{settings.samples} samples"] if settings.samples > 1 else []),
         )
         return sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -82,6 +84,7 @@ class Plan:
             seed=settings.seed,
             shard=settings.shard,
             shards=settings.shards,
+            samples=settings.samples,
             hosts=self.hosts,
             progress=progress,
         )
@@ -90,7 +93,7 @@ class Plan:
         """Estimate the seconds this takes: when every host answers at once, and when not one answers."""
         settings, count = self.settings, self.to_visit
         # A /24 that is swept whole takes as long as its own rate lets it; smaller ranges less.
-        largest = min(count, 256 * len(settings.ports))
+        largest = min(count, 256 * len(settings.ports) * settings.samples)
         paced = max(_over(count, settings.rate), _over(largest, settings.subnet_rate))
         # A dark address keeps its slot for the whole connect time-out, once more for each retry.
         tries = 1 + settings.retries

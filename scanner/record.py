@@ -28,7 +28,8 @@ from typing import Any
 import orjson
 
 from scanner.errors import InputError
-from scanner.model import Finding, Greeting, Record, Software, Status
+from scanner.model import Finding, Greeting, Record, Refusal, RefusalKind, Software, Status
+from scanner.record_dialogue import dialogue_fields, read_dialogue, read_names
 from scanner.record_schema import SCHEMA, json_schema
 
 __all__ = ["SCHEMA", "EventIds", "decode", "encode", "encode_findings", "event_id", "json_schema"]
@@ -41,7 +42,12 @@ _ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|\\)")
 _REPLIED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
 _MEANINGS = _REPLIED | {Status.MALFORMED, Status.NOT_SMTP}
 _SOFTWARE_FIELDS = tuple(field.name for field in fields(Software))
-_FINDING_FIELDS = tuple(field.name for field in fields(Finding))
+#: What a record says of a finding. Vector, sources and the like are as long again and the same for every host of a
+#: version: `smtpsweep vulns` has them. With them an average record of a network of old servers had 6 KB, now 3.
+_FINDING_FIELDS = (
+    *("id", "severity", "title", "evidence", "verdict", "cvss_score", "kev", "attack_path"),
+    *("smtp_unauthenticated", "condition", "fixed_in"),
+)
 #: What lines of earlier versions have; the other fields of a finding may be missing in them.
 _FIRST_FINDING_FIELDS = ("id", "severity", "title", "evidence")
 #: Tuples of findings kept encoded. Versions in the world are hundreds; a hostile network can fill it, not grow it.
@@ -57,14 +63,15 @@ def encode(record: Record) -> bytes:
     """
     # Unpacking at once is cheaper than asking the named tuple for each field.
     (scan_id, event, at, ip, port, host, status, connect_s, first_byte_s, total_s) = record[:10]
-    (tries, greeting, software, disclosure, findings, error) = record[10:]
+    (tries, greeting, software, disclosure, findings, error, clock_skew_s, refusal) = record[10:18]
+    (dialogue, disclosed_in, names, sample) = record[18:]
     # Not OPT_APPEND_NEWLINE: what orjson returns keeps a buffer of 8 KB, the sum has the size of the line.
     line = orjson.dumps(
         {
             "schema": SCHEMA,
             "scan_id": scan_id,
             "event_id": event,
-            "observed_at": _timestamp(at),
+            "observed_at": None if at is None else _timestamp(at),
             "ip": ip,
             "port": port,
             "host": host,
@@ -75,11 +82,16 @@ def encode(record: Record) -> bytes:
                 "total_ms": _milliseconds(total_s),
             },
             "tries": tries,
-            "banner": None if greeting is None else _banner(greeting),
+            "banner": None if greeting is None else _banner(greeting, clock_skew_s),
+            "refusal": None if refusal is None else _refusal(refusal),
             "software": None if software is None else _software(software),
             "disclosure": disclosure,
             "findings": findings and encode_findings(findings),
             "error": error,
+            "dialogue": None if dialogue is None else dialogue_fields(dialogue),
+            "disclosed_in": disclosed_in,
+            "names": None if names is None else names._asdict(),
+            "sample": sample,
         },
         None,
     )
@@ -113,8 +125,9 @@ def decode(line: bytes) -> Record:
 class EventIds:
     """Make the event ids of one scan: the same for the same target, whenever and however often it is visited.
 
-    An id is 32 hex digits, BLAKE2b-128 over `<length of scan id>:<scan id> greeting <port> <ip>`. The length, and
-    digits before the one part that may hold anything, keep two different targets from making the same input.
+    An id is 32 hex digits, BLAKE2b-128 over `<length of scan id>:<scan id> greeting <port> <ip>`, and the number of
+    the sample from the second on. The length, and digits before the one part that may hold anything, keep two different
+    targets from making the same input; no address ends in a space and digits.
     """
 
     __slots__ = ("_state",)
@@ -123,10 +136,10 @@ class EventIds:
         text = scan_id.encode()
         self._state = hashlib.blake2b(b"%d:%b greeting " % (len(text), text), digest_size=16)
 
-    def of(self, ip: str, port: int) -> str:
-        """Return the id of the visit to one address and port."""
+    def of(self, ip: str, port: int, sample: int | None = None) -> str:
+        """Return the id of the visit to one address and port; the first of several samples has that of a single one."""
         state = self._state.copy()  # what all ids of the scan share was hashed once
-        state.update(f"{port} {ip}".encode())
+        state.update((f"{port} {ip} {sample}" if sample else f"{port} {ip}").encode())
         return state.hexdigest()
 
 
@@ -135,7 +148,7 @@ def event_id(scan_id: str, ip: str, port: int) -> str:
     return EventIds(scan_id).of(ip, port)
 
 
-def _banner(greeting: Greeting) -> dict[str, object]:
+def _banner(greeting: Greeting, clock_skew_s: int | None) -> dict[str, object]:
     raw, text, lines, code, hostname, esmtp, server_time, enhanced_code, flags, truncated, _, _ = greeting
     return {
         "text": text,
@@ -147,6 +160,7 @@ def _banner(greeting: Greeting) -> dict[str, object]:
         "hostname": hostname,
         "esmtp": esmtp,
         "server_time": server_time,
+        "clock_skew_s": clock_skew_s,
         "enhanced_code": enhanced_code,
         "flags": flags,
     }
@@ -160,6 +174,10 @@ def _maybe_base64(raw: bytes, text: str) -> str | None:
     if not raw.replace(b"\r\n", b"").translate(None, _PRINTABLE):
         return None
     return b64encode(raw).decode("ascii")
+
+
+def _refusal(refusal: Refusal) -> dict[str, object]:
+    return {"kind": refusal.kind, "refused_us": refusal.refused_us, "evidence": refusal.evidence}
 
 
 def _software(software: Software) -> dict[str, object]:
@@ -227,31 +245,39 @@ def _exact_seconds(milliseconds: float) -> float:
 
 def _record(data: dict[str, Any]) -> Record:
     status = Status(data["status"])
-    timing, banner, software = data["timing"], data["banner"], data["software"]
+    at, timing, banner, software = data["observed_at"], data["timing"], data["banner"], data["software"]
+    # What lines of earlier versions do not have, they do not say.
+    refusal, dialogue, disclosed_in, names = map(data.get, ("refusal", "dialogue", "disclosed_in", "names"))
     return Record(
         scan_id=data["scan_id"],
         event_id=data["event_id"],
-        observed_at=datetime.fromisoformat(data["observed_at"]).timestamp(),
+        observed_at=None if at is None else datetime.fromisoformat(at).timestamp(),
         ip=data["ip"],
         port=data["port"],
         host=data["host"],
         status=status,
         connect_s=_seconds(timing["connect_ms"]),
         first_byte_s=_seconds(timing["first_byte_ms"]),
-        total_s=_exact_seconds(timing["total_ms"]),
+        total_s=_seconds(timing["total_ms"]),
         tries=data["tries"],
         greeting=None if banner is None else _greeting(banner, status),
         software=None if software is None else Software(**{name: software[name] for name in _SOFTWARE_FIELDS}),
         disclosure=tuple(data["disclosure"]),
         findings=tuple(map(_decoded_finding, data["findings"])),
         error=data["error"],
+        clock_skew_s=None if banner is None else banner.get("clock_skew_s"),
+        refusal=None if refusal is None else Refusal(**refusal | {"kind": RefusalKind(refusal["kind"])}),
+        dialogue=None if dialogue is None else read_dialogue(dialogue),
+        disclosed_in=None if disclosed_in is None else {word: tuple(places) for word, places in disclosed_in.items()},
+        names=None if names is None else read_names(names),
+        sample=data.get("sample"),
     )
 
 
 def _decoded_finding(data: dict[str, Any]) -> Finding:
     first = {name: data[name] for name in _FIRST_FINDING_FIELDS}
     later = {name: data[name] for name in _FINDING_FIELDS[len(first) :] if name in data}
-    return Finding(**first, **{**later, "sources": tuple(later.get("sources", ()))})
+    return Finding(**first, **later)
 
 
 def _greeting(banner: dict[str, Any], status: Status) -> Greeting:

@@ -14,10 +14,17 @@ DEFAULT_RATE = 500.0
 DEFAULT_SUBNET_RATE = 50.0
 #: Connections being made at the same time (SYN sent, no answer yet).
 DEFAULT_CONCURRENCY = 1000
-
-
+#: Visits to one target. A pool of servers behind an address shows itself in a few.
+MAX_SAMPLES = 1000
 #: What may stand in EHLO (RFC 5321, 4.1.1.1): a domain, or an address literal.
 _EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\]")
+
+
+class RefusalAction(StrEnum):
+    """What to do with the rest of a network whose mail servers refuse us."""
+
+    SLOW = "slow"  # visit it at a tenth of the pace
+    STOP = "stop"  # visit it no further: its targets stay unvisited
 
 
 class Probe(StrEnum):
@@ -57,10 +64,15 @@ class Settings:
     dialogue_timeout_s: float = 10.0
     tls_ports: tuple[int, ...] = (465,)
     source_address: str | None = None
+    dns: bool = False
+    samples: int = 1
     seed: int = 0
     shard: int = 0
     shards: int = 1
     all_statuses: bool = False
+    fingerprints: str | None = None
+    refusal_limit: int = 8
+    refusal_action: RefusalAction = RefusalAction.SLOW
     max_greeting_bytes: int = 8192
     max_greeting_lines: int = 100
     confirm_large: bool = False
@@ -90,13 +102,23 @@ class Settings:
             "--dialogue-timeout": self.dialogue_timeout_s,
             "--dialogue-concurrency": self.dialogue_concurrency,
         }
-        not_negative = {"--rate": self.rate, "--subnet-rate": self.subnet_rate, "--retries": self.retries}
+        not_negative = {
+            "--rate": self.rate,
+            "--subnet-rate": self.subnet_rate,
+            "--retries": self.retries,
+            "--refusal-limit": self.refusal_limit,
+        }
         return [
             *(f"{name} {value:g}: must be finite" for name, value in (positive | not_negative).items() if value == inf),
             *(f"{name} {value:g}: must be more than 0" for name, value in positive.items() if not value > 0),
             *(f"{name} {value:g}: must be 0 or more" for name, value in not_negative.items() if not value >= 0),
             *(f"--port {port}: must be 1 to 65535" for port in self.ports if not 1 <= port <= 65535),
             *(["--port: at least one is needed"] if not self.ports else []),
+            *(
+                [f"--samples {self.samples}: must be 1 to {MAX_SAMPLES}"]
+                if not 1 <= self.samples <= MAX_SAMPLES
+                else []
+            ),
             *(["--port: given twice"] if len(set(self.ports)) != len(self.ports) else []),
             *(
                 [f"--shard {self.shard + 1}/{self.shards}: must be K/N with K from 1 to N"]

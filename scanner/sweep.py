@@ -19,19 +19,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from scanner.checkpoint import Checkpoint, Identity, Positions, Saved
+from scanner.checkpoint import Checkpoint, Identity, Positions, Saved, difference
+from scanner.dns_names import NameStage, Resolver, system_resolver
 from scanner.engine import Gate, Pool, PoolStatistics, descriptor_budget
 from scanner.engine.transport import check_source_address
 from scanner.errors import LedgerError, LocalError, SinkError, SmtpsweepError, StateError
 from scanner.ledger import Ledger, Outcome
-from scanner.model import Attempt, Status
+from scanner.model import Attempt, Record, Status
 from scanner.observation import Observer
+from scanner.overview import Overview, remarks
 from scanner.plan import Plan
 from scanner.record import encode
-from scanner.settings import Settings
 from scanner.sinks import Delivery, Sink
+from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
 from scanner.targets import Progress
 from scanner.version import VERSION
 
@@ -39,10 +40,6 @@ log = logging.getLogger(__name__)
 
 #: Results that may be on their way to the sinks before no new target is admitted.
 MAX_PENDING = 20_000
-SUMMARY_SCHEMA = "smtpsweep.summary/1"
-#: What of the settings goes into summary and state, for people to read.
-_SHOWN = ("ports", "rate", "subnet_rate", "concurrency", "connect_timeout_s", "greeting_timeout_s", "idle_timeout_s",
-          "total_timeout_s", "retries", "passive", "probe", "source_address", "all_statuses")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +55,6 @@ class SweepStatistics:
     pending: int
     statuses: Mapping[Status, int]
     pool: PoolStatistics | None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """How a sweep ended. `complete` when every target has its status and every record is delivered."""
-
-    complete: bool
-    reason: str | None
-    document: Mapping[str, Any]
 
 
 def random_seed() -> int:
@@ -98,9 +86,17 @@ class Sweep:
         self._started_at, self._stopped = time.monotonic(), False
         self._failure: SmtpsweepError | None = None
         self._pool: Pool | None = None
+        self._gate: Gate | None = None
         self._delivery: Delivery | None = None
         self._grace: asyncio.TimerHandle | None = None
-        self._observer = Observer(self.identity.scan_id, self.settings)
+        self._resolver: Resolver | None = None
+        self._names: NameStage | None = None
+        self._overview = Overview(self.settings)
+        self._observer = self._new_observer()
+
+    def _new_observer(self) -> Observer:
+        several = self.settings.samples > 1
+        return Observer(self.identity.scan_id, self.settings, self.plan.schedule().sample if several else None)
 
     def _new_identity(self) -> Identity:
         settings = self.settings
@@ -118,11 +114,12 @@ class Sweep:
         """Check the machine, read the state, open the sinks. Nothing has been visited when this raises.
 
         Raises:
-            InputError: for a source address, state file or sink that cannot be used as given.
+            InputError: for a source address, name server, state file or sink that cannot be used as given.
             SinkError: when a sink cannot be opened.
         """
         if self.settings.source_address is not None:
             check_source_address(self.settings.source_address)
+        self._resolver = system_resolver() if self.settings.dns else None
         opened: list[Sink] = []
         try:
             saved = self._take_state()
@@ -139,6 +136,8 @@ class Sweep:
                 await sink.close()
             self._close_checkpoint()
             raise
+        if warning := self._observer.data_warning(datetime.now(UTC).date()):
+            self.notices.append(warning)
 
     def _take_state(self) -> Saved | None:
         if self._checkpoint is None:
@@ -146,7 +145,7 @@ class Sweep:
         self._checkpoint.open()
         saved = Saved.read(self._checkpoint.path)
         if saved is not None and saved.identity.digest != self.plan.digest:
-            raise StateError(f"{self._checkpoint.path}: {_difference(saved.identity, self.identity)}")
+            raise StateError(f"{self._checkpoint.path}: {difference(saved.identity, self.identity)}")
         return saved
 
     def _resume(self, saved: Saved) -> None:
@@ -159,7 +158,7 @@ class Sweep:
         except (StateError, LedgerError) as error:
             raise StateError(f"{path}: {error}") from None
         self._checkpoint.identity = self.identity
-        self._observer = Observer(self.identity.scan_id, self.settings)
+        self._observer = self._new_observer()
         self._finished_before = self._ledger.finished
         self.notices.append(
             f"resumed from {path}: {self._ledger.finished:,} of {self.plan.to_visit:,} targets are done"
@@ -174,17 +173,38 @@ class Sweep:
         delivery = self._delivery = Delivery(
             list(self._sinks.values()), self._on_delivered, on_room=self._on_room, max_pending=MAX_PENDING
         )
-        gate = Gate(self.plan.excluded, rate=self.settings.rate, subnet_rate=self.settings.subnet_rate)
-        source = self.plan.schedule(self._progress)
-        pool = self._pool = Pool(
-            self.settings, source, gate, self._on_attempts, budget=budget, room=lambda: delivery.room
+        settings = self.settings
+        gate = self._gate = Gate(
+            self.plan.excluded,
+            rate=settings.rate,
+            subnet_rate=settings.subnet_rate,
+            refusal_limit=settings.refusal_limit,
+            refusal_action=settings.refusal_action,
         )
+        names = self._names = self._new_name_stage(delivery)
+        source = self.plan.schedule(self._progress)
+        room = (lambda: delivery.room) if names is None else (lambda: min(delivery.room, names.room))
+        pool = self._pool = Pool(self.settings, source, gate, self._on_attempts, budget=budget, room=room)
         if self._stopped:
             pool.stop()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._deliver(delivery, pool))
             group.create_task(self._visit(delivery, pool))
+            if names is not None:
+                group.create_task(self._look_up(names, delivery))
         return await self._finish(pool)
+
+    def _new_name_stage(self, delivery: Delivery) -> NameStage | None:
+        def deliver(position: int, record: Record) -> None:
+            delivery.put(position, encode(record))
+
+        return None if self._resolver is None else NameStage(self._resolver, deliver, on_room=self._on_room)
+
+    async def _look_up(self, names: NameStage, delivery: Delivery) -> None:
+        try:
+            await names.run()
+        finally:
+            delivery.finish()
 
     def stop(self) -> None:
         """Admit no more targets; those under way get `settings.grace_s` seconds to end."""
@@ -192,13 +212,22 @@ class Sweep:
             self._stopped = True
             if self._pool is not None:
                 self._pool.stop()
-                self._grace = asyncio.get_running_loop().call_later(self.settings.grace_s, self._pool.abort)
+                self._grace = asyncio.get_running_loop().call_later(self.settings.grace_s, self._give_up)
+
+    def _give_up(self) -> None:
+        """The grace time is over: abandon the visits under way, and look up no more names."""
+        if self._pool is not None:
+            self._pool.abort()
+        if self._names is not None:
+            self._names.hurry()
 
     def abort(self) -> None:
         """Stop at once. What the sinks have not got is not booked and will be visited again."""
         self._stopped = True
         if self._pool is not None:
             self._pool.abort()
+        if self._names is not None:
+            self._names.abort()
         if self._delivery is not None:
             self._delivery.abort()
 
@@ -222,7 +251,7 @@ class Sweep:
         except LocalError as error:
             self._fail(error)
         finally:
-            delivery.finish()
+            (delivery if self._names is None else self._names).finish()
 
     async def _deliver(self, delivery: Delivery, pool: Pool) -> None:
         try:
@@ -230,6 +259,8 @@ class Sweep:
         except SinkError as error:
             self._fail(error)
             pool.abort()
+            if self._names is not None:
+                self._names.abort()
 
     def _fail(self, error: SmtpsweepError) -> None:
         if self._failure is None:
@@ -238,13 +269,25 @@ class Sweep:
     def _on_attempts(self, attempts: list[Attempt]) -> None:
         """Turn what the engine brought into lines on their way to the sinks."""
         assert self._delivery is not None  # noqa: S101  made before the pool
+        assert self._gate is not None  # noqa: S101  made before the pool
         observe, put, outcomes, wanted = self._observer.record, self._delivery.put, self._outcomes, self._wanted
+        names, note = self._names, self._overview.observe
         for attempt in attempts:
             record = observe(attempt)
             position, status, software = attempt.target.position, record.status, record.software
             is_wanted = status in wanted
-            outcomes[position] = Outcome(status, software.product if software is not None else None, is_wanted)
-            put(position, encode(record) if is_wanted else None)
+            refused_us = record.refusal is not None and record.refusal.refused_us
+            if refused_us:
+                self._gate.refused(attempt.target.ip, time.monotonic())
+            elif status is Status.EXCLUDED and self._gate.is_closed(attempt.target.ip):
+                continue  # its network was closed after the plan was made: it has no result, and stays unvisited
+            product = software.product if software is not None else None
+            outcomes[position] = Outcome(status, product, is_wanted, refused_us)
+            note(record)
+            if names is not None and is_wanted and record.greeting is not None:
+                names.put(position, record)
+            else:
+                put(position, encode(record) if is_wanted else None)
 
     def _on_delivered(self, done: Sequence[int]) -> None:
         """Book what every sink has, and only then note it in the state file."""
@@ -291,7 +334,10 @@ class Sweep:
 
     def _summary(self, counts: PoolStatistics, *, complete: bool) -> Summary:
         ledger, failure = self._ledger, self._failure
-        reason = str(failure) if failure else None if complete else "interrupted"
+        self._note_refusals()
+        overview = self._overview.document()
+        self.notices += remarks(overview)
+        reason = str(failure) if failure else None if complete else self._why_incomplete()
         document = {
             "schema": SUMMARY_SCHEMA,
             "scan_id": self.identity.scan_id,
@@ -311,12 +357,32 @@ class Sweep:
             "statuses": {status.value: ledger.statuses[status] for status in Status if ledger.statuses[status]},
             "products": dict(ledger.products.most_common()),
             "records": ledger.records,
+            "refused_us": ledger.refused_us,
             "connections": counts.started,
             "retried": counts.retried,
             "local_errors": counts.local_errors,
+            **overview,
             "notices": self.notices,
         }
         return Summary(complete=bool(document["complete"]), reason=reason, document=document)
+
+    def _note_refusals(self) -> None:
+        """Say which networks were treated with more care, since their mail servers refuse us."""
+        gate, limit = self._gate, self.settings.refusal_limit
+        if gate is not None and gate.slowed:
+            self.notices.append(
+                f"{_networks(gate.slowed)} refused us {limit} times and was visited at a tenth of the pace from then on"
+            )
+        if gate is not None and gate.closed:
+            self.notices.append(f"{_networks(gate.closed)} refused us {limit} times and was not visited any further")
+
+    def _why_incomplete(self) -> str:
+        if self._stopped or self._gate is None or not self._gate.closed:
+            return "interrupted"
+        return (
+            f"{self._ledger.not_visited:,} targets were not visited: {_networks(self._gate.closed)} refused us "
+            f"{self.settings.refusal_limit} times (--refusal-action stop)"
+        )
 
     @property
     def failure(self) -> SmtpsweepError | None:
@@ -324,18 +390,5 @@ class Sweep:
         return self._failure
 
 
-def shown_options(settings: Settings) -> dict[str, Any]:
-    """Return the settings that belong into summaries and states."""
-    return {name: getattr(settings, name) for name in _SHOWN}
-
-
-def _difference(saved: Identity, now: Identity) -> str:
-    for what, theirs, ours in (("seed", saved.seed, now.seed), ("shard", saved.shard, now.shard)):
-        if theirs != ours:
-            return f"belongs to a sweep with --{what} {theirs}, not {ours}; use that, or another --state file"
-    return "belongs to a sweep of other targets, exclusions or ports; repeat those, or use another --state file"
-
-
-def iso(seconds: float) -> str:
-    """Write Unix seconds as RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _networks(count: int) -> str:
+    return "1 network" if count == 1 else f"each of {count:,} networks"

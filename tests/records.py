@@ -10,6 +10,20 @@ from scanner.record import event_id, json_schema
 VALIDATOR = Draft202012Validator(json_schema(), format_checker=FormatChecker())
 SENDMAIL = b"220 mail1.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 
+FLAW = Finding(
+    id="CVE-2023-51765",
+    severity="medium",
+    title="Old version",
+    evidence="8.14.7",
+    verdict="possible",
+    cvss_score=5.3,
+    kev=True,
+    attack_path="smtp",
+    smtp_unauthenticated=True,
+    condition="a setting",
+    fixed_in="8.18.1",
+)
+
 
 def escape(raw: bytes) -> str:
     return "".join("\\\\" if byte == 0x5C else chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in raw)
@@ -77,6 +91,7 @@ def full_record() -> Record:
         tries=2,
         software=software,
         disclosure=("product", "version", "config_version", "time"),
-        findings=(Finding("F-1", "high", "Old version", "8.14.7"), Finding("F-2", "low", "Date shown")),
+        findings=(FLAW, Finding("F-2", "low", "Date shown")),
         error="ECONNRESET",
+        clock_skew_s=-1,
     )

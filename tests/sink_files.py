@@ -13,7 +13,7 @@ NAMES = ["sweep.jsonl", "sweep.jsonl.gz", "sweep.jsonl.zst"]
 
 def lines(first: int, count: int, size: int = 80) -> list[bytes]:
     """Make lines that do not compress well, so that every file has many bytes to be torn at."""
-    noise = random.Random(first)  # noqa: S311  no secret: the same lines each time
+    noise = random.Random(first)
     return [
         b'{"n":%d,"x":"%s"}\n' % (n, noise.randbytes(size // 2).hex().encode()) for n in range(first, first + count)
     ]

@@ -78,7 +78,7 @@ REFUSED = {
         "no.txt: cannot be read (No such file or directory)",
     ),
     "hostile file name": (["sweep", "@a\n\x1b[31m"], r"a\n\x1b[31m: cannot be read (No such file or directory)"),
-    "unknown option": (["sweep", "127.0.0.1", "--nope"], "No such option '--nope'. (see 'smtpsweep sweep --help')"),
+    "unknown option": (["sweep", "127.0.0.1", "--zzzzz"], "No such option '--zzzzz'. (see 'smtpsweep sweep --help')"),
     "bad value": (
         ["sweep", "127.0.0.1", "--rate", "x"],
         "Invalid value for '--rate': 'x' is not a valid float range. (see 'smtpsweep sweep --help')",

@@ -14,7 +14,8 @@ from scanner.cli.progress import Pace, print_summary, shown, time_left
 from scanner.engine import PoolStatistics
 from scanner.model import Status
 from scanner.settings import Settings
-from scanner.sweep import Summary, Sweep, SweepStatistics
+from scanner.summary import Summary
+from scanner.sweep import Sweep, SweepStatistics
 
 
 def pool(**counts: int) -> PoolStatistics:
@@ -214,6 +215,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "planned": 65_536,
         "excluded": 536,
         "not_visited": 0,
+        "refused_us": 0,
         "statuses": {"ready": 55, "refused": 64_945},
         "products": {"Postfix": 40, "Sendmail": 12},
         "records": 55,
@@ -239,6 +241,11 @@ def test_the_summary_is_a_balance(capsys: pytest.CaptureFixture[str]) -> None:
         "products: Postfix 40, Sendmail 12",
         "55 records, 65,010 connections in 131.2 s",
     ]
+
+
+def test_hosts_that_refused_us_are_named_as_lost_coverage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "1,234 of them refused this address: they were not really seen" in summary(capsys, refused_us=1234)
+    assert not [line for line in summary(capsys) if "refused this address" in line]
 
 
 def test_what_was_not_visited_is_shown_when_there_is_any(capsys: pytest.CaptureFixture[str]) -> None:

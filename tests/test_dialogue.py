@@ -11,7 +11,7 @@ import pytest
 from scanner.engine import DescriptorBudget, Gate, Pool
 from scanner.engine.certificates import certificate_facts
 from scanner.engine.dialogue import own_name
-from scanner.model import Attempt, Dialogue, Status
+from scanner.model import Attempt, Dialogue, Status, Tls
 from scanner.settings import Probe, Settings
 from scanner.targets import ALWAYS_EXCLUDED
 from tests.certificates import make_certificate, server_context
@@ -212,9 +212,10 @@ async def test_plain_text_injected_before_the_handshake_is_reported_and_never_re
 
 async def test_starttls_that_is_refused_leaves_the_rest_of_the_dialogue() -> None:
     dialogue = await dialogue_with(Talker(polite(STARTTLS=b"454 4.7.0 TLS not available\r\n")))
-    assert commands(dialogue)[2:] == [("STARTTLS", 454), ("EHLO scanner.example.net", 250), ("QUIT", 221)]
+    assert commands(dialogue)[2:] == [("STARTTLS", 454), ("QUIT", 221)]
     assert dialogue.tls is not None
     assert dialogue.tls.error == "unreadable or negative reply to STARTTLS"
+    assert (dialogue.tls_extensions, dialogue.starttls) == ((), True)
     assert dialogue.error is None
 
 
@@ -277,6 +278,26 @@ async def test_a_plain_server_on_a_tls_port_is_not_smtp_over_tls() -> None:
     assert (attempt.status, attempt.raw) == (Status.NOT_SMTP, b"")
     assert attempt.error is not None
     assert attempt.error.startswith("TLS handshake failed")
+
+
+async def test_a_server_that_closes_in_the_handshake_on_a_tls_port_is_closed_and_one_that_stalls_is_silent() -> None:
+    """The first is what Postfix and Exim do when they cannot load their certificate."""
+
+    def closes(peer: Peer) -> None:
+        peer.sock.recv(4096)
+
+    def stalls(peer: Peer) -> None:
+        peer.read_end()
+
+    options = replace(DIALOGUE, tls_ports=(0,), dialogue_timeout_s=0.4)
+    for script, status, error in (
+        (closes, Status.CLOSED, "closed by the server at TLS"),
+        (stalls, Status.SILENT, "no answer to TLS in time"),
+    ):
+        (attempt,) = await visit(script, options)
+        assert (attempt.status, attempt.raw, attempt.error) == (status, b"", error)
+        assert attempt.dialogue is not None
+        assert attempt.dialogue.tls == Tls(implicit=True, error=error)
 
 
 async def test_no_more_dialogues_at_a_time_than_allowed_and_all_come_to_their_end() -> None:

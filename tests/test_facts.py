@@ -93,7 +93,7 @@ def test_a_product_is_made_once_and_its_releases_ascend() -> None:
     keys = [key for key, _, _ in exim.releases]
     assert keys == sorted(keys)
     assert exim.releases[-1][1:] == ("4.100.1", "2026-09-18")
-    assert dict((text, day) for _, text, day in exim.releases)["4.100"] is None  # only its month is known
+    assert {text: day for _, text, day in exim.releases}["4.100"] is None  # only its month is known
     assert facts.product("Exim4") is None
 
 
@@ -170,6 +170,8 @@ def test_rows_of_products_that_are_not_known_are_left_out() -> None:
         ({"id": "cve-1"}, "row 'cve-1': the id must be"),
         ({"id": "X\n\x1b[2J"}, "row 'X\\n\\x1b[2J': the id must be"),
         ({"id": 5}, "row 5: the id must be"),
+        ({"id": []}, "row []: the id must be"),
+        ({"published": "2026-02-30"}, "published must be a date"),
         ({"product": None}, "product must be text"),
         ({"summary": 1}, "summary must be text"),
         ({"condition": []}, "condition must be text"),
@@ -220,6 +222,18 @@ def test_a_wrong_row_is_named_with_what_is_wrong(change: dict[str, Any], complai
 def test_a_wrong_file_is_named_with_what_is_wrong(text: bytes, complaint: str) -> None:
     with pytest.raises(InputError, match=re.escape(complaint)):
         read_document(text, "user.json")
+
+
+def test_all_that_is_wrong_is_found_when_asked_for() -> None:
+    assert len(list(problems(document(5, row(summary=1), row(cvss=1))))) == 4  # the last two have one id
+    assert list(problems(document(vulnerabilities=None))) == ["vulnerabilities must be a list, products an object"]
+
+
+def test_a_document_that_was_never_checked_fails_loudly() -> None:
+    facts = merged(shipped_facts(), document(row(ranges=[{"fixed": "soon"}])), "user")
+
+    with pytest.raises(ValueError, match="no version: 'soon'"):
+        facts.product("sendmail")
 
 
 def test_checking_does_not_change_a_document() -> None:

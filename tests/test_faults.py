@@ -121,7 +121,7 @@ def test_a_full_disk_ends_it_with_one_line_and_what_is_acknowledged_is_whole(lab
 
     def small_disk() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
     arguments = command(lab, "-o", output, "--state", state, "--quiet", rate=1500)
     full = run(arguments, preexec_fn=small_disk)

@@ -94,9 +94,29 @@ def test_counts_survive_the_state_file() -> None:
     restored.restore(orjson.loads(orjson.dumps(books.snapshot())))
 
     assert restored.snapshot() == books.snapshot()
-    assert restored.snapshot() == {"statuses": {"ready": 2, "refused": 2}, "products": {"Postfix": 1}, "records": 2}
+    expected = {"statuses": {"ready": 2, "refused": 2}, "products": {"Postfix": 1}, "records": 2, "refused_us": 0}
+    assert restored.snapshot() == expected
     restored.count([READY])
     assert restored.statuses[Status.READY] == 3
+
+
+def test_hosts_that_refuse_us_are_counted_beside_their_status_and_survive_the_state_file() -> None:
+    refusing = Outcome(Status.REJECTED, None, recorded=True, refused_us=True)
+    books, restored = ledger(refusing, refusing, READY), ledger()
+
+    restored.restore(orjson.loads(orjson.dumps(books.snapshot())))
+
+    assert (books.refused_us, restored.refused_us) == (2, 2)
+    assert restored.statuses == {Status.REJECTED: 2, Status.READY: 1}
+
+
+def test_a_state_of_an_earlier_version_did_not_count_refusals() -> None:
+    snapshot = ledger(READY).snapshot()
+    del snapshot["refused_us"]
+    books = ledger()
+    books.restore(snapshot)
+
+    assert (books.records, books.refused_us) == (1, 0)
 
 
 @pytest.mark.parametrize(

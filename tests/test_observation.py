@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner import observation
-from scanner.model import Attempt, Record, Status, Target
+from scanner.identify.combine import CONTRADICTION
+from scanner.model import DISCLOSED, Attempt, Dialogue, Record, Status, Target
 from scanner.observation import Observer, final_status
-from scanner.record import encode, event_id
-from scanner.settings import Settings
+from scanner.record import EventIds, encode, event_id
+from scanner.settings import Probe, Settings
 from scanner.smtp import parse_greeting
+from tests.dialogues import POSTFIX, SENDMAIL, Replies, dialogue_of
 
 TARGET = Target(5, "192.0.2.10", 2525, "mail.example.com")
 PLAIN = b"220 mx.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
@@ -157,7 +159,7 @@ def test_any_bytes_with_any_ending_make_a_record_that_can_be_written(raw: bytes,
     assert encode(record).count(b"\n") == 1
 
 
-@pytest.mark.parametrize("at", ["parse_greeting", "disclosure"])
+@pytest.mark.parametrize("at", ["parse_greeting", "greeting_disclosure"])
 def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
     at: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -183,3 +185,57 @@ def test_the_sweep_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
         assert observer.record(attempt(PLAIN)).status is Status.BUG
 
     assert observer.record(attempt(PLAIN)).status is Status.READY
+
+
+def spoken(raw: bytes, replies: Replies) -> Record:
+    observer = Observer("scan", Settings(probe=Probe.DIALOGUE))
+    return observer.record(attempt(raw)._replace(dialogue=dialogue_of(replies)))
+
+
+def test_a_hidden_greeting_takes_the_identity_from_the_dialogue() -> None:
+    record = spoken(b"220 mail1.lab.example ESMTP\r\n", SENDMAIL)
+
+    assert record.software is not None
+    assert (record.software.product, record.software.version, record.software.method) == (
+        "Sendmail",
+        "8.17.1.9",
+        "help",
+    )
+    assert record.disclosure == ("product", "version")
+    assert record.disclosed_in is not None
+    assert record.disclosed_in["version"] == ("help",)
+    assert record.dialogue == dialogue_of(SENDMAIL)
+    assert "CVE-2023-51765" in {finding.id for finding in record.findings}
+
+
+def test_a_greeting_that_its_server_contradicts_stays_and_has_a_finding() -> None:
+    record = spoken(PLAIN, POSTFIX)
+
+    assert record.software is not None
+    assert record.software.version == "8.14.7"
+    assert record.findings[-1].id == CONTRADICTION
+    assert record.findings[-1].title == "The greeting says Sendmail, but the server behaves like Postfix"
+
+
+def test_a_dialogue_with_an_unknown_server_changes_nothing() -> None:
+    record = spoken(b"220 mx ESMTP\r\n", {"QUIT": (221, ("ciao",))})
+
+    assert (record.software, record.findings, record.disclosure) == (None, (), ())
+    assert record.disclosed_in == dict.fromkeys(DISCLOSED, ()) | {"hostname": ("greeting",)}
+
+
+def test_a_dialogue_without_a_greeting_is_kept() -> None:
+    dialogue = Dialogue(error="TLS handshake failed")
+    record = Observer("scan", Settings()).record(attempt(b"", Status.SILENT)._replace(dialogue=dialogue))
+
+    assert (record.dialogue, record.disclosed_in, record.software) == (dialogue, None, None)
+
+
+def test_several_visits_to_a_target_are_told_apart_by_their_position() -> None:
+    observer = Observer("scan", Settings(samples=3), lambda position: position % 3)
+
+    record = observer.record(attempt(PLAIN))
+
+    assert (record.sample, TARGET.position % 3) == (2, 2)
+    assert record.event_id == EventIds("scan").of("192.0.2.10", 2525, 2) != event_id("scan", "192.0.2.10", 2525)
+    assert observed(PLAIN).sample is None

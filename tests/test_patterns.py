@@ -1,8 +1,10 @@
 """Patterns of rules: their fragments, and the bounds on their work."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scanner.identify.patterns import MAX_REPEATS, compile_pattern
+from scanner.identify.patterns import MAX_REPEATS, compile_pattern, required_text
 
 
 def test_fragments_stand_for_their_text_and_a_file_may_have_its_own() -> None:
@@ -52,3 +54,31 @@ def test_bounded_patterns_are_accepted(text: str) -> None:
 def test_a_pattern_whose_work_has_no_bound_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         compile_pattern(text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "required"),
+    [
+        ("^ESMTP Foo$", "esmtp foo"),
+        (r"^(\S+) Foo\.Bar (\d+)", " foo.bar "),
+        ("Foo?bar", "bar"),
+        ("Fooo*x", "foo"),
+        ("Foo{0,3}x", "fo"),
+        ("Foo|Bar", ""),
+        ("(?:Foo|Bar) x", " x"),
+        ("[Ff]oo.bar", "bar"),
+        (r"\d\w\sab", "ab"),
+        ("(?i)Foo", "foo"),
+        ("", ""),
+        (".*", ""),
+    ],
+)
+def test_the_longest_text_that_a_match_must_hold_is_found(text: str, required: str) -> None:
+    assert required_text(text) == required
+
+
+@given(st.from_regex(r"(?:[ab.]|\(a\)|\[ab\]|a\?|b\*|\\\.){0,12}", fullmatch=True), st.data())
+def test_whatever_matches_holds_the_required_text(text: str, data: st.DataObject) -> None:
+    matching = data.draw(st.from_regex(text, alphabet="ab.", fullmatch=True))
+
+    assert required_text(text) in matching

@@ -9,11 +9,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from scanner import record as record_module
 from scanner.errors import InputError
-from scanner.model import Status
-from scanner.record import EventIds, decode, encode, event_id
+from scanner.model import Finding, Refusal, RefusalKind, Status
+from scanner.record import EventIds, decode, encode, encode_findings, event_id
 from scanner.smtp import parse_greeting
 from tests.records import SENDMAIL, VALIDATOR, full_record, greeting_of, record_of
+
+#: The fields of a finding that is no vulnerability, in their order.
+NOT_KNOWN = (
+    *("evidence", "verdict", "cvss_score", "kev", "attack_path"),
+    *("smtp_unauthenticated", "condition", "fixed_in"),
+)
 
 
 def test_a_full_record_is_written_field_by_field_in_the_order_of_the_schema() -> None:
@@ -39,9 +46,11 @@ def test_a_full_record_is_written_field_by_field_in_the_order_of_the_schema() ->
             "hostname": "mail1.example.com",
             "esmtp": True,
             "server_time": "2026-11-22T10:16:56Z",
+            "clock_skew_s": -1,
             "enhanced_code": None,
             "flags": ["teaser"],
         },
+        "refusal": None,
         "software": {
             "product": "Sendmail",
             "vendor": "Sendmail",
@@ -61,10 +70,26 @@ def test_a_full_record_is_written_field_by_field_in_the_order_of_the_schema() ->
         },
         "disclosure": ["product", "version", "config_version", "time"],
         "findings": [
-            {"id": "F-1", "severity": "high", "title": "Old version", "evidence": "8.14.7"},
-            {"id": "F-2", "severity": "low", "title": "Date shown", "evidence": None},
+            {
+                "id": "CVE-2023-51765",
+                "severity": "medium",
+                "title": "Old version",
+                "evidence": "8.14.7",
+                "verdict": "possible",
+                "cvss_score": 5.3,
+                "kev": True,
+                "attack_path": "smtp",
+                "smtp_unauthenticated": True,
+                "condition": "a setting",
+                "fixed_in": "8.18.1",
+            },
+            {"id": "F-2", "severity": "low", "title": "Date shown", **dict.fromkeys(NOT_KNOWN)},
         ],
         "error": "ECONNRESET",
+        "dialogue": None,
+        "disclosed_in": None,
+        "names": None,
+        "sample": None,
     }
 
     line = encode(full_record())
@@ -83,6 +108,38 @@ def test_a_visit_without_bytes_has_no_banner_and_no_times_it_did_not_reach() -> 
     assert written["timing"] == {"connect_ms": None, "first_byte_ms": None, "total_ms": 0.0}
     assert (written["disclosure"], written["findings"]) == ([], [])
     VALIDATOR.validate(written)
+
+
+def test_a_refusal_is_written_with_what_it_means_and_comes_back() -> None:
+    refusal = Refusal(RefusalKind.DNSBL, refused_us=True, evidence="dnsbl.named")
+    greeting = greeting_of(b"554 listed at zen.spamhaus.org\r\n", Status.REJECTED, code=554)
+
+    line = encode(record_of(greeting, refusal=refusal))
+    written = orjson.loads(line)
+
+    assert written["refusal"] == {"kind": "dnsbl", "refused_us": True, "evidence": "dnsbl.named"}
+    assert decode(line).refusal == refusal
+    VALIDATOR.validate(written)
+
+
+def test_a_kept_greeting_has_null_for_what_its_source_does_not_tell() -> None:
+    kept: dict[str, Any] = {"observed_at": None, "ip": None, "port": None, "tries": 0}
+    record = record_of(greeting_of(SENDMAIL), **kept, connect_s=None, first_byte_s=None, total_s=None)
+
+    line = encode(record)
+    written = orjson.loads(line)
+
+    assert {name: written[name] for name in kept} == kept
+    assert written["timing"] == {"connect_ms": None, "first_byte_ms": None, "total_ms": None}
+    assert decode(line)._replace(greeting=None) == record._replace(greeting=None)
+    VALIDATOR.validate(written)
+
+
+def test_a_line_of_an_earlier_version_has_no_skew_and_no_refusal_and_is_read() -> None:
+    data = orjson.loads(encode(full_record()))
+    del data["refusal"], data["banner"]["clock_skew_s"]
+
+    assert decode(orjson.dumps(data)) == full_record()._replace(clock_skew_s=None)
 
 
 def test_a_full_record_comes_back_as_it_was() -> None:
@@ -281,3 +338,36 @@ def test_event_ids_tell_scans_addresses_and_ports_apart_also_where_their_texts_r
 
     assert len(ids) == len(targets)
     assert all(len(each) == 32 and set(each) <= set("0123456789abcdef") for each in ids)
+
+
+def test_the_findings_that_hosts_share_are_encoded_once_and_written_whole_each_time() -> None:
+    findings = tuple(Finding(f"F-{number}", "low", "A title", condition="\u2028\n") for number in range(3))
+    one, other = (record_of(greeting_of(SENDMAIL), ip=f"192.0.2.{n}", findings=findings) for n in (1, 2))
+
+    assert encode_findings(findings) is encode_findings(findings)
+    for record in (one, other):
+        assert decode(encode(record)).findings == findings
+        assert encode(record).count(b"\n") == 1
+
+
+def test_equal_findings_of_another_host_are_told_apart_from_those_of_a_freed_object() -> None:
+    for number in range(2000):
+        findings = (Finding(f"F-{number}", "low", "A title"),)
+
+        assert decode(encode(record_of(findings=findings))).findings == findings
+
+
+def test_many_different_findings_keep_no_more_memory_than_the_limit() -> None:
+    for number in range(record_module._MOST_ENCODED * 3):
+        encode_findings((Finding(f"F-{number}", "low", "A title"),))
+
+        assert len(record_module._ENCODED) <= record_module._MOST_ENCODED
+
+
+def test_a_finding_of_an_earlier_line_lacks_the_fields_that_came_later() -> None:
+    data = orjson.loads(encode(full_record()))
+    data["findings"] = [{"id": "F-1", "severity": "low", "title": "A title", "evidence": None}]
+
+    assert decode(orjson.dumps(data)).findings == (Finding("F-1", "low", "A title"),)
+    with pytest.raises(InputError, match="field 'title' is missing"):
+        decode(orjson.dumps(data | {"findings": [{"id": "F-1", "severity": "low"}]}))

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from scanner.model import Status
+from scanner.model import RefusalKind, Status
 from scanner.record import SCHEMA, decode, encode, event_id, json_schema
 from scanner.record_schema import schema_text
 from scanner.smtp import Flag, parse_greeting
@@ -22,7 +22,7 @@ def test_the_schema_is_itself_valid_and_strict_everywhere() -> None:
 
     objects = [node for node in _nodes(json_schema()) if "properties" in node and "description" in node]
 
-    assert len(objects) == 5
+    assert len(objects) == 12
     assert all(node["additionalProperties"] is False for node in objects)
     assert all(node["required"] == list(node["properties"]) for node in objects)
 
@@ -53,6 +53,13 @@ def test_every_field_is_described() -> None:
         {"status": "silent"},
         {"status": "busy"},
         {"tries": None},
+        {"ip": None},
+        {"port": None},
+        {"observed_at": None},
+        {"timing": {"connect_ms": None, "first_byte_ms": None, "total_ms": None}},
+        {"refusal": {"kind": "policy", "refused_us": True, "evidence": None}},
+        {"status": "rejected", "refusal": None},
+        {"status": "rejected", "refusal": {"kind": "odd", "refused_us": True, "evidence": None}},
         {"disclosure": ["<b>"]},
     ],
 )
@@ -76,7 +83,9 @@ def test_the_documentation_names_every_field_status_and_flag() -> None:
     document = (DOCS / "record-schema.md").read_text("utf-8")
     names = {name for node in _nodes(json_schema()) for name in node.get("properties", ())}
 
-    assert sorted(name for name in names | set(Status) | set(Flag) if f"`{name}`" not in document) == []
+    assert (
+        sorted(name for name in names | set(Status) | set(Flag) | set(RefusalKind) if f"`{name}`" not in document) == []
+    )
 
 
 def test_the_example_in_the_documentation_is_a_record_in_every_detail() -> None:
@@ -87,7 +96,7 @@ def test_the_example_in_the_documentation_is_a_record_in_every_detail() -> None:
     VALIDATOR.validate(json.loads(example))
     assert json.loads(encode(record)) == json.loads(example)
     assert list(json.loads(encode(record))) == list(json.loads(example))
-    assert record.event_id == event_id(record.scan_id, record.ip, record.port)
+    assert record.event_id == event_id(record.scan_id, str(record.ip), record.port or 0)
     assert record.greeting == parse_greeting(record.greeting.raw if record.greeting else b"")
 
 

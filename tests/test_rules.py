@@ -1,16 +1,23 @@
 """Rule data: every shipped rule keeps what its examples promise, and a mistake in a file is found while loading."""
 
+import re
+import runpy
 from dataclasses import fields
-from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from scanner.errors import RuleError
-from scanner.identify import Fingerprints, Rule, load_rules, shipped_rules
-from scanner.model import Software
+from scanner.identify import Fingerprints, RefusalRule, Refusals, Rule, shipped_refusals, shipped_rules
+from scanner.identify.rule_files import FOLDER, compiled_rules, load_refusals, load_rules
+from scanner.identify.rules import COMPILED
+from scanner.model import RefusalKind, Software
 from scanner.smtp import parse_greeting
 
-RULES = shipped_rules()
+RULES = tuple(
+    rule for file in sorted((FOLDER / "rules").glob("*.toml")) for rule in load_rules(file.read_text(), file.name)
+)
+REFUSALS = load_refusals((FOLDER / "refusals.toml").read_text(), "refusals.toml")
 SHIPPED = Fingerprints(RULES)
 COUNTEREXAMPLES = [(rule, greeting) for rule in RULES for greeting in rule.counterexamples]
 
@@ -42,10 +49,47 @@ def test_a_rule_leaves_its_counterexamples_alone(rule: Rule, greeting: str) -> N
     assert identified(Fingerprints([rule]), greeting) is None
 
 
-def test_the_rule_files_are_part_of_the_package() -> None:
-    names = {file.name for file in (resources.files("scanner.identify") / "rules").iterdir()}
-    assert {rule.source for rule in RULES} == {name for name in names if name.endswith(".toml")}
-    assert {"sendmail.toml", "postfix.toml", "exim.toml"} <= names
+def test_what_the_program_reads_is_what_the_rule_files_say() -> None:
+    """`python -m scanner.identify` writes it anew."""
+    assert compiled_rules() == COMPILED.read_bytes()
+
+
+def test_what_the_program_reads_gives_the_same_rules() -> None:
+    for shipped, written in zip(shipped_rules(), RULES, strict=True):
+        fields_ = {field.name for field in fields(Rule)} - {"examples", "counterexamples"}
+        assert {name: getattr(shipped, name) for name in fields_} == {name: getattr(written, name) for name in fields_}
+    assert [rule.id for rule in shipped_refusals()] == [rule.id for rule in REFUSALS]
+    assert [rule.kind for rule in shipped_refusals()] == [rule.kind for rule in REFUSALS]
+
+
+def test_the_file_is_written_by_running_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("scanner.identify.rules.COMPILED", tmp_path / "rules.json")
+    runpy.run_module("scanner.identify", run_name="__main__")
+    assert (tmp_path / "rules.json").read_bytes() == COMPILED.read_bytes()
+
+
+def test_there_are_more_than_120_products() -> None:
+    assert len({(rule.fixed["product"], rule.fixed.get("product_line")) for rule in RULES}) >= 120
+
+
+@pytest.mark.parametrize(
+    ("rule", "greeting"),
+    [(rule, greeting) for rule in REFUSALS for greeting in rule.examples],
+    ids=lambda value: getattr(value, "id", value),
+)
+def test_an_example_of_a_refusal_is_told_by_its_rule(rule: RefusalRule, greeting: str) -> None:
+    refusal = Refusals(REFUSALS).classify(parse_greeting(greeting.encode() + b"\r\n"))
+    assert refusal == (rule.kind, rule.refused_us, rule.id)
+
+
+@pytest.mark.parametrize(
+    ("rule", "greeting"),
+    [(rule, greeting) for rule in REFUSALS for greeting in rule.counterexamples],
+    ids=lambda value: getattr(value, "id", value),
+)
+def test_a_rule_for_refusals_leaves_its_counterexamples_alone(rule: RefusalRule, greeting: str) -> None:
+    refusal = Refusals([rule]).classify(parse_greeting(greeting.encode() + b"\r\n"))
+    assert refusal is None or refusal.evidence is None
 
 
 GOOD = {
@@ -66,7 +110,7 @@ def rule_file(**changes: str | None) -> str:
 
 def test_a_good_file_gives_its_rules_with_what_it_leaves_out() -> None:
     (rule,) = load_rules(rule_file(), "own.toml")
-    assert (rule.id, rule.source, rule.words, rule.groups) == ("foo.plain", "own.toml", ("foo",), ("version",))
+    assert (rule.id, rule.source, rule.words, rule.grammar) == ("foo.plain", "own.toml", ("foo",), None)
     assert (rule.specificity, rule.confidence, rule.cpe, rule.codes, rule.flags) == (50, 0.9, None, frozenset(), ())
     assert identified(Fingerprints([rule]), "220 h ESMTP Foo 2.5") == Software(
         product="Foo", version="2.5", confidence=0.9, evidence="foo.plain"
@@ -76,7 +120,7 @@ def test_a_good_file_gives_its_rules_with_what_it_leaves_out() -> None:
 def test_a_file_has_fragments_of_its_own() -> None:
     text = "[fragments]\nFOO = 'Fo{2}'\n" + rule_file(pattern="'%{HOST}%{FOO}'", examples='[{ greeting = "220 Foo" }]')
     (rule,) = load_rules(text, "own.toml")
-    assert rule.pattern.match("h Foo")
+    assert re.match(rule.pattern, "h Foo")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +173,51 @@ def test_a_mistake_in_a_rule_is_found_with_file_and_rule_named(changes: dict[str
         load_rules(rule_file(**changes), "own.toml")
     assert problem in str(error.value)
     assert str(error.value).startswith("own.toml: rule ")
+
+
+GOOD_REFUSAL = {
+    "id": '"foo.busy"',
+    "words": '["busy"]',
+    "pattern": "'''Foo is busy'''",
+    "kind": '"overload"',
+    "refused_us": "false",
+    "examples": '["421 Foo is busy"]',
+}
+
+
+def refusal_file(**changes: str | None) -> str:
+    table = {**GOOD_REFUSAL, **changes}
+    return "[[refusal]]\n" + "".join(f"{key} = {value}\n" for key, value in table.items() if value is not None)
+
+
+def test_a_good_file_of_refusals_gives_its_rules() -> None:
+    (rule,) = load_refusals(refusal_file(codes="[421]"), "own.toml")
+    assert (rule.id, rule.kind, rule.refused_us, sorted(rule.codes)) == ("foo.busy", RefusalKind.OVERLOAD, False, [421])
+    assert (rule.examples, rule.counterexamples, rule.specificity) == (("421 Foo is busy",), (), 50)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"kind": None}, "kind is missing"),
+        ({"kind": '"tired"'}, "unknown kind 'tired': there is dnsbl, early_talker, "),
+        ({"refused_us": '"yes"'}, "refused_us 'yes' has the wrong type"),
+        ({"pattern": "'(?P<version>Foo)'"}, "the pattern of a refusal captures nothing"),
+        ({"pattern": "'(Foo'"}, "the pattern is no regular expression"),
+        ({"examples": "[1]"}, "the example {'greeting': 1} has no greeting"),
+        ({"words": '["Busy"]'}, "the word 'Busy' must be a-z and 0-9"),
+        ({"software": "{}"}, "unknown key 'software'"),
+    ],
+)
+def test_a_mistake_in_a_rule_for_refusals_is_found(changes: dict[str, str | None], problem: str) -> None:
+    with pytest.raises(RuleError) as error:
+        load_refusals(refusal_file(**changes), "own.toml")
+    assert problem in str(error.value)
+    assert str(error.value).startswith("own.toml: rule foo.busy: ")
+
+
+def test_a_refusal_may_have_words_that_all_greetings_have() -> None:
+    assert load_refusals(refusal_file(words='["service"]'), "own.toml")
 
 
 @pytest.mark.parametrize(

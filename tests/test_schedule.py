@@ -27,10 +27,13 @@ def schedule(  # one place for the arguments that most tests do not care about
     seed: int = 1,
     shard: int = 0,
     shards: int = 1,
+    samples: int = 1,
     hosts: dict[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Schedule:
-    return Schedule(ranges, ports=ports, seed=seed, shard=shard, shards=shards, hosts=hosts, progress=progress)
+    return Schedule(
+        ranges, ports=ports, seed=seed, shard=shard, shards=shards, samples=samples, hosts=hosts, progress=progress
+    )
 
 
 def drained(plan: Schedule, batch: int = 1000) -> list[Target]:
@@ -213,3 +216,34 @@ def test_a_shards_share_is_the_number_of_its_indices(total: int, shards: int, da
 def test_a_share_of_less_than_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="total is -1"):
         shard_share(-1, 0, 1)
+
+
+@given(st.integers(1, 40), st.integers(1, 2), st.integers(1, 4), st.integers(1, 5), st.integers(1, 30))
+def test_every_target_is_visited_as_often_as_there_are_samples_each_pass_in_the_same_order(
+    size: int, ports: int, samples: int, shards: int, batch: int
+) -> None:
+    chosen = (25, 587)[:ports]
+    order: dict[int, tuple[int, str, int]] = {}
+    for shard in range(shards):
+        plan = schedule(network(size), ports=chosen, shard=shard, shards=shards, samples=samples)
+        targets = drained(plan, batch)
+        assert len(targets) == plan.planned
+        assert [plan.target(target.position) for target in targets] == targets
+        order |= {
+            target.position * shards + shard: (plan.sample(target.position), target.ip, target.port)
+            for target in targets
+        }
+    visits = [order[place] for place in range(size * ports * samples)]
+    single = [(target.ip, target.port) for target in drained(schedule(network(size), ports=chosen))]
+    assert visits == [(sample, *target) for sample in range(samples) for target in single]
+
+
+def test_the_positions_of_a_single_sample_are_those_of_a_sweep_without_samples() -> None:
+    plan = schedule(network(50), ports=(25, 587))
+
+    assert {plan.sample(position) for position in range(plan.planned)} == {0}
+
+
+def test_samples_count_towards_the_size_of_a_sweep() -> None:
+    with pytest.raises(InputError, match="more than 2\\*\\*63"):
+        schedule(Ranges.from_pairs(v6=[(0, 2**62 - 1)]), samples=4)

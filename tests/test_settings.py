@@ -42,6 +42,8 @@ def test_the_ends_of_what_is_allowed_are_allowed(changes: dict[str, Any]) -> Non
         ({"idle_timeout_s": nan}, "--idle-timeout nan: must be more than 0"),
         ({"total_timeout_s": inf}, "--total-timeout inf: must be finite"),
         ({"concurrency": 0}, "--concurrency 0: must be more than 0"),
+        ({"samples": 0}, "--samples 0: must be 1 to 1000"),
+        ({"samples": 1001}, "--samples 1001: must be 1 to 1000"),
         ({"rate": -0.5}, "--rate -0.5: must be 0 or more"),
         ({"rate": nan}, "--rate nan: must be 0 or more"),
         ({"rate": inf}, "--rate inf: must be finite"),

@@ -81,7 +81,7 @@ async def test_the_torn_line_may_be_longer_than_one_look_back(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_kill_9_at_any_moment_loses_no_acknowledged_line_and_tears_none(tmp_path: Path, name: str) -> None:
-    path, moments = tmp_path / name, random.Random(name)  # noqa: S311  no secret
+    path, moments = tmp_path / name, random.Random(name)
     position: Position | None = None
     for _ in range(3):
         acknowledged, position = _killed_writer(path, position, after=moments.randrange(1, 6))

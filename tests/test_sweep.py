@@ -17,7 +17,8 @@ from scanner.plan import Plan, make_plan
 from scanner.record import json_schema
 from scanner.settings import Settings
 from scanner.sinks import FileSink, Position, SinkOptions
-from scanner.sweep import Summary, Sweep
+from scanner.summary import Summary
+from scanner.sweep import Sweep
 from scanner.targets import COMMAND_LINE, Source, parse_spec
 from tests.servers import Peer, Script, greets, serving
 

@@ -37,6 +37,8 @@ def key(product: str, text: str) -> VersionKey:
         ("domino", "5.0.2 5.0.2c 5.0.3 8.5.3 8.5.3FP6 8.5.3FP6IF10 8.5.3FP7 9.0.1 9.0.1IF1 9.0.1FP4 9.0.1FP4IF3"),
         ("mailenable", "1.04 1.5 1.54 1.6 1.8 1.92 1.986 1.999 2 3.999 10.34"),
         ("mdaemon", "24.5.1 24.5.1c 24.5.2"),
+        ("sendmail", "8.12.0.Beta7 8.12.0.Beta7.1 8.12.0.Beta7.2 8.12.0.Beta8 8.12.0"),
+        ("sendmail", "8.12.0 8.12.0p1 8.12.0.1 8.12.0.1p1 8.12.1"),
     ],
 )
 def test_versions_ascend_as_upstream_counts(product: str, ascending: str) -> None:

@@ -1,6 +1,9 @@
 """Claims about `scanner.assess`: what follows from a release, and how sure that is."""
 
+import errno
+import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +13,11 @@ from hypothesis import strategies as st
 from scanner.assess import Assessor, assess, shipped_facts, version_key
 from scanner.assess.backports import Backports
 from scanner.assess.facts import Facts
+from scanner.errors import InputError
 from scanner.identify import identify
-from scanner.model import Finding, Software
+from scanner.model import Attempt, Finding, Software, Target
+from scanner.observation import Observer
+from scanner.settings import Settings
 from scanner.smtp import parse_greeting
 
 
@@ -178,6 +184,34 @@ def test_a_product_that_nobody_else_packages_is_affected_upstream() -> None:
     assert (flaw.verdict, flaw.kev) == ("affected_upstream", True)
 
 
+@pytest.mark.parametrize("more", [{"package": "2.3.2-1"}, {"vendor_tag": "+x"}, {"os": "Debian"}, {"os": "Ubuntu"}])
+def test_signs_of_a_distribution_make_it_possible_for_any_product(more: dict[str, str]) -> None:
+    plain, packaged = (assess(software("Apache James", "2.3.2", **each)) for each in ({"os": "Windows"}, more))
+
+    assert by_id(plain, "CVE-2015-7611").verdict == "affected_upstream"
+    assert by_id(packaged, "CVE-2015-7611").verdict == "possible"
+
+
+@pytest.mark.parametrize(
+    ("product", "version", "identifier", "score", "severity"),
+    [
+        ("Sendmail", "8.11.6", "CVE-2002-1337", 10.0, "high"),  # CVSS 2.0 has no critical
+        ("Exim", "4.92.1", "CVE-2019-16928", 9.8, "critical"),
+        ("Sendmail", "8.14.7", "CVE-2021-3618", 7.4, "high"),
+        ("Sendmail", "8.14.7", "CVE-2023-51765", 5.3, "medium"),
+        ("Sendmail", "8.14.7", "CVE-2014-3956", 1.9, "low"),
+        ("Sendmail", "8.14.7", "SENDMAIL-8.16.1-SECURITY", None, "medium"),
+        ("Exim", "4.100", "GCVE-25-2026-09-50-1", None, "high"),
+    ],
+)
+def test_severity_is_the_rating_of_the_score_or_upstreams_word(
+    product: str, version: str, identifier: str, score: float | None, severity: str
+) -> None:
+    finding = by_id(assess(software(product, version)), identifier)
+
+    assert (finding.cvss_score, finding.severity) == (score, severity)
+
+
 @pytest.mark.parametrize(
     ("version", "identifier", "verdict"),
     [
@@ -246,9 +280,14 @@ def test_no_verdict_says_more_than_a_greeting_can() -> None:
 def test_ranges_begin_with_introduced_and_end_before_fixed_or_with_last_affected(end: str) -> None:
     facts = shipped_facts()
     row = {
-        **{"id": "X-1", "product": "exim", "summary": "s", "sources": ["here"], "smtp_unauthenticated": None},
+        "id": "X-1",
+        "product": "exim",
+        "summary": "s",
+        "sources": ["here"],
+        "smtp_unauthenticated": None,
         "ranges": [{"introduced": "4.10", end: "4.20"}],
-        **{"published": "2026-01-01", "as_of": "2026-01-01"},
+        "published": "2026-01-01",
+        "as_of": "2026-01-01",
     }
     assessor = Assessor(Facts({**facts.document, "vulnerabilities": [row]}, "test"), Backports({"products": {}}))
 
@@ -287,93 +326,6 @@ def test_no_text_of_a_server_raises(version: str, patch: str | None, package: st
         assert findings or version_key(product.casefold(), version) is not None
 
 
-@pytest.mark.parametrize(
-    ("product", "version", "release"),
-    [
-        ("Sendmail", "8.14.7", "8.18.1"),
-        ("Exim", "4.96", "4.100.1"),
-        ("Postfix", "3.10.1", "3.10.14"),
-        ("Postfix", "2.8", "3.9.15"),
-    ],
-)
-def test_the_next_release_has_no_known_flaw_and_is_the_first_such(product: str, version: str, release: str) -> None:
-    finding = by_id(assess(software(product, version)), "NEXT-RELEASE")
-
-    assert finding.fixed_in == release
-    assert [each for each in assess(software(product, release)) if each.verdict] == []
-
-
-def test_no_next_release_is_named_where_none_is_known_or_needed() -> None:
-    assert "NEXT-RELEASE" not in ids(assess(software("Sendmail", "8.18.2")))
-    assert "NEXT-RELEASE" not in ids(assess(software("Sendmail", "8.17.1.9", package="Debian-2+deb12u2")))
-
-
-@pytest.mark.parametrize(
-    ("product", "version", "evidence"),
-    [
-        ("Exim", "4.96", "support of Exim 4.96 ended on 2023-11-04"),
-        ("Exim", "4.96.2", "support of Exim 4.96 ended on 2023-11-04"),
-        ("Exim", "3.36", "older than 4.50, the oldest branch listed"),
-        ("Exim", "4.100.1", None),
-        ("Exim", "4.10", "older than 4.50, the oldest branch listed"),
-        ("Postfix", "3.0.15", "support of Postfix 3.0 ended on 2019-02-27"),
-        ("Postfix", "3.11.7", None),
-        ("Postfix", "2.7.1", None),  # not in the list, and not older than all of it
-        ("Microsoft Exchange Server", "5.5.2653.13", "support of Microsoft Exchange Server / IIS SMTP 5.5 ended on"),
-        ("Microsoft Exchange Server", "4.0.996", "support of Microsoft Exchange Server / IIS SMTP 4.0 ended"),
-        ("Sendmail", "8.6", None),  # upstream has no such table
-        ("hMailServer", None, "hMailServer is no longer developed, as stated on 2025-04-20"),
-        ("hMailServer", "5.6", "hMailServer is no longer developed, as stated on 2025-04-20"),
-    ],
-)
-def test_the_end_of_support_is_told_by_branch(product: str, version: str | None, evidence: str | None) -> None:
-    found = [str(each.evidence) for each in assess(software(product, version)) if each.id == "END-OF-LIFE"]
-
-    assert len(found) == (evidence is not None)
-    assert all(each.startswith(evidence or "") for each in found)
-
-
-def test_the_age_of_a_version_is_the_days_to_the_newest_release() -> None:
-    age = by_id(assess(software("Sendmail", "8.14.7")), "VERSION-AGE")
-
-    assert age.title == "Sendmail 8.14.7 is 3937 days behind 8.18.1."
-    assert age.evidence == "8.14.7 was released on 2013-04-21, 8.18.1 on 2024-01-31"
-    assert age.severity == "low"
-    assert by_id(assess(software("Sendmail", "8.17.2")), "VERSION-AGE").severity == "info"
-
-
-@pytest.mark.parametrize("version", ["8.18.1", "8.18.2", "8.14.7.1", "8.99"])
-def test_a_version_that_is_the_newest_or_has_no_date_has_no_age(version: str) -> None:
-    assert "VERSION-AGE" not in ids(assess(software("Sendmail", version)))
-
-
-@pytest.mark.parametrize(
-    ("version", "config", "meaning"),
-    [
-        ("8.14.7", "8.13.8", "an upgrade that kept the old configuration"),
-        ("8.13.8", "8.13.9", "a program that was taken back"),
-        ("8.9.3", "8.9.1", "an upgrade that kept the old configuration"),
-        ("8.14.7", "8.14.7", None),
-        ("8.9.3", "8.9.3+3.4W", None),
-        ("8.13.5.20060308", "8.13.5", None),
-        ("8.17.1.9", "8.17.1.9", None),
-        ("8.9.3", "linuxconf", None),
-        ("8.6", "SMI-SVR4", None),
-        ("8.14.7", None, None),
-        ("8.14.7", "8", None),
-    ],
-)
-def test_binary_and_configuration_of_different_releases_are_a_half_done_upgrade(
-    version: str, config: str | None, meaning: str | None
-) -> None:
-    found = [
-        each.title for each in assess(software("Sendmail", version, config_version=config)) if each.id == "CONFIG-SKEW"
-    ]
-
-    assert len(found) == (meaning is not None)
-    assert all(str(meaning) in title for title in found)
-
-
 def test_forgetting_makes_the_answer_afresh() -> None:
     assessor = Assessor(shipped_facts(), Backports({"products": {}}))
     one = assessor.assess(software("Sendmail", "8.14.7"))
@@ -382,3 +334,31 @@ def test_forgetting_makes_the_answer_afresh() -> None:
 
     assert one == other
     assert one is not other
+
+
+def test_a_record_of_a_sweep_has_the_findings_of_its_software(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    observer = Observer("scan", Settings())
+    monkeypatch.setattr(io, "open", _no_descriptor)  # during a sweep there may be none left
+    raw = b"220 h ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2+deb12u2; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
+
+    named, hidden = (
+        observer.record(Attempt(Target(0, "192.0.2.1", 25), None, each, 1.8e9, 0.1, 0.2, 0.3))
+        for each in (raw, b"220 h ESMTP\r\n")
+    )
+
+    assert [(each.id, each.verdict) for each in named.findings] == [("CVE-2023-51765", "vendor_fixed")]
+    assert hidden.findings == ()
+
+
+def test_a_damaged_data_file_is_told_before_a_sweep_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    (tmp_path / "smtpsweep").mkdir()
+    (tmp_path / "smtpsweep" / "vulnerabilities.json").write_bytes(b"{")
+
+    with pytest.raises(InputError, match=r"vulnerabilities\.json: no valid JSON"):
+        Observer("scan", Settings())
+
+
+def _no_descriptor(*_: object, **__: object) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")

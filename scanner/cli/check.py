@@ -10,7 +10,7 @@ from rich.text import Text
 
 from scanner.checking import Dialogue, check_host
 from scanner.cli import logging
-from scanner.cli.options import patience_options
+from scanner.cli.options import identity_options, patience_options
 from scanner.model import Record, Status, Target
 from scanner.record import encode
 from scanner.settings import Settings
@@ -22,6 +22,7 @@ from scanner.settings import Settings
 @click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as for sweep.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record instead: one JSON line for each address.")
 @patience_options
+@identity_options
 @click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
 def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_json: bool, **options: Any) -> int:
     """Visit HOST (a name or an address; all addresses of a name) and show what is said.
@@ -71,6 +72,10 @@ def verdict(record: Record) -> dict[str, str]:
     if greeting is not None:
         lines["greets as"] = greeting.hostname
         lines["flags"] = ", ".join(greeting.flags)
+    if record.refusal is not None:
+        lines["refusal"] = record.refusal.kind.value + (", of this address" if record.refusal.refused_us else "")
+    if record.clock_skew_s is not None:
+        lines["clock"] = f"{record.clock_skew_s:+,} s"
     if software is not None:
         lines["product"] = " ".join(filter(None, (software.product, software.version)))
         lines["line"] = software.product_line if software.product_line != software.product else None
@@ -83,5 +88,9 @@ def verdict(record: Record) -> dict[str, str]:
         lines["confidence"] = f"{software.confidence:.0%} (rule {software.evidence})"
     elif greeting is not None:
         lines["product"] = "not named in the greeting"
+    flaws = [finding for finding in record.findings if finding.verdict is not None]
+    if flaws and software is not None:
+        lines["flaws"] = ", ".join(f"{flaw.id} ({flaw.verdict})" for flaw in flaws)
+        lines["more"] = f"smtpsweep vulns {software.product.lower()} {software.version}"
     lines["discloses"] = ", ".join(record.disclosure) or "nothing"
     return {name: value for name, value in lines.items() if value}

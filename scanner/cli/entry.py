@@ -29,6 +29,7 @@ _EXIT_CODES: Mapping[type[BaseException], int] = {
 #: Command -> module. Imported when used: `smtpsweep schema` does not load the engine.
 _COMMANDS = {
     "sweep": "Visit address ranges and write one JSON line for each mail server.",
+    "identify": "Identify greetings that were collected earlier; no network.",
     "check": "Visit one host and show the dialogue, then the verdict.",
     "demo": "Sweep a simulated network on loopback and show what was found.",
     "lab": "Run the simulated network of mail servers.",

@@ -9,7 +9,7 @@ import click
 from scanner.cli import logging
 from scanner.cli.config import read_config, with_configured
 from scanner.cli.values import Duration, Seed, Shard, Size
-from scanner.settings import Probe, Settings
+from scanner.settings import MAX_SAMPLES, Probe, RefusalAction, Settings
 
 _DEFAULTS = Settings()
 
@@ -36,6 +36,8 @@ target_options = _options(
         "-p", "--port", "ports", multiple=True, type=click.IntRange(1, 65535), default=(25,), show_default=True
     ),
     click.option("--shard", type=Shard(), default=(0, 1), metavar="K/N", help="Visit part K of N of the targets."),
+    click.option("--samples", type=click.IntRange(1, MAX_SAMPLES), default=_DEFAULTS.samples, show_default=True,
+                 help="Visit every target so often, each time after all others: pools of servers show themselves."),
     click.option("--seed", type=Seed(), help="Fix the order of the targets (default: random, shown in the summary)."),
     click.option("--confirm-large", is_flag=True, help="Yes, I am responsible for more than 2^24 addresses."),
 )  # fmt: skip
@@ -46,6 +48,12 @@ pace_options = _options(
                  help="The same towards one /24 or IPv6 /64; 0: no limit."),
     click.option("--concurrency", type=click.IntRange(1), default=_DEFAULTS.concurrency, show_default=True,
                  help="Connection attempts under way at the same time."),
+    click.option("--refusal-limit", type=click.IntRange(0), default=_DEFAULTS.refusal_limit, show_default=True,
+                 help="After so many refusals of our address in one /24 (IPv6: /64), treat it with care; 0: never."),
+    click.option("--refusal-action", type=click.Choice([action.value for action in RefusalAction]),
+                 default=_DEFAULTS.refusal_action.value, show_default=True,
+                 callback=lambda _ctx, _param, value: RefusalAction(value),
+                 help="slow: visit the rest of it at a tenth of the pace. stop: do not visit it; the exit code is 3."),
 )  # fmt: skip
 patience_options = _options(
     click.option("--connect-timeout", "connect_timeout_s", type=Duration(), default=_DEFAULTS.connect_timeout_s,
@@ -74,12 +82,18 @@ patience_options = _options(
                  show_default=True, help="Dialogues at the same time."),
     click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
 )  # fmt: skip
+identity_options = _options(
+    click.option("--fingerprints", metavar="recog:FOLDER",
+                 help="Ask a Recog database of yours about greetings that our rules do not know."),
+)  # fmt: skip
 output_options = _options(
     click.option("-o", "--output", "outputs", multiple=True, metavar="WHERE",
                  help="A path (.gz, .zst: compressed), '-', or a URL; may be repeated. Default: standard output."),
     click.option("--rotate-size", type=Size(), metavar="SIZE", help="Start a new output file at this size."),
     click.option("--append", "if_exists", flag_value="append", help="Add to an output file that exists."),
     click.option("--overwrite", "if_exists", flag_value="overwrite", help="Replace an output file that exists."),
+    click.option("--dns", is_flag=True,
+                 help="Look up whether each server's names fit together: greeting, address, certificate."),
     click.option("--all", "all_statuses", is_flag=True, help="Records of refused, unreachable, timed out ones, too."),
     click.option("--state", type=_FILE, help="Checkpoint; an existing one is resumed."),
     click.option("--summary", "summary_file", type=_FILE, help="Write the summary as JSON."),

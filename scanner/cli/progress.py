@@ -15,8 +15,10 @@ from typing import Any
 import click
 
 from scanner.model import Status
+from scanner.overview import remarks
 from scanner.plan import seconds_text
-from scanner.sweep import Summary, Sweep, SweepStatistics
+from scanner.summary import Summary
+from scanner.sweep import Sweep, SweepStatistics
 
 _LINE_S = 10.0
 #: Seconds over which the pace is measured.
@@ -107,8 +109,12 @@ def print_summary(summary: Summary) -> None:
         rows.append(("not visited", document["not_visited"]))
     for name, count in rows:
         _say(f"  {name:<16}{count:>12,}")
+    if document["refused_us"]:
+        _say(f"{document['refused_us']:,} of them refused this address: they were not really seen")
     if document["products"]:
         _say("products: " + _products(document["products"]))
+    for remark in remarks(document):
+        _say(remark)
     _say(f"{document['records']:,} records, {document['connections']:,} connections in {document['elapsed_s']:,.1f} s")
 
 

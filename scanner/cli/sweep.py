@@ -21,7 +21,8 @@ from scanner.errors import InputError, LocalError
 from scanner.plan import Plan, make_plan, seconds_text
 from scanner.settings import Settings
 from scanner.sinks import SinkOptions, make_sink
-from scanner.sweep import Summary, Sweep, random_seed
+from scanner.summary import Summary
+from scanner.sweep import Sweep, random_seed
 from scanner.targets import Spec, parse_spec
 
 
@@ -45,6 +46,7 @@ class Request:
 @options.target_options
 @options.pace_options
 @options.patience_options
+@options.identity_options
 @options.output_options
 def sweep(log_level: str, shard: tuple[int, int], seed: int | None, **given: Any) -> int:
     """Visit TARGETS and write one JSON line for each mail server.
@@ -63,8 +65,7 @@ def sweep(log_level: str, shard: tuple[int, int], seed: int | None, **given: Any
 
 def _relax_collector() -> None:
     """Look for cyclic garbage less often: a sweep makes next to none, and the default looks several times a host."""
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # what was imported is here to stay
     gc.set_threshold(20_000, 20, 100)
 
 

@@ -24,7 +24,7 @@ def print_table(records: Iterable[Record]) -> None:
     """Print one row for each product, most hosts first; those without one by their status."""
     rows: dict[str, _Row] = {}
     for record in records:
-        row = rows.setdefault(_name(record), _Row(example=record.ip))
+        row = rows.setdefault(_name(record), _Row(example=record.ip or ""))
         row.hosts += 1
         if record.software is not None and record.software.version is not None:
             row.versions[_version(record.software)] += 1

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from scanner.assess import Assessor, Outcome, load_facts, update, user_data_file, version_key
+from scanner.assess import Assessor, load_facts, user_data_file, version_key
+from scanner.assess.update import Outcome, update
 from scanner.cli.entry import complain
 from scanner.errors import InputError
 from scanner.model import Finding, Software
-from scanner.record import encode_findings
 
 
 @click.command()
@@ -84,7 +85,7 @@ def _print_json(software: Software, compiled: str, age_days: int, findings: tupl
         "config_version": software.config_version,
         "package": software.package,
         "data": {"compiled": compiled, "age_days": age_days},
-        "findings": encode_findings(findings),
+        "findings": [asdict(finding) for finding in findings],
     }
     sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 

@@ -7,8 +7,9 @@ own (`settings.ehlo_name`, else this machine's, else the address we come from): 
 Every step has a time limit, the dialogue another one, and what ended it early is a line in `Dialogue.error`. A server
 that stalls after STARTTLS, breaks the handshake or injects plain text before it (RFC 3207, 4.2) is data, too.
 
-HELP comes before STARTTLS, so that a broken handshake does not cost it. On a port of `settings.tls_ports` TLS comes
-first, and the greeting is read inside it.
+HELP comes before STARTTLS, so that a broken handshake does not cost it; the verb that does not exist comes after, since
+a server may slow down once it was asked for one (Courier's tarpit: 8 s, then 16 s). On a port of `settings.tls_ports`
+TLS comes first, and the greeting is read inside it.
 """
 
 import asyncio
@@ -74,6 +75,8 @@ class Speaker:
         self._step = "connect"
         self.greeting = b""
         self.greeted_at: float | None = None
+        #: What ended the dialogue early; None when it came to QUIT.
+        self.problem: Exception | None = None
 
     async def hold(self, *, implicit_tls: bool) -> Dialogue:
         """Speak to the end, close the socket, and return what was said; never raises but when cancelled."""
@@ -84,8 +87,11 @@ class Speaker:
                 await self._connect(protocol, implicit_tls=implicit_tls)
                 await self._speak(protocol, implicit_tls=implicit_tls)
         except (SMTPException, OSError, TimeoutError, ValueError) as problem:
+            self.problem = problem
             error = self._reason(problem)
             self._keep_half_a_reply(protocol)
+            if implicit_tls and self._tls is None:
+                self._tls = Tls(implicit=True, error=error)
         finally:
             await self._close(protocol)
         return self._dialogue(error)
@@ -123,11 +129,10 @@ class Speaker:
             name = self._settings.ehlo_name or own_name(self._sock)
             self._plain = await self._say(protocol, f"EHLO {name}")
             await self._say(protocol, "HELP")
+            if not implicit_tls and _offers(self._plain, "STARTTLS") and await self._start_tls(protocol):
+                self._inside = await self._say(protocol, f"EHLO {name}")
             if self._settings.probe is Probe.BEHAVIOUR:
                 await self._say(protocol, UNKNOWN_VERB)
-            if not implicit_tls and _offers(self._plain, "STARTTLS"):
-                await self._start_tls(protocol)
-                self._inside = await self._say(protocol, f"EHLO {name}")
         await self._say(protocol, "QUIT")
 
     async def _say(self, protocol: _Protocol, command: str) -> Exchange:
@@ -141,8 +146,8 @@ class Speaker:
         await protocol.execute_command(command.encode("ascii"), timeout=self._limit_s)
         return self._end(protocol, started)
 
-    async def _start_tls(self, protocol: _Protocol) -> None:
-        """Change to TLS; what goes wrong is kept as a fact and ends the dialogue.
+    async def _start_tls(self, protocol: _Protocol) -> bool:
+        """Change to TLS and say whether that was done; a handshake that goes wrong is a fact and ends the dialogue.
 
         Raises:
             OSError: when the connection is of no further use.
@@ -158,11 +163,12 @@ class Speaker:
             self._step = "TLS" if agreed else "STARTTLS"
             self._tls = Tls(injected=injected, error=self._reason(problem))
             if isinstance(problem, SMTPResponseException) and not agreed:
-                return  # refused ("454 TLS not available"): the dialogue goes on in plain text
+                return False  # refused ("454 TLS not available"): the dialogue goes on in plain text
             raise
         injected = _after_reply(bytes(protocol.reply))
         self._end(protocol, started)
         self._tls = session_facts(_session(protocol), implicit=False, injected=injected)
+        return True
 
     def _begin(self, protocol: _Protocol, command: str) -> None:
         self._step = command

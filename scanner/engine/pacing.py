@@ -8,9 +8,14 @@ not catch up with a burst. The rate of a network is a reservation (the "virtual 
 rate algorithm, ITU-T I.371): each network has the time at which its next connection may start; who comes earlier gets a
 later time and comes back then, without asking again. Networks whose time has passed are forgotten, so memory follows
 the networks being visited, not the networks of the sweep.
+
+A network whose mail servers refuse us (`refused`, told by who reads the greetings) is slowed to a tenth, or closed.
+Reservations made before it was slowed are asked about once more (`confirm`) when they come due.
 """
 
 from typing import Protocol
+
+from scanner.settings import DEFAULT_SUBNET_RATE, RefusalAction
 
 #: What an unlimited rate answers; more than any pool admits at once.
 UNLIMITED = 1 << 30
@@ -18,6 +23,8 @@ UNLIMITED = 1 << 30
 BURST_S = 0.05
 #: How many reservations are made between two clean-ups.
 _FORGET_EVERY = 4096
+#: How many times slower a network is visited after it has refused us too often.
+SLOWDOWN = 10
 
 
 class Addresses(Protocol):
@@ -43,7 +50,16 @@ def network_of(ip: str) -> str:
 class Gate:
     """Decides when a connection may start, and whether at all."""
 
-    def __init__(self, excluded: Addresses, *, rate: float, subnet_rate: float) -> None:
+    def __init__(
+        self,
+        excluded: Addresses,
+        *,
+        rate: float,
+        subnet_rate: float,
+        refusal_limit: int = 0,
+        refusal_action: RefusalAction = RefusalAction.SLOW,
+    ) -> None:
+        """Set the rates (connections a second, 0: no limit) and how many refusals a network has; 0: any number."""
         self._excluded = excluded or None
         self._rate = rate
         self._interval_s = 1 / subnet_rate if subnet_rate else 0.0
@@ -52,10 +68,42 @@ class Gate:
         self._refilled_at: float | None = None
         self._next_start: dict[str, float] = {}
         self._until_forget = _FORGET_EVERY
+        self._refusal_limit = refusal_limit
+        self._closes = refusal_action is RefusalAction.STOP
+        self._slow_interval_s = SLOWDOWN / (subnet_rate or DEFAULT_SUBNET_RATE)
+        self._refusals: dict[str, int] = {}
+        self._last_start: dict[str, float] = {}  # of each slowed network
+        self._closed: set[str] = set()
+
+    @property
+    def slowed(self) -> int:
+        """How many networks are visited more slowly because they refused us."""
+        return len(self._last_start)
+
+    @property
+    def closed(self) -> int:
+        """How many networks are not visited any further because they refused us."""
+        return len(self._closed)
 
     def is_excluded(self, ip: str) -> bool:
-        """Say whether an address is on the exclusion list: asked again right before the socket is opened."""
-        return self._excluded is not None and ip in self._excluded
+        """Say whether an address must not be visited: asked again right before the socket is opened."""
+        return (self._excluded is not None and ip in self._excluded) or self.is_closed(ip)
+
+    def is_closed(self, ip: str) -> bool:
+        """Say whether the network of an address is not visited any further because it refused us."""
+        return bool(self._closed) and network_of(ip) in self._closed
+
+    def refused(self, ip: str, now: float) -> None:
+        """Count a refusal that was about us, and slow or close the network when there were too many."""
+        network = network_of(ip)
+        count = self._refusals[network] = self._refusals.get(network, 0) + 1
+        if count != self._refusal_limit:
+            return
+        if self._closes:
+            self._closed.add(network)
+        else:
+            self._last_start[network] = now
+            self._next_start[network] = now + self._slow_interval_s
 
     def allowance(self, now: float) -> int:
         """Return how many connections the global rate lets start at `now` (monotonic seconds)."""
@@ -77,15 +125,35 @@ class Gate:
 
     def reserve(self, ip: str, now: float) -> float:
         """Return the time at which `ip` may be visited; its network's next turn comes one interval later."""
-        if not self._interval_s:
+        if not self._interval_s and not self._last_start:
             return now
         network = network_of(ip)
+        is_slowed = network in self._last_start
+        interval_s = self._slow_interval_s if is_slowed else self._interval_s
         start = max(now, self._next_start.get(network, now))
-        self._next_start[network] = start + self._interval_s
+        self._next_start[network] = start + interval_s
+        if is_slowed and start <= now:
+            self._last_start[network] = now
         self._until_forget -= 1
         if not self._until_forget:
             self._forget(now)
         return start
+
+    def confirm(self, ip: str, now: float) -> float:
+        """Return `now` when the turn that was reserved for `ip` still holds, else the time of another one.
+
+        A network that was slowed since has fewer turns. Half an interval is enough for one that comes a little early.
+        """
+        if not self._last_start:
+            return now
+        network = network_of(ip)
+        last = self._last_start.get(network)
+        if last is None:
+            return now
+        if now < last + self._slow_interval_s / 2:
+            return self.reserve(ip, now)
+        self._last_start[network] = now
+        return now
 
     def _forget(self, now: float) -> None:
         self._next_start = {network: at for network, at in self._next_start.items() if at > now}

@@ -259,8 +259,12 @@ class Pool:
 
     def _next_visit(self, now: float) -> _Visit | None:
         """Return the next visit that is due; those that come too early for their network are put aside on the way."""
-        if self._deferred and self._deferred[0].due <= now:
-            return heapq.heappop(self._deferred)
+        while self._deferred and self._deferred[0].due <= now:
+            deferred = heapq.heappop(self._deferred)
+            due = self._gate.confirm(deferred.target.ip, now)  # its network may have been slowed down since
+            if due <= now:
+                return deferred
+            heapq.heappush(self._deferred, deferred._replace(due=due))
         while len(self._deferred) < MAX_DEFERRED:
             visit = self._undeferred(now)
             if visit is None:

@@ -78,9 +78,8 @@ class Dialogues:
         if not implicit:
             return conversation.attempt(None, read_at, None)._replace(dialogue=dialogue)
         conversation.raw, conversation.first_byte_at = speaker.greeting, speaker.greeted_at
-        status = None if speaker.greeting else Status.NOT_SMTP if dialogue.tls is None else Status.SILENT
         ended_at = speaker.greeted_at or time.monotonic()
-        return conversation.attempt(status, ended_at, dialogue.error)._replace(dialogue=dialogue)
+        return conversation.attempt(_ending(speaker), ended_at, dialogue.error)._replace(dialogue=dialogue)
 
     def _listener(self, conversation: Conversation) -> Callable[[str, bytes], None]:
         trace, target, started_at = self._trace, conversation.target, conversation.started_at
@@ -92,6 +91,15 @@ class Dialogues:
         self._tasks.discard(task)
         if not task.cancelled():
             self._wake()
+
+
+def _ending(speaker: Speaker) -> Status | None:
+    """Say how a visit with TLS first ended; None when there is a greeting to judge by."""
+    if speaker.greeting:
+        return None
+    if isinstance(speaker.problem, ConnectionError):
+        return Status.CLOSED  # as Postfix and Exim do where their certificate cannot be loaded
+    return Status.SILENT if isinstance(speaker.problem, TimeoutError) else Status.NOT_SMTP
 
 
 def _as_socket(sock: socket.SocketType) -> socket.socket:

@@ -1,7 +1,18 @@
-"""Identification: which software a greeting names, and what the server gives away by it."""
+"""Identification: which software a greeting names, what the server gives away by it, and why it turns us away."""
 
 from scanner.identify.disclosure import disclosure
-from scanner.identify.fingerprint import Fingerprints, identify
-from scanner.identify.rules import Rule, load_rules, shipped_rules
+from scanner.identify.fingerprint import Fingerprints, Identifier, identify
+from scanner.identify.refusal import Refusals
+from scanner.identify.rules import RefusalRule, Rule, shipped_refusals, shipped_rules
 
-__all__ = ["Fingerprints", "Rule", "disclosure", "identify", "load_rules", "shipped_rules"]
+__all__ = [
+    "Fingerprints",
+    "Identifier",
+    "RefusalRule",
+    "Refusals",
+    "Rule",
+    "disclosure",
+    "identify",
+    "shipped_refusals",
+    "shipped_rules",
+]

@@ -11,7 +11,7 @@ Left out: patterns that need more. A form that a bounded pattern cannot read get
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 #: RFC 5321 (4.5.3.1.2) lets a domain have 255 octets; nothing that identifies software is longer.
@@ -40,8 +40,8 @@ FRAGMENTS: Final = {
 _FRAGMENT = re.compile(r"%\{([^{}]{1,40})\}")
 _TOKEN = re.compile(
     r"""
-      (?P<literal> \\. | \[\^?\]?(?:\\.|[^\]\\])*\] )
-    | (?P<open> \((?:\?(?:P<\w+>|[:=!>]|<[=!]))? )
+      (?P<literal> \\. | \[\^?\]?(?:\\.|[^\]\\])*\] | \(\?[a-zA-Z-]+\) )
+    | (?P<open> \((?:\?(?:P?<\w+>|<[=!]|[a-zA-Z-]*:|[=!>]))? )
     | (?P<close> \) )
     | (?P<repeat> [*+] | \{[0-9]*,?[0-9]*\} | \? )
     | .
@@ -76,16 +76,17 @@ def _fragment(name: str, fragments: Mapping[str, str]) -> str:
     return text
 
 
-def _check_bounds(expanded: str) -> None:
-    """Walk over the pattern once, with one flag for each open group: whether it holds a repetition."""
+def repetitions(expanded: str) -> Iterator[tuple[str, bool]]:
+    """Yield each repetition of an expression but "?", and whether it is of a group that holds another one.
+
+    One walk over the expression, with one flag for each open group: whether it holds a repetition.
+    """
     holds = [False]
     closed_holds = False
-    repeats = 0
     for token in _TOKEN.finditer(expanded):
         kind, text = token.lastgroup, token[0]
         if kind == "repeat" and text != "?":
-            repeats += 1
-            _check_repeat(text, holds=closed_holds)
+            yield text, closed_holds
             holds[-1] = True
         elif kind == "open":
             holds.append(False)
@@ -93,8 +94,37 @@ def _check_bounds(expanded: str) -> None:
         if kind == "close":
             closed_holds = holds.pop()
             holds[-1] = holds[-1] or closed_holds
-    if repeats > MAX_REPEATS:
-        raise ValueError(f"the pattern has {repeats} repetitions, more than {MAX_REPEATS}")
+
+
+def required_text(expanded: str) -> str:
+    """Return the longest text that whatever matches must hold, in lower case; "" when none is sure.
+
+    Only what stands outside of all groups counts, and an expression with alternatives there has none.
+    """
+    depth, run, runs = 0, "", [""]
+    for token in _TOKEN.finditer(expanded):
+        kind, text = token.lastgroup, token[0]
+        depth += (kind == "open") - (kind == "close")
+        character = text[1:] if len(text) == 2 and text[0] == "\\" and not text[1].isalnum() else text
+        if depth == 0 and text == "|":
+            return ""
+        if kind == "repeat":
+            runs.append(run[:-1])  # the character before may be left out
+            run = ""
+        elif depth == 0 and len(character) == 1 and (kind == "literal" or character not in ".^$()"):
+            run += character
+        else:
+            runs.append(run)
+            run = ""
+    return max([*runs, run], key=len).lower()
+
+
+def _check_bounds(expanded: str) -> None:
+    found = list(repetitions(expanded))
+    for text, holds in found:
+        _check_repeat(text, holds=holds)
+    if len(found) > MAX_REPEATS:
+        raise ValueError(f"the pattern has {len(found)} repetitions, more than {MAX_REPEATS}")
 
 
 def _check_repeat(text: str, *, holds: bool) -> None:

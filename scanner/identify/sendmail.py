@@ -25,7 +25,7 @@ from collections.abc import Mapping
 
 _VERSIONS = re.compile(
     r"""
-    (?: AIX (?P<os_version>[0-9][0-9.]{0,11}) / )?
+    (?: AIX [ ]? (?P<os_version>[0-9][0-9.]{0,11}) / )?
     (?: (?P<origin>UCB) [ ] )?
     (?: (?:Sentrion-MTA|Sentrion|Switch|SMI) - )?
     (?P<version> [0-9]{1,4} \.[0-9]{1,8} (?:\.[0-9]{1,8})? (?:\.[0-9]{1,8})? (?:\.[0-9]{1,8})?

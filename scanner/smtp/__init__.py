@@ -1,9 +1,11 @@
 """Read SMTP greetings from bytes: no input, no output, no clock; any bytes are valid input."""
 
+from scanner.smtp.clock import maybe_clock_skew
 from scanner.smtp.dates import maybe_server_time
 from scanner.smtp.escape import escape, unescape
 from scanner.smtp.grammar import Flag
 from scanner.smtp.greeting import interpret_reply, parse_greeting
+from scanner.smtp.other_protocols import is_other_protocol
 from scanner.smtp.reply import Ending, GreetingReader, Line, Reading, Reply, is_whole_greeting
 
 __all__ = [
@@ -15,7 +17,9 @@ __all__ = [
     "Reply",
     "escape",
     "interpret_reply",
+    "is_other_protocol",
     "is_whole_greeting",
+    "maybe_clock_skew",
     "maybe_server_time",
     "parse_greeting",
     "unescape",

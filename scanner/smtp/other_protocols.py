@@ -52,6 +52,11 @@ def record_length(head: bytes) -> int | None:
     return 0
 
 
+def is_other_protocol(raw: bytes) -> bool:
+    """Tell whether what a server says first, whole or cut, is another protocol's."""
+    return bool(record_length(raw[:5])) or is_other_first_line(raw)
+
+
 def is_other_first_line(line: bytes) -> bool:
     """Tell whether a first line, whole or cut, is another protocol's."""
     return line.startswith(_FIRST_LINES)

@@ -49,20 +49,7 @@ class Progress:
         Raises:
             ValueError: when `position` is negative.
         """
-        flags = self._flags
-        at = position - self.low_water
-        if at < 0:
-            if position < 0:
-                raise ValueError(f"position {position} is negative")
-            return
-        if at >= len(flags):
-            flags.extend(bytes(at + 1 - len(flags)))
-        elif flags[at]:
-            return
-        flags[at] = 1
-        self.done_count += 1
-        if at == 0:
-            self._advance()
+        self.mark_many((position,))
 
     def _advance(self) -> None:
         """Move the low-water mark over the done positions it stands on."""
@@ -73,9 +60,29 @@ class Progress:
         self.low_water += done
 
     def mark_many(self, positions: Iterable[int]) -> None:
-        """Note that several positions are done."""
-        for position in positions:
-            self.mark(position)
+        """Note that several positions are done.
+
+        Raises:
+            ValueError: when one is negative; those before it are noted.
+        """
+        flags, low_water, marked = self._flags, self.low_water, 0
+        try:
+            for position in positions:
+                at = position - low_water
+                if at < 0:
+                    if position < 0:
+                        raise ValueError(f"position {position} is negative")
+                    continue
+                if at >= len(flags):
+                    flags.extend(bytes(at + 1 - len(flags)))
+                elif flags[at]:
+                    continue
+                flags[at] = 1
+                marked += 1
+        finally:
+            self.done_count += marked
+            if flags and flags[0]:
+                self._advance()
 
     def pending(self, start: int, stop: int) -> NDArray[np.uint64]:
         """Return the positions from `start` up to, not with, `stop` that are not done, ascending."""

@@ -4,6 +4,9 @@ Order is arithmetic, not state. A sweep of A addresses on P ports has n = A x P 
 permutation; a shard takes every m-th position of that order. So a target is a function of its position: shards need
 no coordination, a retry or a resumed run needs the position only, and memory does not depend on n.
 
+Several samples of each target are as many passes over that order, one after the other: n x samples places, where place
+i is place i mod n of pass i div n. So two visits to one target lie a whole pass apart.
+
 Left out: what is excluded (subtracted from the ranges before), pacing, and what became of a target (`Progress`).
 """
 
@@ -36,6 +39,7 @@ class Schedule:
         seed: chooses the order, 0 to 2**64-1.
         shard: which share of the order is ours; `shards` is how many shares there are.
         shards: the same for all shards of one sweep.
+        samples: how often each target is visited.
         hosts: address -> the name that the user gave for it.
         progress: positions already done, which `take` leaves out. It is read as blocks are computed, not changed.
 
@@ -53,10 +57,12 @@ class Schedule:
         seed: int,
         shard: int,
         shards: int,
+        samples: int = 1,
         hosts: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        total = ranges.count * len(ports)
+        size = ranges.count * len(ports)
+        total = size * samples
         if not ports:
             raise ValueError("a schedule needs at least one port")
         if total > MAX_N:
@@ -73,7 +79,9 @@ class Schedule:
         self._shards = shards
         self._hosts = hosts or {}
         self._progress = Progress() if progress is None else progress
-        self._permutation = Permutation(total, seed)
+        self._size = size
+        self._passes = samples
+        self._permutation = Permutation(size, seed)
         self._cursor = self._progress.low_water  # the first position that no block was computed for
         self._ready: list[Target] = []  # the current block, of which `_served` were handed out
         self._served = 0
@@ -111,9 +119,14 @@ class Schedule:
         if not 0 <= position < self.planned:
             raise IndexError(f"position {position} of {self.planned}")
         # i = p * m + k for position p of shard k of m; then as in `_targets`
-        port, address = divmod(self._permutation[position * self._shards + self._shard], self._ranges.count)
+        index = self._permutation[(position * self._shards + self._shard) % self._size]
+        port, address = divmod(index, self._ranges.count)
         ip = self._ranges.pick(address)
         return Target(position, ip, self._ports[port], self._hosts.get(ip))
+
+    def sample(self, position: int) -> int:
+        """Return which visit to its target a position is: 0 for the first."""
+        return (position * self._shards + self._shard) // self._size
 
     def _fill(self) -> None:
         """Compute blocks until one holds a target not handed out yet, or until the end."""
@@ -128,7 +141,8 @@ class Schedule:
 
     def _targets(self, positions: NDArray[np.uint64]) -> list[Target]:
         # Position p of shard k of m is place i = p * m + k of the whole order, and place i holds index j = permute(i).
-        indices = self._permutation.many(positions * np.uint64(self._shards) + np.uint64(self._shard))
+        places = positions * np.uint64(self._shards) + np.uint64(self._shard)
+        indices = self._permutation.many(places if self._passes == 1 else places % np.uint64(self._size))
         # Index j is address j mod A on port number j div A.
         ports, addresses = np.divmod(indices, np.uint64(self._ranges.count))
         ips = self._ranges.pick_many(addresses)

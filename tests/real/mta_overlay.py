@@ -122,7 +122,7 @@ def serve(server: MailServer, log: Path) -> None:
     """
     _catch_syslog(ROOT / "dev/log", log)
     subprocess.Popen(["chroot", ROOT, *server.command], stdin=subprocess.DEVNULL, stdout=sys.stderr)
-    sys.stdout.buffer.write(_greeting(server.address))
+    sys.stdout.buffer.write(first_greeting(server.address))
     sys.stdout.flush()
     # The one who waits for that line goes away now: nothing may be written to a pipe that nobody reads.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -147,7 +147,7 @@ def _catch_syslog(path: Path, log: Path) -> None:
     threading.Thread(target=catch, daemon=True).start()
 
 
-def _greeting(address: str) -> bytes:
+def first_greeting(address: str) -> bytes:
     """Connect from 127.0.0.1, which no server lets wait, until there is a greeting (one line); take leave."""
     deadline = time.monotonic() + GREETING_TIMEOUT_S
     while True:

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
+from tests.real.command import installed_version, scanner
 from tests.real.mail_log import MailLog
 from tests.real.mta_lab import MtaLab
 from tests.real.mta_servers import MAIL_SERVERS
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 
-PROJECT = Path(__file__).resolve().parents[2]
 #: An address of the servers' network where nothing listens.
 CLOSED = "127.0.20.99"
 #: How each server logs the end of a connection that said QUIT, and of one that was closed without a word.
@@ -53,12 +53,6 @@ class Visit:
     logs: Mapping[str, str]
 
 
-def scanner(lab: MtaLab, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in the network of the servers."""
-    command = lab.in_network(sys.executable, "-m", "scanner", *arguments)
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
-
-
 def sweep_all(lab: MtaLab, ends: Mapping[str, str], summary: Path, *options: str) -> Visit:
     """Sweep the servers and the closed port; wait until each server has logged the end of its connection."""
     names = {server.address: name for name, server in MAIL_SERVERS.items()} | {CLOSED: "closed"}
@@ -85,11 +79,6 @@ def visit(mail_servers: MtaLab, tmp_path_factory: pytest.TempPathFactory) -> Vis
 def passive_visit(mail_servers: MtaLab, tmp_path_factory: pytest.TempPathFactory) -> Visit:
     summary = tmp_path_factory.mktemp("passive") / "summary.json"
     return sweep_all(mail_servers, _END_WITHOUT_A_WORD, summary, "--passive")
-
-
-def installed_version(lab: MtaLab, name: str) -> str:
-    """Return the version of a server's package: epoch, upstream version, hyphen, Debian's revision."""
-    return lab.in_server(name, "dpkg-query", "--show", "--showformat=${Version}", MAIL_SERVERS[name].program)
 
 
 @pytest.mark.parametrize("name", MAIL_SERVERS)

@@ -1,0 +1,196 @@
+"""Reads one public vulnerability record: what it says about our products, in the layout of our rows.
+
+NVD names products by CPE and versions by bounds in `configurations`; a CVE record 5.x has `affected` lists by vendor
+and product, with `version` and `lessThan`. Both may say more, or less, than our rows can: an exclusive lower bound is
+taken as inclusive, and a record without any upper bound for a product of ours gives nothing for it (it is counted),
+since "all versions" there means "nobody looked".
+
+Everything else of a record (references, workarounds, credits) is left out. Sources: NVD API 2.0 schema
+(cve_api_json_2.0), CVE record format 5.1 (CVE_Record_Format.json).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scanner.assess.versions import version_key
+
+_LONGEST_SUMMARY: Final = 160
+_ID = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}")
+_CPE_SEPARATOR = re.compile(r"(?<!\\):")
+_ANY = frozenset({"*", "-", "", "0", "n/a", "unspecified"})
+#: NVD's and the CVE program's names of scores; the first that is there is taken.
+_NVD_METRICS: Final = ("cvssMetricV31", "cvssMetricV30", "cvssMetricV40", "cvssMetricV2")
+_CVE_METRICS: Final = ("cvssV3_1", "cvssV3_0", "cvssV4_0", "cvssV2_0")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one record says about one product of ours."""
+
+    id: str
+    product: str
+    summary: str
+    ranges: list[dict[str, str]]
+    cvss: dict[str, Any] | None
+    published: str
+    as_of: str
+    source: str
+
+
+def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Entry], int]:
+    """Return what a `cve` object of NVD's API 2.0 says, and for how many of our products it has no usable version.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: when it has another layout.
+    """
+    identifier = _identifier(item["id"])
+    ranges: dict[str, list[dict[str, str]]] = {}
+    names = _cpe_names(products)
+    for match in _cpe_matches(item):
+        parts = [part.replace("\\", "") for part in _CPE_SEPARATOR.split(match["criteria"])]
+        key = names.get(f"{parts[3]}:{parts[4]}")
+        if key is not None:
+            edition = parts[4].rpartition("_")[2] if key == "mailenable" else None
+            ranges.setdefault(key, []).extend(_nvd_range(key, match, parts, edition))
+    descriptions = {each["lang"]: each["value"] for each in item.get("descriptions", ())}
+    metrics = item.get("metrics", {})
+    scores = [metrics[name][0] for name in _NVD_METRICS if metrics.get(name)]
+    cvss = None
+    if scores:
+        who = "nvd" if scores[0].get("source") == "nvd@nist.gov" else "cna"
+        cvss = _cvss(scores[0]["cvssData"], who)
+    return _made(
+        ranges,
+        id=identifier,
+        summary=_summary(descriptions.get("en", identifier)),
+        cvss=cvss,
+        published=_day(item["published"]),
+        as_of=_day(item["lastModified"]),
+        source=f"NVD {identifier}, modified {_day(item['lastModified'])}",
+    )
+
+
+def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Entry], int]:
+    """Return what a CVE record 5.x says, and for how many of our products it has no usable version.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: when it has another layout.
+    """
+    metadata, container = record["cveMetadata"], record["containers"]["cna"]
+    identifier = _identifier(metadata["cveId"])
+    if metadata["state"] != "PUBLISHED":
+        return [], 0
+    ranges: dict[str, list[dict[str, str]]] = {}
+    names = _cpe_names(products) | _spoken_names(products)
+    for affected in container.get("affected", ()):
+        spoken = _spoken(affected.get("vendor", ""), affected.get("product", ""))
+        key = names.get(spoken) or names.get(spoken.rpartition(":")[2])
+        if key is not None:
+            for version in affected.get("versions", ()):
+                ranges.setdefault(key, []).extend(_cve_range(key, version))
+    descriptions = {each["lang"][:2]: each["value"] for each in container.get("descriptions", ())}
+    scores = [metric[name] for metric in container.get("metrics", ()) for name in _CVE_METRICS if name in metric]
+    updated = _day(metadata.get("dateUpdated", metadata.get("datePublished")))
+    return _made(
+        ranges,
+        id=identifier,
+        summary=_summary(descriptions.get("en", identifier)),
+        cvss=_cvss(scores[0], "cna") if scores else None,
+        published=_day(metadata.get("datePublished", updated)),
+        as_of=updated,
+        source=f"CVE record {identifier}, updated {updated}",
+    )
+
+
+def _made(ranges: Mapping[str, list[dict[str, str]]], **facts: Any) -> tuple[list[Entry], int]:
+    entries = [Entry(product=product, ranges=found, **facts) for product, found in ranges.items() if found]
+    return entries, len(ranges) - len(entries)
+
+
+def _identifier(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(f"no CVE id: {text[:40]!a}")
+    return text
+
+
+def _day(moment: str) -> str:
+    day = moment[:10]
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
+        raise ValueError(f"no date: {moment[:40]!a}")
+    return day
+
+
+def _summary(text: str) -> str:
+    """Return the first sentence, printable, on one line, not too long."""
+    words = "".join(char if char.isprintable() else " " for char in text).split()
+    sentence = re.split(r"(?<=[a-z)])\. (?=[A-Z])", " ".join(words), maxsplit=1)[0]
+    return sentence if len(sentence) <= _LONGEST_SUMMARY else f"{sentence[: _LONGEST_SUMMARY - 3]}..."
+
+
+def _cvss(data: Any, scored_by: str) -> dict[str, Any]:
+    return {
+        "version": data["version"],
+        "score": float(data["baseScore"]),
+        "vector": data["vectorString"],
+        "scored_by": scored_by,
+    }
+
+
+def _cpe_names(products: Mapping[str, Any]) -> dict[str, str]:
+    return {name: key for key, product in products.items() for name in product["cpe"]}
+
+
+def _spoken_names(products: Mapping[str, Any]) -> dict[str, str]:
+    return {_spoken("", name): key for key, product in products.items() for name in (*product["names"], key)}
+
+
+def _spoken(vendor: str, product: str) -> str:
+    """Write names as CPE does, so that `Exim Mail Server` by `Exim` is compared in one way."""
+    parts = (re.sub(r"[^0-9a-z]+", "_", part.lower()).strip("_") for part in (vendor, product) if part)
+    return ":".join(parts)
+
+
+def _cpe_matches(item: Any) -> Iterator[Any]:
+    for configuration in item.get("configurations", ()):
+        for node in configuration["nodes"]:
+            yield from (match for match in node["cpeMatch"] if match["vulnerable"])
+
+
+def _nvd_range(product: str, match: Any, parts: list[str], edition: str | None) -> Iterator[dict[str, str]]:
+    exact = parts[5]
+    if exact not in _ANY:
+        exact += parts[6] if parts[6] not in _ANY else ""  # the update: beta7, p1
+        low = high = exact
+        bounds = {"introduced": low, "last_affected": high}
+    else:
+        bounds = {
+            "introduced": match.get("versionStartIncluding") or match.get("versionStartExcluding") or "",
+            "fixed": match.get("versionEndExcluding", ""),
+            "last_affected": match.get("versionEndIncluding", ""),
+        }
+    yield from _usable(product, bounds | {"edition": edition or ""})
+
+
+def _cve_range(product: str, version: Any) -> Iterator[dict[str, str]]:
+    if version["status"] != "affected":
+        return
+    low = str(version["version"])
+    if "lessThan" in version:
+        bounds = {"introduced": low, "fixed": version["lessThan"]}
+    elif "lessThanOrEqual" in version:
+        bounds = {"introduced": low, "last_affected": version["lessThanOrEqual"]}
+    else:
+        bounds = {"introduced": low, "last_affected": low}
+    yield from _usable(product, bounds)
+
+
+def _usable(product: str, bounds: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the range when it has an upper bound and all its versions can be compared."""
+    found = {name: text for name, text in bounds.items() if text not in _ANY}
+    if "fixed" in found:
+        found.pop("last_affected", None)
+    versions = [text for name, text in found.items() if name != "edition"]
+    if ("fixed" in found or "last_affected" in found) and all(version_key(product, each) for each in versions):
+        yield found

@@ -1,0 +1,238 @@
+"""Newer facts from files that the user has: NVD's API 2.0, CVE records 5.x, CISA's list of exploited vulnerabilities.
+
+Nothing is downloaded here. A file (or each `.json` and `.json.gz` file of a folder) is read whole and checked before
+anything is written, and the result takes the place of the user's data file in one step: a bad file leaves everything
+as it was.
+
+What is taken: for a flaw we know, its score (NVD's before others') and, where our own row rests on NVD alone, its
+versions; where upstream's notes were followed instead, or a note corrects NVD, ours stay. For a flaw we do not know, a
+new row, when it names a product of ours with versions we can compare. What those files cannot know (attack path,
+condition, who can reach it) stays as it was, or unknown, and a note says that nobody has reviewed the row. Flaws that
+were left out of our data on purpose stay out.
+
+Sources: NVD API 2.0 schema (nvd_cve_cpe), CVE JSON 5.1 schema, CISA KEV catalog schema.
+"""
+
+import gzip
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from zlib import error as zlib_error
+
+import orjson
+
+from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
+from scanner.assess.feeds import Entry, read_cve_record, read_nvd_item
+from scanner.errors import InputError
+
+_NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
+_SUFFIXES = (".json", ".json.gz")
+#: More than this is no list of vulnerabilities that fits into memory beside everything else.
+_LARGEST_BYTES: Final = 2 << 30
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an update did: files and records read, rows new and changed, records that named no version of ours."""
+
+    files: int = 0
+    records: int = 0
+    unknown_files: int = 0
+    unusable: int = 0
+    new: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
+
+
+def update(source: Path, user_file: Path, known: Facts) -> Outcome:
+    """Read `source` (a file or folder) and write what is newer than `known` to `user_file`, beside what it had.
+
+    Raises:
+        InputError: when a file cannot be read, is damaged, or is none of the three formats; nothing was written.
+    """
+    outcome, rows = Outcome(), dict[tuple[str, str], dict[str, Any]]()
+    before = {(row["product"], row["id"]): row for row in known.document["vulnerabilities"]}
+    compiled = known.compiled
+    is_feed = source.is_dir()
+    for path in _files(source):
+        document = _read(path)
+        entries, listed, whole = _entries(document, known, outcome, path, strict=not is_feed)
+        for entry in entries:
+            compiled = max(compiled, entry.as_of) if is_feed or whole else compiled
+            _take(entry, before, rows, known, outcome)
+        for cve, added, as_of in listed:
+            _take_listing(cve, added, as_of, before, rows, outcome)
+    _write(user_file, _document(user_file, rows, compiled, known))
+    return outcome
+
+
+def _files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    found = sorted(path for path in source.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
+    if not found:
+        raise InputError(f"{source}: no file that ends in .json or .json.gz")
+    return found
+
+
+def _read(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise InputError(f"{path}: larger than 2 GiB")
+        text = path.read_bytes()
+        if path.name.endswith(".gz"):
+            text = gzip.decompress(text)
+    except (OSError, EOFError, zlib_error) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"{path}: no valid JSON: {error}") from error
+
+
+def _entries(
+    document: Any, known: Facts, outcome: Outcome, path: Path, *, strict: bool
+) -> tuple[list[Entry], list[tuple[str, str, str]], bool]:
+    """Return the flaws of a file, its listings as exploited, and whether it is a whole feed of flaws."""
+    outcome.files += 1
+    try:
+        if isinstance(document, dict) and "catalogVersion" in document:
+            listed = [(item["cveID"], item["dateAdded"]) for item in document["vulnerabilities"]]
+            released = str(document["dateReleased"])[:10]
+            outcome.records += len(listed)
+            return [], [(cve, added, released) for cve, added in listed], False
+        items, whole = list(_items(document)), "vulnerabilities" in document
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not the layout it claims: {type(error).__name__} {str(error)!a}") from error
+    if not items:
+        if strict and not whole:
+            raise InputError(f"{path}: neither NVD API 2.0, nor CVE JSON 5, nor CISA KEV")
+        outcome.unknown_files += not whole
+    entries = []
+    for read, item in items:
+        outcome.records += 1
+        try:
+            found, unusable = read(item, known.document["products"])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}: a record is damaged: {type(error).__name__} {str(error)!a}") from error
+        outcome.unusable += unusable
+        entries += found
+    return entries, [], whole
+
+
+def _items(document: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each record with the function that reads it."""
+    if not isinstance(document, dict):
+        return
+    if document.get("dataType") == "CVE_RECORD":
+        yield read_cve_record, document
+    elif "vulnerabilities" in document:
+        yield from ((read_nvd_item, item["cve"]) for item in document["vulnerabilities"])
+    elif "cve" in document:
+        yield read_nvd_item, document["cve"]
+    elif "sourceIdentifier" in document:
+        yield read_nvd_item, document
+
+
+def _take(
+    entry: Entry,
+    before: dict[tuple[str, str], dict[str, Any]],
+    rows: dict[tuple[str, str], dict[str, Any]],
+    known: Facts,
+    outcome: Outcome,
+) -> None:
+    key = entry.product, entry.id
+    row = rows.get(key, before.get(key))
+    if entry.id in known.document.get("left_out", ()) or (row is not None and row["as_of"] >= entry.as_of):
+        return
+    if row is None:
+        rows[key] = _new_row(entry)
+        outcome.new.add(entry.id)
+        return
+    changed = {**row, "as_of": entry.as_of, "sources": [*row["sources"], entry.source]}
+    known_scorer = row.get("cvss", {}).get("scored_by")
+    if entry.cvss is not None and (known_scorer != "nvd" or entry.cvss["scored_by"] == "nvd"):
+        changed["cvss"] = entry.cvss
+    if _rests_on_nvd_alone(row):
+        changed["ranges"] = entry.ranges
+    rows[key] = changed
+    outcome.changed.update({entry.id} - outcome.new)
+
+
+def _rests_on_nvd_alone(row: dict[str, Any]) -> bool:
+    """Say whether nobody corrected NVD's versions: a note tells where they were."""
+    return row.get("range_basis") == "nvd" and row.get("note") in {None, _NOT_REVIEWED}
+
+
+def _new_row(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "product": entry.product,
+        "summary": entry.summary,
+        "ranges": entry.ranges,
+        **({} if entry.cvss is None else {"cvss": entry.cvss}),
+        "smtp_unauthenticated": None,
+        "published": entry.published,
+        "as_of": entry.as_of,
+        "range_basis": "nvd",
+        "note": _NOT_REVIEWED,
+        "sources": [entry.source],
+    }
+
+
+def _take_listing(
+    cve: str,
+    added: str,
+    as_of: str,
+    before: dict[tuple[str, str], dict[str, Any]],
+    rows: dict[tuple[str, str], dict[str, Any]],
+    outcome: Outcome,
+) -> None:
+    for key in {**before, **rows}:
+        row = rows.get(key) or before[key]
+        if cve in (row["id"], row.get("alias")) and row.get("kev") != added:
+            rows[key] = {**row, "kev": added, "as_of": max(row["as_of"], as_of)}
+            outcome.changed.update({row["id"]} - outcome.new)
+
+
+def _document(
+    user_file: Path, rows: dict[tuple[str, str], dict[str, Any]], compiled: str, known: Facts
+) -> dict[str, Any]:
+    """Return the user's rows of before with the new ones over them, checked as if they were read."""
+    try:
+        old: Iterable[dict[str, Any]] = read_document(user_file.read_bytes(), str(user_file))["vulnerabilities"]
+    except FileNotFoundError:
+        old = ()
+    except OSError as error:
+        raise InputError(f"{user_file}: cannot be read: {error.strerror}") from error
+    together = {(row["product"], row["id"]): row for row in old} | rows
+    document = {
+        "format": FORMAT,
+        "compiled": compiled,
+        "vulnerabilities": [together[key] for key in sorted(together)],
+    }
+    for problem in problems(document):
+        raise InputError(f"the records make no usable data: {problem}")
+    merged(known, document, str(user_file))
+    return document
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """Put the document in the place of the file in one step, readable by its owner only."""
+    text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    temporary = None
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)  # there only when something failed

@@ -1,0 +1,118 @@
+"""Versions in the order of those who number them: `8.9 < 8.10 < 8.12.11`, `4.99 < 4.100`, `6.6.2 < 6.6.2p1`.
+
+A version read as text or as a decimal number gives wrong answers about vulnerabilities, so it becomes a key: a tuple
+that Python compares. First come its numbers, without zeros at their end; then, for versions with the same numbers,
+
+    Beta, RC (before the release)  <  nothing  <  a letter, p1, FP4 (after it)
+
+so that `8.12.0.Beta7 < 8.12 = 8.12.0 < 8.12.0p1 < 8.12.0.1 < 8.12.1`. `p0` is OpenSMTPD's way to say that a portable
+release has no patches, so it says nothing.
+
+Before that the text is cleaned as the products' greetings need it: `+Sun` and words after a space are dropped, and
+a dash with what follows, which is a package or build number, unless that is a pre-release (`4.99-RC1`).
+
+Exceptions: in MailEnable the part after the dot is a decimal fraction (1.54 < 1.6); Postfix puts a date after a dash
+on what comes before that release (2.8-20100306). Left out: what a distribution's package number means (`backports`).
+Sources: RELEASE_NOTES of Sendmail, Exim's and OpenSMTPD's change logs, HISTORY of Postfix.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Final
+
+#: The numbers, and what follows them: elements (class, name, number) of one shape, so that any two can be compared.
+VersionKey = tuple[tuple[int, ...], tuple[tuple[int, int, int], ...]]
+
+_BEFORE, _END, _AFTER, _NUMBER = -1, 0, 1, 2
+#: Names of what comes before a release, and after it, in their order. A single letter is its place in the alphabet.
+_PRE_RELEASES: Final = {"snapshot": 0, "alpha": 1, "beta": 2, "gamma": 3, "pre": 4, "rc": 5}
+_PATCHES: Final = {"if": 30, "hf": 31, "fp": 32, "pl": 16, "patch": 16}
+_P: Final = 16
+
+# Longer texts are no versions; longer numbers would cost time and say nothing.
+_LONGEST: Final = 64
+_TOKEN = re.compile(r"([0-9]{1,18})|([A-Za-z]{1,12})")
+_SEPARATORS = re.compile(r"[._]?")
+_START = re.compile(r"(?:v|V)?(?=[0-9])")
+_DASHED_PRE_RELEASE = re.compile(r"[-~](?=(?:alpha|beta|gamma|pre|rc)(?![A-Za-z]))", re.IGNORECASE)
+_DASHED_DATE = re.compile(r"-((?:19|20)[0-9]{6})(?![0-9])")
+_DECIMAL = re.compile(r"(?:v|V)?([0-9]{1,18})(?:\.([0-9]{1,18}))?(?![0-9A-Za-z.])")
+
+#: Products whose number after the first dot is a decimal fraction.
+DECIMAL_FRACTION: Final = frozenset({"mailenable"})
+#: Products where a dash and a date mark a snapshot before the release named.
+DATED_SNAPSHOTS: Final = frozenset({"postfix"})
+
+
+def version_key(product: str, text: str) -> VersionKey | None:
+    """Return the key by which versions of a product sort; None when the text is no version.
+
+    `product` is a key of the vulnerability data (`sendmail`, `exim` ...); an unknown one has no exceptions.
+    """
+    text = text.strip()
+    if len(text) > _LONGEST:
+        return None
+    if product in DECIMAL_FRACTION:
+        return _decimal_key(text)
+    if product in DATED_SNAPSHOTS:
+        text = _DASHED_DATE.sub(r"~snapshot\1", text, count=1)
+    tokens = _tokens(_DASHED_PRE_RELEASE.sub(".", text, count=1).replace("~snapshot", ".snapshot"))
+    return None if tokens is None else _key(tokens)
+
+
+def _decimal_key(text: str) -> VersionKey | None:
+    match = _DECIMAL.match(text)
+    if match is None:
+        return None
+    # Digit by digit, a fraction sorts as text does: 54 < 6 < 60.
+    return _key([int(match[1]), *map(int, match[2] or "")])
+
+
+def _tokens(text: str) -> list[int | str] | None:
+    """Cut a version into numbers and names, up to the first thing that does not belong to it."""
+    start = _START.match(text)
+    if start is None:
+        return None
+    position, tokens = start.end(), list[int | str]()
+    while match := _TOKEN.match(text, position):
+        token: str = match[0]
+        if match[2] and _rank(token) is None:
+            break  # a word: a system, a vendor
+        if match[1] and text[match.end() : match.end() + 1].isdigit():
+            return None  # longer than any number of a version
+        tokens.append(int(token) if match[1] else token)
+        separator = _SEPARATORS.match(text, match.end())
+        position = match.end() if separator is None else separator.end()
+    return tokens
+
+
+def _rank(name: str) -> tuple[int, int] | None:
+    """Return the class and place of a name inside a version; None when it is a word."""
+    name = name.lower()
+    if name in _PRE_RELEASES:
+        return _BEFORE, _PRE_RELEASES[name]
+    if name in _PATCHES:
+        return _AFTER, _PATCHES[name]
+    return (_AFTER, ord(name) - ord("a") + 1) if len(name) == 1 else None
+
+
+def _key(tokens: list[int | str]) -> VersionKey:
+    length = next((place for place, token in enumerate(tokens) if isinstance(token, str)), len(tokens))
+    numbers = [token for token in tokens[:length] if isinstance(token, int)]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers), (*_suffix(tokens[length:]), (_END, 0, 0))
+
+
+def _suffix(tokens: list[int | str]) -> Iterator[tuple[int, int, int]]:
+    """Yield an element for each name with the number behind it, and for each number that has no name."""
+    previous: int | str = 0
+    for token, following in zip_longest(tokens, tokens[1:]):
+        if isinstance(token, str):
+            rank = _rank(token)
+            if rank is not None and not (rank == (_AFTER, _P) and following == 0):
+                yield *rank, following if isinstance(following, int) else 0
+        elif isinstance(previous, int):
+            yield _NUMBER, token, 0
+        previous = token

@@ -1,0 +1,229 @@
+"""From the software a greeting names to what follows: known flaws of exactly that version, and how sure that is.
+
+A greeting gives an upstream version at best, and a claim at that. So no verdict here is "vulnerable":
+
+- `affected_upstream`: upstream's release of that number has the flaw, and nobody but upstream's vendor makes
+  packages of it, or the package that the greeting names is known to lack the fix;
+- `possible`: the same, but a distribution may have fixed it without changing the number: it packages this product,
+  or the greeting shows a vendor's package, patch or suffix, or does not say what decides (an edition, a fix pack);
+- `vendor_fixed`: the package revision is known to carry the fix (`backports`);
+- not affected: the version is outside of the ranges; such flaws are not listed.
+
+What a flaw needs besides the version (`condition`) is passed on: a greeting cannot confirm it. Product lines with
+numbers of their own (Sendmail Switch, Sentrion, HP's, OS/2's) are never compared with the open-source list.
+
+Thousands of hosts run the same release, so answers are kept by what decides them, and all of those hosts share one
+tuple, which `scanner.record` encodes once. Left out: what makes flaws worse together, and exploits.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Final, Self
+
+from scanner.assess.backports import Answer, Backports, maybe_debian_version, shipped_backports
+from scanner.assess.facts import Facts, Flaw, Product, Range, load_facts, shipped_facts
+from scanner.assess.lifecycle import lifecycle_findings, next_clear_release, undecided
+from scanner.assess.versions import VersionKey, version_key
+from scanner.model import Finding, Software
+
+AFFECTED: Final = "affected_upstream"
+POSSIBLE: Final = "possible"
+VENDOR_FIXED: Final = "vendor_fixed"
+
+#: Answers kept: versions in the world are hundreds. A hostile network can fill it (12 MB), not grow it.
+_CACHED_ANSWERS: Final = 1024
+_ORDER: Final = {AFFECTED: 0, POSSIBLE: 1, VENDOR_FIXED: 2}
+#: Lower bounds of the ratings, by FIRST's specification of CVSS 3 and 4, and by NVD for 2.0.
+_RATINGS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"), (0.0, "info"))
+#: What the parts of a patch field mean for the order of versions; a vendor's own patch names (PHNE_14041) mean nothing.
+_PATCH_LEVEL = re.compile(r"(p[0-9]{1,3}|FP[0-9]{1,3}(?: ?IF[0-9]{1,3})?|patch [0-9]{1,3})(?![0-9A-Za-z])")
+_INTERIM_FIX = re.compile(r"IF[0-9]{1,3}$")
+#: MailEnable's editions have ranges of their own, and a greeting does not name the edition.
+_EDITIONS: Final = frozenset({"standard", "professional", "enterprise"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """One release as a greeting shows it. `debian` is the full version of Debian's package, when it is one."""
+
+    product: Product
+    version: str
+    key: VersionKey
+    is_plain: bool
+    debian: str | None
+
+
+class Assessor:
+    """Answers what follows from a piece of software, from facts that were loaded before."""
+
+    def __init__(self, facts: Facts, backports: Backports) -> None:
+        """Use these facts; nothing is read from now on."""
+        self.facts = facts
+        self._backports = backports
+        self._answer = lru_cache(_CACHED_ANSWERS)(self._findings)
+
+    @classmethod
+    def installed(cls, user_file: Path | None = None) -> Self:
+        """Read the shipped facts and the user's newer ones.
+
+        Raises:
+            InputError: when the user's file cannot be read or is damaged.
+        """
+        return cls(load_facts(user_file), shipped_backports())
+
+    def forget(self) -> None:
+        """Drop the answers that were kept, so that the next is made afresh."""
+        self._answer.cache_clear()
+
+    def assess(self, software: Software) -> tuple[Finding, ...]:
+        """Return what follows: flaws first, the surest and worst at the top; the same object for the same software."""
+        return self._answer(
+            software.product,
+            software.product_line,
+            software.version,
+            software.config_version,
+            software.patch,
+            software.vendor_tag,
+            software.package,
+            software.os,
+        )
+
+    def _findings(
+        self,
+        name: str,
+        line: str | None,
+        version: str | None,
+        config_version: str | None,
+        patch: str | None,
+        vendor_tag: str | None,
+        package: str | None,
+        system: str | None,
+    ) -> tuple[Finding, ...]:
+        product = self.facts.product(name)
+        if product is None:
+            return ()
+        if line in product.facts.get("own_numbers", ()):
+            return (
+                undecided(product, f"{name} {line}", version, "its numbers are not those of the open-source releases"),
+            )
+        if version is None:
+            return tuple(lifecycle_findings(product, None, None, None))
+        key = version_key(product.key, _full_version(version, patch))
+        if key is None:
+            return (undecided(product, name, version, "this is no version we can compare"),)
+        debian = None if package is None else maybe_debian_version(version, package)
+        is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
+        subject = _Subject(product, _full_version(version, patch), key, is_plain, debian)
+        flaws = sorted(self._flaws(subject), key=_rank)
+        open_flaws = any(finding.verdict != VENDOR_FIXED for finding in flaws)
+        clear = next_clear_release(product, subject.version, key) if open_flaws else ()
+        return (*flaws, *clear, *lifecycle_findings(product, version, config_version, key))
+
+    def _flaws(self, subject: _Subject) -> Iterator[Finding]:
+        for flaw in subject.product.flaws:
+            covering = [each for each in flaw.ranges if each.covers(subject.key)]
+            if covering:
+                answer = None
+                if subject.debian is not None:
+                    answer = self._backports.maybe_answer(subject.product.key, subject.debian, flaw.id)
+                yield _finding(subject, flaw, covering, answer)
+
+
+def assess(software: Software) -> tuple[Finding, ...]:
+    """Return what follows from a piece of software by the shipped facts; empty when nothing is known."""
+    return _shipped().assess(software)
+
+
+@cache
+def _shipped() -> Assessor:
+    return Assessor(shipped_facts(), shipped_backports())
+
+
+def _full_version(version: str, patch: str | None) -> str:
+    """Return the version with the patch level that upstream's order knows: `8.11.6` and `p2` make `8.11.6p2`."""
+    level = _PATCH_LEVEL.match(patch or "")
+    return version if level is None else version + level[1].replace(" ", "")
+
+
+def _finding(subject: _Subject, flaw: Flaw, covering: list[Range], answer: Answer | None) -> Finding:
+    facts, cvss = flaw.facts, flaw.facts.get("cvss", {})
+    verdict = _verdict(subject, covering, answer)
+    notes = [facts.get("note"), f"Also known as {facts['alias']}." if "alias" in facts else None]
+    sources = tuple(facts["sources"])
+    if answer is not None:
+        notes.append(answer.fix.note)
+        sources = (*sources, answer.fix.source)
+    return Finding(
+        id=flaw.id,
+        severity="info" if verdict == VENDOR_FIXED else _severity(facts),
+        title=facts["summary"],
+        evidence=_evidence(subject, covering[0], answer),
+        verdict=verdict,
+        cvss_version=cvss.get("version"),
+        cvss_score=cvss.get("score"),
+        cvss_vector=cvss.get("vector"),
+        kev="kev" in facts,
+        kev_added=facts.get("kev"),
+        attack_path=facts.get("attack_path"),
+        smtp_unauthenticated=facts.get("smtp_unauthenticated"),
+        condition=facts.get("condition"),
+        fixed_in=_fixed_in(subject.product, flaw, covering[0]),
+        note=" ".join(filter(None, notes)) or None,
+        sources=sources,
+    )
+
+
+def _verdict(subject: _Subject, covering: list[Range], answer: Answer | None) -> str:
+    if answer is not None:
+        return VENDOR_FIXED if answer.carries else AFFECTED
+    editions = {each.edition for each in covering} - {None}
+    some_editions = bool(editions) and editions != _EDITIONS
+    # A greeting shows fix packs, and rarely the interim fix that would decide.
+    at_the_border = any(
+        _INTERIM_FIX.search(each.fixed or "")
+        and subject.key >= (version_key(subject.product.key, _INTERIM_FIX.sub("", each.fixed or "")) or ())
+        for each in covering
+    )
+    return AFFECTED if subject.is_plain and not some_editions and not at_the_border else POSSIBLE
+
+
+def _severity(facts: Any) -> str:
+    if "cvss" not in facts:
+        return str(facts.get("upstream_severity", "medium"))
+    score = facts["cvss"]["score"]
+    rating = next(name for bound, name in _RATINGS if score >= bound)
+    return "high" if rating == "critical" and facts["cvss"]["version"] == "2.0" else rating
+
+
+def _evidence(subject: _Subject, covering: Range, answer: Answer | None) -> str:
+    if covering.introduced is not None and covering.introduced == covering.last_affected:
+        versions = f"{covering.introduced} alone"
+    else:
+        since = "" if covering.introduced is None else f"from {covering.introduced} and "
+        versions = since + (f"before {covering.fixed}" if covering.fixed else f"up to {covering.last_affected}")
+    text = f"{subject.product.name} {subject.version}; affected are versions {versions}"
+    if answer is None:
+        return text
+    if answer.carries:
+        return f"{text}; package {subject.debian} carries the fix, the first was {answer.fix.fixed}"
+    return f"{text}; package {subject.debian} is older than {answer.fix.fixed}, the first with the fix"
+
+
+def _fixed_in(product: Product, flaw: Flaw, covering: Range) -> str | None:
+    if covering.fixed is not None:
+        return covering.fixed
+    later = (text for key, text, _ in product.releases if key > covering.high)
+    return next((text for text in later if not _is_in(product, flaw, text)), None)
+
+
+def _is_in(product: Product, flaw: Flaw, version: str) -> bool:
+    key = version_key(product.key, version)
+    return key is not None and any(each.covers(key) for each in flaw.ranges)
+
+
+def _rank(finding: Finding) -> tuple[int, bool, float, str]:
+    verdict = _ORDER[finding.verdict or POSSIBLE]
+    return verdict, not finding.kev, -(finding.cvss_score or 0.0), finding.id

@@ -1,0 +1,92 @@
+"""`smtpsweep identify`: records of greetings that were collected earlier, without any network."""
+
+import io
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from scanner.cli import logging
+from scanner.cli.entry import complain
+from scanner.cli.options import identity_options
+from scanner.errors import InputError
+from scanner.kept import FORMATS, BadLine, Kept, parse_text, read_kept
+from scanner.observation import Observer
+from scanner.record import encode
+from scanner.settings import Settings
+
+#: Problems that are shown one by one; the rest are counted.
+_SHOWN_PROBLEMS = 20
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILE|-]...")
+@click.option("--text", "texts", multiple=True, help="A greeting, as a line of a text file would hold it.")
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="text", show_default=True,
+              help="What the files are: a greeting a line, or the output of another scanner.")  # fmt: skip
+@click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
+@identity_options
+@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+def identify(
+    files: tuple[str, ...], texts: tuple[str, ...], kind: str, fingerprints: str | None, log_level: str, *, strict: bool
+) -> int:
+    r"""Write one JSON record for each greeting in FILE (or standard input), in their order, without any network.
+
+    In a text file, one greeting a line, with or without its code; \xNN, \r and \n stand for bytes, so that a greeting
+    of several lines fits. A line that cannot be read is reported and counted, and the others are read all the same.
+
+    Exit codes: 0 done, 2 usage or input error, or with --strict a line that cannot be read.
+    """
+    logging.configure(log_level)
+    if not files and not texts:
+        raise InputError("nothing to identify: name a file, - for standard input, or give --text")
+    observer = Observer(str(uuid.uuid4()), Settings(fingerprints=fingerprints))
+    counts: Counter[str] = Counter()
+    for number, kept in enumerate(_good(_greetings(files, texts, kind), counts, strict=strict)):
+        sys.stdout.buffer.write(encode(observer.kept(kept, number)))
+    sys.stdout.buffer.flush()
+    if counts["bad"]:
+        complain(f"{counts['bad']:,} could not be read, {counts['good']:,} greetings were")
+    return 0
+
+
+def _greetings(files: tuple[str, ...], texts: tuple[str, ...], kind: str) -> Iterator[Kept | BadLine]:
+    for text in texts:
+        yield parse_text(text.encode("utf-8", "surrogateescape"))
+    for file in files:
+        yield from _file_greetings(file, kind)
+
+
+def _file_greetings(file: str, kind: str) -> Iterator[Kept | BadLine]:
+    name = "standard input" if file == "-" else file
+    try:
+        with _opened(file) as stream:
+            yield from read_kept(kind, stream, name)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+
+
+def _opened(file: str) -> BinaryIO:
+    if file != "-":
+        return Path(file).open("rb")
+    if not isinstance(sys.stdin, io.TextIOWrapper):  # None when the process was started without one
+        raise InputError("standard input: is closed: redirect it, or name a file")
+    return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
+
+
+def _good(found: Iterator[Kept | BadLine], counts: Counter[str], *, strict: bool) -> Iterator[Kept]:
+    """Yield the greetings; report and count what is none."""
+    for each in found:
+        if isinstance(each, Kept):
+            counts["good"] += 1
+            yield each
+            continue
+        if strict:
+            raise InputError(f"{each.where}: {each.problem}")
+        counts["bad"] += 1
+        if counts["bad"] <= _SHOWN_PROBLEMS:
+            complain(f"{each.where}: {each.problem}")

@@ -1,0 +1,150 @@
+"""What a server gives away besides its product, and in which of its replies each thing was seen.
+
+`disclosure` says what a greeting discloses of the software. This module adds what helps an attacker further in: host
+names that only mean something inside (`.local`, `.corp` ...) and private addresses. After a dialogue it also says where
+each thing was seen, so that it is known what is left to close: a version that is gone from the greeting may still be in
+HELP, an internal name in the certificate.
+
+A server repeats the client's name and address in EHLO and in some greetings ("access from: ..."); those are ours and
+not looked at. Neither is the address that was visited, nor a version that looks like an address (`10.4.5.1`). What the
+behaviour was recognised by is no disclosure of the product where no reply names it.
+
+Left out: names without a dot (half of them are `localhost`), and what only a search in DNS could tell.
+Sources: RFC 1918 and 4193 (private addresses); RFC 6762, appendix G, RFC 8375 and ICANN's `.internal` (names).
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from scanner.identify.behaviour import first_reply
+from scanner.identify.disclosure import disclosure
+from scanner.model import DISCLOSED, PLACES, Dialogue, Greeting, Software
+
+_SUFFIXES: Final = (
+    *(".local", ".lan", ".internal", ".intranet", ".intra", ".corp", ".home", ".home.arpa", ".private", ".priv"),
+)
+_PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]{2,254}")
+_ADDRESS = re.compile(
+    r"(?<![0-9A-Za-z.-])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[Ff][CcDd][0-9A-Fa-f]{2}:[0-9A-Fa-f:]{2,34})(?![0-9A-Za-z]|\.[0-9])"
+)
+#: Where a greeting begins to speak of the client.
+_CLIENT = re.compile(r"(?:access|connection) from", re.IGNORECASE)
+_SOFTWARE_FIELDS: Final = ("product", "version", "config_version", "patch", "build", "package", "os")
+_VERSIONS: Final = ("version", "config_version", "build", "os_version")
+#: Characters of one place that are looked at; the longest honest HELP has a tenth of it.
+_MAX_TEXT: Final = 16_384
+
+
+def greeting_disclosure(greeting: Greeting, software: Software | None, ip: str | None) -> tuple[str, ...]:
+    """Return what a greeting discloses: words of `DISCLOSED`, in that order, without "hostname".
+
+    `ip` is the address that was visited, None when it is not known.
+    """
+    told = disclosure(greeting, software)
+    name, text = greeting.hostname, greeting.text
+    # For every host of a sweep: a loop, or a regular expression, would cost more than all the rest.
+    is_internal = name is not None and name.lower().endswith(_SUFFIXES)
+    may_be_private = "10." in text or "192.168." in text or "172." in text or "[f" in text or "IPv6:f" in text
+    if not (is_internal or may_be_private):
+        return told
+    words = {*told, "internal_name"} if is_internal else {*told}
+    if may_be_private and _shows_private_address(_own_part(text), _not_addresses(ip, (software,))):
+        words.add("private_address")
+    return tuple(word for word in DISCLOSED if word in words)
+
+
+def disclosed_in(
+    greeting: Greeting, by_greeting: Software | None, by_behaviour: Software | None, dialogue: Dialogue, ip: str
+) -> dict[str, tuple[str, ...]]:
+    """Return for each word of `DISCLOSED` in which of `PLACES` it was seen; an empty tuple when nowhere."""
+    texts, names = _texts(greeting, dialogue), _host_names(greeting, dialogue)
+    others = _not_addresses(ip, (by_greeting, by_behaviour))
+    seen: dict[str, set[str]] = {word: set() for word in DISCLOSED}
+    for word in disclosure(greeting, by_greeting):
+        seen[word].add("greeting")
+    for software in filter(None, (by_greeting, by_behaviour)):
+        for field in _SOFTWARE_FIELDS:
+            value = getattr(software, field)
+            if value is not None:
+                seen[field].update(place for place in ("ehlo", "help") if _mentions(texts[place], value))
+    for place, text in texts.items():
+        if names[place]:
+            seen["hostname"].add(place)
+        if any(name.rstrip(".").lower().endswith(_SUFFIXES) for name in _NAME.findall(text)):
+            seen["internal_name"].add(place)
+        if _shows_private_address(text, others):
+            seen["private_address"].add(place)
+    return {word: tuple(place for place in PLACES if place in places) for word, places in seen.items()}
+
+
+def seen_anywhere(seen: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return the words that were seen in any place, without "hostname": RFC 5321 (4.2) wants one in the greeting."""
+    return tuple(word for word in DISCLOSED if seen[word] and word != "hostname")
+
+
+def _texts(greeting: Greeting, dialogue: Dialogue) -> dict[str, str]:
+    """Return what each place says about the server itself, the client's name and address left out."""
+    ehlo, answer = first_reply(dialogue, "EHLO"), first_reply(dialogue, "HELP")
+    first = ehlo.lines[0] if ehlo is not None and ehlo.lines else ""
+    # "mail Hello client [192.0.2.1], pleased to meet you": the first word, and what follows the client's address
+    own = (first.partition(" ")[0], first.rpartition("]")[2] if "]" in first else "")
+    parts = {
+        "greeting": (_own_part(greeting.text),),
+        "ehlo": (*own, *dialogue.extensions, *dialogue.tls_extensions),
+        "help": answer.lines if answer is not None else (),
+        "certificate": _certificate_texts(dialogue),
+    }
+    return {place: "\n".join(part)[:_MAX_TEXT] for place, part in parts.items()}
+
+
+def _certificate_texts(dialogue: Dialogue) -> tuple[str, ...]:
+    certificates = dialogue.tls.certificates if dialogue.tls is not None else ()
+    return tuple(
+        text
+        for certificate in certificates
+        for text in (certificate.subject or "", certificate.issuer or "", *certificate.names)
+    )
+
+
+def _host_names(greeting: Greeting, dialogue: Dialogue) -> dict[str, bool]:
+    """Say where the server names a host: its own word in greeting and EHLO, the same in HELP, a certificate's names."""
+    ehlo, answer = first_reply(dialogue, "EHLO"), first_reply(dialogue, "HELP")
+    first = ehlo.lines[0].partition(" ")[0] if ehlo is not None and ehlo.code == 250 and ehlo.lines else ""
+    own = {name.lower() for name in (greeting.hostname or "", first) if name}
+    told = "\n".join(answer.lines)[:_MAX_TEXT].lower() if answer is not None else ""
+    certificates = dialogue.tls.certificates if dialogue.tls is not None else ()
+    return {
+        "greeting": greeting.hostname is not None,
+        "ehlo": bool(first),
+        "help": any(name in told for name in own),
+        "certificate": any(certificate.names for certificate in certificates[:1]),
+    }
+
+
+def _mentions(text: str, value: str) -> bool:
+    """Whether a text has a value as a word of its own."""
+    return re.search(rf"(?<![0-9A-Za-z.]){re.escape(value)}(?![0-9A-Za-z])", text, re.IGNORECASE) is not None
+
+
+def _own_part(text: str) -> str:
+    """Return a greeting up to where it begins to speak of the client."""
+    client = _CLIENT.search(text)
+    return text if client is None else text[: client.start()]
+
+
+def _not_addresses(ip: str | None, softwares: tuple[Software | None, ...]) -> frozenset[str]:
+    """Return texts that look like a private address and give none away: the address visited, and versions."""
+    versions = {getattr(software, field) for software in softwares if software is not None for field in _VERSIONS}
+    return frozenset({ip, *versions} - {None})
+
+
+def _shows_private_address(text: str, others: frozenset[str]) -> bool:
+    for found in _ADDRESS.findall(text):
+        with suppress(ValueError):
+            if found not in others and any(ip_address(found) in network for network in _PRIVATE):
+                return True
+    return False

@@ -1,0 +1,22 @@
+"""What every format of kept greetings is read into."""
+
+from typing import NamedTuple
+
+
+class Kept(NamedTuple):
+    """One greeting, with what its source tells about it.
+
+    `raw` are the bytes as the server sent them, as far as the source kept them. `observed_at` is Unix seconds.
+    """
+
+    raw: bytes
+    ip: str | None = None
+    port: int | None = None
+    observed_at: float | None = None
+
+
+class BadLine(NamedTuple):
+    """A place in a file that cannot be read, and why: the next one is read all the same."""
+
+    where: str
+    problem: str

@@ -1,0 +1,184 @@
+"""Claims about `smtpsweep vulns`, run as a user runs it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+
+from scanner.assess import shipped_facts
+from scanner.cli import vulns as command
+from scanner.cli.entry import run
+from scanner.record import decode, encode
+from tests.records import full_record
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+def on(monkeypatch: pytest.MonkeyPatch, day: str) -> None:
+    class Clock:
+        @staticmethod
+        def now(_: object) -> datetime:
+            return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+    monkeypatch.setattr(command, "datetime", Clock)
+
+
+@pytest.fixture
+def young(monkeypatch: pytest.MonkeyPatch) -> None:
+    on(monkeypatch, "2026-11-23")
+
+
+@pytest.mark.usefixtures("young")
+def test_a_table_shows_each_flaw_with_its_condition(capsys: Output) -> None:
+    assert run(["vulns", "sendmail", "8.14.7/8.13.8"]) == 0
+
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "Sendmail 8.14.7/8.13.8: 4 possible (data of 2026-11-22)" in out
+    assert [cve for cve in ("CVE-2014-3956", "CVE-2021-3618", "CVE-2023-51765") if cve not in out] == []
+    text = " ".join(out.replace("│", " ").split())
+    assert "Only when: certificate shared" in text
+    assert "By: smtp, no login." in text
+    assert "NEXT-RELEASE: 8.18.1 is the first release after 8.14.7" in out
+    assert "CONFIG-SKEW: The program is 8.14.7" in out
+
+
+@pytest.mark.usefixtures("young")
+def test_a_package_changes_the_verdict_and_says_why(capsys: Output) -> None:
+    assert run(["vulns", "Sendmail", "8.17.1.9", "--package", "Debian-2+deb12u2"]) == 0
+
+    out = capsys.readouterr().out
+    assert "Sendmail 8.17.1.9 (Debian-2+deb12u2): 1 vendor_fixed" in out
+    assert "package 8.17.1.9-2+deb12u2 carries the fix, the first was 8.17.1.9-2+deb12u1." in out
+
+
+@pytest.mark.usefixtures("young")
+def test_json_has_what_a_record_has_and_what_is_the_same_for_all_hosts(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["vulns", "exim", "4.92.1", "--json"]) == 0
+
+    line = capsysbinary.readouterr().out
+    document = orjson.loads(line)
+    assert line.count(b"\n") == 1
+    assert (document["product"], document["version"], document["data"]) == (
+        "Exim",
+        "4.92.1",
+        {"compiled": "2026-11-22", "age_days": 1},
+    )
+    assert (document["findings"][0]["id"], document["findings"][0]["kev_added"]) == ("CVE-2019-16928", "2022-03-03")
+    written = orjson.loads(encode(full_record())) | {"findings": document["findings"]}
+    recorded = orjson.loads(encode(decode(orjson.dumps(written))))["findings"]
+    for full, short in zip(document["findings"], recorded, strict=True):
+        assert short == {name: full[name] for name in short}
+        assert set(full) - set(short) == {"cvss_version", "cvss_vector", "kev_added", "note", "sources"}
+
+
+@pytest.mark.usefixtures("young")
+def test_what_is_exploited_is_said(capsys: Output) -> None:
+    run(["vulns", "exim", "4.92.1"])
+
+    assert "Exploited (KEV since 2022-03-03)." in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+@pytest.mark.usefixtures("young")
+def test_a_release_without_a_known_flaw(capsys: Output) -> None:
+    assert run(["vulns", "exim", "4.100.1"]) == 0
+
+    assert capsys.readouterr().out == "Exim 4.100.1: no known flaw (data of 2026-11-22)\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["sendmale", "8.14.7"], "unknown product 'sendmale': known are courier, domino"),
+        (["sendmail", "new"], "'new' is no version of Sendmail"),
+        (["sendmail", "\x1b[2J"], "'\\x1b[2J' is no version of Sendmail"),
+        (["mailenable", "1.2.3"], "'1.2.3' is no version of MailEnable"),
+        (["sendmail"], "name a product and a version, such as: sendmail 8.14.7"),
+        ([], "name a product and a version, or files with --update"),
+        (["exim", "4.96", "--data", "/"], "/: cannot be read: Is a directory"),
+        (["--update", "/nowhere"], "/nowhere: cannot be read: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_line_and_exit_code_2(
+    arguments: list[str], complaint: str, capsys: Output
+) -> None:
+    assert run(["vulns", *arguments]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"smtpsweep: {complaint}")
+    assert err.count("\n") == 1
+
+
+def test_old_data_are_shown_with_a_warning_and_their_date(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    on(monkeypatch, "2027-06-01")
+    assert run(["vulns", "exim", "4.100.1"]) == 0
+
+    err = capsys.readouterr().err
+    assert err.startswith("smtpsweep: the vulnerability data are of 2026-11-22, 191 days old: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("young")
+def test_an_update_goes_to_the_users_folder_and_is_used(tmp_path: Path, capsys: Output) -> None:
+    listed = [{"cveID": "CVE-2023-51765", "dateAdded": "2026-12-30"}]
+    source = tmp_path / "kev.json"
+    source.write_bytes(orjson.dumps({"catalogVersion": "1", "dateReleased": "2026-12-31", "vulnerabilities": listed}))
+
+    assert run(["vulns", "--update", str(source)]) == 0
+
+    user_file = tmp_path / "data" / "smtpsweep" / "vulnerabilities.json"
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "",
+        (
+            f"smtpsweep: 1 files, 1 records: 0 new, 1 changed, 0 without usable versions, 0 files of other kinds; "
+            f"written to {user_file}\n"
+        ),
+    )
+    run(["vulns", "sendmail", "8.14.7", "--json"])
+    assert orjson.loads(capsys.readouterr().out)["findings"][0]["kev_added"] == "2026-12-30"
+    assert len(orjson.loads(user_file.read_bytes())["vulnerabilities"]) == 1
+    assert shipped_facts().compiled == "2026-11-22"
+
+
+@pytest.mark.usefixtures("young")
+def test_an_update_and_a_question_in_one_with_a_file_of_ones_own(tmp_path: Path, capsys: Output) -> None:
+    source, user_file = tmp_path / "kev.json", tmp_path / "mine.json"
+    listed = [{"cveID": "CVE-2023-51766", "dateAdded": "2026-12-30"}]
+    source.write_bytes(orjson.dumps({"catalogVersion": "1", "dateReleased": "2026-12-31", "vulnerabilities": listed}))
+
+    arguments = ["exim", "4.97", "--json", "--update", str(source), "--data", str(user_file)]
+    assert run(["vulns", *arguments]) == 0
+
+    assert orjson.loads(capsys.readouterr().out)["findings"][0]["id"] == "CVE-2023-51766"
+    assert user_file.exists()
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_text_of_the_data_is_no_markup(monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path) -> None:
+    on(monkeypatch, "2026-11-23")
+    row = {
+        "id": "X-1234",
+        "product": "exim",
+        "summary": "[bold]not[/bold] :smile: [link=x]",
+        "sources": ["here"],
+        "ranges": [{"fixed": "4.200"}],
+        "published": "2026-12-01",
+        "as_of": "2026-12-01",
+    }
+    path = tmp_path / "mine.json"
+    path.write_bytes(
+        orjson.dumps({"format": "smtpsweep.vulnerabilities/1", "compiled": "2026-12-01", "vulnerabilities": [row]})
+    )
+
+    assert run(["vulns", "exim", "4.100.1", "--data", str(path)]) == 0
+
+    assert "[bold]not[/bold] :smile: [link=x]" in capsys.readouterr().out
