@@ -1,12 +1,12 @@
 """smtpsweep: which mail servers answer in your networks, what they are, and which version they give away.
 
-The public API. Two functions do the work and are in `scanner.api`; what they take and give is here:
+The public API. `sweep` and `check` do the work:
 
     import asyncio
-    from scanner import Settings, api
+    from scanner import Settings, sweep
 
     async def main() -> None:
-        async for record in api.sweep("192.0.2.0/24", exclude="192.0.2.128/25", settings=Settings(rate=100)):
+        async for record in sweep("192.0.2.0/24", exclude="192.0.2.128/25", settings=Settings(rate=100)):
             if record.software is not None:
                 print(record.ip, record.software.product, record.software.version)
 
@@ -21,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from scanner.api import check, sweep
     from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
     from scanner.model import Finding, Greeting, Record, Software, Status, Target
     from scanner.record import decode, encode
@@ -45,15 +46,18 @@ __all__ = [
     "Status",
     "Summary",
     "Target",
+    "check",
     "decode",
     "encode",
     "json_schema",
+    "sweep",
 ]
 
 #: Where the names are, in groups as above.
 _HOMES = {
     **dict.fromkeys(("InputError", "LocalError", "SinkError", "SmtpsweepError"), "errors"),
     **dict.fromkeys(("Finding", "Greeting", "Record", "Software", "Status", "Target"), "model"),
+    **dict.fromkeys(("check", "sweep"), "api"),
     **dict.fromkeys(("decode", "encode"), "record"),
     "json_schema": "record_schema",
     "Settings": "settings",

@@ -1,6 +1,6 @@
 """The sweep and the check for programs: records as they come, from the same pipeline that the command line uses.
 
-`sweep` is an asynchronous generator over `scanner.sweep.Sweep` with one sink, which hands each batch of lines to the
+`sweep` is an asynchronous generator over `scanner.pipeline.Sweep` with one sink, which hands each batch of lines to the
 consumer. The sink has a batch only when the consumer is done with the last of its records, that is, when it asked for
 the next. So a slow consumer slows the sweep, memory is bounded by what `Delivery` lets be pending, and a state file
 counts as done what the consumer has really had.
@@ -20,7 +20,7 @@ from scanner.record import decode
 from scanner.settings import Settings
 from scanner.sinks import Position
 from scanner.summary import Summary
-from scanner.sweep import Sweep
+from scanner.pipeline import Sweep
 from scanner.targets import Source, Spec, parse_spec
 
 __all__ = ["check", "sweep"]

@@ -94,7 +94,7 @@ async def test_settings_that_make_no_sense_are_refused() -> None:
 
 
 async def test_a_slow_consumer_slows_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scanner.sweep.MAX_PENDING", 10)
+    monkeypatch.setattr("scanner.pipeline.MAX_PENDING", 10)
     with serving(greets(SENDMAIL)) as server:
         records = api.sweep("127.8.0.0/23", settings=settings(server.port, rate=400))
         first = await anext(records)

@@ -15,7 +15,7 @@ from scanner.engine import PoolStatistics
 from scanner.model import Status
 from scanner.settings import Settings
 from scanner.summary import Summary
-from scanner.sweep import Sweep, SweepStatistics
+from scanner.pipeline import Sweep, SweepStatistics
 
 
 def pool(**counts: int) -> PoolStatistics:

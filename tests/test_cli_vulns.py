@@ -60,7 +60,9 @@ def test_a_package_changes_the_verdict_and_says_why(capsys: Output) -> None:
 
 
 @pytest.mark.usefixtures("young")
-def test_json_has_what_a_record_has_and_what_is_the_same_for_all_hosts(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_json_has_what_a_record_has_and_what_is_the_same_for_all_hosts(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
     assert run(["vulns", "exim", "4.92.1", "--json"]) == 0
 
     line = capsysbinary.readouterr().out

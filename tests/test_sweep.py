@@ -18,7 +18,7 @@ from scanner.record import json_schema
 from scanner.settings import Settings
 from scanner.sinks import FileSink, Position, SinkOptions
 from scanner.summary import Summary
-from scanner.sweep import Sweep
+from scanner.pipeline import Sweep
 from scanner.targets import COMMAND_LINE, Source, parse_spec
 from tests.servers import Peer, Script, greets, serving
 
@@ -205,7 +205,7 @@ async def test_a_sink_that_fails_ends_the_sweep_and_what_it_did_not_take_is_not_
 
 
 async def test_a_sink_that_lags_holds_the_sweep_back_instead_of_filling_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scanner.sweep.MAX_PENDING", 10)
+    monkeypatch.setattr("scanner.pipeline.MAX_PENDING", 10)
     gate = asyncio.Event()
     sink = MemorySink(gate=gate)
     with serving(greets(SENDMAIL)) as server:

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from scanner import sweep as sweep_module
+from scanner import pipeline as sweep_module
 from scanner.dns_names import NameStage
 from scanner.errors import SinkError
 from scanner.model import Record
@@ -21,7 +21,7 @@ from scanner.record import EventIds, json_schema
 from scanner.settings import Settings
 from scanner.sinks import FileSink
 from scanner.summary import Summary
-from scanner.sweep import Sweep
+from scanner.pipeline import Sweep
 from scanner.targets import COMMAND_LINE, Source, parse_spec
 from tests.servers import Peer, greets, serving
 

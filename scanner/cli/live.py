@@ -11,7 +11,7 @@ from rich.text import Text
 
 from scanner.cli.progress import Pace, time_left
 from scanner.model import Status
-from scanner.sweep import Sweep, SweepStatistics
+from scanner.pipeline import Sweep, SweepStatistics
 
 _REDRAW_S = 0.25
 _STATUS_STYLE = {Status.READY: "green", Status.BUSY: "yellow", Status.TEMPORARY: "yellow", Status.REJECTED: "yellow"}

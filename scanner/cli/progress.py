@@ -18,7 +18,7 @@ from scanner.model import Status
 from scanner.overview import remarks
 from scanner.plan import seconds_text
 from scanner.summary import Summary
-from scanner.sweep import Sweep, SweepStatistics
+from scanner.pipeline import Sweep, SweepStatistics
 
 _LINE_S = 10.0
 #: Seconds over which the pace is measured.

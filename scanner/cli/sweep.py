@@ -22,7 +22,7 @@ from scanner.plan import Plan, make_plan, seconds_text
 from scanner.settings import Settings
 from scanner.sinks import SinkOptions, make_sink
 from scanner.summary import Summary
-from scanner.sweep import Sweep, random_seed
+from scanner.pipeline import Sweep, random_seed
 from scanner.targets import Spec, parse_spec
 
 
