@@ -15,12 +15,12 @@ from pathlib import Path
 
 from scanner.checking import check_host
 from scanner.model import Record
+from scanner.pipeline import Sweep
 from scanner.plan import make_plan
 from scanner.record import decode
 from scanner.settings import Settings
 from scanner.sinks import Position
 from scanner.summary import Summary
-from scanner.pipeline import Sweep
 from scanner.targets import Source, Spec, parse_spec
 
 __all__ = ["check", "sweep"]

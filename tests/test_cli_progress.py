@@ -13,9 +13,9 @@ from scanner.cli import live, progress
 from scanner.cli.progress import Pace, print_summary, shown, time_left
 from scanner.engine import PoolStatistics
 from scanner.model import Status
+from scanner.pipeline import Sweep, SweepStatistics
 from scanner.settings import Settings
 from scanner.summary import Summary
-from scanner.pipeline import Sweep, SweepStatistics
 
 
 def pool(**counts: int) -> PoolStatistics:

@@ -13,12 +13,12 @@ from jsonschema import Draft202012Validator
 
 from scanner.errors import InputError, SinkError, StateError
 from scanner.model import Status
+from scanner.pipeline import Sweep
 from scanner.plan import Plan, make_plan
 from scanner.record import json_schema
 from scanner.settings import Settings
 from scanner.sinks import FileSink, Position, SinkOptions
 from scanner.summary import Summary
-from scanner.pipeline import Sweep
 from scanner.targets import COMMAND_LINE, Source, parse_spec
 from tests.servers import Peer, Script, greets, serving
 

@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
+from scanner.pipeline import Sweep
 from scanner.plan import Plan, make_plan
 from scanner.settings import RefusalAction, Settings
 from scanner.sinks import FileSink
 from scanner.summary import Summary
-from scanner.pipeline import Sweep
 from scanner.targets import COMMAND_LINE, Source, parse_spec
 from tests.servers import Peer, greets, serving
 

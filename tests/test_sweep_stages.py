@@ -16,12 +16,12 @@ from scanner import pipeline as sweep_module
 from scanner.dns_names import NameStage
 from scanner.errors import SinkError
 from scanner.model import Record
+from scanner.pipeline import Sweep
 from scanner.plan import Plan, make_plan
 from scanner.record import EventIds, json_schema
 from scanner.settings import Settings
 from scanner.sinks import FileSink
 from scanner.summary import Summary
-from scanner.pipeline import Sweep
 from scanner.targets import COMMAND_LINE, Source, parse_spec
 from tests.servers import Peer, greets, serving
 

@@ -64,7 +64,7 @@ class _Commands(click.Group):
 def smtpsweep() -> None:
     """Find out which mail servers answer in your networks, what they are and which version they give away.
 
-    For networks you are responsible for. Nothing is sent but QUIT.
+    For networks you are responsible for. Nothing is sent but QUIT, unless --probe asks for a dialogue.
     """
 
 

@@ -16,9 +16,9 @@ import click
 
 from scanner.model import Status
 from scanner.overview import remarks
+from scanner.pipeline import Sweep, SweepStatistics
 from scanner.plan import seconds_text
 from scanner.summary import Summary
-from scanner.pipeline import Sweep, SweepStatistics
 
 _LINE_S = 10.0
 #: Seconds over which the pace is measured.

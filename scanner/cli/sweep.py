@@ -18,11 +18,11 @@ from scanner.cli import logging, options, progress
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.errors import InputError, LocalError
+from scanner.pipeline import Sweep, random_seed
 from scanner.plan import Plan, make_plan, seconds_text
 from scanner.settings import Settings
 from scanner.sinks import SinkOptions, make_sink
 from scanner.summary import Summary
-from scanner.pipeline import Sweep, random_seed
 from scanner.targets import Spec, parse_spec
 
 
