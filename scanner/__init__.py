@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from scanner.api import check, sweep
     from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
     from scanner.model import Finding, Greeting, Record, Software, Status, Target
-    from scanner.record import decode, encode
-    from scanner.record_schema import json_schema
+    from scanner.record import decode, encode, json_schema
     from scanner.settings import Settings
     from scanner.sinks import Sink
     from scanner.summary import Summary
@@ -58,8 +57,7 @@ _HOMES = {
     **dict.fromkeys(("InputError", "LocalError", "SinkError", "SmtpsweepError"), "errors"),
     **dict.fromkeys(("Finding", "Greeting", "Record", "Software", "Status", "Target"), "model"),
     **dict.fromkeys(("check", "sweep"), "api"),
-    **dict.fromkeys(("decode", "encode"), "record"),
-    "json_schema": "record_schema",
+    **dict.fromkeys(("decode", "encode", "json_schema"), "record"),
     "Settings": "settings",
     "Sink": "sinks",
     "Summary": "summary",

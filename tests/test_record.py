@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scanner import record as record_module
 from scanner.errors import InputError
 from scanner.model import Finding, Refusal, RefusalKind, Status
 from scanner.record import EventIds, decode, encode, encode_findings, event_id
+from scanner.record import encoding as record_module
 from scanner.smtp import parse_greeting
 from tests.records import SENDMAIL, VALIDATOR, full_record, greeting_of, record_of
 

@@ -1,4 +1,4 @@
-"""Claims about `scanner.record_schema` and what the documentation says of a record."""
+"""Claims about `scanner.record.schema` and what the documentation says of a record."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from scanner.model import RefusalKind, Status
 from scanner.record import SCHEMA, decode, encode, event_id, json_schema
-from scanner.record_schema import schema_text
+from scanner.record.schema import schema_text
 from scanner.smtp import Flag, parse_greeting
 from tests.records import VALIDATOR, full_record
 

@@ -2,7 +2,7 @@
 
 import click
 
-from scanner.record_schema import schema_text
+from scanner.record.schema import schema_text
 
 
 @click.command()

@@ -29,10 +29,8 @@ import orjson
 
 from scanner.errors import InputError
 from scanner.model import Finding, Greeting, Record, Refusal, RefusalKind, Software, Status
-from scanner.record_dialogue import dialogue_fields, read_dialogue, read_names
-from scanner.record_schema import SCHEMA, json_schema
-
-__all__ = ["SCHEMA", "EventIds", "decode", "encode", "encode_findings", "event_id", "json_schema"]
+from scanner.record.dialogue import dialogue_fields, read_dialogue, read_names
+from scanner.record.schema import SCHEMA
 
 #: ".000Z" to ".999Z": looking a text up costs less than formatting it.
 _MILLISECONDS = tuple(f".{n:03d}Z" for n in range(1000))

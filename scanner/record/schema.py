@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from scanner.dialogue_schema import dialogue_schema, disclosed_in_schema, names_schema
 from scanner.model import RefusalKind, Status
-from scanner.schema_terms import ESCAPED, WORD, Schema, maybe, object_of, text, words
+from scanner.record.dialogue_schema import dialogue_schema, disclosed_in_schema, names_schema
+from scanner.record.schema_terms import ESCAPED, WORD, Schema, maybe, object_of, text, words
 
 SCHEMA = "smtpsweep.record/1"
 

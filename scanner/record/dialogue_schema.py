@@ -1,7 +1,7 @@
 """The part of the record's JSON Schema that only some sweeps fill: dialogue, what it discloses where, and names."""
 
 from scanner.model import DISCLOSED, PLACES
-from scanner.schema_terms import ESCAPED, Schema, escaped_list, maybe, object_of, text
+from scanner.record.schema_terms import ESCAPED, Schema, escaped_list, maybe, object_of, text
 
 
 def dialogue_schema() -> Schema:
