@@ -5,13 +5,16 @@ installed. Each names a factory `(url: str, options: SinkOptions) -> Sink`. The 
 """
 
 import re
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from scanner.errors import InputError
 from scanner.sinks.descriptor import printable
 from scanner.sinks.file import FileSink
 from scanner.sinks.sink import Sink, SinkOptions
 from scanner.sinks.stdout import StdoutSink
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 GROUP = "smtpsweep.sinks"
 #: RFC 3986, 3.1. What has no "://" is a path, whatever else is in it.
@@ -32,6 +35,13 @@ def make_sink(spec: str, options: SinkOptions) -> Sink:
     return _make_by_scheme(url[1].lower(), spec, options)
 
 
+def entry_points(group: str) -> "EntryPoints":
+    """Return what is installed; loaded when a URL asks for it, since most outputs are paths."""
+    from importlib.metadata import entry_points as installed  # noqa: PLC0415  15 ms that a plain sweep need not pay
+
+    return installed(group=group)
+
+
 def _make_by_scheme(scheme: str, url: str, options: SinkOptions) -> Sink:
     known = entry_points(group=GROUP)
     provided = [point for point in known if point.name == scheme]
@@ -49,5 +59,5 @@ def _make_by_scheme(scheme: str, url: str, options: SinkOptions) -> Sink:
     return sink
 
 
-def _provider(point: EntryPoint) -> str:
+def _provider(point: "EntryPoint") -> str:
     return point.dist.name if point.dist is not None else point.value
