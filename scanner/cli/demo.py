@@ -15,9 +15,16 @@ from scanner.settings import Settings
 
 #: 1,024 hosts, every kind of server and every odd behaviour of the lab.
 _NETWORK = "127.20.0.0/22"
-#: Quick and repeatable: nobody waits half a minute for the hosts that never speak.
+#: Quick and repeatable: nobody waits half a minute for the hosts that never speak, nor for networks that refuse us.
 _SETTINGS = Settings(
-    rate=400, subnet_rate=0, seed=1, greeting_timeout_s=8, idle_timeout_s=8, total_timeout_s=10, grace_s=1
+    rate=400,
+    subnet_rate=0,
+    refusal_limit=0,
+    seed=1,
+    greeting_timeout_s=8,
+    idle_timeout_s=8,
+    total_timeout_s=10,
+    grace_s=1,
 )
 
 
