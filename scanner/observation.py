@@ -52,6 +52,8 @@ class Observer:
         self._refusal = Refusals.shipped().classify
         if settings.probe is not Probe.GREETING or set(settings.ports) & set(settings.tls_ports):
             shipped_behaviours()
+        if settings.will_speak:
+            shipped_behaviours()
         assessor = Assessor.installed()
         self._assess = assessor.assess
         self.data_warning = assessor.facts.maybe_warning

@@ -82,6 +82,11 @@ class Settings:
         """Whether a dialogue follows a greeting with 220."""
         return self.probe is not Probe.GREETING
 
+    @property
+    def will_speak(self) -> bool:
+        """Whether any dialogue can come: one was asked for, or a port is visited where TLS comes first."""
+        return self.speaks or (not self.passive and not set(self.ports).isdisjoint(self.tls_ports))
+
     def validated(self) -> Self:
         """Return self when every value makes sense.
 

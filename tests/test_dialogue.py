@@ -366,3 +366,29 @@ def test_the_name_in_ehlo_is_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr("scanner.engine.dialogue.socket.gethostname", lambda machine=machine: machine)
         assert own_name(Connected(address)) == expected  # type: ignore[arg-type]  # a socket, as far as is asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"probe": Probe.GREETING}, False),
+        ({"probe": Probe.DIALOGUE}, True),
+        ({"probe": Probe.GREETING, "ports": (25, 465)}, True),
+        ({"probe": Probe.GREETING, "ports": (25, 465), "passive": True}, False),
+    ],
+)
+async def test_what_a_dialogue_needs_is_loaded_before_the_first_connection_or_not_at_all(
+    changes: dict[str, object], expected: bool
+) -> None:
+    attempts: list[Attempt] = []
+    options = replace(DIALOGUE, **changes)  # type: ignore[arg-type]  # a table of several types
+    pool = Pool(
+        options,
+        ListSource([]),
+        Gate(ALWAYS_EXCLUDED, rate=0, subnet_rate=0),
+        attempts.extend,
+        budget=DescriptorBudget(50, 50, None),
+    )
+    await pool.run()
+    assert options.will_speak is expected
+    assert (pool._dialogues is not None) is expected

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scanner.engine.descriptors import DescriptorBudget
-from scanner.engine.inflight import BATCH, Conversation, InFlight, Phase, Trace
+from scanner.engine.inflight import BATCH, InFlight, Phase, Trace
 from scanner.engine.pacing import Gate
 from scanner.engine.readiness import Readiness, best_readiness
 from scanner.engine.transport import LOCAL_ERRORS, NO_ROUTE_ERRORS, connect_status, error_name
@@ -164,6 +164,8 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._done = self._loop.create_future()
         self._last_socket_at = self._clock()
+        if self._settings.will_speak:
+            self._speaking()  # loaded now: during the sweep descriptors may be short
         self._loop.add_reader(self._readiness.fileno(), self._on_ready)
         try:
             self._on_tick()
@@ -220,7 +222,7 @@ class Pool:
             for attempt in self._in_flight.take_ended():
                 self._on_ended(attempt)
             for conversation in self._in_flight.take_handed():
-                self._converse(conversation)
+                self._speaking().begin(conversation)
             if self._dialogues is not None:
                 self._results += self._dialogues.take_ended()
             if self._results:
@@ -234,13 +236,13 @@ class Pool:
         if not waiting and (self._exhausted or self._stopping):
             self._done.set_result(None)
 
-    def _converse(self, conversation: Conversation) -> None:
-        """Let a dialogue follow. Its code is loaded now: most sweeps only listen."""
+    def _speaking(self) -> "Dialogues":
+        """Return the dialogues of this pool; their code is loaded at the first call, since most sweeps only listen."""
         if self._dialogues is None:
             from scanner.engine.speaking import Dialogues  # noqa: PLC0415  TLS and certificates cost 60 ms to load
 
             self._dialogues = Dialogues(self._settings, self.wake, self._trace)
-        self._dialogues.begin(conversation)
+        return self._dialogues
 
     def _admit(self, now: float) -> None:
         if self._stopping or now < self._resume_at or (self._dialogues is not None and self._dialogues.full):

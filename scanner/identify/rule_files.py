@@ -20,10 +20,10 @@ software, and plain greetings as examples. All is checked here; that examples co
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -66,6 +66,8 @@ _COMMON_KEYS: Final[_Keys] = {
 _RULE_KEYS: Final[_Keys] = {"grammar": (str, True), "confidence": (float, False), "software": (dict, False)}
 _REFUSAL_KEYS: Final[_Keys] = {"kind": (str, False), "refused_us": (bool, False)}
 
+_Made = TypeVar("_Made", Rule, RefusalRule)
+
 
 def compiled_rules() -> bytes:
     """Return what `rules.json` must hold: every rule of the rule files, checked, one on a line.
@@ -93,15 +95,7 @@ def load_rules(text: str, source: str) -> tuple[Rule, ...]:
     Raises:
         RuleError: for the first thing that is wrong, naming the file and the rule.
     """
-    made = []
-    for name, table, fragments in _tables(text, source, "rule"):
-        for problem in _problems(table, _RULE_KEYS):
-            raise RuleError(f"{source}: rule {name}: {problem}")
-        try:
-            made.append(_rule(table, source, fragments))
-        except ValueError as error:
-            raise RuleError(f"{source}: rule {name}: {error}") from error
-    return tuple(made)
+    return _load(text, source, "rule", _RULE_KEYS, _rule)
 
 
 def load_refusals(text: str, source: str) -> tuple[RefusalRule, ...]:
@@ -110,12 +104,19 @@ def load_refusals(text: str, source: str) -> tuple[RefusalRule, ...]:
     Raises:
         RuleError: for the first thing that is wrong, naming the file and the rule.
     """
+    return _load(text, source, "refusal", _REFUSAL_KEYS, _refusal)
+
+
+def _load(
+    text: str, source: str, kind: str, keys: _Keys, make: Callable[[dict[str, Any], str, dict[str, str]], _Made]
+) -> tuple[_Made, ...]:
+    """Check and make each rule of one kind in a file."""
     made = []
-    for name, table, fragments in _tables(text, source, "refusal"):
-        for problem in _problems(table, _REFUSAL_KEYS):
+    for name, table, fragments in _tables(text, source, kind):
+        for problem in _problems(table, keys):
             raise RuleError(f"{source}: rule {name}: {problem}")
         try:
-            made.append(_refusal(table, source, fragments))
+            made.append(make(table, source, fragments))
         except ValueError as error:
             raise RuleError(f"{source}: rule {name}: {error}") from error
     return tuple(made)
