@@ -34,6 +34,8 @@ _COMMANDS = {
     "demo": "Sweep a simulated network on loopback and show what was found.",
     "lab": "Run the simulated network of mail servers.",
     "vulns": "Show what is known about a release of a mail server; take newer facts in.",
+    "sinks": "List the kinds of sinks; send one record through one of them.",
+    "replay": "Deliver the records of an earlier sweep to one of its sinks.",
     "schema": "Print the JSON Schema of a record.",
     "bench": "Measure throughput, recall and memory on the simulated network.",
 }

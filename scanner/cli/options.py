@@ -55,7 +55,7 @@ pace_options = _options(
                  callback=lambda _ctx, _param, value: RefusalAction(value),
                  help="slow: visit the rest of it at a tenth of the pace. stop: do not visit it; the exit code is 3."),
 )  # fmt: skip
-patience_options = _options(
+waiting_options = _options(
     click.option("--connect-timeout", "connect_timeout_s", type=Duration(), default=_DEFAULTS.connect_timeout_s,
                  show_default=True, help="Until the connection is made."),
     click.option("--greeting-timeout", "greeting_timeout_s", type=Duration(), default=_DEFAULTS.greeting_timeout_s,
@@ -68,6 +68,17 @@ patience_options = _options(
                  help="Further tries after a connect time-out or a reset, later in the sweep."),
     click.option("--retry-delay", "retry_delay_s", type=Duration(), default=_DEFAULTS.retry_delay_s, show_default=True,
                  help="How much later."),
+)  # fmt: skip
+dialogue_options = _options(
+    click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address)."),
+    click.option("--dialogue-timeout", "dialogue_timeout_s", type=Duration(), default=_DEFAULTS.dialogue_timeout_s,
+                 show_default=True, help="For the reply to one command of a dialogue."),
+    click.option("--dialogue-concurrency", type=click.IntRange(1), default=_DEFAULTS.dialogue_concurrency,
+                 show_default=True, help="Dialogues at the same time."),
+    click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
+)  # fmt: skip
+patience_options = _options(
+    waiting_options,
     click.option("--grace", "grace_s", type=Duration(), default=_DEFAULTS.grace_s, show_default=True,
                  help="After Ctrl-C: for the hosts under way."),
     click.option("--passive", is_flag=True, help="Send nothing at all, not even QUIT."),
@@ -75,12 +86,7 @@ patience_options = _options(
                  show_default=True, callback=lambda _ctx, _param, value: Probe(value),
                  help="greeting: only QUIT is sent. dialogue: EHLO, HELP, STARTTLS with certificate, QUIT. "
                       "behaviour: the same and one verb that does not exist."),
-    click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address)."),
-    click.option("--dialogue-timeout", "dialogue_timeout_s", type=Duration(), default=_DEFAULTS.dialogue_timeout_s,
-                 show_default=True, help="For the reply to one command of a dialogue."),
-    click.option("--dialogue-concurrency", type=click.IntRange(1), default=_DEFAULTS.dialogue_concurrency,
-                 show_default=True, help="Dialogues at the same time."),
-    click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
+    dialogue_options,
 )  # fmt: skip
 identity_options = _options(
     click.option("--fingerprints", metavar="recog:FOLDER",
@@ -92,6 +98,12 @@ output_options = _options(
     click.option("--rotate-size", type=Size(), metavar="SIZE", help="Start a new output file at this size."),
     click.option("--append", "if_exists", flag_value="append", help="Add to an output file that exists."),
     click.option("--overwrite", "if_exists", flag_value="overwrite", help="Replace an output file that exists."),
+    click.option("--run", "run_folder", type=_FILE, metavar="FOLDER",
+                 help="Where the log for remote sinks is kept (default: beside --state, or here, named by the time)."),
+    click.option("--spool-limit", type=Size(), default="10GiB", show_default=True, metavar="SIZE",
+                 help="How large that log may grow; then the sweep waits for its sinks."),
+    click.option("--drain", "drain_s", type=Duration(), default=30.0, show_default=True,
+                 help="At the end: wait so long for remote sinks that acknowledge nothing."),
     click.option("--dns", is_flag=True,
                  help="Look up whether each server's names fit together: greeting, address, certificate."),
     click.option("--all", "all_statuses", is_flag=True, help="Records of refused, unreachable, timed out ones, too."),

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -17,26 +17,25 @@ from scanner.checkpoint import Saved
 from scanner.cli import logging, options, progress
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
 from scanner.cli.inputs import require_one_reader, sources
+from scanner.cli.outputs import OutputRequest, make_outputs
 from scanner.errors import InputError, LocalError
 from scanner.pipeline import Sweep, random_seed
 from scanner.plan import Plan, make_plan, seconds_text
 from scanner.settings import Settings
-from scanner.sinks import SinkOptions, make_sink
 from scanner.summary import Summary
 from scanner.targets import Spec, parse_spec
 
+if TYPE_CHECKING:
+    from scanner.relay.remote import RemoteSinks
 
-@dataclass(frozen=True, slots=True)
-class Request:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(OutputRequest):
     """What was asked for on the command line, apart from the settings of the sweep."""
 
     targets: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     exclude_file: tuple[Path, ...] = ()
-    outputs: tuple[str, ...] = ()
-    rotate_size: int | None = None
-    if_exists: Literal["refuse", "append", "overwrite"] | None = None
-    state: Path | None = None
     summary_file: Path | None = None
     plan_only: bool = False
     quiet: bool = False
@@ -96,10 +95,10 @@ async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Set
         click.echo(plan_text(plan))
         return 0
     _check_files(request)
-    sink_options = SinkOptions(rotate_size=request.rotate_size, if_exists=request.if_exists or "refuse")
-    run = Sweep(plan, [make_sink(output, sink_options) for output in request.outputs or ("-",)], state=request.state)
+    outputs = make_outputs(request, plan)
+    run = Sweep(plan, outputs.sinks, state=request.state)
     await run.prepare()
-    _handle_signals(run)
+    _handle_signals(run, outputs.remote)
     to_stdout = not request.outputs or "-" in request.outputs
     async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
         summary = await run.run()
@@ -117,12 +116,15 @@ def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
     return ALL_LOCAL if isinstance(run.failure, LocalError) else INCOMPLETE
 
 
-def _handle_signals(run: Sweep) -> None:
+def _handle_signals(run: Sweep, remote: "RemoteSinks | None") -> None:
     """The first Ctrl-C ends the sweep in good order, the second at once."""
+    ending: list[asyncio.Task[None]] = []
 
     def on_signal() -> None:
         if asked:
             run.abort()
+            if remote is not None:
+                ending.append(asyncio.create_task(remote.hurry()))
         else:
             asked.append(True)
             run.stop()

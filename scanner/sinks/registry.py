@@ -29,10 +29,16 @@ def make_sink(spec: str, options: SinkOptions) -> Sink:
     """
     if spec == "-":
         return StdoutSink()
-    url = _URL.match(spec)
-    if url is None:
+    scheme = scheme_of(spec)
+    if scheme is None:
         return FileSink(spec, options)
-    return _make_by_scheme(url[1].lower(), spec, options)
+    return _make_by_scheme(scheme, spec, options)
+
+
+def scheme_of(spec: str) -> str | None:
+    """Return the scheme of a URL in lower case, None for what is a path or standard output."""
+    url = _URL.match(spec)
+    return None if url is None else url[1].lower()
 
 
 def entry_points(group: str) -> "EntryPoints":

@@ -1,0 +1,93 @@
+"""From every `-o` of a sweep to its sinks: those that the sweep writes itself, and those served from a log.
+
+The relay, with all that it needs, is loaded only when a remote sink was asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from scanner.plan import Plan
+from scanner.sinks import Sink, SinkOptions, make_sink
+from scanner.sinks.registry import scheme_of
+from scanner.version import VERSION
+
+if TYPE_CHECKING:
+    from scanner.relay.remote import RemoteSinks
+
+#: What `scanner.runlog` and `scanner.relay` take by default; said here because those are loaded late.
+DEFAULT_QUOTA_BYTES: Final = 10 << 30
+DEFAULT_DRAIN_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRequest:
+    """What the command line says about outputs."""
+
+    outputs: tuple[str, ...] = ()
+    rotate_size: int | None = None
+    if_exists: Literal["refuse", "append", "overwrite"] | None = None
+    state: Path | None = None
+    run_folder: Path | None = None
+    spool_limit: int = DEFAULT_QUOTA_BYTES
+    drain_s: float = DEFAULT_DRAIN_S
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """All sinks of a sweep; `remote` is one of them, when there are remote ones."""
+
+    sinks: list[Sink]
+    remote: "RemoteSinks | None" = None
+
+
+def make_outputs(request: OutputRequest, plan: Plan) -> Outputs:
+    """Return the sinks that were asked for; nothing is opened yet.
+
+    Raises:
+        InputError: when one cannot be used as given.
+    """
+    options = SinkOptions(rotate_size=request.rotate_size, if_exists=request.if_exists or "refuse")
+    remote_urls = [output for output in request.outputs if _is_remote(output)]
+    direct: list[Sink] = [
+        make_sink(output, options) for output in request.outputs or ("-",) if output not in remote_urls
+    ]
+    if not remote_urls:
+        return Outputs(direct)
+    remote = _make_remote(request, remote_urls, plan)
+    return Outputs([*direct, remote], remote)
+
+
+def _is_remote(output: str) -> bool:
+    if scheme_of(output) in (None, "file"):
+        return False
+    from scanner.relay.destination import is_remote  # noqa: PLC0415  not small, and most outputs are paths
+
+    return is_remote(output)
+
+
+def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "RemoteSinks":
+    from scanner.relay.destination import make_destinations  # noqa: PLC0415  as above
+    from scanner.relay.remote import RemoteSinks  # noqa: PLC0415  as above
+    from scanner.runlog import Quota, RunFolder  # noqa: PLC0415  as above
+
+    about = {
+        "version": VERSION,
+        "planned": plan.planned,
+        "excluded": plan.excluded_count,
+        "seed": str(plan.settings.seed),
+        "shard": f"{plan.settings.shard + 1}/{plan.settings.shards}",
+        "digest": plan.digest,
+    }
+    folder = RunFolder(_run_folder(request))
+    return RemoteSinks(folder, make_destinations(urls), about, Quota(request.spool_limit), drain_s=request.drain_s)
+
+
+def _run_folder(request: OutputRequest) -> Path:
+    if request.run_folder is not None:
+        return request.run_folder
+    if request.state is not None:
+        return request.state.with_name(f"{request.state.name}.run")
+    return Path(f"smtpsweep-{datetime.now().astimezone():%Y%m%d-%H%M%S}.run")

@@ -1,0 +1,88 @@
+"""`smtpsweep sinks`: which kinds of sinks there are, and one record through one of them."""
+
+import time
+import uuid
+
+import click
+import uvloop
+
+from scanner.cli import logging
+from scanner.cli.entry import complain
+from scanner.cli.values import Duration
+from scanner.kept import Kept
+from scanner.observation import Observer
+from scanner.record import encode
+from scanner.relay.destination import kinds, make_destinations
+from scanner.relay.trial import try_sink
+from scanner.settings import Settings
+from scanner.sinks.urls import COMMON, Option, SinkKind
+
+_DIRECT = {
+    "-": "standard output",
+    "PATH, file:///PATH": "JSON Lines; .gz and .zst are compressed; --rotate-size, --append, --overwrite",
+}
+
+#: An address for documentation (RFC 5737): nobody takes the record for one of a real host.
+_IP = "192.0.2.25"
+_GREETING = b"220 smtpsweep-test.example ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def sinks(ctx: click.Context) -> int:
+    """List every kind of sink, with its options and the secrets that it reads."""
+    if ctx.invoked_subcommand is None:
+        click.echo(listing())
+    return 0
+
+
+@sinks.command("test")
+@click.argument("url")
+@click.option("--timeout", "timeout_s", type=Duration(), default=30.0, show_default=True, help="For the whole trial.")
+@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+def test_sink(url: str, timeout_s: float, log_level: str) -> int:
+    """Send one record of a made-up server to the sink at URL, and explain the answer.
+
+    Exit codes: 0 it took the record, 1 it did not, 2 usage or input error.
+    """
+    logging.configure(log_level)
+    destination = make_destinations([url])[0]
+    trial = uvloop.run(try_sink(destination, sample_line(), timeout_s))
+    if trial.ok:
+        click.echo(f"{destination.shown}: {trial.text}")
+        return 0
+    complain(f"{destination.shown}: {trial.text}")
+    return 1
+
+
+def sample_line() -> bytes:
+    """Return a record of a server that does not exist, as a sweep would write it, without its line end."""
+    kept = Kept(_GREETING, _IP, 25, time.time())
+    return encode(Observer(str(uuid.uuid4()), Settings()).kept(kept, 0)).rstrip(b"\n")
+
+
+def listing() -> str:
+    """Describe every kind of sink for people."""
+    parts = [f"{name}\n    {text}" for name, text in _DIRECT.items()]
+    parts += [_described(scheme, kind) for scheme, kind in kinds().items()]
+    parts.append("Options of every URL:\n" + "\n".join(map(_option, COMMON)))
+    return "\n\n".join(parts)
+
+
+def _described(scheme: str, kind: SinkKind) -> str:
+    lines = [
+        f"{scheme}://",
+        f"    {kind.summary}",
+        f"    example: {kind.example}",
+        f"    formats: {', '.join(kind.formats)}",
+    ]
+    lines += map(_option, kind.options)
+    lines += [
+        f"    {name}_env, {name}_file: where the secret is (environment variable, or file)" for name in kind.secrets
+    ]
+    return "\n".join(lines)
+
+
+def _option(option: Option) -> str:
+    default = f" (default: {option.default})" if option.default is not None else ""
+    return f"    {option.name}: {option.help}{default}"

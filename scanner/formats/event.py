@@ -1,0 +1,68 @@
+"""What a format makes of a record, and a receiver takes: one or more events, each with an id of its own."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+
+class Event(NamedTuple):
+    """One thing to deliver.
+
+    `id` is the same whenever the same scan emits the same event again; receivers that can, drop repeats by it. `key`
+    names the target ("192.0.2.1 25"): what has the same key stays in order where a receiver keeps one. `time_s` is
+    Unix seconds, None when the record has no time. `severity` is syslog's (RFC 5424, 6.2.1: 3 error, 4 warning,
+    5 notice, 6 informational). `body` is the event as it goes out: one JSON object or one line of text, UTF-8, without
+    a line end, and with no control character inside. `sequence` is the record's number in the log; the relay sets it.
+    """
+
+    id: str
+    key: str
+    time_s: float | None
+    severity: int
+    body: bytes
+    sequence: int = 0
+
+
+class Format(Protocol):
+    """A way to say records."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it: `?format=NAME`."""
+        ...
+
+    @property
+    def is_json(self) -> bool:
+        """Whether every body is one JSON object."""
+        ...
+
+    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+        """Yield what is to be delivered for one line of the log; nothing for a kind of line the format does not say.
+
+        Args:
+            record: the line, decoded: a record (`smtpsweep.record/1`), or the start or end of a run
+                (`smtpsweep.run/1`).
+            line: the same as bytes, without its line end.
+        """
+        ...
+
+
+#: Severities of findings that are worse than a notice, as syslog's.
+_SEVERITIES = {"critical": 2, "high": 3, "medium": 4, "low": 5}
+_INFORMATIONAL = 6
+
+
+def key_of(record: Mapping[str, Any]) -> str:
+    """Return the target of a record."""
+    return f"{record.get('ip')} {record.get('port')}"
+
+
+def time_of(record: Mapping[str, Any]) -> float | None:
+    """Return when the target was visited, in Unix seconds."""
+    text = record.get("observed_at")
+    return None if text is None else datetime.fromisoformat(text).timestamp()
+
+
+def severity_of(record: Mapping[str, Any]) -> int:
+    """Return the syslog severity of the worst finding."""
+    return min((_SEVERITIES.get(one["severity"], _INFORMATIONAL) for one in record.get("findings") or ()), default=6)

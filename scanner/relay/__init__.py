@@ -1,0 +1,5 @@
+"""From the log of a run to its receivers: one relay each, with retries, dead letters and a durable cursor."""
+
+from scanner.relay.relay import Policy, Relay, RelayState, RelayStatistics
+
+__all__ = ["Policy", "Relay", "RelayState", "RelayStatistics"]

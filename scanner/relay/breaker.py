@@ -1,0 +1,61 @@
+"""When to try again: a pause that grows with every failure, and one attempt at a time while a receiver is down.
+
+Full jitter (each pause is drawn between nothing and a bound that doubles) keeps many sweeps from coming back at the
+same moment. What the receiver asks for (`Retry-After`) is honoured, up to `MAX_ASKED_S`.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+
+FIRST_PAUSE_S = 0.5
+MAX_PAUSE_S = 30.0
+#: A receiver may ask for a longer pause than ours, but not put us to sleep for a day.
+MAX_ASKED_S = 300.0
+
+
+class BreakerState(StrEnum):
+    """Closed: all is well. Open: waiting. Half open: one attempt is under way, the others wait for it."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Breaker:
+    """Shared by all attempts at one receiver."""
+
+    def __init__(self, draw: Callable[[float, float], float] = random.uniform) -> None:
+        """Take where chance comes from: `(low, high) -> value`."""
+        self._draw = draw
+        self._failures = 0
+        self._trial = asyncio.Lock()
+        self.state = BreakerState.CLOSED
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """Wait for the turn to try: at once while all is well, one after another after a failure."""
+        if self.state is BreakerState.CLOSED:
+            yield
+            return
+        async with self._trial:
+            if self.state is BreakerState.OPEN:
+                self.state = BreakerState.HALF_OPEN
+            yield
+
+    def succeeded(self) -> None:
+        """Note that the receiver answers as it should."""
+        self._failures = 0
+        self.state = BreakerState.CLOSED
+
+    async def failed(self, asked_s: float | None = None) -> None:
+        """Note a failure, and return after the pause that it calls for; `asked_s` is what the receiver asked for."""
+        self.state = BreakerState.OPEN
+        bound = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 16))
+        self._failures += 1
+        pause = self._draw(0.0, bound)
+        if asked_s is not None:
+            pause = max(pause, min(asked_s, MAX_ASKED_S))
+        await asyncio.sleep(pause)

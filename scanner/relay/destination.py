@@ -1,0 +1,107 @@
+"""From `-o SCHEME://...` to a relay: the kind is found by its scheme, the format by its name.
+
+Kinds are entry points of the group `smtpsweep.receivers`, each a `SinkKind`: another distribution adds one by being
+installed. Nothing is opened here; what is wrong with a URL is found out before the sweep begins.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scanner.errors import InputError
+from scanner.formats import Format, make_format
+from scanner.relay.relay import Policy, Relay
+from scanner.runlog import RunFolder
+from scanner.sinks.receiver import Receiver
+from scanner.sinks.registry import entry_points, scheme_of
+from scanner.sinks.urls import SinkKind, SinkUrl
+
+GROUP = "smtpsweep.receivers"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A remote sink, ready to be served: `url` is what the user wrote, `shown` what may be shown of it."""
+
+    name: str
+    url: str
+    shown: str
+    receiver: Receiver
+    format: Format
+    policy: Policy
+    max_lag: int
+
+    def relay(self, folder: RunFolder, run: str, on_progress: Callable[[], None]) -> Relay:
+        """Return the relay that serves it from a run."""
+        return Relay(
+            self.name,
+            self.receiver,
+            self.format,
+            folder,
+            run,
+            policy=self.policy,
+            max_lag=self.max_lag,
+            on_progress=on_progress,
+        )
+
+
+def kinds() -> Mapping[str, SinkKind]:
+    """Return every kind that is installed, by scheme.
+
+    Raises:
+        InputError: when one cannot be loaded.
+    """
+    found: dict[str, SinkKind] = {}
+    for point in sorted(entry_points(GROUP), key=lambda point: point.name):
+        found[point.name] = _load(point.name)
+    return found
+
+
+def is_remote(spec: str) -> bool:
+    """Whether a text after `-o` is the URL of a remote sink."""
+    scheme = scheme_of(spec)
+    return scheme is not None and bool(entry_points(GROUP).select(name=scheme))
+
+
+def make_destinations(urls: Sequence[str]) -> list[Destination]:
+    """Return the destinations of the URLs, each with a name of its own.
+
+    Raises:
+        InputError: when one cannot be used as given, or two have the same name.
+    """
+    destinations: list[Destination] = []
+    for number, url in enumerate(urls, 1):
+        destination = _destination(url, number)
+        if destination.name in (other.name for other in destinations):
+            raise InputError(f"-o {destination.shown}: name={destination.name} is another sink's: choose another name")
+        destinations.append(destination)
+    return destinations
+
+
+def _destination(text: str, number: int) -> Destination:
+    scheme = scheme_of(text)
+    if scheme is None:
+        raise InputError(f"-o {text!a}: is no URL of a remote sink")
+    kind = _load(scheme)
+    url = SinkUrl(text, kind)
+    return Destination(
+        name=url.values["name"] or f"{scheme.replace('+', '-')}-{number}",
+        url=text,
+        shown=url.shown,
+        receiver=kind.make(url),
+        format=make_format(url.values["format"]),
+        policy=Policy(url.values["policy"]),
+        max_lag=url.values["max_lag"],
+    )
+
+
+def _load(scheme: str) -> SinkKind:
+    points = list(entry_points(GROUP).select(name=scheme))
+    if not points:
+        raise InputError(f"-o {scheme}://...: no sink of this kind is installed (smtpsweep sinks lists them)")
+    if len(points) > 1:
+        raise InputError(f"-o {scheme}://...: more than one installed package provides it")
+    try:
+        kind: SinkKind = points[0].load()
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"-o {scheme}://...: {points[0].value} cannot be loaded: {str(error)!a}") from error
+    return kind

@@ -1,0 +1,377 @@
+"""One receiver served from the log: batches in, acknowledgements out, a cursor behind them.
+
+    log --read--> format --events--> batch --settle--> receiver
+                                       |                  |
+                          dead letters (refused)     cursor (everything up to here is done)
+
+Batches are begun in order and up to `in_flight` of them are under way; the cursor follows the oldest that is not
+settled, so it never passes a record that might be lost. It is written at most every `CURSOR_EVERY_S`, and always at the
+end: a crash repeats what that interval acknowledged, with the same event ids.
+
+Memory is what is under way. A receiver that is down makes its relay wait and nobody else.
+"""
+
+import asyncio
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import orjson
+
+from scanner.errors import SinkError
+from scanner.formats.event import Event, Format
+from scanner.relay import dead_letters
+from scanner.relay.breaker import Breaker, BreakerState
+from scanner.relay.dead_letters import DeadLetter
+from scanner.relay.settling import Settling
+from scanner.runlog.cursor import read_cursor, write_cursor
+from scanner.runlog.folder import RunFolder
+from scanner.runlog.reader import Entry, LogReader
+from scanner.sinks.receiver import Receiver
+
+CURSOR_EVERY_S = 0.2
+
+
+class Policy(StrEnum):
+    """What the sweep does for a receiver that does not keep up."""
+
+    REQUIRED = "required"  # the sweep waits when it is more than `max_lag` records behind
+    SPOOL = "spool"  # the log grows up to its quota, then the sweep waits
+    BEST_EFFORT = "best_effort"  # what is more than `max_lag` records behind is skipped, counted and noted
+
+
+class RelayState(StrEnum):
+    """What a relay is doing."""
+
+    STARTING = "starting"
+    DELIVERING = "delivering"
+    WAITING = "waiting"  # everything is delivered
+    RETRYING = "retrying"  # the receiver is down, or refuses for now
+    DENIED = "denied"  # the receiver does not let us in: a person has to act
+    FAILED = "failed"  # it can never work as asked for
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class RelayStatistics:
+    """A snapshot. `sequence` is the cursor; counts of records (`delivered`, `dead`, `skipped`) are totals of the run.
+
+    `oldest_s` is how long the oldest batch under way has been waiting, in seconds, None when there is none.
+    """
+
+    name: str
+    state: RelayState
+    policy: Policy
+    sequence: int
+    last: int
+    delivered: int
+    dead: int
+    skipped: int
+    duplicates: int
+    in_flight: int
+    retries: Mapping[str, int]
+    breaker: BreakerState
+    oldest_s: float | None
+    trouble: str | None
+
+    @property
+    def lag(self) -> int:
+        """Records in the log that this receiver has not got."""
+        return self.last - self.sequence
+
+
+@dataclass(slots=True)
+class _Batch:
+    last: int  # the number of its last record
+    records: int
+    events: list[Event]
+    entries: dict[str, Entry]  # by event id, for the dead letters
+    begun: float
+    task: "asyncio.Task[None] | None" = None
+    dead: int = 0
+    duplicates: int = 0
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class _Files:
+    cursor: Path
+    dead: Path
+    gaps: Path
+
+
+@dataclass(slots=True)
+class _Log:
+    """How far the log reaches, and whether it grows."""
+
+    last: int = 0
+    ended: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Relay:
+    """Serves one receiver; `run` is its one task, `durable` and `finish` tell it about the log."""
+
+    def __init__(
+        self,
+        name: str,
+        receiver: Receiver,
+        format_: Format,
+        folder: RunFolder,
+        run: str,
+        *,
+        policy: Policy = Policy.SPOOL,
+        max_lag: int = 100_000,
+        on_progress: Callable[[], None] = lambda: None,
+        breaker: Breaker | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            name: what cursor and dead letters are called.
+            receiver: whom to deliver to.
+            format_: how to say records.
+            folder: the run.
+            run: its scan id; a cursor of another one is refused.
+            policy: what to do when the receiver does not keep up.
+            max_lag: in records, for the policies that have a bound.
+            on_progress: called when the cursor has moved.
+            breaker: when to try again.
+
+        Raises:
+            StateError: when the cursor is damaged or another run's.
+        """
+        self.name, self.policy = name, policy
+        self._receiver, self._format, self._folder = receiver, format_, folder
+        self._max_lag, self._on_progress = max_lag, on_progress
+        self._files = _Files(*(folder.sinks / f"{name}.{end}" for end in ("cursor", "dead.jsonl", "gaps.jsonl")))
+        self._cursor = self._kept = read_cursor(self._files.cursor, run)
+        self._kept_at = 0.0
+        self._log = _Log(self._cursor.sequence)
+        self._breaker = breaker or Breaker()
+        self._settling = Settling(receiver, self._breaker, self._on_trouble)
+        self._under_way: deque[_Batch] = deque()
+        self._settled = asyncio.Event()
+        self._reader: LogReader | None = None
+        self._state, self._trouble = RelayState.STARTING, ""
+
+    @property
+    def needs_after(self) -> int:
+        """The log may forget records up to this number: they are done, or (best effort) were read already."""
+        if self.policy is Policy.BEST_EFFORT and self._reader is not None:
+            return self._reader.next - 1
+        return self._cursor.sequence
+
+    def durable(self, last: int) -> None:
+        """Say how far the log is on the disk: the number of its last record."""
+        self._log.last = max(self._log.last, last)
+        self._log.changed.set()
+
+    def finish(self) -> None:
+        """Say that the log has ended: `run` delivers the rest and returns."""
+        self._log.ended = True
+        self._log.changed.set()
+
+    def statistics(self) -> RelayStatistics:
+        """Return the counts of this moment."""
+        oldest = self._under_way[0].begun if self._under_way else None
+        return RelayStatistics(
+            name=self.name,
+            state=self._state,
+            policy=self.policy,
+            sequence=self._cursor.sequence,
+            last=self._log.last,
+            delivered=self._cursor.delivered,
+            dead=self._cursor.dead,
+            skipped=self._cursor.skipped,
+            duplicates=self._cursor.duplicates,
+            in_flight=len(self._under_way),
+            retries=dict(self._settling.retries),
+            breaker=self._breaker.state,
+            oldest_s=None if oldest is None else round(time.monotonic() - oldest, 3),
+            trouble=self._trouble or None,
+        )
+
+    async def run(self) -> None:
+        """Deliver until the log has ended and everything is done; cancel to stop earlier, nothing is lost by it.
+
+        Raises:
+            InputError: when the receiver can never work as asked for.
+            StateError: when the log was changed by somebody else.
+            SinkError: when cursor or dead letters cannot be kept.
+        """
+        try:
+            await self._settling.open(self._cursor.run)
+            self._state = RelayState.DELIVERING
+            with LogReader(self._folder, self._cursor.sequence) as self._reader:
+                await self._deliver(self._reader)
+        except BaseExceptionGroup as group:  # of the one task group inside: its first error is the cause
+            raise self._known(group.exceptions[0]) from None
+        except OSError as error:
+            raise self._known(error) from error
+        finally:
+            await self._end()
+
+    async def _deliver(self, reader: LogReader) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._advance()
+                self._skip(reader)
+                if len(self._under_way) >= self._receiver.limits.in_flight:
+                    await self._wait(self._settled)
+                elif batch := await self._next_batch(reader):
+                    self._under_way.append(batch)
+                    batch.task = group.create_task(self._settle(batch))
+                elif self._under_way:
+                    await self._wait(self._settled, self._log.changed)
+                elif self._log.ended:
+                    return
+                else:
+                    self._state = RelayState.WAITING
+                    await self._wait(self._log.changed)
+
+    async def _next_batch(self, reader: LogReader) -> _Batch | None:
+        """Read and format the next batch; None when there is nothing more for now."""
+        limits = self._receiver.limits
+        missing = self._log.last - reader.next + 1
+        if missing <= 0:
+            return None
+        if limits.whole_segments:
+            entries = self._segment(reader)
+        else:
+            if missing < limits.max_events and not self._log.ended and limits.linger_s:
+                await asyncio.sleep(limits.linger_s)
+            entries = reader.read(self._log.last, max_records=limits.max_events, max_bytes=limits.max_bytes)
+        if not entries:
+            return None
+        batch = _Batch(entries[-1].sequence, 0, [], {}, time.monotonic())
+        for entry in entries:
+            before = len(batch.events)
+            for event in self._format.events(orjson.loads(entry.line), entry.line):
+                batch.events.append(event._replace(sequence=entry.sequence))
+                batch.entries[event.id] = entry
+            # A whole segment may begin before the cursor (`replay --from`); what was counted is not counted again.
+            batch.records += len(batch.events) > before and entry.sequence > self._cursor.sequence
+        if self._state is RelayState.WAITING:
+            self._state = RelayState.DELIVERING
+        return batch
+
+    def _segment(self, reader: LogReader) -> list[Entry]:
+        """Read the whole segment in which the next record is; nothing while it may still grow."""
+        firsts = self._folder.segments()
+        first = max(number for number in firsts if number <= reader.next)
+        following = [number for number in firsts if number > first]
+        if not following and not self._log.ended:
+            return []
+        reader.skip_to(first)
+        last = following[0] - 1 if following else self._log.last
+        return reader.read(last, max_records=last - first + 1, max_bytes=sys.maxsize)
+
+    async def _settle(self, batch: _Batch) -> None:
+        before = self._settling.duplicates
+        dead = []
+        limits = self._receiver.limits
+        parts = (
+            _parts(batch.events, limits.max_events, limits.max_bytes) if not limits.whole_segments else [batch.events]
+        )
+        for part in parts:
+            dead += await self._settling.settle(part)
+        if dead:
+            letters = [
+                DeadLetter(
+                    batch.entries[one.event.id].sequence, one.event.id, one.reason, batch.entries[one.event.id].line
+                )
+                for one in dead
+            ]
+            await asyncio.to_thread(dead_letters.keep, self._files.dead, letters)
+            batch.dead = len({letter.sequence for letter in letters})
+        batch.duplicates = self._settling.duplicates - before
+        batch.task = None
+        self._settled.set()
+
+    def _advance(self) -> None:
+        """Move the cursor over every batch that is settled, oldest first."""
+        self._settled.clear()
+        moved = False
+        while self._under_way and self._under_way[0].task is None:
+            batch = self._under_way.popleft()
+            cursor = self._cursor
+            self._cursor = cursor._replace(
+                sequence=batch.last,
+                delivered=cursor.delivered + batch.records - batch.dead,
+                duplicates=cursor.duplicates + batch.duplicates,
+                dead=cursor.dead + batch.dead,
+                skipped=cursor.skipped + batch.skipped,
+            )
+            moved = True
+        if moved:
+            if time.monotonic() - self._kept_at >= CURSOR_EVERY_S or not self._under_way:
+                self._keep_cursor()
+            self._on_progress()
+
+    def _skip(self, reader: LogReader) -> None:
+        """Best effort only: leave out what is too far behind or no longer in the log, and note it."""
+        if self.policy is not Policy.BEST_EFFORT or reader.next > self._log.last:
+            return
+        first, oldest = reader.next, min(self._folder.segments(), default=reader.next)
+        following = max(oldest, self._log.last - self._max_lag + 1)
+        if following <= first:
+            return
+        count = following - first
+        with self._files.gaps.open("ab") as out:
+            gap = {"first": first, "last": following - 1, "records": count, "at": round(time.time(), 3)}
+            out.write(orjson.dumps(gap, option=orjson.OPT_APPEND_NEWLINE))
+        reader.skip_to(following)
+        # It takes its turn behind what is under way, so that the cursor never goes back.
+        self._under_way.append(_Batch(following - 1, 0, [], {}, time.monotonic(), skipped=count))
+        self._advance()
+
+    def _known(self, error: BaseException) -> BaseException:
+        """Return what our caller is told of an error: trouble with our own files is a sink's failure."""
+        if isinstance(error, OSError):
+            return SinkError(f"{self._folder.path}: {self.name}: {error.strerror or error}")
+        return error
+
+    def _keep_cursor(self) -> None:
+        if self._cursor != self._kept:
+            write_cursor(self._files.cursor, self._cursor)
+            self._kept, self._kept_at = self._cursor, time.monotonic()
+
+    async def _wait(self, *events: asyncio.Event) -> None:
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=CURSOR_EVERY_S)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._log.changed.clear()
+
+    async def _end(self) -> None:
+        self._advance()
+        self._keep_cursor()
+        self._state = RelayState.ENDED
+        await self._receiver.close()
+
+    def _on_trouble(self, kind: str, reason: str) -> None:
+        self._trouble = reason
+        if kind:
+            self._state = RelayState.DENIED if kind == "access_denied" else RelayState.RETRYING
+        elif self._state in (RelayState.DENIED, RelayState.RETRYING):
+            self._state = RelayState.DELIVERING
+
+
+def _parts(events: Sequence[Event], max_events: int, max_bytes: int) -> list[list[Event]]:
+    """Cut events into batches within the limits; an event that is larger alone is a batch of its own."""
+    parts: list[list[Event]] = []
+    size = 0
+    for event in events:
+        if not parts or len(parts[-1]) >= max_events or size + len(event.body) > max_bytes:
+            parts.append([])
+            size = 0
+        parts[-1].append(event)
+        size += len(event.body)
+    return parts

@@ -1,0 +1,148 @@
+"""Stored records read back, one at a time: JSON Lines, plain or packed (`.gz`, `.zst`), or standard input.
+
+Memory does not grow with the file. A line that is no record is an error that names file and line: whoever draws
+conclusions from a sweep must not do it from a part of one. That holds for a last line without its end too: a killed
+sweep can leave one, and resuming the sweep mends it.
+
+Left out: dropping the repeats of a resumed sweep. They carry the same `event_id`; who counts, drops them.
+"""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import zstandard
+
+from scanner.errors import InputError
+from scanner.model import Record
+from scanner.record import decode
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+#: No record is longer: its greeting and the replies of its dialogue are bounded.
+MAX_LINE_BYTES = 8 << 20
+_READ_BYTES = 1 << 16
+#: Bytes given to zstd at once. They unpack to 32 MiB at most: four bytes can stand for a block of 128 KiB (RFC 8878).
+_PIECE_BYTES = 1 << 10
+
+
+def read_records(file: str | Path) -> Iterator[Record]:
+    """Yield every record of a file in its order; `-` is standard input. Empty lines are passed over.
+
+    Raises:
+        InputError: when the file cannot be read, or a line is no record; file and line are named.
+    """
+    return (record for _, record in read_numbered(file))
+
+
+def read_numbered(file: str | Path) -> Iterator[tuple[int, Record]]:
+    """Yield every record with the number of its line, from 1, for who has more to say about a line.
+
+    Raises:
+        InputError: like `read_records`.
+    """
+    for number, line in read_lines(file):
+        try:
+            yield number, decode(line)
+        except (InputError, OverflowError) as error:  # OverflowError: a time that no clock shows, such as 1e308
+            raise InputError(f"{name_of(file)}:{number}: {error}") from None
+
+
+def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Yield number (from 1) and bytes, without the line end, of every line that is not empty.
+
+    Raises:
+        InputError: when the file cannot be read, is damaged, or its last line is cut.
+    """
+    name = name_of(file)
+    number = 0
+    try:
+        with open_stored(file) as stream:
+            while line := stream.readline(MAX_LINE_BYTES):
+                number += 1
+                if not line.endswith(b"\n"):
+                    raise InputError(f"{name}:{number}: {_unfinished(line)}")
+                if text := line.strip():
+                    yield number, text
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        raise InputError(f"{name}: damaged after line {number}: {str(error)!a}") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error})") from None
+
+
+def open_stored(file: str | Path) -> BinaryIO:
+    """Open a file for reading lines, unpacked by the last suffix of its name. Raises OSError."""
+    if str(file) == "-":
+        if not isinstance(sys.stdin, io.TextIOWrapper):  # None when the process was started without one
+            raise InputError("standard input: is closed: redirect it, or name a file")
+        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
+    path = Path(file)
+    match path.suffix.lower():
+        case ".gz":
+            return io.BufferedReader(gzip.open(path))
+        case ".zst":
+            return io.BufferedReader(_Frames(path.open("rb")), _READ_BYTES)
+    return path.open("rb")
+
+
+class _Frames(io.RawIOBase):
+    """The text of zstd frames, one after another; the library's own reader takes a cut frame for the end."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._inside = False
+        self._waiting = memoryview(b"")  # read, not unpacked yet
+        self._text = memoryview(b"")  # unpacked, not asked for yet
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fill the buffer with what is unpacked; 0 at the end of the last frame. Raises EOFError inside one."""
+        view = memoryview(buffer).cast("B")
+        while not self._text:
+            piece = self._next_piece()
+            if not piece:
+                if self._inside:
+                    raise EOFError("the file ends inside a frame")
+                return 0
+            self._unpack(piece)
+        size = min(len(view), len(self._text))
+        view[:size], self._text = self._text[:size], self._text[size:]
+        return size
+
+    def _next_piece(self) -> memoryview:
+        if not self._waiting:
+            self._waiting = memoryview(self._packed.read(_READ_BYTES))
+        piece, self._waiting = self._waiting[:_PIECE_BYTES], self._waiting[_PIECE_BYTES:]
+        return piece
+
+    def _unpack(self, piece: memoryview) -> None:
+        self._inside = True
+        self._text = memoryview(self._frame.decompress(piece))
+        if self._frame.eof:
+            # What follows the frame in this piece is read again, as the start of the next.
+            self._waiting = memoryview(self._frame.unused_data + bytes(self._waiting))
+            self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._inside = False
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
+
+
+def name_of(file: str | Path) -> str:
+    """Return what messages call the file."""
+    return "standard input" if str(file) == "-" else str(file)
+
+
+def _unfinished(line: bytes) -> str:
+    if len(line) >= MAX_LINE_BYTES:
+        return f"longer than {MAX_LINE_BYTES >> 20} MiB: this is no file of records"
+    return "the line is cut: resume the sweep that was writing it, or remove this line"

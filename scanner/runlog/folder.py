@@ -1,0 +1,114 @@
+"""Where things are in the folder of a run.
+
+    run.json                    what this run is: version, scan, destinations (never a secret)
+    records-000000000001.jsonl  segments of the log, named by the number of their first record
+    sinks/NAME.cursor           how far a receiver has acknowledged
+    sinks/NAME.dead.jsonl       records that it refused, each with its reason
+    sinks/NAME.gaps.jsonl       what was skipped for it (best effort only)
+
+Records are numbered from 1 without a gap. One process writes the log, one serves the receivers; a lock each.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from scanner.errors import InputError
+
+SCHEMA = "smtpsweep.run-log/1"
+_SEGMENT = re.compile(r"records-(\d{12})\.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of one run; `path` need not exist yet."""
+
+    path: Path
+
+    def create(self) -> None:
+        """Make the folder and what is inside, readable by its owner only: it holds what a sweep found out.
+
+        Raises:
+            InputError: when that cannot be done.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.sinks.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be made ({error.strerror})") from None
+
+    @property
+    def sinks(self) -> Path:
+        """The folder of cursors and dead letters."""
+        return self.path / "sinks"
+
+    def segment(self, first: int) -> Path:
+        """The segment whose first record has this number."""
+        return self.path / f"records-{first:012d}.jsonl"
+
+    def segments(self) -> list[int]:
+        """Return the first record number of every segment there is, in order. Raises OSError."""
+        found = (_SEGMENT.fullmatch(name) for name in os.listdir(self.path))  # noqa: PTH208  names are all we need
+        return sorted(int(match[1]) for match in found if match)
+
+    def write_description(self, document: dict[str, Any]) -> None:
+        """Keep what this run is. Raises OSError."""
+        write_whole(self.path / "run.json", orjson.dumps({"schema": SCHEMA, **document}, option=orjson.OPT_INDENT_2))
+
+    def description(self) -> dict[str, Any]:
+        """Return what this run is.
+
+        Raises:
+            InputError: when the folder is no run's, or its description cannot be read.
+        """
+        file = self.path / "run.json"
+        try:
+            document = orjson.loads(file.read_bytes())
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: is no folder of a run: it has no run.json") from None
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise InputError(f"{file}: cannot be read ({str(error)!a})") from None
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise InputError(f"{file}: is not of schema {SCHEMA}")
+        return document
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Keep every other process from doing the same to this run: "log" (writing it) or "relay" (serving it).
+
+        Raises:
+            InputError: when another process is at it.
+        """
+        with (self.path / f"{what}.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{self.path}: another process is at work on it ({what}.lock)") from None
+            yield
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Replace a file: after a crash it holds the old or the new content, never a part. Raises OSError."""
+    beside = file.with_name(f".{file.name}.new")
+    with beside.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    beside.replace(file)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring names in a folder to the disk. Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

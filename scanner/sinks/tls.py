@@ -1,0 +1,52 @@
+"""TLS for sinks, with the same options everywhere: verified by default, mutual when a certificate is given."""
+
+import ipaddress
+import logging
+import ssl
+
+from scanner.errors import InputError
+from scanner.sinks.urls import Option, SinkUrl, yes_no
+
+log = logging.getLogger(__name__)
+
+TLS_OPTIONS = (
+    Option("ca_file", "certificates to trust instead of the system's (PEM)"),
+    Option("cert_file", "our certificate, for mutual TLS (PEM)"),
+    Option("key_file", "its private key (default: inside cert_file)"),
+    Option("verify", "check the server's certificate and name: yes or no", "yes", yes_no),
+)
+
+
+def tls_context(url: SinkUrl) -> ssl.SSLContext:
+    """Return the TLS settings that a URL asks for: TLS 1.2 or newer.
+
+    Raises:
+        InputError: when a certificate or key cannot be used.
+    """
+    values = url.values
+    try:
+        context = ssl.create_default_context(cafile=values["ca_file"])
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if values["cert_file"] is not None:
+            context.load_cert_chain(values["cert_file"], values["key_file"])
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(f"{name}={values[name]!a}" for name in ("ca_file", "cert_file", "key_file") if values[name])
+        raise InputError(f"-o {url.shown}: {files}: cannot be used ({str(error)!a})") from None
+    if not values["verify"]:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        log.warning("-o %s: verify=no: whoever is on the way can read and change what is sent", url.shown)
+    return context
+
+
+def warn_plain(url: SinkUrl) -> None:
+    """Say so when records would leave this machine unprotected."""
+    if not all(_is_loopback(host) for host, _ in url.hosts):
+        log.warning("-o %s: without TLS, whoever is on the way can read and change what is sent", url.shown)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
