@@ -350,6 +350,7 @@ class Sweep:
             "seed": self.identity.seed,
             "shard": self.identity.shard,
             "digest": self.identity.digest,
+            "targets_digest": self.plan.targets_digest,
             "options": shown_options(self.settings),
             "planned": ledger.planned,
             "excluded": ledger.excluded,

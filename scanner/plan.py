@@ -75,6 +75,12 @@ class Plan:
         )
         return sha256("\n".join(parts).encode()).hexdigest()[:32]
 
+    @property
+    def targets_digest(self) -> str:
+        """Name the targets alone, whatever their order, share and number of visits (hex, 32 digits)."""
+        parts = (self.visited.digest(), self.asked.digest(), ",".join(map(str, sorted(self.settings.ports))))
+        return sha256("\n".join(parts).encode()).hexdigest()[:32]
+
     def schedule(self, progress: Progress | None = None) -> Schedule:
         """Return the targets in this plan's order, without those that `progress` says are done."""
         settings = self.settings

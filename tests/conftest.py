@@ -7,7 +7,19 @@ import pytest
 import uvloop
 
 #: Modules whose tests touch sockets, tasks or timers: what works on one loop need not work on the other.
-_BOTH_LOOPS = frozenset({"test_pool", "test_sweep", "test_dialogue", "test_delivery", "test_api"})
+_BOTH_LOOPS = frozenset(
+    {
+        "test_pool",
+        "test_sweep",
+        "test_dialogue",
+        "test_delivery",
+        "test_api",
+        "test_smoke",
+        "test_sending",
+        "test_single",
+        "test_receiver",
+    }
+)
 
 
 def pytest_asyncio_loop_factories(

@@ -151,6 +151,15 @@ def test_the_digest_does_not_depend_on_pace_patience_or_output() -> None:
     assert planned(*SAME, exclude=(), **other).digest == planned(*SAME).digest
 
 
+def test_the_digest_of_the_targets_alone_does_not_depend_on_order_share_or_samples() -> None:
+    same = planned(*SAME)
+
+    for other in (planned(*SAME, seed=99), planned(*SAME, shard=1, shards=4), planned(*SAME, samples=3)):
+        assert other.targets_digest == same.targets_digest
+    for other in (planned("192.0.2.0/25"), planned(*SAME, ports=(25, 26)), planned(*SAME, exclude=("127.0.2.1",))):
+        assert other.targets_digest != same.targets_digest
+
+
 def test_the_digest_is_the_same_on_every_machine() -> None:
     """A state file that was written by an older version must still be known."""
     assert (

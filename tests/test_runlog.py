@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.errors import InputError, SinkError, StateError
@@ -45,6 +45,7 @@ def read_all(
     return found
 
 
+@settings(deadline=None)  # each example syncs a disk
 @given(
     sizes=st.lists(st.integers(1, 9), max_size=12),
     segment_bytes=st.integers(1, 500),

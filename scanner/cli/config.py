@@ -4,6 +4,11 @@
     exclude = ["192.0.2.128/25"]
     connect-timeout = "500ms"
 
+    [[sinks]]                                  # as -o 'splunk+https://siem.example.com:8088?index=sec&token_env=HEC'
+    url = "splunk+https://siem.example.com:8088"
+    index = "sec"
+    token_env = "HEC"
+
 What is said on the command line wins, with one exception: exclusions of both are honoured, since a network that must
 not be visited must not become a target because of one more `-x`. A key that is no option is an error: a misspelt
 `exclude` must not be overlooked. Values are read as on the command line would be, so both have the same limits.
@@ -12,11 +17,14 @@ not be visited must not become a target because of one more `-x`. A key that is 
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 from click.core import ParameterSource
 
 from scanner.errors import InputError
+
+_YES_NO = {True: "yes", False: "no"}
 
 
 def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
@@ -36,6 +44,13 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         raise InputError(f"--config {path}: no valid TOML: {error}") from None
     options = _by_key(ctx.command)
     defaults: dict[str, Any] = {}
+    if "sinks" in values and "output" in options:
+        try:
+            urls = _sink_urls(values.pop("sinks"))
+        except (TypeError, ValueError) as problem:
+            raise InputError(f"--config {path}: [[sinks]] {problem}") from None
+        output = values.get("output", [])
+        values["output"] = [*(output if isinstance(output, list) else [output]), *urls]
     for key, value in values.items():
         if key not in options:
             raise InputError(f"--config {path}: {key!r} is no option of '{ctx.command_path}'")
@@ -78,6 +93,24 @@ def _default(param: click.Parameter, value: object) -> dict[str, Any]:
         return {name: _text(value, "one text or number")}
     values = value if isinstance(value, list) else [value]
     return {name: [_text(each, "texts or numbers") for each in values]}
+
+
+def _sink_urls(tables: object) -> list[str]:
+    """Return what would be said after -o for each table; raise TypeError or ValueError with what is wrong."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError("must be tables, each beginning with [[sinks]]")
+    urls = []
+    for number, table in enumerate(tables, 1):
+        url, options = table.get("url"), {key: value for key, value in table.items() if key != "url"}
+        if not isinstance(url, str):
+            raise TypeError(f"number {number}: url must be a text, such as 'syslog+tls://siem.example.com:6514'")
+        for key, value in options.items():
+            if not isinstance(value, str | int | float):
+                raise TypeError(f"number {number}: {key!r} must be one text or number, or true or false")
+        said = {key: _YES_NO.get(value, value) if isinstance(value, bool) else value for key, value in options.items()}
+        joint = "" if not said else "&" if "?" in url else "?"
+        urls.append(f"{url}{joint}{urlencode(said)}")
+    return urls
 
 
 def _text(value: object, wanted: str) -> str:

@@ -8,7 +8,7 @@ import click
 
 from scanner.cli import logging
 from scanner.cli.config import read_config, with_configured
-from scanner.cli.values import Duration, Seed, Shard, Size
+from scanner.cli.values import Duration, Endpoint, Seed, Shard, Size
 from scanner.settings import MAX_SAMPLES, Probe, RefusalAction, Settings
 
 _DEFAULTS = Settings()
@@ -112,6 +112,10 @@ output_options = _options(
     click.option("--plan", "plan_only", is_flag=True, help="Say what would be done; send nothing."),
     click.option("-q", "--quiet", is_flag=True, help="No progress, no summary on the terminal."),
     click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True),
+    click.option("--log-format", type=click.Choice(logging.FORMATS), default="console", show_default=True),
+    click.option("--metrics", "metrics_address", type=Endpoint(), metavar="ADDRESS:PORT",
+                 help="Serve metrics for Prometheus here while the sweep runs."),
+    click.option("--metrics-file", type=_FILE, help="Keep them in this file, for the node exporter."),
     click.option("--config", type=_FILE, is_eager=True, expose_value=False, callback=read_config,
                  help="Options as a TOML file."),
 )  # fmt: skip

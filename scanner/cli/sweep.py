@@ -14,7 +14,7 @@ import orjson
 import uvloop
 
 from scanner.checkpoint import Saved
-from scanner.cli import logging, options, progress
+from scanner.cli import logging, metrics, options, progress
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs
@@ -37,6 +37,8 @@ class Request(OutputRequest):
     exclude: tuple[str, ...] = ()
     exclude_file: tuple[Path, ...] = ()
     summary_file: Path | None = None
+    metrics_address: tuple[str, int] | None = None
+    metrics_file: Path | None = None
     plan_only: bool = False
     quiet: bool = False
 
@@ -47,7 +49,7 @@ class Request(OutputRequest):
 @options.patience_options
 @options.identity_options
 @options.output_options
-def sweep(log_level: str, shard: tuple[int, int], seed: int | None, **given: Any) -> int:
+def sweep(log_level: str, log_format: str, shard: tuple[int, int], seed: int | None, **given: Any) -> int:
     """Visit TARGETS and write one JSON line for each mail server.
 
     TARGETS are addresses, CIDR blocks, ranges (192.0.2.1-192.0.2.9, 192.0.2-3.1,5,10-20), globs (192.0.2.*), host
@@ -55,7 +57,7 @@ def sweep(log_level: str, shard: tuple[int, int], seed: int | None, **given: Any
 
     Exit codes: 0 complete, 2 usage or input error, 3 incomplete, 4 trouble of this machine only.
     """
-    logging.configure(log_level)
+    logging.configure(log_level, log_format)
     request = Request(**{field.name: given.pop(field.name) for field in fields(Request)})
     settings = Settings(seed=_seed(seed, request.state), shard=shard[0], shards=shard[1], **given).validated()
     _relax_collector()
@@ -97,11 +99,12 @@ async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Set
     _check_files(request)
     outputs = make_outputs(request, plan)
     run = Sweep(plan, outputs.sinks, state=request.state)
-    await run.prepare()
-    _handle_signals(run, outputs.remote)
-    to_stdout = not request.outputs or "-" in request.outputs
-    async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
-        summary = await run.run()
+    async with metrics.served(run, outputs.remote, request.metrics_address, request.metrics_file):
+        await run.prepare()
+        _handle_signals(run, outputs.remote)
+        to_stdout = not request.outputs or "-" in request.outputs
+        async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
+            summary = await run.run()
     if not request.quiet:
         progress.print_summary(summary)
     code = _exit_code(run, summary, request.state)

@@ -1,6 +1,7 @@
 """The kinds of values that options take, with their units and what is said when they are wrong."""
 
 import re
+from ipaddress import ip_address
 from typing import Any
 
 import click
@@ -64,3 +65,20 @@ class Seed(click.ParamType[int]):
         if not 0 <= seed < 2**64:
             self.fail(f"{value!r} is no seed: write a whole number from 0 to 2**64-1", param, ctx)
         return seed
+
+
+class Endpoint(click.ParamType[tuple[str, int]]):
+    """Where to listen, as `127.0.0.1:9225` or `[::1]:9225`."""
+
+    name = "address:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Return (address, port)."""
+        match = re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[0-9.]+):([0-9]{1,5})", str(value).strip())
+        try:
+            address = ip_address(match[1].strip("[]")) if match else None
+        except ValueError:
+            address = None
+        if match is None or address is None or int(match[2]) > 65535:
+            self.fail(f"{value!r} is no address and port: write 127.0.0.1:9225 or [::1]:9225", param, ctx)
+        return str(address), int(match[2])

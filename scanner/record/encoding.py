@@ -116,7 +116,7 @@ def decode(line: bytes) -> Record:
         return _record(data)
     except KeyError as error:
         raise InputError(f"not a record: field {error} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"not a record: {str(error)!a}") from error
 
 
@@ -264,12 +264,16 @@ def _record(data: dict[str, Any]) -> Record:
         findings=tuple(map(_decoded_finding, data["findings"])),
         error=data["error"],
         clock_skew_s=None if banner is None else banner.get("clock_skew_s"),
-        refusal=None if refusal is None else Refusal(**refusal | {"kind": RefusalKind(refusal["kind"])}),
+        refusal=None if refusal is None else _decoded_refusal(refusal),
         dialogue=None if dialogue is None else read_dialogue(dialogue),
         disclosed_in=None if disclosed_in is None else {word: tuple(places) for word, places in disclosed_in.items()},
         names=None if names is None else read_names(names),
         sample=data.get("sample"),
     )
+
+
+def _decoded_refusal(data: dict[str, Any]) -> Refusal:
+    return Refusal(RefusalKind(data["kind"]), data["refused_us"], data["evidence"])
 
 
 def _decoded_finding(data: dict[str, Any]) -> Finding:

@@ -53,7 +53,8 @@ class RemoteSinks:
         self._quota = quota or Quota()
         self._drain_s = drain_s
         self._log = RunLog(folder, self._quota, on_durable=self._on_durable, on_full=self._on_full)
-        self._service: RelayService | None = None
+        self._service: RelayService | None = None  # None before it is open and after it is closed
+        self._reported: RelayService | None = None
         self._run = ""
         self.full = False
         self._full_since = self._full_s = 0.0
@@ -69,7 +70,7 @@ class RemoteSinks:
         self._run = self._take_run(resume)
         service = RelayService(self.folder, self._run, self._destinations, self._quota, self._log.room_again)
         await self._log.open(resume)
-        self._service = service
+        self._service = self._reported = service
         try:
             await service.start()
             await self._note("started" if resume is None else "resumed")
@@ -113,7 +114,7 @@ class RemoteSinks:
     @property
     def reports(self) -> list[dict[str, Any]]:
         """The latest statistics of every receiver."""
-        return self._service.reports if self._service is not None else []
+        return self._reported.reports if self._reported is not None else []
 
     @property
     def waited_s(self) -> float:

@@ -98,10 +98,8 @@ class RelayService:
 
     def undelivered(self) -> dict[str, int]:
         """Return how many records each receiver has not got, those who have all left out; best effort counts too."""
-        known = {report["name"]: report["last"] - report["sequence"] for report in self.reports}
-        lags = {
-            one.name: max(known.get(one.name, 0), 0 if one.name in known else self._last) for one in self._destinations
-        }
+        known = {report["name"]: self._last - report["sequence"] for report in self.reports}
+        lags = {one.name: known.get(one.name, self._last) for one in self._destinations}
         return {name: lag for name, lag in lags.items() if lag}
 
     async def _spawn(self) -> None:

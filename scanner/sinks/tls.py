@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 TLS_OPTIONS = (
     Option("ca_file", "certificates to trust instead of the system's (PEM)"),
     Option("cert_file", "our certificate, for mutual TLS (PEM)"),
-    Option("key_file", "its private key (default: inside cert_file)"),
+    Option("key_file", "its private key, not encrypted (default: inside cert_file)"),
     Option("verify", "check the server's certificate and name: yes or no", "yes", yes_no),
 )
 
@@ -24,11 +24,14 @@ def tls_context(url: SinkUrl) -> ssl.SSLContext:
         InputError: when a certificate or key cannot be used.
     """
     values = url.values
+    if values["key_file"] is not None and values["cert_file"] is None:
+        raise InputError(f"-o {url.shown}: key_file={values['key_file']!a}: needs cert_file, the certificate")
     try:
         context = ssl.create_default_context(cafile=values["ca_file"])
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if values["cert_file"] is not None:
-            context.load_cert_chain(values["cert_file"], values["key_file"])
+            # With a password at hand, OpenSSL does not stop to ask the terminal for the one of an encrypted key.
+            context.load_cert_chain(values["cert_file"], values["key_file"], password="")
     except (OSError, ssl.SSLError) as error:
         files = ", ".join(f"{name}={values[name]!a}" for name in ("ca_file", "cert_file", "key_file") if values[name])
         raise InputError(f"-o {url.shown}: {files}: cannot be used ({str(error)!a})") from None

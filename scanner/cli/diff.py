@@ -1,0 +1,138 @@
+"""`smtpsweep diff`: what changed between two stored sweeps, as a table or as JSON Lines; no network."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from scanner.cli.entry import complain
+from scanner.errors import InputError
+from scanner.results.changes import NO_RECORD, Change, Kind, State, encode_change
+from scanner.results.diff import Comparison, compare
+
+#: Rows of a table, which is in memory until it is printed. JSON Lines have no such limit.
+MAX_ROWS = 1_000
+#: Characters of a value in a cell; the whole value is in the JSON Lines.
+_MOST_SHOWN = 60
+_KINDS = click.Choice([kind.value for kind in Kind])
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each change instead of a table.")
+@click.option("--summary-before", type=_FILE, help="The summary of the earlier sweep (sweep --summary).")
+@click.option("--summary-after", type=_FILE, help="The summary of the later one; both, or none.")
+@click.option("--ignore", multiple=True, type=_KINDS, help="Leave out changes of this kind; several times for more.")
+@click.option("--fail-on", multiple=True, type=_KINDS, help="Exit 1 for these kinds only (default: any that is shown).")
+@click.option("--time-out-is-gone", is_flag=True, help="Count a connection that timed out as: nothing is there.")
+@click.option("--force", is_flag=True, help="Compare sweeps of different targets or shards all the same.")
+def diff(
+    before: str,
+    after: str,
+    summary_before: Path | None,
+    summary_after: Path | None,
+    ignore: tuple[str, ...],
+    fail_on: tuple[str, ...],
+    *,
+    as_json: bool,
+    time_out_is_gone: bool,
+    force: bool,
+) -> int:
+    """Show what changed from the sweep in BEFORE to the sweep in AFTER: files of records, also .gz and .zst, or -.
+
+    Exit codes: 0 no changes (with --fail-on: none of those), 1 there are, 2 usage or input error, 4 no room to sort.
+    """
+    summaries = _both(summary_before, summary_after)
+    if both := sorted(set(ignore) & set(fail_on)):
+        raise InputError(f"--ignore {both[0]} and --fail-on {both[0]}: use one of them")
+    with compare(before, after, summaries=summaries, force=force, time_out_is_gone=time_out_is_gone) as comparison:
+        for warning in comparison.warnings:
+            complain(f"warning: {warning}")
+        shown = (change for change in comparison.changes() if change.kind not in ignore)
+        if as_json:
+            sys.stdout.buffer.writelines(map(encode_change, shown))
+            sys.stdout.buffer.flush()
+        else:
+            print_changes(shown)
+        for line in _account(comparison, ignore):
+            complain(line)
+        failing = set(fail_on) or {kind.value for kind in Kind}.difference(ignore)
+        return 1 if any(comparison.counts.kinds[Kind(kind)] for kind in failing) else 0
+
+
+def _both(before: Path | None, after: Path | None) -> tuple[Path, Path] | None:
+    if before is not None and after is not None:
+        return before, after
+    if before is None and after is None:
+        return None
+    raise InputError("--summary-before and --summary-after: give both, or none")
+
+
+def print_changes(changes: Iterable[Change]) -> None:
+    """Print a table of the first changes, and say how many there are more. Nothing when there are none."""
+    rows = iter(changes)
+    first = list(islice(rows, MAX_ROWS))
+    if not first:
+        return
+    table = Table(header_style="bold", expand=False)
+    for name in ("address", "port", "change"):
+        table.add_column(name, no_wrap=True, justify="right" if name == "port" else "left")
+    for name in ("before", "after", "host"):
+        table.add_column(name, overflow="fold")
+    for change in first:
+        sides = (_cell(change.kind, state) for state in (change.before, change.after))
+        cells = (change.ip, str(change.port), change.kind.value, *sides, _neutral(change.host or ""))
+        table.add_row(*map(Text, cells))
+    Console(markup=False, highlight=False, emoji=False).print(table)
+    if more := sum(1 for _ in rows):
+        complain(f"{more:,} more changes are not in the table: --json prints all of them")
+
+
+def _cell(kind: Kind, state: State | None) -> str:
+    """Write what a change of this kind is about, on one side."""
+    if state is None:
+        return f"({NO_RECORD})"
+    match kind:
+        case Kind.NEW | Kind.GONE | Kind.STATUS_CHANGED:
+            values = state.status
+        case Kind.CERTIFICATE_CHANGED:
+            values = tuple(digest[:16] for digest in state.certificate)
+        case _:
+            names, versions = ", ".join(state.product), state.version
+            values = tuple(f"{names} {version}".strip() for version in versions) or (names or "(not named)",)
+    text = _neutral(", ".join(values))
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
+
+
+def _neutral(text: str) -> str:
+    """Write what could command a terminal, or look like another text, as its escape."""
+    return "".join(
+        character if " " <= character <= "~" else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def _account(comparison: Comparison, ignored: Iterable[str]) -> Iterator[str]:
+    """Yield what people should know of a finished comparison."""
+    counts, dropped = comparison.counts, {Kind(kind) for kind in ignored}
+    kinds = ", ".join(f"{kind.value} {counts.kinds[kind]:,}" for kind in Kind if counts.kinds[kind])
+    yield f"{counts.compared:,} targets compared: {kinds or 'no changes'}" + (
+        f" (ignored: {', '.join(kind.value for kind in Kind if kind in dropped)})" if dropped else ""
+    )
+    if counts.not_compared:
+        reasons = ", ".join(f"{why} {side} {count:,}" for (side, why), count in counts.not_compared.most_common())
+        yield f"{counts.not_compared.total():,} targets not compared: {reasons}"
+    for side, absence in zip(("before", "after"), comparison.absences, strict=True):
+        if absence.why_not is not None and counts.not_compared[side, NO_RECORD]:
+            yield f"nothing is said of those without a record {side}: {absence.why_not}"
+    if counts.in_part:
+        yield f"{counts.in_part:,} targets gave several answers that differ only in part, as pools do: not reported"
+    if counts.several_scans:
+        yield f"{counts.several_scans:,} targets are in one file from several scans: all of their records counted"

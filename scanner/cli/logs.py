@@ -1,0 +1,273 @@
+"""`smtpsweep logs`: what a mail server's log says of our sweep, and of everybody else who connected without mail."""
+
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from scanner.cli.entry import complain
+from scanner.cli.values import Duration
+from scanner.errors import InputError
+from scanner.remedy.logs.events import Place
+from scanner.remedy.logs.mail_logs import Client, LogQuestion, LogReport, VisitTrace, examine, read_visits
+from scanner.remedy.logs.matching import DEFAULT_TOLERANCE_S, Judged, Verdict
+from scanner.remedy.logs.sessions import maybe_address
+
+#: Lines named in a cell of a table; with --json all that are kept are named.
+_SHOWN_PLACES = 3
+#: Characters a line in a file may have; an IPv6 address and a host name have 40 and some 60.
+_FILE_WIDTH = 200
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE|-...")
+@click.option(
+    "--scanner", "scanners", multiple=True, metavar="ADDRESS", help="Where the sweep came from, as the server sees it."
+)
+@click.option("--sweep", metavar="FILE", help="The records of the sweep: each visit to the server is looked for.")
+@click.option(
+    "--server", "servers", multiple=True, metavar="ADDRESS", help="Whose log this is: its address in the sweep."
+)
+@click.option(
+    "--clock-tolerance",
+    "tolerance_s",
+    type=Duration(),
+    default=DEFAULT_TOLERANCE_S,
+    show_default=True,
+    help="How far the clocks may differ, beyond what the server's greeting told.",
+)
+@click.option("--host", help="Only lines of this host, in a log of several.")
+@click.option(
+    "--year",
+    type=click.IntRange(1970, 9998),
+    help="Of each file's first line, where stamps have none (default: told from the file's last change).",
+)
+@click.option(
+    "--timezone",
+    "zone_name",
+    metavar="ZONE",
+    help="Of stamps without one: UTC, +02:00, Europe/Berlin (default: this machine's).",
+)
+@click.option("--since", metavar="TIME", help="Only lines from then on, such as 2026-11-22T10:00.")
+@click.option("--until", metavar="TIME", help="Only lines until then.")
+@click.option("--top", type=click.IntRange(0), default=50, show_default=True, help="Clients in the table; 0: all.")
+@click.option("--mail", is_flag=True, help="Also show clients that brought nothing but mail.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead: connections, visits, summary.")
+def logs(
+    files: tuple[str, ...],
+    sweep: str | None,
+    servers: tuple[str, ...],
+    scanners: tuple[str, ...],
+    *,
+    top: int,
+    mail: bool,
+    as_json: bool,
+    **reading: Any,
+) -> int:
+    """Say whose traces are in the logs of one mail server: Sendmail, Postfix, Exim, OpenSMTPD or Courier.
+
+    FILE is a log (plain, .gz or .zst), or what `journalctl -o json` prints. Nothing is visited.
+
+    Exit codes: 0 every visit of the sweep left its trace, or nothing was looked for; 1 a visit left none, or, without
+    --sweep, nothing came from --scanner; 2 usage or input error. Others who look change nothing.
+    """
+    if sweep is not None and not scanners:
+        raise InputError("--sweep needs --scanner: the address that the sweep came from, as the server sees it")
+    if servers and sweep is None:
+        raise InputError("--server needs --sweep: it says which of the visits this log can have")
+    if sweep == "-" and "-" in files:
+        raise InputError("standard input can be the log or the sweep, not both")
+    known = tuple(_address("--server", server) for server in servers)
+    question = _question(tuple(_address("--scanner", scanner) for scanner in scanners), **reading)
+    if sweep is not None:
+        question = question.asking(read_visits(sweep, known))
+    report = examine(files, question, _print_connection if as_json else None)
+    if as_json:
+        _print_report(report)
+    else:
+        _print_tables(report, top, mail=mail)
+    _complain_about(report)
+    if report.visits is not None:
+        return int(bool(report.missing))
+    return int(bool(scanners) and not report.verdicts.get(Verdict.OURS))
+
+
+def _address(option: str, text: str) -> str:
+    if (address := maybe_address(text.encode("utf-8", "surrogateescape"))) is None:
+        raise InputError(f"{option} {text!r}: must be an IPv4 or IPv6 address")
+    return address
+
+
+def _question(
+    scanners: tuple[str, ...], *, zone_name: str | None, since: str | None, until: str | None, **others: Any
+) -> LogQuestion:
+    zone = None if zone_name is None else _zone(zone_name)
+    return LogQuestion(
+        scanners=scanners, zone=zone, since=_maybe_time("--since", since, zone),
+        until=_maybe_time("--until", until, zone), **others,
+    )  # fmt: skip
+
+
+def _zone(name: str) -> tzinfo:
+    if match := re.fullmatch(r"([+-])([01][0-9]|2[0-3]):?([0-5][0-9])", name):
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return timezone(-offset if match[1] == "-" else offset)
+    try:
+        return UTC if name.upper() in {"UTC", "Z"} else ZoneInfo(name)
+    except (ValueError, KeyError, OSError):  # a path out of the database; an unknown name; the name of a folder
+        raise InputError(f"--timezone {name!r}: write UTC, an offset (+02:00) or a name (Europe/Berlin)") from None
+
+
+def _maybe_time(option: str, text: str | None, zone: tzinfo | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo is not None or zone is None else time.replace(tzinfo=zone)).timestamp()
+    except (ValueError, OverflowError):
+        raise InputError(f"{option} {text!r}: write a time such as 2026-11-22T10:00 or 2026-11-22T10:00Z") from None
+
+
+def _print_connection(judged: Judged) -> None:
+    connection, verdict, visit = judged
+    _print_object({
+        "type": "connection",
+        "verdict": verdict,
+        "event_id": None if visit is None else visit.event_id,
+        "software": connection.software,
+        "host": connection.host or None,
+        "address": connection.address,
+        "name": connection.name,
+        "first_at": _iso(connection.first_at),
+        "last_at": _iso(connection.last_at),
+        "manner": connection.manner,
+        "commands": sorted(connection.commands),
+        "commands_complete": connection.complete,
+        "messages": connection.messages,
+        "greeting": connection.greeting,
+        "lines": [_place(place) for place in connection.places],
+        "line_count": connection.lines,
+    })  # fmt: skip
+
+
+def _print_report(report: LogReport) -> None:
+    for trace in report.visits or ():
+        visit = trace.visit
+        _print_object({
+            "type": "visit",
+            "found": trace.found,
+            "event_id": visit.event_id,
+            "ip": visit.ip,
+            "port": visit.port,
+            "observed_at": _iso(visit.at),
+            "status": visit.status,
+            "lines": [_place(place) for place in trace.places],
+        })  # fmt: skip
+    _print_object({
+        "type": "summary",
+        "lines": report.counts.lines,
+        "of_mail_servers": report.counts.of_mail_servers,
+        "understood": report.events,
+        "broken": report.counts.broken,
+        "without_client": report.orphans,
+        "connections": dict(report.software),
+        "verdicts": dict(report.verdicts),
+        "visits": None if report.visits is None else len(report.visits),
+        "visits_without_trace": None if report.visits is None else len(report.missing),
+        "hints": report.hints,
+    })  # fmt: skip
+    sys.stdout.buffer.flush()
+
+
+def _print_object(fields: dict[str, object]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS))
+
+
+def _print_tables(report: LogReport, top: int, *, mail: bool) -> None:
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:  # a file or a pipe has no width that a table would have to keep to
+        console.width = max(console.width, _FILE_WIDTH)
+    if report.visits is not None:
+        console.print(_visit_table(report.visits))
+    clients = [client for client in report.clients if mail or set(client.verdicts) != {Verdict.MAIL}]
+    shown = clients[:top] if top else clients
+    console.print(_client_table(shown))
+    left = len(clients) - len(shown)
+    if left or report.other_clients:
+        rest = f", and {report.other_clients:,} connections of clients seen seldom" if report.other_clients else ""
+        console.print(f"{left:,} clients more{rest}", soft_wrap=True)
+
+
+def _visit_table(visits: Iterable[VisitTrace]) -> Table:
+    table = _table("our visit", "address", "status", "trace")
+    for trace in visits:
+        visit = trace.visit
+        table.add_row(_iso(visit.at), f"{visit.ip} port {visit.port}", visit.status, _places(trace.places) or "none")
+    return table
+
+
+def _client_table(clients: Iterable[Client]) -> Table:
+    table = _table("client", "name", "times", "whose", "what", "first", "last")
+    for client in clients:
+        table.add_row(
+            client.address,
+            client.name or "",
+            f"{client.connections:,}",
+            _counted(client.verdicts),
+            _counted(client.manners),
+            _iso(client.first_at),
+            _iso(client.last_at),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """Return a table whose cells are broken over lines where they do not fit, never cut."""
+    table = Table(header_style="bold", expand=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if column == "times" else "left")
+    return table
+
+
+def _counted(counts: dict[Any, int]) -> str:
+    if len(counts) == 1:
+        return str(next(iter(counts)))
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _complain_about(report: LogReport) -> None:
+    """Say on stderr how much was read, what is missing, and why that may be."""
+    counts, verdicts = report.counts, report.verdicts
+    whose = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict if verdict in verdicts)
+    complain(
+        f"{counts.lines:,} lines, {counts.of_mail_servers:,} of mail servers, {report.events:,} about connections"
+        + (f", {counts.broken:,} broken" if counts.broken else "")
+        + f"; {sum(verdicts.values()):,} connections" + (f": {whose}" if whose else "")
+    )  # fmt: skip
+    if report.visits is not None:
+        found = len(report.visits) - len(report.missing)
+        complain(f"{found:,} of {len(report.visits):,} visits left a trace")
+    for hint in report.hints:
+        complain(hint)
+
+
+def _places(places: tuple[Place, ...]) -> str:
+    more = len(places) - _SHOWN_PLACES
+    return ", ".join(map(_place, places[:_SHOWN_PLACES])) + (f", {more} more" if more > 0 else "")
+
+
+def _place(place: Place) -> str:
+    return f"{place.file}:{place.line}"
+
+
+def _iso(at: float) -> str:
+    """Write a Unix time in UTC, with milliseconds where there are some. Only times that a stamp or a record told."""
+    time = datetime.fromtimestamp(at, UTC)
+    return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")

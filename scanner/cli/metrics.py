@@ -1,0 +1,176 @@
+"""Metrics of a sweep for Prometheus: over HTTP while it runs, or as a file for the node exporter's textfile collector.
+
+Values are read when they are asked for, from the same statistics that the progress shows; nothing is counted twice.
+Labels are words of ours (statuses, states, names of sinks), never anything that a server sent. Needs the extra
+`metrics` (prometheus-client).
+"""
+
+import asyncio
+import importlib.util
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scanner.errors import InputError
+from scanner.pipeline import Sweep
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+    from scanner.relay.remote import RemoteSinks
+
+log = logging.getLogger(__name__)
+
+_WRITE_EVERY_S = 15.0
+#: Every breaker state has a series; the one that holds is 1.
+_STATES = ("closed", "open", "half_open")
+
+
+class SweepCollector:
+    """Reads a sweep, and its remote sinks when it has any, whenever it is asked."""
+
+    def __init__(self, run: Sweep, remote: "RemoteSinks | None") -> None:
+        self._run, self._remote = run, remote
+
+    def collect(self) -> Iterator["Metric"]:
+        """Yield all metrics as they are now (called by prometheus-client)."""
+        yield from self._sweep()
+        if self._remote is not None:
+            yield from _sinks(self._remote.reports)
+            yield _gauge("log_waiting", "Whether the sweep waits for its log's quota or a required sink.",
+                         [((), float(self._remote.full))])  # fmt: skip
+            yield _counter("log_waited_seconds", "Seconds for which it has waited so.", [((), self._remote.waited_s)])
+
+    def _sweep(self) -> Iterator["Metric"]:
+        counts = self._run.statistics()
+        yield _gauge("targets_planned", "Targets of the plan.", [((), counts.planned)])
+        yield _gauge("targets_excluded", "Targets of it that are excluded.", [((), counts.excluded)])
+        yield _counter("targets_finished", "Targets whose result every sink has, by status.",
+                       [((status.value,), count) for status, count in counts.statuses.items()], ["status"])  # fmt: skip
+        yield _counter("records", "Records delivered.", [((), counts.records)])
+        yield _gauge("results_pending", "Results on their way to the sinks.", [((), counts.pending)])
+        if (pool := counts.pool) is not None:
+            yield _counter("connections_started", "Connections started.", [((), pool.started)])
+            yield _counter("connections_retried", "Connections that were made again.", [((), pool.retried)])
+            yield _counter("local_errors", "Errors of this machine, tried again.", [((), pool.local_errors)])
+
+
+def _sinks(reports: list[dict[str, Any]]) -> Iterator["Metric"]:
+    def each(key: str) -> list[tuple[tuple[str, ...], float]]:
+        return [((one["name"],), one[key]) for one in reports]
+
+    yield _gauge("sink_lag_records", "Records in the log that the sink has not acknowledged.",
+                 [((one["name"],), one["last"] - one["sequence"]) for one in reports], ["sink"])  # fmt: skip
+    yield _gauge("sink_oldest_seconds", "How long the oldest batch under way has waited.",
+                 [((one["name"],), one["oldest_s"] or 0.0) for one in reports], ["sink"])  # fmt: skip
+    yield _gauge("sink_batches_in_flight", "Batches under way.", each("in_flight"), ["sink"])
+    yield _counter("sink_records_delivered", "Records acknowledged.", each("delivered"), ["sink"])
+    yield _counter("sink_duplicates", "Events that the sink said it had already.", each("duplicates"), ["sink"])
+    yield _counter("sink_dead_letters", "Records that the sink refused for good.", each("dead"), ["sink"])
+    yield _counter("sink_records_skipped", "Records left out (best effort).", each("skipped"), ["sink"])
+    yield _counter("sink_retries", "Attempts that were made again, by reason.",
+                   [((one["name"], kind), count) for one in reports for kind, count in one["retries"].items()],
+                   ["sink", "reason"])  # fmt: skip
+    yield _gauge("sink_breaker", "State of the circuit breaker: 1 for the one that holds.",
+                 [((one["name"], state), float(one["breaker"] == state)) for one in reports for state in _STATES],
+                 ["sink", "state"])  # fmt: skip
+
+
+@asynccontextmanager
+async def served(
+    run: Sweep, remote: "RemoteSinks | None", address: tuple[str, int] | None, file: Path | None
+) -> AsyncIterator[None]:
+    """Serve metrics over HTTP while the body runs, and keep a file of them up to date until its end.
+
+    Raises:
+        InputError: when prometheus-client is not installed, the address cannot be listened on, or the file not written.
+    """
+    if address is None and file is None:
+        yield
+        return
+    require_library()
+    from prometheus_client import CollectorRegistry, write_to_textfile  # noqa: PLC0415  an extra
+
+    registry = CollectorRegistry()
+    registry.register(SweepCollector(run, remote))
+    with _listening(address, registry):
+        try:
+            if file is not None:
+                write_to_textfile(str(file), registry)
+        except OSError as error:
+            raise InputError(f"--metrics-file {file}: cannot be written ({error.strerror})") from None
+        writing = asyncio.create_task(_write_often(file, registry))
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
+            _write(file, registry)
+
+
+def require_library() -> None:
+    """Raise InputError when prometheus-client is not installed."""
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise InputError("--metrics: needs prometheus-client: pip install 'smtpsweep[metrics]'")
+
+
+@contextmanager
+def _listening(address: tuple[str, int] | None, registry: "CollectorRegistry") -> Iterator[None]:
+    if address is None:
+        yield
+        return
+    from prometheus_client import start_http_server  # noqa: PLC0415  an extra
+
+    try:
+        server, thread = start_http_server(address[1], addr=address[0], registry=registry)
+    except OSError as error:
+        where = f"{address[0]}:{address[1]}"
+        raise InputError(f"--metrics {where}: cannot be listened on ({error.strerror})") from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+async def _write_often(file: Path | None, registry: "CollectorRegistry") -> None:
+    while True:
+        await asyncio.sleep(_WRITE_EVERY_S)
+        await asyncio.to_thread(_write, file, registry)
+
+
+def _write(file: Path | None, registry: "CollectorRegistry") -> None:
+    """Replace the file; a disk that fails in the middle of a sweep is no reason to end it."""
+    from prometheus_client import write_to_textfile  # noqa: PLC0415  an extra
+
+    if file is not None:
+        try:
+            write_to_textfile(str(file), registry)
+        except OSError as error:
+            log.warning("--metrics-file %s: cannot be written (%s)", file, error.strerror)
+
+
+def _gauge(
+    name: str, text: str, samples: Iterable[tuple[tuple[str, ...], float]], labels: Iterable[str] = ()
+) -> "Metric":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  an extra
+
+    family = GaugeMetricFamily(f"smtpsweep_{name}", text, labels=list(labels))
+    for values, value in samples:
+        family.add_metric(list(values), value)
+    return family
+
+
+def _counter(
+    name: str, text: str, samples: Iterable[tuple[tuple[str, ...], float]], labels: Iterable[str] = ()
+) -> "Metric":
+    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415  an extra
+
+    family = CounterMetricFamily(f"smtpsweep_{name}", text, labels=list(labels))
+    for values, value in samples:
+        family.add_metric(list(values), value)
+    return family

@@ -1,0 +1,215 @@
+"""`smtpsweep policy`: judge stored records by a policy, for pipelines, without any network."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+import orjson
+
+from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
+from scanner.assess.policy_file import default_document, read_policy
+from scanner.cli.entry import complain
+from scanner.errors import InputError
+from scanner.model import Status
+from scanner.results import read_records
+from scanner.results.reports import JunitReport, SarifReport, VerdictTable, json_line, maybe_annotation
+from scanner.summary import SUMMARY_SCHEMA
+from scanner.targets import COMMAND_LINE, Ranges, Source, parse_spec
+
+CLEAN, VIOLATIONS, NOT_COVERED = 0, 1, 3
+_PATH = click.Path(path_type=Path)
+
+
+class _Report(Protocol):
+    def add(self, verdict: Verdict) -> None:
+        """Take one verdict."""
+
+
+@click.group()
+def policy() -> None:
+    """Judge the records of a sweep by a policy; no network."""
+
+
+@policy.command()
+def init() -> int:
+    """Print the default policy, every key explained: smtpsweep policy init > policy.toml."""
+    click.echo(default_document(), nl=False)
+    return 0
+
+
+@policy.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE|-...")
+@click.option(
+    "--policy", "policy_file", type=_PATH, help="The policy (TOML). Without it the defaults of 'policy init'."
+)
+@click.option("--summary", "summaries", type=_PATH, multiple=True, help="The sweep's --summary file; repeatable.")
+@click.option("--junit", type=_PATH, help="Write a JUnit XML report.")
+@click.option("--sarif", type=_PATH, help="Write a SARIF 2.1.0 report.")
+@click.option("--overwrite", is_flag=True, help="Replace reports that exist.")
+@click.option("--github", is_flag=True, help="Print annotations for GitHub Actions instead of the table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each verdict instead of the table.")
+@click.option("--date", "day", metavar="YYYY-MM-DD", help="Judge waivers and certificates as on this day.")
+def check(
+    files: tuple[str, ...],
+    policy_file: Path | None,
+    summaries: tuple[Path, ...],
+    junit: Path | None,
+    sarif: Path | None,
+    day: str | None,
+    *,
+    overwrite: bool,
+    github: bool,
+    as_json: bool,
+) -> int:
+    """Judge the records in FILE (JSON Lines, .gz or .zst; - for standard input).
+
+    Exit codes: 0 clean, 1 violations, 2 usage or input error, 3 no violation but too many hosts not seen or not judged.
+    Warnings do not change it. With violations and too little coverage it is 1, and both are said.
+    """
+    if github and as_json:
+        raise click.UsageError("--github and --json both write to standard output: choose one")
+    if files.count("-") > 1:
+        raise click.UsageError("standard input can be read once only")
+    own = Policy() if policy_file is None else load_policy(policy_file)
+    judged = PolicyCheck(own, _day(day))
+    expected = _Expected(summaries, own.ignore)
+    tally = Tally()
+    with ExitStack() as stack:
+        reports: list[_Report] = [tally]
+        _refuse_same([junit, sarif], [*map(Path, files), *summaries, *filter(None, [policy_file])])
+        if junit is not None:
+            reports.append(stack.enter_context(JunitReport(junit, suite="smtpsweep.policy", overwrite=overwrite)))
+        if sarif is not None:
+            reports.append(stack.enter_context(SarifReport(sarif, rules=rule_texts(own), overwrite=overwrite)))
+        shown = _Lines(github=github) if github or as_json else VerdictTable()
+        for verdict in _verdicts(files, judged, expected):
+            for report in (*reports, shown):
+                report.add(verdict)
+    shown.print()
+    return _end(tally)
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy file, addresses written as for a sweep.
+
+    Raises:
+        InputError: when it cannot be read, or for the first thing in it that is wrong.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: no valid TOML: not UTF-8") from None
+    return read_policy(text, str(path), read_addresses)
+
+
+def read_addresses(texts: Sequence[str]) -> Ranges:
+    """Read addresses, networks, ranges and octet patterns, as a sweep does.
+
+    Raises:
+        InputError: for the first that is none, or a host name.
+    """
+    try:
+        ranges = parse_spec([Source(COMMAND_LINE, texts)], allow_names=False, allow_large_v6=True).ranges
+    except InputError as error:
+        raise InputError(str(error).removeprefix(f"{COMMAND_LINE}: ")) from None
+    if not ranges:
+        raise InputError("names no address")
+    return ranges
+
+
+class _Expected:
+    """What the summaries of the sweeps say was to be visited."""
+
+    def __init__(self, files: Iterable[Path], ignore: frozenset[Status]) -> None:
+        self._scans: dict[str, int] = {}
+        for file in files:
+            scan, hosts = _planned(file, ignore)
+            if scan in self._scans:
+                raise InputError(f"{file}: is the summary of the same sweep as another one")
+            self._scans[scan] = hosts
+
+    @property
+    def hosts(self) -> int | None:
+        """How many hosts were planned, those of ignored statuses left out; None when there is no summary."""
+        return sum(self._scans.values()) if self._scans else None
+
+    def require(self, scan: str, file: str) -> None:
+        """Refuse a record of a sweep without its summary, of which nobody could say what is missing."""
+        if self._scans and scan not in self._scans:
+            raise InputError(f"{file}: has records of the sweep {scan!a}, and no --summary is of that sweep")
+
+
+def _planned(file: Path, ignore: frozenset[Status]) -> tuple[str, int]:
+    try:
+        document: Any = orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict) or document.get("schema") != SUMMARY_SCHEMA:
+        raise InputError(f"{file}: is no summary of a sweep ({SUMMARY_SCHEMA})")
+    statuses = document.get("statuses")
+    counts = statuses if isinstance(statuses, dict) else {}
+    numbers = [document.get("planned"), document.get("excluded"), *(counts.get(status, 0) for status in ignore)]
+    if any(type(number) is not int or number < 0 for number in numbers) or not isinstance(statuses, Mapping):
+        raise InputError(f"{file}: its counts are damaged")
+    planned, *left_out = numbers
+    return str(document.get("scan_id")), max(planned - sum(left_out), 0)
+
+
+def _verdicts(files: Sequence[str], judged: PolicyCheck, expected: _Expected) -> Iterator[Verdict]:
+    for file in files:
+        for record in read_records(file):
+            expected.require(record.scan_id, file)
+            yield from judged.judge(record)
+    yield from judged.finish(expected.hosts)
+
+
+def _refuse_same(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+    """Refuse a report that would be written over another one, or over what it is made from."""
+    taken = {path.resolve() for path in inputs}
+    for path in filter(None, outputs):
+        if path.resolve() in taken:
+            raise InputError(f"{path}: is named twice, or is an input: give the report a file of its own")
+        taken.add(path.resolve())
+
+
+class _Lines:
+    """Prints verdicts on standard output as they come, a line each."""
+
+    def __init__(self, *, github: bool) -> None:
+        self._github = github
+
+    def add(self, verdict: Verdict) -> None:
+        """Print one verdict, where it has a line."""
+        if self._github:
+            line = maybe_annotation(verdict)
+            sys.stdout.buffer.write(b"" if line is None else line.encode() + b"\n")
+        else:
+            sys.stdout.buffer.write(json_line(verdict))
+
+    def print(self) -> None:
+        """Bring out what is still held back."""
+        sys.stdout.buffer.flush()
+
+
+def _day(text: str | None) -> date:
+    try:
+        return datetime.now(UTC).date() if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--date {text!r} is no day: write 2026-11-23") from None
+
+
+def _end(tally: Tally) -> int:
+    """Say on stderr how the check ended, and return its exit code."""
+    violations, warnings = tally.failed(Level.ERROR), tally.failed(Level.WARNING)
+    complain(f"{violations:,} violations, {warnings:,} warnings" + ("" if tally.covered else ", NOT ENOUGH COVERAGE"))
+    if violations:
+        return VIOLATIONS
+    return CLEAN if tally.covered else NOT_COVERED

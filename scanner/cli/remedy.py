@@ -1,0 +1,123 @@
+"""`smtpsweep remedy`: from findings to what mends them; three ways in, none of which changes a server."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scanner.cli.entry import complain
+from scanner.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scanner.model import Record
+    from scanner.remedy.sendmail.review import Review
+
+CLEAN, FOUND = 0, 1
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("sweeps", nargs=-1, metavar="[SWEEP.JSONL|-]...")
+@click.option("--mc", type=_FILE, metavar="FILE", help="Read a sendmail.mc.")
+@click.option("--cf", type=_FILE, metavar="FILE", help="Read a sendmail.cf.")
+@click.option("--submit-mc", type=_FILE, metavar="FILE", help="Read a submit.mc.")
+@click.option("--submit-cf", type=_FILE, metavar="FILE", help="Read a submit.cf.")
+@click.option("--helpfile", type=click.Path(path_type=Path), metavar="FILE",
+              help="Look at the file that HELP answers from; without it only its name is judged.")  # fmt: skip
+@click.option("-o", "--output", type=_FOLDER, metavar="FOLDER", help="Write the plans, or the changed files, there.")
+@click.option("--ansible", type=_FOLDER, metavar="FOLDER", help="Write an Ansible playbook for the hosts there.")
+@click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in the folder.")
+def remedy(
+    sweeps: tuple[str, ...],
+    mc: Path | None,
+    cf: Path | None,
+    submit_mc: Path | None,
+    submit_cf: Path | None,
+    helpfile: Path | None,
+    output: Path | None,
+    ansible: Path | None,
+    *,
+    overwrite: bool,
+) -> int:
+    """Write what mends the findings: plans for the hosts of a sweep, a playbook, or changed configuration files.
+
+    With sweeps and -o, a plan for each product and host; with sweeps and --ansible, inventory, playbook and role. With
+    configuration files, say what leaks in which line and why, and write the changed files and their diffs to -o, or
+    the diffs to standard output. No server and no file that was read is ever changed.
+
+    Exit codes: 0 nothing leaks, or the plans are written; 1 something was found in a configuration file; 2 usage or
+    input error.
+    """
+    files = {"sendmail.mc": mc, "sendmail.cf": cf, "submit.mc": submit_mc, "submit.cf": submit_cf}
+    given = {name: path for name, path in files.items() if path is not None}
+    _refuse_contradictions(sweeps, given=bool(given or helpfile), output=output, ansible=ansible, overwrite=overwrite)
+    if sweeps:
+        return _from_sweeps(sweeps, output, ansible, overwrite=overwrite)
+    return _from_configuration(given, helpfile, output, overwrite=overwrite)
+
+
+def _refuse_contradictions(
+    sweeps: tuple[str, ...], *, given: bool, output: Path | None, ansible: Path | None, overwrite: bool
+) -> None:
+    if not sweeps and not given:
+        raise InputError("nothing to mend: name a sweep (a file of records), or a configuration file with --mc or --cf")
+    if sweeps and given:
+        raise InputError("a sweep and configuration files do not go together: run the command once for each")
+    if ansible is not None and not sweeps:
+        raise InputError("--ansible needs a sweep: a playbook is for the hosts of one")
+    if ansible is not None and output is not None:
+        raise InputError("-o and --ansible do not go together: run the command once for each")
+    if sweeps and ansible is None and output is None:
+        raise InputError("say where: -o FOLDER for plans, --ansible FOLDER for a playbook")
+    if overwrite and ansible is None and output is None:
+        raise InputError("--overwrite needs a folder: -o FOLDER")
+
+
+def _from_sweeps(sweeps: tuple[str, ...], output: Path | None, ansible: Path | None, *, overwrite: bool) -> int:
+    records = _records(sweeps)
+    if output is not None:
+        from scanner.remedy.plans.writing import write_plans  # noqa: PLC0415  loaded when asked for
+
+        complain(write_plans(records, output, overwrite=overwrite).describe())
+    elif ansible is not None:
+        from scanner.remedy.ansible.playbook import write_playbook  # noqa: PLC0415  loaded when asked for
+
+        complain(write_playbook(records, ansible, overwrite=overwrite).describe())
+    return CLEAN
+
+
+def _records(sweeps: tuple[str, ...]) -> "Iterator[Record]":
+    from scanner.results import read_records  # noqa: PLC0415  loaded when asked for
+
+    for file in sweeps:
+        yield from read_records(file)
+
+
+def _from_configuration(given: dict[str, Path], helpfile: Path | None, output: Path | None, *, overwrite: bool) -> int:
+    from scanner.remedy.sendmail.reader import Kind  # noqa: PLC0415
+    from scanner.remedy.sendmail.review import review, write_review  # noqa: PLC0415  loaded when asked for
+
+    done = review({Kind(name): path for name, path in given.items()}, helpfile)
+    if output is not None:
+        write_review(done, output, overwrite=overwrite)
+    _print(done, with_diff=output is None)
+    complain(done.describe() + (f"; written to {output}" if output is not None else ""))
+    return CLEAN if done.is_clean else FOUND
+
+
+def _print(done: "Review", *, with_diff: bool) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in done.lines()))
+    sys.stdout.flush()
+    if not with_diff or not done.diff:
+        return
+    if sys.stdout.isatty():  # a terminal would obey what a patch has to hold
+        text = done.diff.decode("latin-1")
+        shown = (c if c in "\n\t" or " " <= c <= "~" else f"\\x{ord(c):02x}" for c in text)
+        sys.stdout.write("\n" + "".join(shown))
+    else:
+        sys.stdout.buffer.write(b"\n" + done.diff)
+    sys.stdout.flush()

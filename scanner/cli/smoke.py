@@ -1,0 +1,193 @@
+"""`smtpsweep smoke`: one test message, waited for where it should arrive; what its headers show."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+import uvloop
+from rich.console import Console
+from rich.text import Text
+
+from scanner.cli import logging
+from scanner.cli.values import Duration
+from scanner.errors import InputError, SinkError
+from scanner.remedy.smoke.places import FORMS, Where, parse_where, place_maker
+from scanner.remedy.smoke.sending import Login, StartTls, Step
+from scanner.remedy.smoke.smoke import SmokeResult, SmokeState, SmokeTest, as_json, smoke_test
+
+_EXIT_CODES = {SmokeState.DELIVERED: 0, SmokeState.FAILED: 1, SmokeState.NOT_ARRIVED: 3}
+_FILE = click.Path(dir_okay=False, path_type=Path)
+#: Characters of a secret; what is longer is no secret but the wrong file.
+_MAX_SECRET = 1024
+
+
+@click.command()
+@click.argument("host")
+@click.option("--from", "sender", required=True, metavar="ADDRESS", help="Who sends it; a bounce would go there.")
+@click.option("--to", "recipient", required=True, metavar="ADDRESS", help="The one recipient.")
+@click.option("--receive", required=True, metavar="WHERE", help=f"Where it should arrive: {FORMS}.")
+@click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True)
+@click.option("--starttls", type=click.Choice([each.value for each in StartTls]), default=StartTls.AUTO.value,
+              show_default=True, callback=lambda _ctx, _param, value: StartTls(value),
+              help="auto: where it is offered. require: fail where it is not.")  # fmt: skip
+@click.option("--insecure-tls", is_flag=True, help="Accept any certificate of HOST.")
+@click.option("--ca-file", type=_FILE, metavar="FILE", help="Authorities to verify certificates by (PEM).")
+@click.option("--user-env", metavar="NAME", help="AUTH: the environment variable that holds the user.")
+@click.option("--password-env", metavar="NAME", help="AUTH: the environment variable that holds the password.")
+@click.option("--password-file", type=_FILE, metavar="FILE", help="AUTH: a file that holds the password.")
+@click.option("--imap-password-env", metavar="NAME", help="The same for --receive imaps.")
+@click.option("--imap-password-file", type=_FILE, metavar="FILE", help="The same for --receive imaps.")
+@click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as for sweep.")
+@click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address).")
+@click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine.")
+@click.option("--timeout", "timeout_s", type=Duration(), default=60.0, show_default=True,
+              help="For sending, and once more for arriving.")  # fmt: skip
+@click.option("--json", "as_json_line", is_flag=True, help="Print the result as one JSON line.")
+@click.option("--save-headers", type=_FILE, metavar="FILE", help="Write the header block as it arrived.")
+@click.option("--overwrite", is_flag=True, help="Replace the file of --save-headers when it exists.")
+@click.option("-y", "--yes-send-mail", is_flag=True, help="Send it. Without this it is only said what would be done.")
+@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+def smoke(
+    receive: str, log_level: str, *, as_json_line: bool, yes_send_mail: bool, overwrite: bool, **options: Any
+) -> int:
+    """Send one test message through HOST and wait until it arrives.
+
+    Each step is shown with its time, and the header lines of the message that show a version, with their hop.
+    Passwords come from the environment or from files only.
+
+    Exit codes: 0 it arrived, 1 it was not sent (the reply says why), 2 usage or input error, or --yes-send-mail is
+    missing, 3 it was accepted and not seen in time, 4 trouble of this machine only.
+    """
+    logging.configure(log_level)
+    save_headers: Path | None = options.pop("save_headers")
+    imap_password = _secret("--imap-password", options.pop("imap_password_env"), options.pop("imap_password_file"))
+    login = _login(options.pop("user_env"), options.pop("password_env"), options.pop("password_file"))
+    test = SmokeTest(login=login, **options).validated()
+    where = parse_where(receive)
+    make_place = place_maker(where, test, imap_password)
+    if save_headers is not None:
+        _require_room(save_headers, overwrite=overwrite)
+    if not yes_send_mail:
+        _print_intention(test, where)
+        raise InputError("nothing was sent: say --yes-send-mail to send this one message")
+    result = uvloop.run(smoke_test(test, make_place, _ignore if as_json_line else print_step))
+    if as_json_line:
+        click.echo(orjson.dumps(as_json(result)).decode())
+    else:
+        print_verdict(result)
+    if save_headers is not None and result.headers is not None:
+        _save(save_headers, result.headers)
+    return _EXIT_CODES[result.state]
+
+
+def _login(user_env: str | None, password_env: str | None, password_file: Path | None) -> Login | None:
+    user, password = _secret("--user", user_env, None), _secret("--password", password_env, password_file)
+    if (user is None) != (password is None):
+        raise InputError("AUTH needs both: --user-env, and --password-env or --password-file")
+    return None if user is None or password is None else Login(user, password)
+
+
+def _secret(option: str, variable: str | None, file: Path | None) -> str | None:
+    """Read a secret; what is said about it never shows it."""
+    if variable is not None and file is not None:
+        raise InputError(f"{option}-env and {option}-file: only one of them")
+    if file is not None:
+        try:
+            with file.open(encoding="utf-8") as stream:
+                text, source = (
+                    stream.read(_MAX_SECRET + 2).removesuffix("\n").removesuffix("\r"),
+                    f"{option}-file {file}",
+                )
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "is no text"
+            raise InputError(f"{option}-file {file}: cannot be read ({why})") from None
+    elif variable is not None:
+        text, source = os.environ.get(variable, ""), f"{option}-env {variable}"
+    else:
+        return None
+    if not text or len(text) > _MAX_SECRET or not text.isprintable():
+        raise InputError(f"{source}: must be there, on one line, of 1 to {_MAX_SECRET:,} printable characters")
+    return text
+
+
+def _console() -> Console:
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def _print_intention(test: SmokeTest, where: Where) -> None:
+    tls = f"{test.starttls}{', any certificate' if test.insecure_tls else ''}"
+    lines = {
+        "would send": f"one message from {test.sender} to {test.recipient}",
+        "through": f"{test.host} port {test.port} (STARTTLS: {tls}; AUTH: {'yes' if test.login else 'no'})",
+        "subject": f"smtpsweep smoke test {test.token}",
+        "would wait": f"at most {test.timeout_s:g} s at {where}",
+    }
+    for name, value in lines.items():
+        _console().print(Text.assemble((f"{name:<12}", "bold"), ascii(value)[1:-1]))
+
+
+def _ignore(step: Step) -> None:
+    del step
+
+
+def print_step(step: Step) -> None:
+    """Print one step: its time, its name, what came of it."""
+    mark = "" if step.ok else "FAILED  "
+    line = f"{step.took_s:8.3f} s  {step.name:<12} {mark}{step.detail or ''}"
+    _console().print(Text(line.rstrip(), style="" if step.ok else "red"))
+
+
+def print_verdict(result: SmokeResult) -> None:
+    """Print how it ended, and which header lines name software."""
+    console = _console()
+    console.print()
+    for name, value in verdict(result):
+        console.print(Text.assemble((f"{name:<12}", "bold"), value))
+
+
+def verdict(result: SmokeResult) -> list[tuple[str, str]]:
+    """Describe a result for people, in lines of name and value."""
+    lines = [("result", result.state.value.replace("_", " "))]
+    if result.arrived_s is not None:
+        lines.append(("arrived", f"{result.arrived_s:.2f} s after it was accepted"))
+    if result.queue_id is not None:
+        lines.append(("queue id", result.queue_id))
+    if result.headers is None:
+        return lines
+    count = len(result.versions)
+    lines.append(
+        ("headers", f"{count} {'line shows' if count == 1 else 'lines show'} a version" if count else "no version")
+    )
+    for leak in result.leaks:
+        who = "" if leak.hop is None else f"hop {leak.hop}, by {leak.by}: "
+        named = " ".join(filter(None, (leak.product or "an unnamed product", leak.version)))
+        lines.append((f"  line {leak.number}", f"{who}{named}"))
+        lines.append(("", leak.text))
+    return lines
+
+
+def _require_room(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file that exists and a folder that does not, before anything is sent."""
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists already (--overwrite replaces it)")
+    if not path.parent.is_dir():
+        raise InputError(f"--save-headers {path}: its folder does not exist")
+
+
+def _save(path: Path, headers: bytes) -> None:
+    """Write a file whole or not at all."""
+    name: str | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as unfinished:
+            name = unfinished.name
+            unfinished.write(headers)
+        Path(name).replace(path)
+    except OSError as error:
+        if name is not None:
+            with suppress(OSError):
+                Path(name).unlink()
+        raise SinkError(f"--save-headers {path}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,226 @@
+"""`smtpsweep verify`: is the finding gone, from every place that showed it?"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+import uvloop
+
+from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
+from scanner.cli import logging
+from scanner.cli.config import with_configured
+from scanner.cli.entry import complain
+from scanner.cli.inputs import require_one_reader, sources
+from scanner.cli.options import dialogue_options, identity_options, pace_options, waiting_options
+from scanner.cli.policy import load_policy
+from scanner.cli.verify_table import print_results
+from scanner.errors import InputError
+from scanner.pipeline import random_seed
+from scanner.remedy.verification.earlier import read_earlier, read_headers
+from scanner.remedy.verification.states import State
+from scanner.remedy.verification.verdicts import RULE_TEXT, coverage_verdict, document, seen_of, verdict_of
+from scanner.remedy.verification.verify import Fresh, Request
+from scanner.remedy.verification.verify import verify as look_afresh
+from scanner.results.reports import JunitReport, SarifReport, VerdictTable
+from scanner.results.reports.file_report import FileReport
+from scanner.settings import MAX_SAMPLES, Settings
+from scanner.targets import parse_spec
+
+FIXED, NOT_FIXED, NOT_ENOUGH_SEEN = 0, 1, 3
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+DEFAULT_SAMPLES: Final = 3
+
+
+@click.command()
+@click.argument("targets", nargs=-1)
+@click.option(
+    "--before",
+    "before",
+    multiple=True,
+    metavar="FILE|-",
+    help="A stored sweep, or results of an earlier 'verify --json'; may be repeated.",
+)
+@click.option(
+    "--received",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE",
+    help="Headers of a delivered message, or the result of 'smoke --json': they may show a version, too.",
+)
+@click.option("--policy", "policy_file", type=_PATH, help="Judge the fresh records by this policy (TOML), too.")
+@click.option("--strict", is_flag=True, help="A host that still names its product fails.")
+@click.option(
+    "--samples",
+    type=click.IntRange(1, MAX_SAMPLES),
+    default=DEFAULT_SAMPLES,
+    show_default=True,
+    help="Visits to each host: a pool of servers shows itself.",
+)
+@click.option("--agree", type=click.IntRange(1), help="How many of the samples must show the same (default: all).")
+@click.option(
+    "--second-reader/--no-second-reader",
+    default=True,
+    show_default=True,
+    help="Let another SMTP client read each host once more.",
+)
+@click.option(
+    "-p",
+    "--port",
+    "ports",
+    multiple=True,
+    type=click.IntRange(1, 65535),
+    help="Default: the ports of the stored sweep; 25 for targets.",
+)
+@click.option(
+    "-x",
+    "--exclude",
+    multiple=True,
+    metavar="TARGET",
+    callback=with_configured,
+    help="Never visit these; same forms as for sweep.",
+)
+@click.option("--exclude-file", multiple=True, type=_FILE, callback=with_configured, help="The same, from a file.")
+@click.option("--confirm-large", is_flag=True, help="Yes, I am responsible for more than 2^24 addresses.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each host instead of the table.")
+@click.option("--junit", type=_PATH, help="Write a JUnit XML report.")
+@click.option("--sarif", type=_PATH, help="Write a SARIF 2.1.0 report.")
+@click.option("--overwrite", is_flag=True, help="Replace reports that exist.")
+@pace_options
+@waiting_options
+@dialogue_options
+@identity_options
+@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+def verify(
+    targets: tuple[str, ...],
+    before: tuple[str, ...],
+    received: tuple[Path, ...],
+    exclude: tuple[str, ...],
+    exclude_file: tuple[Path, ...],
+    ports: tuple[int, ...],
+    agree: int | None,
+    log_level: str,
+    *,
+    second_reader: bool,
+    **given: Any,
+) -> int:
+    """Visit hosts afresh and say what became of their finding.
+
+    The hosts are those of --before that were heard to speak SMTP; or TARGETS, in the forms that sweep takes. With both,
+    TARGETS say whom to visit, and the stored sweep what was there before.
+
+    Exit codes: 0 all fixed, 1 some are not, 2 usage or input error, 3 nothing failed but not enough was seen, 4 trouble
+    of this machine only. A host that could not be reached is never fixed.
+    """
+    logging.configure(log_level)
+    output = _Output(**{field.name: given.pop(field.name) for field in fields(_Output)})
+    if agree is not None and agree > given["samples"]:
+        raise click.UsageError(f"--agree {agree}: more than --samples {given['samples']}")
+    if not targets and not before:
+        raise InputError("nothing to verify: name targets, or a stored sweep with --before")
+    require_one_reader((*targets, *exclude, *before))
+    request = Request(
+        settings=Settings(seed=random_seed(), **given).validated(),
+        targets=parse_spec(sources(targets)) if targets else None,
+        exclude=parse_spec(sources(exclude, exclude_file), allow_large_v6=True),
+        ports=ports,
+        earlier=read_earlier(before),
+        agree=agree,
+        messages=[read_headers(file) for file in received],
+        ask_second_reader=second_reader,
+    )
+    policy = load_policy(output.policy_file) if output.policy_file is not None else None
+    output.refuse_same_files([*before, *received])
+    with ExitStack() as stack:
+        reports = output.opened(stack, policy)  # what cannot be written is known before anybody is visited
+        fresh = uvloop.run(look_afresh(request))
+        return _end(fresh, output, policy, reports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """What is judged and written beside the states."""
+
+    policy_file: Path | None
+    strict: bool
+    as_json: bool
+    junit: Path | None
+    sarif: Path | None
+    overwrite: bool
+
+    def refuse_same_files(self, inputs: Iterable[str | Path]) -> None:
+        """Refuse a report that would be written over another one, or over what it is made from."""
+        taken = {Path(file).resolve() for file in (*inputs, *filter(None, [self.policy_file])) if str(file) != "-"}
+        for path in filter(None, (self.junit, self.sarif)):
+            if path.resolve() in taken:
+                raise InputError(f"{path}: is named twice, or is an input: give the report a file of its own")
+            taken.add(path.resolve())
+
+    def opened(self, stack: ExitStack, policy: Policy | None) -> list[FileReport]:
+        """Return the reports, ready to be written; they are put in their place when the stack ends well."""
+        rules = (RULE_TEXT, *rule_texts(policy or Policy()))
+        reports: list[FileReport] = []
+        if self.junit is not None:
+            report = JunitReport(self.junit, suite="smtpsweep.verify", overwrite=self.overwrite)
+            reports.append(stack.enter_context(report))
+        if self.sarif is not None:
+            reports.append(stack.enter_context(SarifReport(self.sarif, rules=rules, overwrite=self.overwrite)))
+        return reports
+
+
+def _end(fresh: Fresh, output: _Output, policy: Policy | None, reports: Sequence[FileReport]) -> int:
+    """Write results and reports, say on stderr how it ended, and return the exit code."""
+    tally, shown = Tally(), VerdictTable()
+    for verdict, is_ours in _verdicts(fresh, policy, strict=output.strict):
+        tally.add(verdict)
+        for report in reports:
+            report.add(verdict)
+        if not is_ours:
+            shown.add(verdict)
+    if output.as_json:
+        sys.stdout.buffer.writelines(orjson.dumps(document(result)) + b"\n" for result in fresh.results)
+        sys.stdout.buffer.flush()
+    else:
+        print_results(fresh.results)
+        if policy is not None:
+            shown.print()
+    _say(fresh)
+    failed = tally.failed(Level.ERROR)
+    if policy is not None and failed:
+        complain(f"{failed:,} failed, the policy's rules included")
+    if not tally.covered:
+        complain("NOT ENOUGH SEEN: a host that was not seen is not fixed")
+    return NOT_FIXED if failed else FIXED if tally.covered else NOT_ENOUGH_SEEN
+
+
+def _verdicts(fresh: Fresh, policy: Policy | None, *, strict: bool) -> Iterator[tuple[Verdict, bool]]:
+    """Yield the verdicts on every host, then on the whole; with each, whether it is of verify itself."""
+    check = None if policy is None else PolicyCheck(policy, datetime.now(UTC).date())
+    for result in fresh.results:
+        yield verdict_of(result, strict=strict), True
+        if check is not None and result.record is not None:
+            for verdict in check.judge(result.record):
+                yield verdict, False
+    # Without a policy nothing says that some hosts need not be seen.
+    yield coverage_verdict(seen_of(fresh.results), 1.0 if policy is None else policy.min_seen), True
+    if check is not None:
+        for verdict in check.finish(len(fresh.results)):
+            yield verdict, False
+
+
+def _say(fresh: Fresh) -> None:
+    counts = Counter(result.state for result in fresh.results)
+    states = ", ".join(f"{counts[state]:,} {state.value.replace('_', ' ')}" for state in State if counts[state])
+    complain(f"{len(fresh.results):,} verified: {states}")
+    if fresh.excluded:
+        complain(f"{fresh.excluded:,} of the stored sweep are excluded and were not visited")
+    for leak in fresh.unclaimed:
+        if leak.version is not None:
+            complain(f"a header line by no verified host shows a version: {leak.text}")

@@ -1,0 +1,132 @@
+r"""What Exim's log lines say about a client's connection: main log, or syslog, where the main log's lines come again.
+
+Nothing of a connection without a message is logged by default (Debian's configuration neither). `log_selector` with
+`+smtp_connection` logs begin and end, `+smtp_no_mail` a line at the end with every command.
+
+No line names the process (unless `+pid`), so the session is the client's address, with the port where
+`+incoming_port` shows it; sessions side by side from one address are told apart by their order only. The client is
+written as `name (what it said in HELO) [address]`. With `helo_accept_junk_hosts` a HELO may hold anything, so also the
+end of that form with another's address: a line is believed when its HELO has no space, bracket or parenthesis (an
+address literal's own apart), and the form does not end once more behind the address.
+
+Sources: Exim's specification, chapter 52; lines of a real 4.96 (`tests/data/mail-logs`); src/smtp_in.c.
+"""
+
+import re
+
+from scanner.remedy.logs.events import EventKind, Seen
+
+_CLIENT = (
+    rb"(?:(?P<name>[^\s()\[\]]+) )?(?P<hello>\((?:\[[^\s()\[\]]*\]|[^\s()\[\]]*)\) )?"
+    rb"(?P<session>\[(?P<address>[^\s\[\]]+)\](?::\d{1,5})?)(?: I=\[[^\s\[\]]+\]:\d{1,5})?"
+)
+_OWN_STAMP = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})? (?:\[\d{1,10}\] )?")
+_CONNECTED = re.compile(rb"SMTP connection from " + _CLIENT + rb" \(TCP/IP connection count = \d+\)")
+_CLOSED = re.compile(rb"SMTP connection from " + _CLIENT + rb" (?:closed|lost|timed out|D=).*")
+_NO_MAIL = re.compile(rb"no MAIL in SMTP connection from " + _CLIENT + rb" D=\S+(?P<rest>.*)")
+_COMMANDS = re.compile(rb"C=(?:\.\.\.)?([A-Z?,]*)")
+_EARLY = re.compile(
+    rb"SMTP protocol synchronization error \(input sent without waiting for greeting\): "
+    rb"rejected connection from H=" + _CLIENT + rb" input=(?P<text>.*)"
+)
+_TOO_SOON = re.compile(
+    rb"SMTP protocol synchronization error \(next input sent too soon: pipelining was (?:not )?advertised\): "
+    rb'rejected "[^"]*" H=' + _CLIENT + rb" next input=(?P<text>.*)"
+)
+_SYNTAX = re.compile(
+    rb'SMTP syntax error in "(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" H=' + _CLIENT + rb' (?P<rest>[^"\[\]]*)'
+)
+_VERIFY = re.compile(rb"unqualified verify rejected: <[^\s<>]*> H=" + _CLIENT)
+_HELLO = re.compile(rb"rejected (?P<verb>EHLO|HELO) from " + _CLIENT + rb": (?P<text>.*)")
+_REJECTED = re.compile(
+    rb"H=" + _CLIENT + rb"(?: (?:X|CV|F|DN|A)=\S+)* (?:temporarily )?rejected (?P<verb>[A-Za-z]{1,16})(?P<text>.*)"
+)
+_REFUSED = re.compile(rb"Connection from " + _CLIENT + rb" refused: (?P<text>.*)")
+_TLS = re.compile(rb"TLS error on connection from " + _CLIENT + rb" (?P<text>.*)")
+_MESSAGE = re.compile(
+    rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4} <= \S+ H=" + _CLIENT + rb" (?:\S+ )*?P=e?smtp[sa]{0,2}\b.*"
+)
+_FORMS = {
+    b"SMTP": (
+        (_CONNECTED, EventKind.CONNECTED),
+        (_CLOSED, EventKind.ENDED),
+        (_EARLY, EventKind.EARLY),
+        (_TOO_SOON, EventKind.EARLY),
+        (_SYNTAX, EventKind.COMMAND),
+    ),
+    b"no": ((_NO_MAIL, EventKind.NO_MAIL),),
+    b"unqualified": ((_VERIFY, EventKind.USERS),),
+    b"rejected": ((_HELLO, EventKind.COMMAND),),
+    b"Connection": ((_REFUSED, EventKind.REFUSED),),
+    b"TLS": ((_TLS, EventKind.COMMAND),),
+}
+_OTHERS = ((_MESSAGE, EventKind.MESSAGE), (_REJECTED, EventKind.TRIED))
+#: Verbs of other protocols, as their first line has them.
+_FOREIGN = frozenset({"GET", "POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "SSH"})
+
+
+def maybe_seen(text: bytes) -> Seen | None:
+    """Return what a line says, None when it says nothing about a client."""
+    if match := _OWN_STAMP.match(text):  # in syslog it comes after the tag
+        text = text[match.end() :]
+    for form, kind in _FORMS.get(text.partition(b" ")[0], _OTHERS):
+        if match := form.fullmatch(text):
+            return None if _is_ambiguous(match) else _seen(match, kind)
+    return None
+
+
+def _is_ambiguous(match: re.Match[bytes]) -> bool:
+    """Tell whether the line could be read with another client; what a client wrote made it so."""
+    if match.re is _MESSAGE and match.string.count(b" H=") > 1:  # the sender's address and the subject are the client's
+        return True
+    return match["hello"] is not None and b") [" in match.string[match.end("session") :]
+
+
+def _seen(match: re.Match[bytes], kind: EventKind) -> Seen:
+    groups = match.groupdict()
+    verb = (groups.get("verb") or b"").decode("ascii").upper()
+    commands: tuple[str, ...] = (verb,) if verb else ()
+    complete = match.re is _NO_MAIL
+    if complete:
+        commands, complete = _listed(groups["rest"])
+    elif match.re is _SYNTAX:
+        kind = EventKind.FOREIGN if verb in _FOREIGN else kind
+        commands = ("UNKNOWN",)
+    elif match.re is _VERIFY:
+        commands = ("VRFY",)
+    elif match.re is _TLS:
+        commands = ("STARTTLS",)
+    elif match.re is _REJECTED:
+        kind, commands = _rejected(verb)
+    return Seen(
+        kind,
+        groups["address"],
+        groups.get("name"),
+        groups["session"],
+        commands,
+        complete,
+        kind is EventKind.NO_MAIL,
+        int(kind is EventKind.MESSAGE),
+        groups.get("text") or b"",
+    )
+
+
+def _rejected(verb: str) -> tuple[EventKind, tuple[str, ...]]:
+    match verb:
+        case "VRFY" | "EXPN":
+            return EventKind.USERS, (verb,)
+        case "CONNECTION":
+            return EventKind.REFUSED, ()
+        case "EHLO" | "HELO" | "ETRN" | "STARTTLS":
+            return EventKind.COMMAND, (verb,)
+    return EventKind.TRIED, (verb,) if verb in {"MAIL", "RCPT", "AUTH"} else ("DATA",)
+
+
+def _listed(rest: bytes) -> tuple[tuple[str, ...], bool]:
+    """Return the commands of `C=EHLO,QUIT`, and whether these are all (only the last 20 are listed, after dots)."""
+    word = rest.rpartition(b" ")[2]
+    match = _COMMANDS.fullmatch(word)
+    if match is None:
+        return (), not rest
+    verbs = tuple(verb.decode("ascii").replace("?", "UNKNOWN") for verb in match[1].split(b",") if verb)
+    return verbs, b"..." not in word

@@ -1,0 +1,97 @@
+"""What the log lines of OpenSMTPD and Courier say about a client's connection.
+
+OpenSMTPD names each session by 16 hex digits, and logs its begin, its end, failed commands and messages. Courier's
+`courieresmtpd` logs the begin, with address and port, and every error with the command; neither the end nor a
+successful command, so nearly all of its connections are "no mail" as far as the log tells. Messages are logged by
+`courierd`, with the client's address but without its port.
+
+Sources: lines of real OpenSMTPD 6.8.0p2 and Courier 1.0.16 (`tests/data/mail-logs`); `event=` is how OpenSMTPD 5.9 to
+6.0 wrote it; for `newmsg`, Courier's courier/submit.C.
+"""
+
+import re
+
+from scanner.remedy.logs.events import EventKind, Seen
+
+_SESSION = rb"(?P<session>[0-9a-f]{16}) smtp "
+_CONNECTED = re.compile(
+    _SESSION + rb"(?:event=)?connected address=\[?(?:IPv6:)?(?P<address>[0-9A-Fa-f.:]+)\]? host=(?P<name>\S+)"
+)
+_FAILED = re.compile(
+    _SESSION + rb'(?:event=)?failed-command (?:address=\S+ host=\S+ )?command="(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" '
+    rb'result="[^"]*"?'
+)
+_BAD = re.compile(_SESSION + rb'bad-input result="(?P<text>.*)"')
+_MESSAGE = re.compile(_SESSION + rb"(?:event=)?message (?:address=\S+ host=\S+ )?msgid=[0-9a-f]{8} .*")
+_ENDED = re.compile(_SESSION + rb"(?:event=)?(?:disconnected|closed) (?:address=\S+ host=\S+ )?reason=(?P<text>.*)")
+_TLS = re.compile(_SESSION + rb"(?:event=)?(?:tls|starttls) .*")
+_OPENSMTPD = (
+    (_CONNECTED, EventKind.CONNECTED),
+    (_ENDED, EventKind.ENDED),
+    (_FAILED, EventKind.COMMAND),
+    (_MESSAGE, EventKind.MESSAGE),
+    (_BAD, EventKind.COMMAND),
+    (_TLS, EventKind.COMMAND),
+)
+_USERS = frozenset({"VRFY", "EXPN"})
+_SENDING = frozenset({"MAIL", "RCPT", "DATA", "AUTH"})
+_FOREIGN = frozenset({"GET", "POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "SSH"})
+
+_STARTED = re.compile(rb"started,ip=\[(?P<address>[^\s\[\],]+)\](?:,port=\[(?P<port>\d{1,5})\])?")
+_ERROR = re.compile(
+    rb'error,relay=(?P<address>[^\s\[\],]+),(?:port=(?P<port>\d{1,5}),)?msg="(?P<said>[^"]*)"'
+    rb"(?:,cmd: (?P<text>(?P<verb>[A-Za-z]{0,16}).*))?"
+)
+#: The client stands last, as `(name [address])`; before it, after `dns; `, what it said in HELO.
+_NEW_MESSAGE = re.compile(
+    rb"newmsg,id=[0-9A-F.]+: dns; \S+ \((?:(?P<name>[^\s()\[\]]+) )?\[(?P<address>[^\s()\[\]]+)\]\)"
+)
+
+
+def maybe_opensmtpd_seen(text: bytes) -> Seen | None:
+    """Return what a line of OpenSMTPD says, None when it says nothing about a client."""
+    if text[16:22] != b" smtp ":
+        return None
+    for form, kind in _OPENSMTPD:
+        if match := form.fullmatch(text):
+            groups = match.groupdict()
+            commands: tuple[str, ...] = ("STARTTLS",) if form is _TLS else ()
+            if form is _FAILED:
+                kind, commands = _failed(groups["verb"])  # noqa: PLW2901  the verb says more than the form
+            return Seen(
+                kind,
+                groups.get("address"),
+                groups.get("name"),
+                groups["session"],
+                commands,
+                final=kind is EventKind.ENDED,
+                messages=int(kind is EventKind.MESSAGE),
+                text=groups.get("text") or b"",
+            )
+    return None
+
+
+def maybe_courier_seen(text: bytes) -> Seen | None:
+    """Return what a line of Courier says, None when it says nothing about a client."""
+    if match := _STARTED.fullmatch(text):
+        return Seen(EventKind.CONNECTED, match["address"], session=_port(match))
+    if match := _ERROR.fullmatch(text):
+        kind, commands = _failed(match["verb"]) if match["verb"] is not None else (EventKind.LOST, ())
+        return Seen(kind, match["address"], session=_port(match), commands=commands, text=match["text"] or b"")
+    if match := _NEW_MESSAGE.fullmatch(text):
+        return Seen(EventKind.MESSAGE, match["address"], match["name"], session=match["address"], messages=1)
+    return None
+
+
+def _port(match: re.Match[bytes]) -> bytes:
+    return match["address"] + b" " + (match["port"] or b"")
+
+
+def _failed(verb: bytes) -> tuple[EventKind, tuple[str, ...]]:
+    """Return what a command was that the server refused."""
+    name = verb.decode("ascii").upper() or "UNKNOWN"
+    if name in _USERS:
+        return EventKind.USERS, (name,)
+    if name in _SENDING:
+        return EventKind.TRIED, (name,)
+    return (EventKind.FOREIGN, ("UNKNOWN",)) if name in _FOREIGN else (EventKind.COMMAND, (name,))

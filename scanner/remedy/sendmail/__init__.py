@@ -1,0 +1,1 @@
+"""Sendmail's configuration files: what leaks in them, and the changed text."""

@@ -1,0 +1,1 @@
+"""One test message: sent, waited for, and what its headers show."""

@@ -1,0 +1,231 @@
+r"""What a server's own words still show: which of its lines has a version in it, and which names a product.
+
+`Record.disclosed_in` says in which place something was seen. Whoever has to close it needs the line, and a verdict
+"fixed" must not rest on our fingerprints alone: a text that no rule knows can hold a version, too. So every line of
+greeting, EHLO, HELP and certificate is looked through for the versions that are known of this server (from before, and
+from what it is identified as now) and for what has the form of one: a word, then digits with dots.
+
+Left out of each line: its enhanced status code (RFC 3463), the server's own host name (`sendmail.example.com` names a
+host), and what EHLO repeats of the client. An IPv4 address is a version only after a name that is known for such
+versions (`Sendmail 8.17.1.9`). The same reading serves the second reader, whose words come as `Opinion`.
+
+Left out: QUIT and the replies to verbs that do not exist; a version was never seen in them.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from enum import StrEnum
+from functools import cache
+from ipaddress import IPv4Address
+from typing import Final, NamedTuple
+
+from scanner.identify import identify
+from scanner.identify.behaviour import first_reply, shipped_behaviours
+from scanner.identify.disclosure import NAMED
+from scanner.model import Exchange, Record, Software, Status
+from scanner.smtp import escape
+
+#: Characters of a line that are looked at, and lines of one place.
+MAX_LINE: Final = 2_000
+MAX_LINES: Final = 200
+
+
+class Place(StrEnum):
+    """Where evidence was seen. A closed list."""
+
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    HELP = "help"
+    CERTIFICATE = "certificate"
+    RECEIVED = "received"  # a header line of a delivered message
+    SECOND_OPINION = "second_opinion"  # by the other reader, in any of the first three
+
+    __hash__ = str.__hash__
+
+
+class Evidence(NamedTuple):
+    """What a verdict rests on. `line` is escaped printable ASCII as the server sent it, None where nothing was sent."""
+
+    place: Place
+    line: str | None
+    what: str
+
+
+class Said(NamedTuple):
+    """One line of a server: all of it, and the part that is about the server itself."""
+
+    place: Place
+    line: str
+    own: str
+
+
+class Opinion(NamedTuple):
+    """What the second reader read; None for a reply it did not get, and `error` says why."""
+
+    greeting: Exchange | None = None
+    ehlo: Exchange | None = None
+    help: Exchange | None = None
+    error: str | None = None
+
+
+#: Fields of `Software` that tell how old it is, when they hold a digit ("Debian" alone does not).
+_VERSIONS: Final = ("version", "config_version", "patch", "build", "package")
+_STATUS_CODE: Final = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
+#: "Exim 4.96", "qpsmtpd/0.94", "version 3.2", "FooMail (v3.2.1-rc1)". Possessive: a hostile line cannot make it slow.
+_VERSION: Final = re.compile(
+    r"(?<![\w.@-])(?P<name>[A-Za-z][A-Za-z0-9+&]{1,30}+)[\s/_:(-]{1,4}+(?:v|ver\.?|version|release)?[\s.:]{0,2}"
+    r"(?P<version>\d{1,5}+(?:\.\d{1,8}){1,6}+[-+~_0-9A-Za-z]{0,40}+)(?!\.?@)"
+)
+#: Words before digits with dots that are no version of the server: protocols, documents, times, addresses.
+_NOT_SOFTWARE: Final = frozenset(
+    {
+        *("tls", "tlsv1", "ssl", "http", "https", "mime", "rfc", "section", "unicode", "utf", "port", "size", "limit"),
+        *("at", "on", "to", "from", "for", "of", "by", "in", "is", "ip", "ipv4", "host", "address", "addr", "id"),
+        *("hello", "hi", "welcome", "client", "peer", "date", "time", "access", "connection"),
+    }
+)
+#: Where a greeting begins to speak of the client.
+_CLIENT: Final = re.compile(r"(?:access|connection) from.*", re.IGNORECASE)
+#: Names of products that any server may use as plain words.
+_NO_NAMES: Final = frozenset({"smtp-server"})
+_DAY: Final = re.compile(r"\d{1,2}\.\d{1,2}\.(?:19|20)\d{2}|(?:19|20)\d{2}\.\d{1,2}\.\d{1,2}")
+_HOST: Final = re.compile(r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){0,10}\.[A-Za-z]{2,24}(?![\w.-])")
+
+
+def identities(record: Record) -> tuple[Software | None, Software | None]:
+    """Return what the greeting names and what the behaviour shows, apart from each other; None where neither does."""
+    named = None if record.greeting is None else identify(record.greeting)
+    if named is None and record.software is not None and record.software.method == "banner":
+        named = record.software  # by a database of the user's
+    return named, None if record.dialogue is None else shipped_behaviours().identify(record.dialogue)
+
+
+def names_in_text(software: Software | None, *, by_behaviour: bool) -> bool:
+    """Say whether an identity rests on the product's name in some reply, not on wording and order."""
+    return software is not None and software.confidence >= (0.9 if by_behaviour else NAMED)
+
+
+def known_versions(softwares: Iterable[Software | None]) -> frozenset[str]:
+    """Return every version, patch level and package revision that identities hold."""
+    values = {getattr(software, field) for software in softwares if software is not None for field in _VERSIONS}
+    return frozenset(value for value in values if value and any(map(str.isdigit, value)))
+
+
+def said_by(record: Record) -> tuple[Said, ...]:
+    """Return the lines of a visit: greeting, EHLO, HELP and certificate, in this order; none of another service."""
+    greeting, dialogue = record.greeting, record.dialogue
+    if greeting is None or record.status is Status.NOT_SMTP:
+        return ()
+    lines = [escape(line.removesuffix(b"\r")) for line in greeting.raw.removesuffix(b"\n").split(b"\n")]
+    ehlo = None if dialogue is None else first_reply(dialogue, "EHLO")
+    own = _own_names(greeting.hostname, ehlo)
+    said = [*_greeting(lines, own)]
+    if dialogue is None:
+        return tuple(said)
+    said += _reply(Place.EHLO, ehlo, own)
+    said += _reply(Place.HELP, first_reply(dialogue, "HELP"), own)
+    said += _certificate(record)
+    return tuple(said)
+
+
+def said_to_second_reader(opinion: Opinion) -> tuple[Said, ...]:
+    """Return the lines that the second reader got, under the places they belong to."""
+    greeting = opinion.greeting
+    first = greeting.lines[0].partition(" ")[0] if greeting is not None and greeting.lines else None
+    own = _own_names(first if first and "." in first else None, opinion.ehlo)
+    lines = list(_coded(greeting)) if greeting is not None else []
+    return (*_greeting(lines, own), *_reply(Place.EHLO, opinion.ehlo, own), *_reply(Place.HELP, opinion.help, own))
+
+
+def versions_in(said: Said, known: Collection[str]) -> tuple[str, ...]:
+    """Return the versions that a line shows, each once, in their order: known ones, and what has the form of one."""
+    found = {value: None for value in sorted(known, key=len, reverse=True) if mentions(said.own, value)}
+    for match in _VERSION.finditer(said.own):
+        name, version = match["name"], match["version"]
+        if not any(version in value for value in found) and _is_version(name, version):
+            found[version] = None
+    whole = [value for value in found if not any(value in other and value != other for other in found)]
+    return tuple(sorted(whole, key=said.own.find))
+
+
+def mentions(text: str, value: str) -> bool:
+    """Say whether a text has a value as a word of its own, in any case."""
+    return re.search(rf"(?<![0-9A-Za-z.]){re.escape(value)}(?![0-9A-Za-z])", text, re.IGNORECASE) is not None
+
+
+def shown_line(exchange: Exchange, number: int) -> str:
+    """Return a line of a reply as it came over the wire: its code, "-" or " ", its text."""
+    separator = " " if number == len(exchange.lines) - 1 else "-"
+    return f"{exchange.code}{separator}{exchange.lines[number]}"
+
+
+def _is_version(name: str, version: str) -> bool:
+    if name.lower() in _NOT_SOFTWARE or _DAY.fullmatch(version):
+        return False
+    if name.lower() in {"version", *_known_names()}:
+        return True
+    with suppress(ValueError):
+        IPv4Address(version)
+        return False
+    return True
+
+
+@cache
+def named_products() -> frozenset[str]:
+    """Return the products that are looked for in every text, whatever a server was identified as."""
+    return shipped_behaviours().products - _NO_NAMES
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    return frozenset(product.lower() for product in shipped_behaviours().products)
+
+
+def _own_names(hostname: str | None, ehlo: Exchange | None) -> tuple[str, ...]:
+    first = ehlo.lines[0].partition(" ")[0] if ehlo is not None and ehlo.lines else ""
+    return tuple(sorted({name for name in (hostname or "", first) if "." in name}, key=len, reverse=True))
+
+
+def _without(text: str, names: Iterable[str]) -> str:
+    for name in names:
+        text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", " ", text, flags=re.IGNORECASE)
+    return text
+
+
+def _greeting(lines: Iterable[str], own: tuple[str, ...]) -> Iterator[Said]:
+    for line in list(lines)[:MAX_LINES]:
+        text = _CLIENT.sub("", _text(line[4:] if line[:3].isdigit() else line))
+        yield Said(Place.GREETING, line, _without(text, own))
+
+
+def _reply(place: Place, exchange: Exchange | None, own: tuple[str, ...]) -> Iterator[Said]:
+    if exchange is None:
+        return
+    for number, text in enumerate(exchange.lines[:MAX_LINES]):
+        about = _about_itself(exchange, text) if place is Place.EHLO and number == 0 else text
+        yield Said(place, shown_line(exchange, number), _without(_text(about), own))
+
+
+def _about_itself(exchange: Exchange, text: str) -> str:
+    """Return ", pleased to meet you" of "mail Hello client [192.0.2.1], pleased to meet you": the rest is ours."""
+    if exchange.code == 250 and "]" in text:
+        return text.rpartition("]")[2]
+    return _without(text, filter(None, (exchange.command.partition(" ")[2],)))
+
+
+def _coded(exchange: Exchange) -> Iterator[str]:
+    return (shown_line(exchange, number) for number in range(len(exchange.lines)))
+
+
+def _certificate(record: Record) -> Iterator[Said]:
+    """Yield subject and issuer of the server's own certificate, without the host names in them."""
+    tls = record.dialogue.tls if record.dialogue is not None else None
+    for certificate in tls.certificates[:1] if tls is not None else ():
+        for label, name in (("subject", certificate.subject), ("issuer", certificate.issuer)):
+            if name:
+                yield Said(Place.CERTIFICATE, f"{label} {name[:MAX_LINE]}", _HOST.sub(" ", name[:MAX_LINE]))
+
+
+def _text(text: str) -> str:
+    return _STATUS_CODE.sub("", text[:MAX_LINE])

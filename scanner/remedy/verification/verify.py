@@ -1,0 +1,210 @@
+"""A fresh look at hosts whose finding should be gone: visits by the sweep's own engine, then a second reader.
+
+    stored sweep, targets -> plan -> Pool (greeting, EHLO, HELP, STARTTLS, QUIT; N visits to each) -+
+                                     Gate                                                           +-> states.judge
+                                       -> second_opinion (aiosmtplib, one more visit) -------------+
+
+All connections, the second reader's too, pass one gate with the user's exclusions and rates. A host of the stored sweep
+that is excluded now is not visited and has no result; `Fresh.excluded` counts them. Networks that refuse us too often
+are treated as in a sweep.
+
+The records of all hosts are held until the end, since a verdict needs all visits of a host and these are made in
+passes: some 36 KB a host with three visits (2,048 hosts of the lab: 133 MB in all).
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from scanner.engine import Gate, Pool, descriptor_budget
+from scanner.engine.transport import check_source_address
+from scanner.errors import InputError, LocalError
+from scanner.identify.behaviour import first_reply
+from scanner.model import Attempt, Record, Status, Target
+from scanner.observation import Observer
+from scanner.plan import Plan, make_plan
+from scanner.remedy.smoke.received import HeaderLeak
+from scanner.remedy.verification.earlier import Earlier, Headers, Key, leaks_of
+from scanner.remedy.verification.second_opinion import second_opinion
+from scanner.remedy.verification.shown import Opinion
+from scanner.remedy.verification.states import Subject, Verified, judge
+from scanner.settings import Probe, Settings
+from scanner.targets import COMMAND_LINE, Schedule, Source, Spec, parse_spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to verify. Without `targets` it is every address and port of `earlier`, on `ports` only where any are named.
+
+    `settings` give pace and patience; its ports are those of `targets`, its probe and `samples` are this module's and
+    the user's. `agree` visits must show the same, by default all. `messages` are delivered messages' headers.
+    """
+
+    settings: Settings
+    targets: Spec | None = None
+    exclude: Spec = field(default_factory=lambda: parse_spec([]))
+    ports: tuple[int, ...] = ()
+    earlier: Mapping[Key, Earlier] = field(default_factory=dict)
+    agree: int | None = None
+    messages: Sequence[Headers] = ()
+    ask_second_reader: bool = True
+
+
+class Fresh(NamedTuple):
+    """All results, in the order of the addresses.
+
+    `excluded` hosts of the stored sweep were not visited. `unclaimed` are header lines that no verified host wrote.
+    """
+
+    results: tuple[Verified, ...]
+    excluded: int
+    unclaimed: tuple[HeaderLeak, ...]
+
+
+async def verify(request: Request) -> Fresh:
+    """Visit, ask the second reader, and judge every host.
+
+    Raises:
+        InputError: when there is nothing to visit, or a name cannot be resolved; nothing was visited then.
+        LocalError: when this machine cannot open connections.
+    """
+    chosen = _chosen(request)
+    plan = await _plan(request, chosen)
+    if plan.settings.source_address is not None:
+        check_source_address(plan.settings.source_address)
+    look = _FreshLook(plan, chosen)
+    await look.visit()
+    if request.ask_second_reader:
+        await look.ask_second_reader()
+    return _judged(request, plan, look, chosen)
+
+
+def _chosen(request: Request) -> frozenset[Key] | None:
+    """Return the addresses and ports to visit; None for all that the targets name."""
+    if request.targets is not None:
+        return None
+    chosen = frozenset(key for key in request.earlier if not request.ports or key[1] in request.ports)
+    if not chosen:
+        where = f" on port {', '.join(map(str, request.ports))}" if request.earlier else ""
+        raise InputError(f"nothing to verify: no SMTP server was heard{where} before; name targets, or another file")
+    return chosen
+
+
+async def _plan(request: Request, chosen: frozenset[Key] | None) -> Plan:
+    ports = request.ports or ((25,) if chosen is None else tuple(sorted({port for _, port in chosen})))
+    settings = replace(request.settings, ports=ports, probe=Probe.DIALOGUE, passive=False).validated()
+    hosts = {ip: each.host for (ip, _), each in request.earlier.items() if each.host is not None}
+    if request.targets is not None:
+        plan = await make_plan(request.targets, request.exclude, settings)
+        return replace(plan, hosts={**hosts, **plan.hosts})
+    addresses = parse_spec([Source(COMMAND_LINE, sorted({ip for ip, _ in chosen or ()}))], allow_names=False)
+    plan = await make_plan(addresses, request.exclude, settings)
+    return replace(plan, hosts=hosts)
+
+
+class _Chosen:
+    """A schedule's targets, those left out that nobody asked for: not every address has every port."""
+
+    def __init__(self, schedule: Schedule, chosen: Container[Key]) -> None:
+        self._schedule = schedule
+        self._chosen = chosen
+
+    def take(self, n: int) -> list[Target]:
+        """Return up to `n` further targets; none when there are no more."""
+        while taken := self._schedule.take(n):
+            chosen = [target for target in taken if (target.ip, target.port) in self._chosen]
+            if chosen:
+                return chosen
+        return []
+
+
+class _FreshLook:
+    """The visits: records and second opinions of every host, as they come in."""
+
+    def __init__(self, plan: Plan, chosen: frozenset[Key] | None) -> None:
+        settings = plan.settings
+        self.records: dict[Key, list[Record]] = {}
+        self.opinions: dict[Key, Opinion] = {}
+        self._settings = settings
+        self._hosts = plan.hosts
+        self._schedule = plan.schedule()
+        self._source = self._schedule if chosen is None else _Chosen(self._schedule, chosen)
+        self._observer = Observer(str(uuid.uuid4()), settings, self._schedule.sample)
+        self._gate = Gate(
+            plan.excluded,
+            rate=settings.rate,
+            subnet_rate=settings.subnet_rate,
+            refusal_limit=settings.refusal_limit,
+            refusal_action=settings.refusal_action,
+        )
+
+    async def visit(self) -> None:
+        """Make all visits. Raises LocalError when this machine cannot open connections."""
+        budget = descriptor_budget(self._settings.concurrency)
+        await Pool(self._settings, self._source, self._gate, self._take, budget=budget).run()
+
+    def _take(self, attempts: list[Attempt]) -> None:
+        for attempt in attempts:
+            record, target = self._observer.record(attempt), attempt.target
+            if record.refusal is not None and record.refusal.refused_us:
+                self._gate.refused(target.ip, time.monotonic())
+            elif record.status is Status.EXCLUDED and self._gate.is_closed(target.ip):
+                continue  # its network was closed meanwhile: this visit was not made
+            self.records.setdefault((target.ip, target.port), []).append(record)
+
+    async def ask_second_reader(self) -> None:
+        """Ask it about every host that greeted us with 220, some at a time."""
+        ready = iter([key for key, records in self.records.items() if any(map(_greeted, records))])
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._settings.dialogue_concurrency):
+                group.create_task(self._ask(ready))
+
+    async def _ask(self, keys: Iterator[Key]) -> None:
+        for ip, port in keys:
+            try:
+                opinion = await second_opinion(self._gate, ip, port, self._settings, self._hosts.get(ip))
+            except LocalError as error:  # the visits were made: without the second reader they still count
+                opinion = Opinion(error=str(error))
+            self.opinions[ip, port] = opinion
+
+
+def _greeted(record: Record) -> bool:
+    return record.status is Status.READY
+
+
+def _judged(request: Request, plan: Plan, look: _FreshLook, chosen: frozenset[Key] | None) -> Fresh:
+    asked = plan.settings.samples
+    results: list[Verified] = []
+    claimed: set[int] = set()
+    for key in _keys(plan, chosen):
+        records, before = look.records.get(key, []), request.earlier.get(key)
+        received = leaks_of(key, _names(records, plan.hosts.get(key[0]), before), request.messages)
+        claimed |= {id(leak) for leak in received}
+        subject = Subject(*key, plan.hosts.get(key[0]), None if before is None else before.visit)
+        opinion = look.opinions.get(key)
+        results.append(judge(subject, records, opinion=opinion, received=received, asked=asked, agree=request.agree))
+    unclaimed = tuple(leak for message in request.messages for leak in message.leaks if id(leak) not in claimed)
+    return Fresh(tuple(results), 0 if chosen is None else len(chosen) - len(results), unclaimed)
+
+
+def _keys(plan: Plan, chosen: frozenset[Key] | None) -> Iterator[Key]:
+    """Yield what was to be visited, by address and port."""
+    for place in range(plan.visited.count):
+        ip = plan.visited.pick(place)
+        for port in plan.settings.ports:
+            if chosen is None or (ip, port) in chosen:
+                yield ip, port
+
+
+def _names(records: Iterable[Record], host: str | None, before: Earlier | None) -> Iterator[str]:
+    """Yield what a host is called: by the user, and by itself in greeting and EHLO."""
+    yield from filter(None, (host, None if before is None else before.host))
+    for record in records:
+        if record.greeting is not None and record.greeting.hostname is not None:
+            yield record.greeting.hostname
+        ehlo = first_reply(record.dialogue, "EHLO") if record.dialogue is not None else None
+        if ehlo is not None and ehlo.lines:
+            yield ehlo.lines[0].partition(" ")[0]

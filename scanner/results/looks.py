@@ -1,0 +1,215 @@
+"""What a comparison keeps of a record: a `Look`; and all looks of one sweep at one target, together: `Seen`.
+
+Not every visit ends in a conclusion. A server that was busy, slow or cut off was not seen to hide anything, and one
+that turned our address away may greet others with its version. `Look.concludes` and `Look.presence` are that judgement,
+in one place; docs/diff.md has it as a table.
+
+A record whose dialogue was whole knows more than a greeting: HELP may show the version. So each look has its facts
+twice, from all that was said and from the greeting alone, and two sweeps are compared by what both of them looked at.
+
+Several visits to one target (`--samples`) are a set: a pool of servers that answers in another order has not changed.
+"""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Self
+
+import orjson
+
+from scanner.errors import InputError
+from scanner.identify.disclosure import NAMED
+from scanner.model import Record, Software, Status
+from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text
+
+#: How much is shown of the software: nothing, its name, its version.
+NOTHING, NAME, VERSION = 0, 1, 2
+
+_CONCLUSIVE: Final = frozenset({Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP})
+#: "Not now" (RFC 5321, 4.2.1: 4yz is transient). What such a greeting names is believed, what it leaves out is not.
+_MOMENTARY: Final = frozenset({Status.BUSY, Status.TEMPORARY})
+_NEGATIVE: Final = frozenset({Status.REFUSED, Status.UNREACHABLE})
+#: Errors beside `unreachable` that may mean this machine's own routes.
+_OUR_ROUTES: Final = ("ENETUNREACH", "EAFNOSUPPORT")
+#: Wording that only one product uses has at least this (`scanner.identify.combine`).
+_RECOGNISED: Final = 0.6
+#: What a time of ours can be: the years 1 to 9999, in Unix seconds.
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+_VERSIONS: Final = ("version", "config_version", "patch", "build", "package")
+
+
+class Facts(NamedTuple):
+    """The software of one look: `shown` is NOTHING, NAME or VERSION; product and version are None when not known."""
+
+    product: str | None = None
+    version: str | None = None
+    shown: int = NOTHING
+
+
+class Look(NamedTuple):
+    """What a comparison keeps of one record. Plain values only, so that it can be stored as JSON.
+
+    `presence` says whether something answers there: None when the visit does not tell. `concludes`: whether the visit
+    says what it is. `spoke`: whether there was a whole dialogue, so that `everything` has more than `greeting`.
+    """
+
+    event_id: str
+    scan: int
+    status: str
+    refused_us: bool
+    presence: bool | None
+    concludes: bool
+    spoke: bool
+    everything: Facts
+    greeting: Facts
+    certificate: str | None
+    at: float | None
+    host: str | None
+
+    @classmethod
+    def of(cls, record: Record, *, time_out_is_gone: bool = False) -> Self:
+        """Return what a record says; `time_out_is_gone` takes a connection that timed out for a negative answer.
+
+        Raises:
+            TypeError, ValueError, AttributeError: when a field holds what no record has.
+        """
+        everything, greeting, status = _everything(record), _greeting(record), record.status
+        refused_us = record.refusal is not None and record.refusal.refused_us
+        concludes = status in _CONCLUSIVE or (status in _MOMENTARY and greeting.product is not None)
+        dialogue = record.dialogue
+        tls = None if dialogue is None else dialogue.tls
+        if not isinstance(record.event_id, str):
+            raise TypeError("event_id is no text")
+        if record.observed_at is not None and not _FIRST_SECOND <= record.observed_at < _LAST_SECOND:
+            raise ValueError("observed_at is beyond the calendar")
+        return cls(
+            event_id=record.event_id,
+            scan=zlib.crc32(record.scan_id.encode()),
+            status=status.value,
+            refused_us=bool(refused_us),
+            presence=False if time_out_is_gone and status is Status.CONNECT_TIMEOUT else _presence(record),
+            concludes=concludes and not refused_us,
+            spoke=dialogue is not None and dialogue.error is None,
+            everything=everything,
+            greeting=greeting,
+            certificate=_maybe_text(tls.certificates[0].sha256) if tls is not None and tls.certificates else None,
+            at=record.observed_at,
+            host=_maybe_text(record.host),
+        )
+
+    def packed(self) -> str:
+        """Return it as text for `unpacked`."""
+        return orjson.dumps((*self[:7], tuple(self.everything), tuple(self.greeting), *self[9:])).decode()
+
+    @classmethod
+    def unpacked(cls, text: str) -> Self:
+        """Return what was packed."""
+        *first, everything, greeting, certificate, at, host = orjson.loads(text)
+        return cls._make((*first, Facts(*everything), Facts(*greeting), certificate, at, host))
+
+
+def _presence(record: Record) -> bool | None:
+    if record.status in _CONCLUSIVE or record.status in _MOMENTARY:
+        return True
+    if record.status in _NEGATIVE and not (record.error or "").startswith(_OUR_ROUTES):
+        return False
+    return None
+
+
+def _everything(record: Record) -> Facts:
+    software = record.software
+    if software is None:
+        return Facts()
+    return _facts(software, frozenset(record.disclosure), software.version)
+
+
+def _greeting(record: Record) -> Facts:
+    """Return what a sweep that only read the greeting would have known."""
+    software, places = record.software, record.disclosed_in
+    if software is None or places is None:
+        return _everything(record)
+    disclosed = frozenset(word for word, where in places.items() if "greeting" in where)
+    by_greeting = software.method == "banner"
+    if not by_greeting and "product" not in disclosed:
+        return Facts()
+    return _facts(software, disclosed, software.version if by_greeting else None)
+
+
+def _facts(software: Software, disclosed: frozenset[str], version: str | None) -> Facts:
+    shown = VERSION if not disclosed.isdisjoint(_VERSIONS) else NAME if "product" in disclosed else NOTHING
+    # A guess is no ground for saying that one product replaced another.
+    known = software.confidence >= (NAMED if software.method == "banner" else _RECOGNISED) or shown > NOTHING
+    return Facts(_maybe_text(software.product) if known else None, _version_text(software, version), shown)
+
+
+def _version_text(software: Software, version: str | None) -> str | None:
+    """Write all that tells one release from another: "8.14.7/8.13.8 p3 Debian-2"."""
+    numbers = f"{version or ''}/{software.config_version}" if software.config_version else version
+    rest = (software.vendor_tag, software.patch, software.build, software.package)
+    return " ".join(str(part) for part in (numbers, *rest) if part) or None
+
+
+def _maybe_text(value: object) -> str | None:
+    """Return text whatever a hand-made file has there, so that it can be a member of a set."""
+    return None if value is None else str(value)
+
+
+@dataclass(slots=True)
+class Seen:
+    """All looks of one sweep at one target. `add` each; it keeps sets, and of the latest look the rest."""
+
+    last: Look
+    presences: set[bool | None] = field(default_factory=set)
+    statuses: set[str] = field(default_factory=set)
+    everything: set[Facts] = field(default_factory=set)
+    greeting: set[Facts] = field(default_factory=set)
+    certificates: set[str] = field(default_factory=set)
+    scans: set[int] = field(default_factory=set)
+    concludes: bool = False
+    spoke: bool = True
+
+    def add(self, look: Look) -> None:
+        """Take one look in."""
+        if (look.at or 0.0) >= (self.last.at or 0.0):
+            self.last = look
+        self.presences.add(look.presence)
+        self.scans.add(look.scan)
+        if not look.concludes:
+            return
+        self.concludes = True
+        self.spoke = self.spoke and look.spoke
+        self.everything.add(look.everything)
+        self.greeting.add(look.greeting)
+        if look.status not in _MOMENTARY:
+            self.statuses.add(look.status)
+        if look.certificate is not None:
+            self.certificates.add(look.certificate)
+
+    @property
+    def presence(self) -> bool | None:
+        """Whether something answers: True when any look says so, False when all say the opposite, None between."""
+        if True in self.presences:
+            return True
+        return False if self.presences == {False} else None
+
+
+def target_key(ip: object, port: object) -> str:
+    """Return text that sorts like address and port: IPv4 first, each by number. IPv4-mapped addresses are IPv4.
+
+    Raises:
+        InputError: when they are not an address and a port.
+    """
+    try:
+        bits, value = parse_address(ip if isinstance(ip, str) else repr(ip))
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if type(port) is not int or not 1 <= port <= 65535:
+        raise InputError(f"not a port: {port!a}")
+    if bits == V4_BITS or MAPPED_FIRST <= value <= MAPPED_LAST:
+        return f"4{value & 0xFFFFFFFF:08x}{port:04x}"
+    return f"6{value:032x}{port:04x}"
+
+
+def target_of(key: str) -> tuple[str, int]:
+    """Return address and port of a key, the address in its canonical form."""
+    value = int(key[1:-4], 16)
+    return v4_text(value) if key[0] == "4" else v6_text(value), int(key[-4:], 16)

