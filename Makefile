@@ -46,6 +46,7 @@ lab: install ## the simulated network, until Ctrl-C
 
 docs: dev ## regenerate the parts of docs/ that come from the program (ARGS=--terminal: the picture, too)
 	@$(BIN)/python docs/generate.py $(ARGS)
+	@$(BIN)/python docs/formats_tables.py
 
 clean: ## remove the virtual environment and caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

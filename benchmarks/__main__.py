@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dark, memory, plot, recall, report, silent, throughput, wire
+from benchmarks import dark, memory, plot, recall, remote, report, silent, throughput, wire
 from benchmarks.measure import BenchmarkError, UnavailableError, say
 from benchmarks.report import Table
 from benchmarks.servers import Bench
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Table]] = {
     "memory": memory.measure,
     "silent": silent.measure,
     "dark": dark.measure,
+    "remote": remote.measure,
 }
 
 

@@ -109,6 +109,16 @@ def test_our_own_name_and_address_in_ehlo_are_not_the_servers() -> None:
     assert seen(b"ESMTP", ehlo("mx.example.com Nice to meet you, scanner.lan")) == {"hostname": ("ehlo",)}
 
 
+def test_a_host_called_after_its_software_does_not_disclose_it_by_that() -> None:
+    by_words = Software("Sendmail", method="behaviour", confidence=0.65)
+    named = ehlo("sendmail.example.com", help_lines=("ask Sendmail.EXAMPLE.com",))
+
+    assert seen(b"sendmail.example.com ESMTP", named, by_words) == {"hostname": ("greeting", "ehlo", "help")}
+    told = ehlo("sendmail.example.com", help_lines=("This is sendmail at sendmail.example.com",))
+    assert seen(b"sendmail.example.com ESMTP", told, by_words)["product"] == ("help",)
+    assert seen(b"mx ESMTP", ehlo("sendmail ready"), by_words)["product"] == ("ehlo",)  # no host name without a dot
+
+
 def test_internal_names_and_private_addresses_are_found_in_every_place() -> None:
     tls = Tls(certificates=(Certificate("ab" * 32, "CN=mx.corp", "CN=ca.hq.local", ("192.168.0.9", "mx.corp.")),))
     dialogue = ehlo("[192.168.7.7]", "X-NODE mx7.lan", help_lines=("ask root@mx.home.arpa", "or 172.16.1.1"), tls=tls)

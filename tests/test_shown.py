@@ -192,14 +192,15 @@ def test_a_version_like_an_address_is_one_after_a_name_that_has_such_versions() 
     assert shown("FooMail 4.2 (Exim 4.96)") == ("4.2", "4.96")
 
 
-def test_a_certificate_that_names_the_product_is_evidence() -> None:
+def test_a_certificate_that_names_the_product_is_said_and_not_judged() -> None:
     tls = Tls(certificates=(Certificate("00", subject="CN=h.lab.example,O=Exim Developers"),))
     dialogue = dialogue_of(EXIM, unknown_verb=False)._replace(tls=tls)
 
     result = verified(visit(HIDDEN, dialogue))
 
-    assert result.state is State.HIDDEN_BUT_RECOGNISABLE
-    assert result.evidence == (Evidence(Place.CERTIFICATE, "subject CN=h.lab.example,O=Exim Developers", "names Exim"),)
+    assert result.state is State.FIXED
+    certificate = Evidence(Place.CERTIFICATE, "subject CN=h.lab.example,O=Exim Developers", "names Exim")
+    assert certificate in result.evidence
 
 
 def test_a_strict_gate_fails_a_recognisable_host_and_the_other_one_does_not() -> None:

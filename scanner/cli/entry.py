@@ -34,6 +34,7 @@ _COMMANDS = {
     "demo": "Sweep a simulated network on loopback and show what was found.",
     "lab": "Run the simulated network of mail servers.",
     "vulns": "Show what is known about a release of a mail server; take newer facts in.",
+    "convert": "Convert stored records: ECS, OCSF, CEF, LEEF, GELF, CSV, Parquet.",
     "diff": "Show what changed between two stored sweeps.",
     "smoke": "Send one test message and see it arrive, and whether its headers show a version.",
     "remedy": "Write what mends the findings: plans, a playbook, or changed Sendmail configuration.",

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from scanner.formats.severity import worst
+
 
 class Event(NamedTuple):
     """One thing to deliver.
@@ -47,11 +49,6 @@ class Format(Protocol):
         ...
 
 
-#: Severities of findings that are worse than a notice, as syslog's.
-_SEVERITIES = {"critical": 2, "high": 3, "medium": 4, "low": 5}
-_INFORMATIONAL = 6
-
-
 def key_of(record: Mapping[str, Any]) -> str:
     """Return the target of a record."""
     return f"{record.get('ip')} {record.get('port')}"
@@ -65,4 +62,4 @@ def time_of(record: Mapping[str, Any]) -> float | None:
 
 def severity_of(record: Mapping[str, Any]) -> int:
     """Return the syslog severity of the worst finding."""
-    return min((_SEVERITIES.get(one["severity"], _INFORMATIONAL) for one in record.get("findings") or ()), default=6)
+    return worst(record.get("findings") or []).syslog

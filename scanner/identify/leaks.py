@@ -62,6 +62,7 @@ def disclosed_in(
 ) -> dict[str, tuple[str, ...]]:
     """Return for each word of `DISCLOSED` in which of `PLACES` it was seen; an empty tuple when nowhere."""
     texts, names = _texts(greeting, dialogue), _host_names(greeting, dialogue)
+    spoken = _without_own_names(texts, greeting, dialogue)
     others = _not_addresses(ip, (by_greeting, by_behaviour))
     seen: dict[str, set[str]] = {word: set() for word in DISCLOSED}
     for word in disclosure(greeting, by_greeting):
@@ -70,7 +71,7 @@ def disclosed_in(
         for field in _SOFTWARE_FIELDS:
             value = getattr(software, field)
             if value is not None:
-                seen[field].update(place for place in ("ehlo", "help") if _mentions(texts[place], value))
+                seen[field].update(place for place in ("ehlo", "help") if _mentions(spoken[place], value))
     for place, text in texts.items():
         if names[place]:
             seen["hostname"].add(place)
@@ -108,6 +109,17 @@ def _certificate_texts(dialogue: Dialogue) -> tuple[str, ...]:
         for certificate in certificates
         for text in (certificate.subject or "", certificate.issuer or "", *certificate.names)
     )
+
+
+def _without_own_names(texts: Mapping[str, str], greeting: Greeting, dialogue: Dialogue) -> Mapping[str, str]:
+    """Return the texts without the server's own host names: who is called sendmail.example.com names no software."""
+    ehlo = first_reply(dialogue, "EHLO")
+    first = ehlo.lines[0].partition(" ")[0] if ehlo is not None and ehlo.lines else ""
+    own = sorted({name for name in (greeting.hostname or "", first) if "." in name})
+    if not own:
+        return texts
+    pattern = re.compile("|".join(map(re.escape, own)), re.IGNORECASE)
+    return {place: pattern.sub("", text) for place, text in texts.items()}
 
 
 def _host_names(greeting: Greeting, dialogue: Dialogue) -> dict[str, bool]:

@@ -30,20 +30,20 @@ class Breaker:
     def __init__(self, draw: Callable[[float, float], float] = random.uniform) -> None:
         """Take where chance comes from: `(low, high) -> value`."""
         self._draw = draw
-        self._failures = 0
+        self._failures = self._pausing = 0
         self._trial = asyncio.Lock()
         self.state = BreakerState.CLOSED
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """Wait for the turn to try: at once while all is well, one after another after a failure."""
-        if self.state is BreakerState.CLOSED:
-            yield
-            return
-        async with self._trial:
-            if self.state is BreakerState.OPEN:
-                self.state = BreakerState.HALF_OPEN
-            yield
+        """Wait for the turn to try: at once while all is well, one after another from a failure to a success."""
+        if not self._is_closed():
+            async with self._trial:
+                if not self._is_closed():  # nobody succeeded while we waited
+                    self.state = BreakerState.HALF_OPEN
+                    yield
+                    return
+        yield
 
     def succeeded(self) -> None:
         """Note that the receiver answers as it should."""
@@ -52,10 +52,18 @@ class Breaker:
 
     async def failed(self, asked_s: float | None = None) -> None:
         """Note a failure, and return after the pause that it calls for; `asked_s` is what the receiver asked for."""
+        # Attempts that were under way together fail together: that is one failure, and no reason for a longer pause.
+        self._failures += self.state is not BreakerState.OPEN or not self._pausing
         self.state = BreakerState.OPEN
-        bound = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 16))
-        self._failures += 1
+        bound = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures - 1, 16))
         pause = self._draw(0.0, bound)
         if asked_s is not None:
             pause = max(pause, min(asked_s, MAX_ASKED_S))
-        await asyncio.sleep(pause)
+        self._pausing += 1
+        try:
+            await asyncio.sleep(pause)
+        finally:
+            self._pausing -= 1
+
+    def _is_closed(self) -> bool:
+        return self.state is BreakerState.CLOSED

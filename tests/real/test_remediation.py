@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -87,8 +87,16 @@ class Story(NamedTuple):
     mail_after: str
     submitted_before: str
     submitted_after: str
+    proof: "Proof"
     again: tuple[Run, Look]
     rollback: tuple[Run, Look]
+
+
+class Proof(NamedTuple):
+    """What `smtpsweep smoke` and `smtpsweep verify --received` say after the change."""
+
+    smoke: dict[str, Any]
+    verify: dict[str, Any]
 
 
 class Host:
@@ -114,6 +122,7 @@ class Host:
             "ansible_become": False,  # there is no sudo in the lab, and root already is who runs it
             "smtpsweep_hide_program": f"{sys.executable} -m scanner",
             "smtpsweep_hide_verify_delay": 1,
+            "smtpsweep_hide_postfix_mail_name": "MTA",  # else Received: lines go on naming Postfix
             **variables,
         }
         environment = {
@@ -153,6 +162,15 @@ class Host:
             time.sleep(0.2)  # the file is written by another process, which says nothing when it is done
         raise AssertionError(f"{self.name}: no message arrived: {self.lab.log_file(self.name).read_text()[-2000:]}")
 
+    def prove(self) -> Proof:
+        """Send one smoke test, and have the host looked at with the header lines that came of it."""
+        host, scanner = MAIL_SERVERS[self.name].hostname, f"{sys.executable} -m scanner"
+        near = f"{self.address} --source-address 127.0.0.1 --json"
+        mail = f"--from postmaster@{host} --to {self.user}@{host} --receive mbox:/var/mail/{self.user} --insecure-tls"
+        self.shell(f"{scanner} smoke {near} {mail} --yes-send-mail > /root/smoke.json || true")
+        verified = self.shell(f"{scanner} verify {near} --samples 1 --received /root/smoke.json || true")
+        return Proof(json.loads(self.shell("cat /root/smoke.json")), json.loads(verified))
+
     def submit(self) -> str:
         """Let a local user send a message with Sendmail's own program; return it as it waits in the queue.
 
@@ -175,12 +193,12 @@ def _go_through(host: Host) -> Story:
     try:
         trial = host.play("site.yml", "--check", "--diff"), host.look()
         change = host.play("site.yml"), host.look()
-        mail_after, submitted_after = host.deliver("after"), host.submit()
+        mail_after, submitted_after, proof = host.deliver("after"), host.submit(), host.prove()
         again = host.play("site.yml"), host.look()
     finally:
         rollback = host.play("rollback.yml"), host.look()
     return Story(
-        made, before, trial, change, mail_before, mail_after, submitted_before, submitted_after, again, rollback
+        made, before, trial, change, mail_before, mail_after, submitted_before, submitted_after, proof, again, rollback
     )
 
 
@@ -226,6 +244,13 @@ def test_a_delivered_message_shows_the_version_before_and_not_after(
     assert re.search(shown, story.mail_before)
     assert "Received: " in story.mail_after
     assert not re.search(shown, story.mail_after)
+
+
+def test_the_smoke_test_arrives_and_the_host_is_verified_with_it(story: Story) -> None:
+    smoke, verify = story.proof
+
+    assert (smoke["state"], smoke["shows_version"]) == ("delivered", False), smoke
+    assert verify["state"] == "fixed", json.dumps(verify["evidence"])
 
 
 def test_mail_of_local_users_shows_no_version_either(stories: dict[str, Story]) -> None:

@@ -36,7 +36,7 @@ class State(StrEnum):
     FIXED = "fixed"  # greeting, EHLO and HELP were read, and none names a version or the product
     STILL_DISCLOSES = "still_discloses"  # a version is shown: the evidence has the line
     REGRESSED = "regressed"  # a version is shown where an earlier visit saw none
-    HIDDEN_BUT_RECOGNISABLE = "hidden_but_recognisable"  # no version anywhere, but the product is named
+    HIDDEN_BUT_RECOGNISABLE = "hidden_but_recognisable"  # no version anywhere, but what it says names the product
     MASKED = "masked"  # a firewall has overwritten the greeting: the server behind it was not seen
     REPLACED = "replaced"  # another product, or another service, than before
     REFUSED_US = "refused_us"  # the greeting turns away our address, or says that we come too often
@@ -86,11 +86,14 @@ def see(record: Record, before: Visit | None, words: Words) -> Sighting:
     """Return what one visit shows of these words, and the state that it would have alone."""
     said = said_by(record)
     versions = tuple(_version_lines(said, words.versions))
-    names = tuple(_name_lines(record, said, words.products))
+    found = tuple(_name_lines(record, said, words.products))
+    # What the server says is judged. Its certificate is another's work, and often made once by the installation.
+    names = tuple(each for each in found if each.place is not Place.CERTIFICATE)
     visit = visit_of(record, {each.place for each in versions})
-    if not names:  # a host called postfix.example.com does not name its software by that
+    if not found:  # a host called postfix.example.com does not name its software by that
         visit = visit._replace(disclosure=tuple(word for word in visit.disclosure if word != "product"))
     state, remarks = (State.STILL_DISCLOSES, ()) if versions else _state_of(record, before, names_product=bool(names))
+    remarks += tuple(each for each in found if each.place is Place.CERTIFICATE)
     return Sighting(state, record, visit, versions, names, remarks, reading_of(said, words, visit.looked_at))
 
 

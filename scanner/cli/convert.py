@@ -1,0 +1,25 @@
+"""`smtpsweep convert`: stored records in another format; no network."""
+
+import click
+
+from scanner.results.conversion import TARGETS
+from scanner.results.conversion import convert as convert_files
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--format", "target", type=click.Choice(TARGETS), required=True, help="What to make of the records.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file to make, or - for standard output.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not say how much was converted.")
+def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool, quiet: bool) -> int:
+    """Convert records from FILE... (JSON Lines, also .gz and .zst; - is standard input) into one file.
+
+    The output is packed when its name ends in .gz or .zst. It appears when all is well, and not at all otherwise.
+
+    Exit codes: 0 done, 2 usage or input error (a line that is no record is named), 4 no room.
+    """
+    done = convert_files(files, target, output, overwrite=overwrite)
+    if not quiet:
+        click.echo(f"{done.read:,} lines read, {done.written:,} written", err=True)
+    return 0

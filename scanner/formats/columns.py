@@ -1,0 +1,127 @@
+"""A record as one flat row: for CSV, Parquet, GELF and LEEF, which have no objects inside objects.
+
+A row has what people filter and count by. What has structure of its own (each reply, each finding with its verdict) is
+left to the formats that keep it; lists of words stay lists here, and each format says them its way.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from scanner.formats.outcome import flaws_of
+from scanner.formats.suspicion import Suspicion
+from scanner.formats.weaknesses import weaknesses_of
+
+#: Every column, in order, with its type in DuckDB's SQL; times are in UTC.
+COLUMNS: Final[Mapping[str, str]] = {
+    "observed_at": "TIMESTAMP",
+    "ip": "VARCHAR",
+    "port": "INTEGER",
+    "host": "VARCHAR",
+    "status": "VARCHAR",
+    "code": "INTEGER",
+    "greeting_host": "VARCHAR",
+    "banner": "VARCHAR",
+    "product": "VARCHAR",
+    "product_line": "VARCHAR",
+    "version": "VARCHAR",
+    "config_version": "VARCHAR",
+    "patch": "VARCHAR",
+    "package": "VARCHAR",
+    "os": "VARCHAR",
+    "os_version": "VARCHAR",
+    "cpe": "VARCHAR",
+    "confidence": "DOUBLE",
+    "disclosure": "VARCHAR[]",
+    "flags": "VARCHAR[]",
+    "suspicions": "VARCHAR[]",
+    "flaws": "VARCHAR[]",
+    "flaws_exploited": "INTEGER",
+    "highest_cvss": "DOUBLE",
+    "weaknesses": "VARCHAR[]",
+    "refusal": "VARCHAR",
+    "refused_us": "BOOLEAN",
+    "clock_skew_s": "BIGINT",
+    "starttls": "BOOLEAN",
+    "tls_version": "VARCHAR",
+    "tls_cipher": "VARCHAR",
+    "certificate_sha256": "VARCHAR",
+    "certificate_not_after": "VARCHAR",
+    "capabilities": "VARCHAR[]",
+    "reverse_names": "VARCHAR[]",
+    "connect_ms": "DOUBLE",
+    "first_byte_ms": "DOUBLE",
+    "total_ms": "DOUBLE",
+    "tries": "INTEGER",
+    "error": "VARCHAR",
+    "sample": "INTEGER",
+    "scan_id": "VARCHAR",
+    "event_id": "VARCHAR",
+}
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict[str, Any]:
+    """Return the value of every column, None where it is not known; the record's texts are plain already."""
+    banner, software = record["banner"] or _NOTHING, record["software"] or _NOTHING
+    refusal, dialogue = record.get("refusal") or _NOTHING, record.get("dialogue") or _NOTHING
+    names, timing = record.get("names") or _NOTHING, record["timing"]
+    tls = dialogue.get("tls") or _NOTHING
+    certificate = next(iter(tls.get("certificates", ())), _NOTHING)
+    flaws = flaws_of(record)
+    scores = [score for each in flaws if (score := each.get("cvss_score")) is not None]
+    return {
+        "observed_at": record["observed_at"],
+        "ip": record["ip"],
+        "port": record["port"],
+        "host": record["host"],
+        "status": record["status"],
+        "code": banner.get("code"),
+        "greeting_host": banner.get("hostname"),
+        "banner": banner.get("text"),
+        "product": software.get("product"),
+        "product_line": software.get("product_line"),
+        "version": software.get("version"),
+        "config_version": software.get("config_version"),
+        "patch": software.get("patch"),
+        "package": software.get("package"),
+        "os": software.get("os"),
+        "os_version": software.get("os_version"),
+        "cpe": software.get("cpe"),
+        "confidence": software.get("confidence"),
+        "disclosure": record["disclosure"],
+        "flags": banner.get("flags", []),
+        "suspicions": [each.value for each in suspicious],
+        "flaws": [each["id"] for each in flaws],
+        "flaws_exploited": sum(1 for each in flaws if each.get("kev")),
+        "highest_cvss": max(scores, default=None),
+        "weaknesses": [each.id for each in weaknesses_of(record)],
+        "refusal": refusal.get("kind"),
+        "refused_us": refusal.get("refused_us"),
+        "clock_skew_s": banner.get("clock_skew_s"),
+        "starttls": dialogue.get("starttls"),
+        "tls_version": tls.get("version"),
+        "tls_cipher": tls.get("cipher"),
+        "certificate_sha256": certificate.get("sha256"),
+        "certificate_not_after": certificate.get("not_after"),
+        "capabilities": dialogue.get("extensions", []),
+        "reverse_names": names.get("ptr", []),
+        "connect_ms": timing["connect_ms"],
+        "first_byte_ms": timing["first_byte_ms"],
+        "total_ms": timing["total_ms"],
+        "tries": record["tries"],
+        "error": record["error"],
+        "sample": record.get("sample"),
+        "scan_id": record["scan_id"],
+        "event_id": record["event_id"],
+    }
+
+
+def said(value: Any) -> str:
+    """Return a value as one text: lists with commas, booleans as true and false, None as nothing."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return ", ".join(map(said, value))
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,46 @@
+"""GELF 1.1: one JSON object a record, for Graylog.
+
+The additional fields are the columns of a row (`scanner.formats.columns`) with a `_` before them; GELF has texts and
+numbers only, so lists and booleans are texts. `_id` is not allowed and not used: the event's id is `_event_id`.
+
+Source: go2docs.graylog.org, "GELF Payload Specification". Mappings: docs/formats.md.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from scanner.formats.columns import row_of, said
+from scanner.formats.event import Event, key_of, time_of
+from scanner.formats.outcome import sentence
+from scanner.formats.plain import plain
+from scanner.formats.severity import worst
+from scanner.formats.suspicion import suspicions
+
+
+class Gelf:
+    """`format=gelf`."""
+
+    name = "gelf"
+    is_json = True
+
+    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+        """Yield the message of a record; a run has none."""
+        if "event_id" not in record:
+            return
+        record = plain(record, line)
+        time_s, severity = time_of(record), worst(record["findings"])
+        row = row_of(record, suspicions(record, line))
+        message: dict[str, Any] = {"version": "1.1", "host": "smtpsweep", "short_message": sentence(record)}
+        if row["banner"]:
+            message["full_message"] = row["banner"]
+        if time_s is not None:
+            message["timestamp"] = time_s
+        message["level"] = severity.syslog
+        for column, value in row.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                message[f"_{column}"] = value
+            elif text := said(value):
+                message[f"_{column}"] = text
+        yield Event(record["event_id"], key_of(record), time_s, severity.syslog, orjson.dumps(message))

@@ -1,0 +1,46 @@
+"""LEEF 2.0: one line a record, for QRadar.
+
+    LEEF:2.0|smtpsweep|smtpsweep|VERSION|STATUS|x09|devTime=...<TAB>dst=...<TAB>...
+
+LEEF has no escape for the delimiter inside of a value, so it is a tab, which no value of ours holds (see
+`scanner.formats.plain`). Nothing in the header is a server's. Each key comes once; the predefined ones are those of
+IBM's guide, the others the columns of a row (`scanner.formats.columns`).
+
+Source: IBM "QRadar LEEF Version 2" (devTime as 13 digits needs no devTimeFormat). Mappings: docs/formats.md.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from scanner.formats.columns import row_of, said
+from scanner.formats.event import Event, key_of, time_of
+from scanner.formats.plain import plain
+from scanner.formats.severity import worst
+from scanner.formats.suspicion import suspicions
+from scanner.version import VERSION
+
+#: Columns that have a predefined key.
+PREDEFINED: Final = {"ip": "dst", "port": "dstPort", "greeting_host": "identHostName"}
+_LEFT_OUT: Final = frozenset({"observed_at"})
+
+
+class Leef:
+    """`format=leef`."""
+
+    name = "leef"
+    is_json = False
+
+    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+        """Yield the line of a record; a run has none."""
+        if "event_id" not in record:
+            return
+        record = plain(record, line)
+        time_s, severity = time_of(record), worst(record["findings"])
+        fields = {} if time_s is None else {"devTime": str(round(time_s * 1000))}
+        fields |= {"cat": "smtp", "sev": str(severity.points), "proto": "TCP"}
+        for column, value in row_of(record, suspicions(record, line)).items():
+            if (text := said(value)) and column not in _LEFT_OUT:
+                fields[PREDEFINED.get(column, column)] = text
+        header = f"LEEF:2.0|smtpsweep|smtpsweep|{VERSION}|{record['status']}|x09|"
+        body = header + "\t".join(f"{key}={value}" for key, value in fields.items())
+        yield Event(record["event_id"], key_of(record), time_s, severity.syslog, body.encode("ascii"))

@@ -1,0 +1,120 @@
+"""OCSF 1.8: what a visit is in that schema, as events of six classes.
+
+    4001 Network Activity         every record
+    5020 Software Inventory Info  when the version is known (the schema requires one)
+    2002 Vulnerability Finding    each known vulnerability
+    2003 Compliance Finding       each weakness: version disclosed, no STARTTLS, end of life (see `weaknesses`)
+    2004 Detection Finding        words that are meant for readers of logs (see `suspicion`)
+    6007 Scan Activity            start, resumption and end of a run (`smtpsweep.run/1`)
+
+`metadata.uid` is the event's own id, made from the record's; `metadata.original_event_uid` is the record's. Findings
+have an id that stays the same from scan to scan (`finding_info.uid`: target and finding). Nothing deprecated is used:
+`sbom`, not `package`. A record's score has no version of CVSS, which the schema requires, so it is in `unmapped`.
+A kept greeting without a time gets that of the conversion, as the schema says ("or the event creation time").
+
+Source: schema.ocsf.io/1.8.0. Mappings: docs/formats.md.
+"""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from scanner.formats.event import Event, key_of, time_of
+from scanner.formats.ocsf_classes import (
+    COMPLIANCE_FINDING,
+    DETECTION_FINDING,
+    NETWORK_ACTIVITY,
+    SCAN_ACTIVITY,
+    SOFTWARE_INVENTORY,
+    VULNERABILITY_FINDING,
+    EventClass,
+    Subject,
+    event_of,
+)
+from scanner.formats.ocsf_findings import compliance, detection, vulnerability
+from scanner.formats.ocsf_network import inventory, network_activity
+from scanner.formats.outcome import sentence
+from scanner.formats.plain import plain
+from scanner.formats.severity import INFO, SEVERITIES, severity_of_finding
+from scanner.formats.suspicion import suspicions
+from scanner.formats.weaknesses import weaknesses_of
+
+#: The activities of a run: OCSF's activity_id of Scan Activity.
+_RUN_ACTIVITIES: Final = {"started": 1, "resumed": 8, "ended": 2}
+_RUN_SCHEMA: Final = "smtpsweep.run/1"
+
+
+class Ocsf:
+    """`format=ocsf`."""
+
+    name = "ocsf"
+    is_json = True
+
+    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+        """Yield the events of a visit, the network activity first; or the one of a run's start or end."""
+        if "event_id" in record:
+            yield from _of_record(plain(record, line), line)
+        elif record.get("schema") == _RUN_SCHEMA:
+            yield from _of_run(plain(record, line))
+
+
+def _of_record(record: dict[str, Any], line: bytes) -> Iterator[Event]:
+    event_id, key, time_s = record["event_id"], key_of(record), time_of(record)
+    subject = Subject(
+        record=record,
+        time_ms=round((time.time() if time_s is None else time_s) * 1000),
+        where=sentence(record).partition(": ")[0],
+        suspicions=suspicions(record, line),
+    )
+    software = record["software"]
+    body = network_activity(subject)
+    yield Event(event_id, key, time_s, INFO.syslog, _encoded(subject, NETWORK_ACTIVITY, event_id, body))
+    if software is not None and software["version"] is not None:
+        own_id = f"{event_id}-software"
+        body = inventory(subject, software)
+        yield Event(own_id, key, time_s, INFO.syslog, _encoded(subject, SOFTWARE_INVENTORY, own_id, body))
+    for flaw in record["findings"]:
+        if flaw.get("verdict") is not None:
+            own_id, severity = f"{event_id}-{flaw['id']}", severity_of_finding(flaw)
+            body = vulnerability(subject, flaw, severity)
+            yield Event(own_id, key, time_s, severity.syslog, _encoded(subject, VULNERABILITY_FINDING, own_id, body))
+    for weakness in weaknesses_of(record):
+        own_id = f"{event_id}-{weakness.id}"
+        body = compliance(subject, weakness)
+        yield Event(own_id, key, time_s, weakness.severity.syslog, _encoded(subject, COMPLIANCE_FINDING, own_id, body))
+    if subject.suspicions:
+        own_id = f"{event_id}-suspicious"
+        body = detection(subject)
+        syslog = SEVERITIES["medium"].syslog
+        yield Event(own_id, key, time_s, syslog, _encoded(subject, DETECTION_FINDING, own_id, body))
+
+
+def _encoded(subject: Subject, of_class: EventClass, own_id: str, body: dict[str, Any]) -> bytes:
+    return orjson.dumps(event_of(subject, of_class, own_id, body))
+
+
+def _of_run(run: dict[str, Any]) -> Iterator[Event]:
+    """Yield the start, the resumption or the end of a run; nothing for an activity of a later version."""
+    activity_id = _RUN_ACTIVITIES.get(run["activity"])
+    if activity_id is None:
+        return
+    time_s = datetime.fromisoformat(run["at"]).timestamp()
+    time_ms = round(time_s * 1000)
+    own_id = f"{run['run']}-{run['activity']}-{time_ms}"
+    body = {
+        "activity_id": activity_id,
+        "severity": INFO,
+        "message": f"The sweep {run['run']} has {run['activity']}.",
+        "status_id": 1,
+        "status": "Success",
+        "scan": {"uid": run["run"], "name": "smtpsweep", "type_id": 1, "type": "Manual"},
+        "unmapped": {"records": run["records"], "shard": run.get("shard"), "seed": run.get("seed")},
+    }
+    for field, name in (("total", "planned"), ("num_skipped_items", "excluded")):
+        if isinstance(run.get(name), int):
+            body[field] = run[name]
+    subject = Subject({"scan_id": run["run"], "event_id": own_id, "observed_at": run["at"]}, time_ms, "", ())
+    yield Event(own_id, run["run"], time_s, INFO.syslog, _encoded(subject, SCAN_ACTIVITY, own_id, body))

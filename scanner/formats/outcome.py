@@ -1,0 +1,80 @@
+"""How a visit ended, in the words of others, and in a sentence for people.
+
+One row for each status. `success` is the scanner's: a server that refuses us in good SMTP was visited successfully.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from scanner.model import Status
+
+
+class Result(StrEnum):
+    """ECS's `event.outcome`, from the scanner's point of view."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    UNKNOWN = "unknown"
+
+
+class Outcome(NamedTuple):
+    """What a status is elsewhere.
+
+    `ecs_types` are ECS's event.type for the category network. `ocsf_activity` is the activity_id of OCSF's Network
+    Activity: 1 Open, 3 Reset, 4 Fail, 5 Refuse, 99 Other. `words` follow "192.0.2.1 port 25: ".
+    """
+
+    result: Result
+    ecs_types: tuple[str, ...]
+    ocsf_activity: int
+    words: str
+
+
+_SPOKE: Final = ("connection", "protocol", "info")
+_CONNECTED: Final = ("connection", "info")
+_DENIED: Final = ("connection", "denied")
+_SUCCESS, _FAILURE = Result.SUCCESS, Result.FAILURE
+
+OUTCOMES: Final[Mapping[str, Outcome]] = {
+    Status.READY.value: Outcome(_SUCCESS, _SPOKE, 1, "an SMTP server is ready"),
+    Status.BUSY.value: Outcome(_SUCCESS, _SPOKE, 1, "an SMTP server is busy"),
+    Status.REJECTED.value: Outcome(_SUCCESS, (*_SPOKE, "denied"), 1, "an SMTP server rejects the client"),
+    Status.TEMPORARY.value: Outcome(_SUCCESS, _SPOKE, 1, "an SMTP server asks to come again"),
+    Status.MALFORMED.value: Outcome(_SUCCESS, _CONNECTED, 1, "bytes that are no SMTP greeting"),
+    Status.NOT_SMTP.value: Outcome(_SUCCESS, _CONNECTED, 1, "another protocol than SMTP"),
+    Status.SILENT.value: Outcome(_FAILURE, _CONNECTED, 1, "connected, and not a byte came"),
+    Status.CUT.value: Outcome(_FAILURE, _CONNECTED, 1, "closed inside the greeting"),
+    Status.CLOSED.value: Outcome(_FAILURE, _CONNECTED, 1, "closed before any byte"),
+    Status.SLOW.value: Outcome(_FAILURE, _CONNECTED, 1, "the greeting took too long"),
+    Status.RESET.value: Outcome(_FAILURE, _CONNECTED, 3, "reset by the server"),
+    Status.REFUSED.value: Outcome(_FAILURE, _DENIED, 5, "the connection was refused"),
+    Status.CONNECT_TIMEOUT.value: Outcome(_FAILURE, _CONNECTED, 4, "no answer to the connection attempt"),
+    Status.UNREACHABLE.value: Outcome(_FAILURE, _CONNECTED, 4, "unreachable"),
+    Status.EXCLUDED.value: Outcome(Result.UNKNOWN, ("info",), 99, "excluded, not visited"),
+    Status.BUG.value: Outcome(Result.UNKNOWN, ("info",), 99, "the scanner failed"),
+}
+
+
+def outcome_of(record: Mapping[str, Any]) -> Outcome:
+    """Return the row of a record's status."""
+    return OUTCOMES[record["status"]]
+
+
+def sentence(record: Mapping[str, Any]) -> str:
+    """Say what was seen in one sentence, without a word of the server's but those that a rule read as its software."""
+    ip, software, flaws = record["ip"], record["software"], flaws_of(record)
+    parts = [OUTCOMES[record["status"]].words]
+    if software is not None:
+        parts.append(" ".join(filter(None, (software["product"], software["version"]))))
+    if flaws:
+        exploited = sum(1 for each in flaws if each.get("kev"))
+        known = f"{len(flaws)} known flaw{'s' if len(flaws) > 1 else ''}"
+        parts.append(f"{known}, {exploited} known to be exploited" if exploited else known)
+    where = "a kept greeting" if ip is None else f"{ip} port {record['port']}"
+    return f"{where}: {', '.join(parts)}"
+
+
+def flaws_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the known vulnerabilities among the findings, those that a vendor's package has fixed left out."""
+    return [each for each in record["findings"] if each.get("verdict") not in (None, "vendor_fixed")]

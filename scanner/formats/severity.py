@@ -1,0 +1,42 @@
+"""How bad a finding is, in the scales of those who are told."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+#: The verdict of a flaw that a distribution's package has fixed (`scanner.assess`; not imported, it loads its facts).
+VENDOR_FIXED: Final = "vendor_fixed"
+
+
+class Severity(NamedTuple):
+    """One step of our scale in others' numbers.
+
+    `syslog` as RFC 5424, 6.2.1 (2 critical to 6 informational); `ocsf` and `caption` as OCSF's severity_id (1 to 5);
+    `points` from 1 to 10 for CEF and LEEF.
+    """
+
+    syslog: int
+    ocsf: int
+    caption: str
+    points: int
+
+
+INFO: Final = Severity(6, 1, "Informational", 1)
+SEVERITIES: Final[Mapping[str, Severity]] = {
+    "critical": Severity(2, 5, "Critical", 10),
+    "high": Severity(3, 4, "High", 8),
+    "medium": Severity(4, 3, "Medium", 5),
+    "low": Severity(5, 2, "Low", 3),
+    "info": INFO,
+}
+
+
+def severity_of_finding(finding: Mapping[str, Any]) -> Severity:
+    """Return how bad a finding is; one that a vendor's package has fixed is for information."""
+    if finding.get("verdict") == VENDOR_FIXED:
+        return INFO
+    return SEVERITIES.get(finding["severity"], INFO)
+
+
+def worst(findings: list[dict[str, Any]]) -> Severity:
+    """Return how bad the worst of the findings is; for information when there is none."""
+    return min(map(severity_of_finding, findings)) if findings else INFO

@@ -1,0 +1,167 @@
+"""Stored records said in another format: files in, one file out, in bounded memory.
+
+Every line is read as a record first, so that a damaged file is found out before anything is in its place: the output
+is whole or not there (`whole_file`). Lines about the run itself, which the log of a run has between the records, are
+for the formats that say them.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+
+from scanner.errors import InputError
+from scanner.formats import FORMATS, Event, make_format
+from scanner.formats.columns import row_of
+from scanner.formats.csv_rows import csv_header, csv_row
+from scanner.formats.plain import plain
+from scanner.formats.suspicion import suspicions
+from scanner.record import decode
+from scanner.results.parquet import import_duckdb, write_parquet
+from scanner.results.stored import name_of, read_lines
+from scanner.results.whole_file import WholeFile
+from scanner.sinks.compression import codec_for, is_compressed
+
+#: What a conversion can be to: the formats of sinks, and two for files only.
+TARGETS: Final = (*FORMATS, "csv", "parquet")
+_RUN_SCHEMA: Final = "smtpsweep.run/1"
+#: Text is packed in units of this size.
+_UNIT_BYTES: Final = 1 << 20
+#: What a line can make our code raise that passes for a record, but has other types than one.
+_WRONG_TYPES: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+class Converted(NamedTuple):
+    """What was done: lines read (records and lines about runs), and lines or rows written."""
+
+    read: int
+    written: int
+
+
+class _Stored(NamedTuple):
+    """One line of a file; `where` names file and line."""
+
+    where: str
+    document: dict[str, Any]
+    line: bytes
+
+
+class _Say(Protocol):
+    def __call__(self, stored: _Stored) -> Iterable[bytes]: ...
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.read = self.written = 0
+
+
+def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = False) -> Converted:
+    """Convert files of records, one after another, into one file.
+
+    Args:
+        inputs: files, also `.gz` and `.zst`; `-` is standard input.
+        target: one of `TARGETS`.
+        out: the file to make, packed by its name (`.gz`, `.zst`); `-` is standard output.
+        overwrite: whether it may exist.
+
+    Raises:
+        InputError: when a file cannot be read, a line is no record (file and line are named), the output exists, or
+            an extra is not installed. There is no output then.
+        LocalError: when there is no room for it.
+    """
+    if target == "parquet":
+        import_duckdb()
+        if out != "-" and is_compressed(Path(out)):
+            raise InputError(f"{out}: Parquet packs by itself: leave the suffix out")
+    counts = _Counts()
+    with WholeFile(out, overwrite=overwrite) as file:
+        lines = _lines(inputs, counts)
+        if target == "parquet":
+            write_parquet(_rows(lines, counts), file.path)
+        else:
+            pack = codec_for(Path(out)).pack
+            for unit in _units(_text(lines, target, counts)):
+                file.stream.write(pack(unit))
+    return Converted(counts.read, counts.written)
+
+
+def _lines(inputs: Iterable[str], counts: _Counts) -> Iterator[_Stored]:
+    for file in inputs:
+        for number, line in read_lines(file):
+            where = f"{name_of(file)}:{number}"
+            try:
+                document = _document(line)
+            except (InputError, OverflowError) as error:
+                raise InputError(f"{where}: {error}") from None
+            counts.read += 1
+            yield _Stored(where, document, line)
+
+
+def _document(line: bytes) -> dict[str, Any]:
+    """Return a line decoded, when it is a record or about a run. Raises InputError."""
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"not a record: no valid JSON: {error}") from None
+    if not (isinstance(document, dict) and document.get("schema") == _RUN_SCHEMA):
+        decode(line)
+    made: dict[str, Any] = document
+    return made
+
+
+def _text(lines: Iterable[_Stored], target: str, counts: _Counts) -> Iterator[bytes]:
+    say = _csv_row if target == "csv" else _sayer(target)
+    if target == "csv":
+        yield csv_header()
+    for stored in lines:
+        try:
+            said = list(say(stored))
+        except _WRONG_TYPES as error:
+            raise _no_record(stored, error) from None
+        counts.written += len(said)
+        yield from said
+
+
+def _sayer(target: str) -> _Say:
+    events = make_format(target).events
+
+    def say(stored: _Stored) -> Iterator[bytes]:
+        made: Iterator[Event] = events(stored.document, stored.line)
+        return (event.body + b"\n" for event in made)
+
+    return say
+
+
+def _csv_row(stored: _Stored) -> Iterable[bytes]:
+    return (csv_row(stored.document, stored.line),) if "event_id" in stored.document else ()
+
+
+def _rows(lines: Iterable[_Stored], counts: _Counts) -> Iterator[dict[str, Any]]:
+    for stored in lines:
+        if "event_id" in stored.document:
+            try:
+                record = plain(stored.document, stored.line)
+                row = row_of(record, suspicions(record, stored.line))
+            except _WRONG_TYPES as error:
+                raise _no_record(stored, error) from None
+            counts.written += 1
+            yield row
+
+
+def _no_record(stored: _Stored, error: Exception) -> InputError:
+    what = f"field {error} is missing" if isinstance(error, KeyError) else f"{str(error)!a}"
+    return InputError(f"{stored.where}: not a record: {what}")
+
+
+def _units(texts: Iterable[bytes]) -> Iterator[bytes]:
+    waiting: list[bytes] = []
+    size = 0
+    for text in texts:
+        waiting.append(text)
+        size += len(text)
+        if size >= _UNIT_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)

@@ -1,0 +1,159 @@
+"""Sending over TCP or TLS to a receiver that never answers, so that a broken connection loses nothing.
+
+`StreamConnection` knows when the other side's kernel has what we sent. A daemon that dies then takes with it what its
+kernel had and it had not read. So the last `resend_bytes` that were sent are kept, and when the connection breaks they
+are sent again over the next one, before anything new: repeats with the same event ids, instead of gaps. The default is
+more than a kernel's buffer holds on either side (`tcp_wmem` and `tcp_rmem`, tcp(7): 6 MiB on Linux).
+
+At the end `close` waits until the receiver has read everything, and sends the window again when it has not.
+Left out: what a daemon keeps in its own memory when it is killed; that is for its configuration.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections import deque
+
+from scanner.sinks.descriptor import printable
+from scanner.sinks.receiver import AccessDeniedError, TryLaterError
+from scanner.sinks.stream_connection import StreamConnection
+from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
+from scanner.sinks.urls import Option, SinkUrl, seconds, whole
+
+log = logging.getLogger(__name__)
+
+STREAM_OPTIONS = (
+    *TLS_OPTIONS,
+    Option("timeout", "seconds for connecting, and for one batch", "30", seconds(0.1, 600)),
+    Option("resend_bytes", "what was sent last and goes again after a broken connection", "8388608", whole(0, 1 << 30)),
+)
+#: How long the end may take; the relay is given a little more before it is killed.
+_CLOSE_S = 5.0
+_CLOSE_ATTEMPTS = 3
+#: Reasons of OpenSSL (ssl.SSLError.reason) that time does not mend: a person has to change a certificate or setting.
+_DENIED = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "WRONG_VERSION_NUMBER")
+
+
+class StreamClient:
+    """A connection that is made again when it breaks. `open`, then `send` one after another, then `close`."""
+
+    def __init__(self, url: SinkUrl, default_port: int) -> None:
+        """Take a sink's URL; its scheme ends in `+tls` or `+tcp`. Of several hosts, the next is tried after a failure.
+
+        Raises:
+            InputError: when TLS cannot be set up as asked for.
+        """
+        self.shown = url.shown
+        self._tls = tls_context(url) if url.scheme.endswith("+tls") else None
+        if self._tls is None:
+            warn_plain(url)
+        self._hosts = [(host, port or default_port) for host, port in url.hosts]
+        self._timeout_s: float = url.values["timeout"]
+        self._window = _Window(url.values["resend_bytes"])
+        self._connection: StreamConnection | None = None
+        self._turn = 0
+
+    async def open(self) -> None:
+        """Connect anew; send again what may not have arrived over the connection before.
+
+        Raises:
+            TryLaterError, AccessDeniedError: as they say.
+        """
+        await self._abort()
+        host, port = self._hosts[self._turn % len(self._hosts)]
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self._connection = await StreamConnection.open(host, port, self._tls)
+            for data in self._window:
+                await self._write(self._connection, data)
+        except (OSError, UnicodeError) as error:  # a name that is none is a UnicodeError
+            await self._failed(error)
+        except BaseException:  # stopped: with a part of the window sent, this is no connection to end in good order
+            await self._abort()
+            raise
+
+    async def send(self, data: bytes) -> None:
+        """Return when everything is sent: acknowledged by the receiver's kernel, and the connection stands.
+
+        Raises:
+            TryLaterError, AccessDeniedError: when it is not; some of it may have arrived.
+        """
+        if self._connection is None:
+            await self.open()
+        assert self._connection is not None  # noqa: S101  opened above
+        try:
+            await self._write(self._connection, data)
+        except OSError as error:
+            await self._failed(error)
+        self._window.add(data)
+
+    async def close(self) -> None:
+        """Wait until the receiver has read everything, but not for ever. Raises nothing."""
+        try:
+            async with asyncio.timeout(min(self._timeout_s, _CLOSE_S)):
+                for _ in range(_CLOSE_ATTEMPTS):
+                    if await self._ended():
+                        return
+        except TimeoutError:
+            pass
+        finally:
+            await self._abort()
+        if self._window.size:
+            log.warning(
+                "-o %s: ended without a sign that the last %d bytes were read; smtpsweep replay can send them again",
+                self.shown,
+                self._window.size,
+            )
+
+    async def _ended(self) -> bool:
+        """Whether the receiver has read everything."""
+        try:
+            if self._connection is None:
+                if not self._window.size:
+                    return True
+                await self.open()
+            assert self._connection is not None  # noqa: S101  opened above
+            await self._connection.end()
+        except (TryLaterError, AccessDeniedError, OSError):
+            await self._abort()
+            await asyncio.sleep(0.2)  # a daemon that is restarted needs a moment
+            return False
+        self._window.clear()
+        return True
+
+    async def _write(self, connection: StreamConnection, data: bytes) -> None:
+        async with asyncio.timeout(self._timeout_s):
+            await connection.write(data)
+
+    async def _failed(self, error: Exception) -> None:
+        """Let go of the connection and say what the error means to the relay."""
+        await self._abort()
+        self._turn += 1  # another host may be well
+        text = f"{type(error).__name__}: {printable(str(error)) or 'no answer in time'}"
+        if isinstance(error, ssl.SSLError) and any(word in (error.reason or "") for word in _DENIED):
+            raise AccessDeniedError(text) from None
+        raise TryLaterError(text) from None
+
+    async def _abort(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.abort()
+
+
+class _Window(deque[bytes]):
+    """What was sent last, oldest first: as little of it as holds `limit` bytes, or everything that was sent."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        self.append(data)
+        self.size += len(data)
+        while self and self.size - len(self[0]) >= self._limit:
+            self.size -= len(self.popleft())
+
+    def clear(self) -> None:
+        super().clear()
+        self.size = 0
