@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,13 +20,14 @@ from typing import Any
 
 import orjson
 
-from scanner.errors import SmtpsweepError
+from scanner.errors import InputError, SmtpsweepError
 from scanner.relay.destination import make_destinations
 from scanner.relay.relay import Relay
 from scanner.runlog import RunFolder
 
 #: How often the sweep is told, at least while something happens.
 REPORT_EVERY_S = 0.25
+LOCK_PATIENCE_S = 10.0
 
 
 class RelayProcess:
@@ -45,7 +47,7 @@ class RelayProcess:
 
     async def run(self, orders: asyncio.StreamReader) -> None:
         """Serve until everything is delivered after the log has ended, or until the sweep is gone."""
-        with self._folder.locked("relay"):
+        with await self._lock():
             serving = asyncio.create_task(self._serve_all())
             listening = asyncio.create_task(self._listen(orders))
             reporting = asyncio.create_task(self._report_often())
@@ -55,6 +57,20 @@ class RelayProcess:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             self._report()
+
+    async def _lock(self) -> contextlib.ExitStack:
+        """Take the run; whoever served it for a sweep that was killed is about to notice and to let go."""
+        deadline = time.monotonic() + LOCK_PATIENCE_S
+        while True:
+            stack = contextlib.ExitStack()
+            try:
+                stack.enter_context(self._folder.locked("relay"))
+            except InputError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return stack
 
     async def _serve_all(self) -> None:
         async with asyncio.TaskGroup() as group:
