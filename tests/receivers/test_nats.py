@@ -38,18 +38,20 @@ async def server(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[NatsServ
 
 
 async def stored(server: NatsServer, stream: str = "SWEEP") -> list[bytes]:
-    """Read a stream from its beginning, as any consumer does."""
+    """Read a stream from its beginning, as any consumer does: no more at a time than may wait for acknowledgement."""
     client = await nats.connect(f"nats://127.0.0.1:{server.port}")
-    context = client.jetstream()
-    count = (await context.stream_info(stream)).state.messages
-    subscription = await context.pull_subscribe("", stream=stream)
-    found: list[bytes] = []
-    while len(found) < count:
-        for message in await subscription.fetch(min(5000, count - len(found)), timeout=20):
-            found.append(message.data)
-            await message.ack()
-    await client.close()
-    return found
+    try:
+        context = client.jetstream()
+        count = (await context.stream_info(stream)).state.messages
+        subscription = await context.pull_subscribe("", stream=stream)
+        found: list[bytes] = []
+        while len(found) < count:
+            for message in await subscription.fetch(min(500, count - len(found)), timeout=20):
+                found.append(message.data)
+                await message.ack()
+        return found
+    finally:
+        await client.close()
 
 
 def event(number: int, body: bytes = b"{}") -> Event:
