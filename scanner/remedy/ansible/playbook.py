@@ -31,6 +31,7 @@ from scanner.model import Record
 from scanner.record import encode
 from scanner.remedy.ansible.texts import GROUPS, ROLLBACK, SITE, Host, inventory, readme
 from scanner.remedy.plans.products.catalogue import is_relative
+from scanner.remedy.whole_folder import put_in_place
 
 #: The files by which a folder is known as one of ours, so that --overwrite never removes another.
 _OURS: Final = ("inventory.yml", "site.yml", "roles/smtpsweep_hide/tasks/main.yml")
@@ -164,23 +165,11 @@ def _written_whole(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         unfinished = private / "new"
         unfinished.mkdir()
         yield unfinished
-        _put_in_place(unfinished, folder, private / "old")
+        put_in_place(unfinished, folder, private / "old")
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
     finally:
         shutil.rmtree(private, ignore_errors=True)
-
-
-def _put_in_place(unfinished: Path, folder: Path, old: Path) -> None:
-    if not folder.exists():
-        unfinished.rename(folder)
-        return
-    folder.rename(old)
-    try:
-        unfinished.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
 
 
 def _refuse_foreign(folder: Path, *, overwrite: bool) -> None:

@@ -26,6 +26,7 @@ from scanner.remedy.plans.model import Plan
 from scanner.remedy.plans.pages import MARK, Row, given_away, host_page, index_page, index_row, product_page
 from scanner.remedy.plans.patching import advise
 from scanner.remedy.plans.products.catalogue import GENERAL, PLANS, plan_for
+from scanner.remedy.whole_folder import put_in_place
 
 NOTHING_SHOWN: Final = "give nothing away"
 NO_GREETING: Final = "did not greet"
@@ -77,7 +78,10 @@ def write_plans(records: Iterable[Record], folder: Path, *, overwrite: bool) -> 
         shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process that had our number
         (unfinished / "hosts").mkdir(parents=True)
         count = _write(records, folder, unfinished)
-        _put_in_place(unfinished, folder)
+        old = unfinished.with_suffix(".old")
+        put_in_place(unfinished, folder, old)
+        if old.exists():
+            shutil.rmtree(old)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
     finally:
@@ -173,21 +177,6 @@ def _write_product(plan: Plan, products: Path) -> None:
 def _write_page(path: Path, parts: Iterable[str]) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as page:
         page.writelines(parts)
-
-
-def _put_in_place(unfinished: Path, folder: Path) -> None:
-    """Rename the whole folder into its place; an old one is moved aside for the moment between the two renames."""
-    if not folder.exists():
-        unfinished.rename(folder)
-        return
-    old = unfinished.with_suffix(".old")
-    folder.rename(old)
-    try:
-        unfinished.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old)
 
 
 def _hosts(number: int) -> str:
