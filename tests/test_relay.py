@@ -112,6 +112,24 @@ async def test_the_cursor_waits_for_the_oldest_batch(folder: RunFolder) -> None:
     assert numbers(again.taken) == list(range(1, 31))  # repeated rather than lost
 
 
+async def test_repeats_are_counted_once_however_many_batches_are_under_way(folder: RunFolder) -> None:
+    await log_of(folder, 30)
+    receiver = FakeReceiver(
+        *[lambda batch: Receipt(duplicates=1)] * 3, limits=BatchLimits(max_events=10, linger_s=0, in_flight=3)
+    )
+    receiver.let_go.clear()
+    one = relay(folder, receiver)
+    one.durable(30)
+    one.finish()
+    running = asyncio.create_task(one.run())
+    while len(receiver.batches) < 3:
+        await asyncio.sleep(0)
+    receiver.let_go.set()
+    await running
+
+    assert one.statistics().duplicates == 3
+
+
 async def test_refused_events_are_kept_with_reason_and_record(folder: RunFolder) -> None:
     await log_of(folder, 12)
 

@@ -93,7 +93,6 @@ class _Batch:
     begun: float
     task: "asyncio.Task[None] | None" = None
     dead: int = 0
-    duplicates: int = 0
     skipped: int = 0
 
 
@@ -151,6 +150,7 @@ class Relay:
         self._files = _Files(*(folder.sinks / f"{name}.{end}" for end in ("cursor", "dead.jsonl", "gaps.jsonl")))
         self._cursor = self._kept = read_cursor(self._files.cursor, run)
         self._kept_at = 0.0
+        self._duplicates_before = self._cursor.duplicates  # of earlier relays of this run
         self._log = _Log(self._cursor.sequence)
         self._breaker = breaker or Breaker()
         self._settling = Settling(receiver, self._breaker, self._on_trouble)
@@ -272,7 +272,6 @@ class Relay:
         return reader.read(last, max_records=last - first + 1, max_bytes=sys.maxsize)
 
     async def _settle(self, batch: _Batch) -> None:
-        before = self._settling.duplicates
         dead = []
         limits = self._receiver.limits
         parts = (
@@ -289,7 +288,6 @@ class Relay:
             ]
             await asyncio.to_thread(dead_letters.keep, self._files.dead, letters)
             batch.dead = len({letter.sequence for letter in letters})
-        batch.duplicates = self._settling.duplicates - before
         batch.task = None
         self._settled.set()
 
@@ -303,7 +301,7 @@ class Relay:
             self._cursor = cursor._replace(
                 sequence=batch.last,
                 delivered=cursor.delivered + batch.records - batch.dead,
-                duplicates=cursor.duplicates + batch.duplicates,
+                duplicates=self._duplicates_before + self._settling.duplicates,
                 dead=cursor.dead + batch.dead,
                 skipped=cursor.skipped + batch.skipped,
             )
