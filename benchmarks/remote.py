@@ -3,7 +3,8 @@
 Each pair sweeps first to the file alone, then to both, and compares how long the visits take: from the first to the
 last `observed_at`. The process that serves the receiver is a second one, so on a machine of two cores it shares them
 with the sweep, the C server and the receiver: nothing is pinned. At a rate that a network can bear, nobody waits for
-anybody; without a limit all four want the processor, and the ratio says so.
+anybody. Without a limit all four want the processor; what a sweep loses there merely because the other core is busy
+is measured as well, with a loop of the lowest priority that does nothing.
 
 Then memory: a receiver that refuses to answer while the log grows to a million records. What the process holds must not
 grow with what the receiver has not got.
@@ -28,8 +29,18 @@ from benchmarks.report import Table
 from benchmarks.servers import Bench, free_port
 
 #: Connections a second; 0: no limit.
-RATES = (2000, 0)
+RATES = (2000, 5000, 0)
 LAG = 1_000_000
+#: Keeps a core busy for as long as the harness lives.
+_BUSY = """
+import os
+os.nice(19)
+parent = os.getppid()
+print("busy", flush=True)
+while os.getppid() == parent:
+    for _ in range(1_000_000):
+        pass
+"""
 _COLUMNS = ("", "file only", "with a remote sink", "ratio", "delivered")
 
 
@@ -44,6 +55,8 @@ def measure(bench: Bench) -> Table:
         row, ratios = _pairs(bench, nats, rate)
         rows.append(row)
         figures[f"{rate} a second" if rate else "no limit"] = ratios
+    row, figures["no limit, a busy loop instead"] = _beside_a_loop(bench)
+    rows.append(row)
     lag, row, growth = _lagging(bench)
     rows.append(row)
     figures["lag"] = growth
@@ -69,10 +82,29 @@ def _pairs(bench: Bench, nats: str, rate: int) -> tuple[tuple[str, ...], list[fl
                 both.append(both_s)
                 delivered.append(count)
                 say(f"  round {number}: rate {rate}: {alone_s:.2f} s alone, {both_s:.2f} s with a remote sink")
-    ratios = [b / a for a, b in zip(alone, both, strict=True)]
     name = f"visits at {rate:,} a second, s" if rate else "visits without a limit, s"
-    row = (name, f"{Spread.of(alone):.2f}", f"{Spread.of(both):.2f}", f"{Spread.of(ratios):.2f}",
-           f"{min(delivered):,} of {bench.hosts:,}")  # fmt: skip
+    return _row(name, alone, both, f"{min(delivered):,} of {bench.hosts:,}")
+
+
+def _beside_a_loop(bench: Bench) -> tuple[tuple[str, ...], list[float]]:
+    """Compare the file alone with the file alone while a loop that does nothing keeps the other core busy."""
+    port, alone, beside = free_port(), [], []
+    loop = _anywhere([sys.executable, "-c", _BUSY])
+    with bench.floor_server(port):
+        for number in range(_rounds(bench) + 1):
+            alone_s, _ = _sweep(bench, port, 0, None)
+            with Server(loop, cores()[0], bench.work / "loop.log", "busy"):
+                beside_s, _ = _sweep(bench, port, 0, None)
+            if number:
+                alone.append(alone_s)
+                beside.append(beside_s)
+                say(f"  round {number}: {alone_s:.2f} s alone, {beside_s:.2f} s beside a busy loop")
+    return _row("the same, a busy loop instead of the sink, s", alone, beside, "nothing")
+
+
+def _row(name: str, alone: list[float], both: list[float], delivered: str) -> tuple[tuple[str, ...], list[float]]:
+    ratios = [b / a for a, b in zip(alone, both, strict=True)]
+    row = (name, f"{Spread.of(alone):.2f}", f"{Spread.of(both):.2f}", f"{Spread.of(ratios):.2f}", delivered)
     return row, [round(ratio, 3) for ratio in ratios]
 
 

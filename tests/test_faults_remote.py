@@ -56,13 +56,14 @@ def test_a_sweep_that_is_killed_and_resumed_loses_nothing_of_its_remote_sink(
     lab: LabProcess, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     remote, moments, kills = tmp_path / "remote", random.Random(6), 0
+    run = ("--run", str(tmp_path / "the" / "run"))
     for _ in range(6):
-        process = subprocess.Popen(sweep(lab, tmp_path, rate=250), stderr=subprocess.DEVNULL, env=environment)
+        process = subprocess.Popen(sweep(lab, tmp_path, *run, rate=250), stderr=subprocess.DEVNULL, env=environment)
         wait_until_more(remote, len(event_ids(remote)), process)
         time.sleep(moments.uniform(0, 0.3))
         process.kill()
         kills += process.wait() == -signal.SIGKILL
-    final = subprocess.run(sweep(lab, tmp_path), capture_output=True, env=environment, timeout=50, check=False)
+    final = subprocess.run(sweep(lab, tmp_path, *run), capture_output=True, env=environment, timeout=50, check=False)
 
     assert kills == 6
     assert (final.returncode, final.stderr) == (0, b"")
@@ -108,3 +109,16 @@ def test_ctrl_c_twice_does_not_wait_for_a_collector_that_is_down(
 
     assert process.returncode == 3
     assert len(event_ids(tmp_path / "out.jsonl")) >= 50
+
+
+def test_a_run_cannot_be_kept_in_a_file(lab: LabProcess, tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "run").write_bytes(b"mine")
+    done = subprocess.run(
+        sweep(lab, tmp_path, "--run", str(tmp_path / "run")), capture_output=True, env=environment, timeout=50,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith(f"smtpsweep: Invalid value for '--run': Directory '{tmp_path / 'run'}' is a file.")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "site"]

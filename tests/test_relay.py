@@ -234,6 +234,22 @@ async def test_whole_segments_come_as_one_batch_each_and_never_grow(folder: RunF
     assert one.statistics().delivered == 11
 
 
+async def test_a_segment_that_has_nothing_to_deliver_is_passed_over(folder: RunFolder) -> None:
+    """As when a resumed sweep had nothing left to visit: its start and its end are all that it logs."""
+    await log_of(folder, 3)
+    log = RunLog(folder, Quota())
+    await log.open(None)
+    await log.write([b'{"schema":"smtpsweep.run/1","run":"r","activity":"resumed"}\n'])
+    await log.close()
+    receiver = FakeReceiver(limits=BatchLimits(whole_segments=True, linger_s=0))
+    one = relay(folder, receiver)
+    await delivered(one, 4)
+
+    assert [numbers(batch) for batch in receiver.batches] == [[1, 2, 3]]
+    statistics = one.statistics()
+    assert (statistics.sequence, statistics.delivered, statistics.retries) == (4, 3, {})
+
+
 async def test_a_segment_that_may_still_grow_is_not_sent(folder: RunFolder) -> None:
     await log_of(folder, 2)
     receiver = FakeReceiver(limits=BatchLimits(whole_segments=True, linger_s=0))

@@ -13,11 +13,18 @@ FORMATS = ("console", "json")
 
 
 class _Neutral(logging.Formatter):
-    """Keeps what a peer sent from writing on the terminal: printable ASCII only, the rest as escapes."""
+    """Keeps what a peer sent from writing on the terminal: printable ASCII only, the rest as escapes.
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the lines of one log record."""
-        return "\n".join(neutral(line) for line in super().format(record).split("\n"))
+    A message is one line, so that no text inside it can look like another message; tracebacks have many.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the library's name
+        """Return the first line of a log record, which is all of it but for a traceback."""
+        return neutral(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  the library's name
+        """Return the lines of a traceback."""
+        return "\n".join(map(neutral, super().formatException(ei).split("\n")))
 
 
 def configure(level: str, form: str = "console") -> None:
@@ -30,8 +37,10 @@ def configure(level: str, form: str = "console") -> None:
 
 
 def neutral(text: str) -> str:
-    """Return a text as printable ASCII, everything else as escapes."""
-    return text.encode("unicode_escape").decode("ascii")
+    """Return a text as printable ASCII, everything else as escapes. A backslash stays: it may be an escape already."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if " " <= one <= "~" else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 def _json_formatter() -> logging.Formatter:

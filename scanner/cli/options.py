@@ -26,6 +26,7 @@ def _options(*decorators: Decorator) -> Decorator:
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 target_options = _options(
     click.argument("targets", nargs=-1),
@@ -98,7 +99,7 @@ output_options = _options(
     click.option("--rotate-size", type=Size(), metavar="SIZE", help="Start a new output file at this size."),
     click.option("--append", "if_exists", flag_value="append", help="Add to an output file that exists."),
     click.option("--overwrite", "if_exists", flag_value="overwrite", help="Replace an output file that exists."),
-    click.option("--run", "run_folder", type=_FILE, metavar="FOLDER",
+    click.option("--run", "run_folder", type=_FOLDER, metavar="FOLDER",
                  help="Where the log for remote sinks is kept (default: beside --state, or here, named by the time)."),
     click.option("--spool-limit", type=Size(), default="10GiB", show_default=True, metavar="SIZE",
                  help="How large that log may grow; then the sweep waits for its sinks."),

@@ -274,9 +274,10 @@ class Relay:
     async def _settle(self, batch: _Batch) -> None:
         dead = []
         limits = self._receiver.limits
-        parts = (
-            _parts(batch.events, limits.max_events, limits.max_bytes) if not limits.whole_segments else [batch.events]
-        )
+        if limits.whole_segments:
+            parts = [batch.events] if batch.events else []  # lines about the run alone are no object
+        else:
+            parts = _parts(batch.events, limits.max_events, limits.max_bytes)
         for part in parts:
             dead += await self._settling.settle(part)
         if dead:

@@ -12,6 +12,7 @@ batch always ends, and a record is never refused for a fault that has nothing to
 import random
 from collections import Counter
 from collections.abc import Mapping
+from io import BytesIO
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -106,7 +107,11 @@ class FaultProxy:
         body = await request.read()
         try:
             async with self._client.request(
-                request.method, self.upstream + request.raw_path, data=body, headers=headers, allow_redirects=False
+                request.method,
+                self.upstream + request.raw_path,
+                data=BytesIO(body),  # bytes as they are make aiohttp warn when they are many
+                headers=headers,
+                allow_redirects=False,
             ) as response:
                 answer = await response.read()
                 status = response.status

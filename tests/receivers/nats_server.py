@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Self
 
+import nats
+
 from tests.requirements import require_or_skip
 
 
@@ -41,6 +43,28 @@ class NatsServer:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    async def create(self, stream: str, subject: str, *, duplicate_window_s: float) -> None:
+        """Make a stream that drops repeats for so long."""
+        client = await nats.connect(f"nats://127.0.0.1:{self.port}")
+        await client.jetstream().add_stream(name=stream, subjects=[subject], duplicate_window=duplicate_window_s)
+        await client.close()
+
+    async def stored(self, stream: str = "SWEEP") -> list[bytes]:
+        """Read a stream from its beginning, as any consumer does: no more at a time than may wait unacknowledged."""
+        client = await nats.connect(f"nats://127.0.0.1:{self.port}")
+        try:
+            context = client.jetstream()
+            count = (await context.stream_info(stream)).state.messages
+            subscription = await context.pull_subscribe("", stream=stream)
+            found: list[bytes] = []
+            while len(found) < count:
+                for message in await subscription.fetch(min(500, count - len(found)), timeout=20):
+                    found.append(message.data)
+                    await message.ack()
+            return found
+        finally:
+            await client.close()
 
     def _listens(self) -> bool:
         with socket.socket() as probe:

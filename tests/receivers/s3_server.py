@@ -5,6 +5,7 @@ that it would offer besides are off. `listening` says what it really listens on,
 """
 
 import asyncio
+import gzip
 import json
 import os
 import shutil
@@ -12,12 +13,15 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import boto3
+import orjson
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -146,6 +150,16 @@ class S3Server:
         finally:
             client.close()
         return True
+
+
+def counted(objects: Mapping[str, bytes]) -> Counter[str]:
+    """Count event ids in objects, each of which must be whole lines of whole JSON, compressed by gzip."""
+    ids: Counter[str] = Counter()
+    for body in objects.values():
+        text = gzip.decompress(body)
+        assert text.endswith(b"\n")
+        ids.update(orjson.loads(line)["event_id"] for line in text.split(b"\n")[:-1])
+    return ids
 
 
 def _identities() -> dict[str, Any]:

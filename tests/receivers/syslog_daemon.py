@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,15 @@ class Stored(NamedTuple):
     msgid: str
     data: Mapping[str, str] | str
     text: str
+
+
+def data_of(stored: Stored) -> dict[str, str]:
+    """Return structured data, without its escapes (RFC 5424, 6.3.3) where the daemon has left them."""
+    if not isinstance(stored.data, str):
+        return dict(stored.data)
+    found = re.findall(r' ([a-z]+)="((?:[^"\\\]]|\\.)*)"', stored.data)
+    assert stored.data == "[smtpsweep@32473" + "".join(f' {name}="{value}"' for name, value in found) + "]"
+    return {name: re.sub(r"\\(.)", r"\1", value) for name, value in found}
 
 
 class Certificates:

@@ -1,14 +1,9 @@
 """Claims about `scanner.sinks.nats`, against a real server: every event once, whatever is killed."""
 
-import asyncio
-import os
-import random
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import nats
 import orjson
 import pytest
 from nats.js.errors import NotFoundError
@@ -16,18 +11,11 @@ from nats.js.errors import NotFoundError
 from scanner.errors import InputError
 from scanner.formats import Event
 from scanner.relay.destination import make_destinations
-from scanner.relay.remote import RemoteSinks
-from scanner.runlog import RunFolder
 from scanner.sinks.receiver import AccessDeniedError, TryLaterError
+from tests.receivers.contract import deliver_under_fire, event_ids
 from tests.receivers.nats_server import NatsServer
 
 pytestmark = pytest.mark.real
-
-
-def record(number: int) -> bytes:
-    document = {"schema": "smtpsweep.record/1", "event_id": f"{number:032x}", "ip": f"192.0.2.{number % 200}",
-                "port": 25, "observed_at": "2026-11-22T10:16:56.123Z", "findings": [], "filler": "x" * 300}  # fmt: skip
-    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
 @pytest.fixture
@@ -37,55 +25,21 @@ async def server(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[NatsServ
     one.kill()
 
 
-async def stored(server: NatsServer, stream: str = "SWEEP") -> list[bytes]:
-    """Read a stream from its beginning, as any consumer does: no more at a time than may wait for acknowledgement."""
-    client = await nats.connect(f"nats://127.0.0.1:{server.port}")
-    try:
-        context = client.jetstream()
-        count = (await context.stream_info(stream)).state.messages
-        subscription = await context.pull_subscribe("", stream=stream)
-        found: list[bytes] = []
-        while len(found) < count:
-            for message in await subscription.fetch(min(500, count - len(found)), timeout=20):
-                found.append(message.data)
-                await message.ack()
-        return found
-    finally:
-        await client.close()
-
-
 def event(number: int, body: bytes = b"{}") -> Event:
     return Event(f"id-{number}", "192.0.2.1 25", None, 6, body)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
-async def test_100000_records_arrive_once_while_server_and_relay_are_killed(server: NatsServer, tmp_path: Path) -> None:
-    chance = random.Random(20261123)
+async def test_all_records_arrive_once_while_server_and_relay_are_killed(server: NatsServer, tmp_path: Path) -> None:
     url = f"nats://127.0.0.1:{server.port}/SWEEP?create=yes&timeout=3"
-    remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=60)
-    await remote.open(None)
+    delivered = await deliver_under_fire(
+        tmp_path / "run", url, seed=20261123, receiver=server, relay_kills=3, receiver_kills=3
+    )
 
-    async def write() -> None:
-        for first in range(1, 100_001, 500):
-            await remote.write([record(number) for number in range(first, first + 500)])
-            await asyncio.sleep(0.01)
-
-    writing = asyncio.create_task(write())
-    for _ in range(3):
-        await asyncio.sleep(chance.uniform(0.3, 1.2))
-        server.kill()
-        await server.start()
-        await asyncio.sleep(chance.uniform(0.3, 1.2))
-        assert remote._service is not None
-        assert remote._service._process is not None
-        os.kill(remote._service._process.pid, signal.SIGKILL)
-    await writing
-    await remote.close()
-
-    counts = Counter(int(orjson.loads(body)["event_id"], 16) for body in await stored(server))
-    assert set(counts) == set(range(1, 100_001))
-    assert counts.total() == 100_000  # the stream dropped what was sent twice
+    counts = Counter(orjson.loads(body)["event_id"] for body in await server.stored())
+    assert counts == Counter(event_ids())  # the stream dropped what was sent twice
+    assert delivered.dead == []
 
 
 async def test_a_repeat_is_dropped_by_the_stream_and_counted(server: NatsServer) -> None:
@@ -96,7 +50,7 @@ async def test_a_repeat_is_dropped_by_the_stream_and_counted(server: NatsServer)
     await one.receiver.close()
 
     assert (first.duplicates, again.duplicates) == (0, 1)
-    assert len(await stored(server)) == 3
+    assert len(await server.stored()) == 3
 
 
 async def test_what_is_too_large_is_refused_alone(server: NatsServer) -> None:
@@ -107,7 +61,7 @@ async def test_what_is_too_large_is_refused_alone(server: NatsServer) -> None:
 
     assert [refused.place for refused in receipt.refused] == [1]
     assert "too large" in receipt.refused[0].reason
-    assert len(await stored(server)) == 2
+    assert len(await server.stored()) == 2
 
 
 async def test_without_a_stream_a_person_has_to_act(server: NatsServer) -> None:
@@ -117,7 +71,7 @@ async def test_without_a_stream_a_person_has_to_act(server: NatsServer) -> None:
         await one.receiver.send([event(1)])
     await one.receiver.close()
     with pytest.raises(NotFoundError):
-        await stored(server, "NOTHERE")
+        await server.stored("NOTHERE")
 
 
 async def test_wrong_credentials_are_denied_and_the_secret_never_shows(

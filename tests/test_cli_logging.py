@@ -1,0 +1,50 @@
+"""Claims about `scanner.cli.logging`: a log line for people is one line of printable ASCII, whatever is in it."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from scanner.cli import logging as cli_logging
+
+
+@pytest.fixture(autouse=True)
+def usual_logging() -> Iterator[None]:
+    before, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:], logging.root.level = before, level
+
+
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("\x1b[2J\x07", r"\x1b[2J\x07"),
+        ("a\r\n2026-11-23 00:00:00,000 ERROR root: forged", r"a\r\n2026-11-23 00:00:00,000 ERROR root: forged"),
+        ("\u2028\u202e\x85\U0001f600", r"\u2028\u202e\x85\U0001f600"),
+        ("\ud800", r"\ud800"),
+        (r"C:\x0a", r"C:\x0a"),
+    ],
+)
+def test_what_a_peer_said_stays_one_line_of_ascii(capsys: pytest.CaptureFixture[str], said: str, shown: str) -> None:
+    cli_logging.configure("info")
+    logging.getLogger("a.b").warning("sink %s", said)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f" WARNING a.b: sink {shown}")
+
+
+def test_a_traceback_keeps_its_lines_and_loses_its_teeth(capsys: pytest.CaptureFixture[str]) -> None:
+    cli_logging.configure("info")
+    try:
+        fail("\x1b]0;title\x07")
+    except ValueError:
+        logging.getLogger("a").exception("it broke")
+
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.endswith(" ERROR a: it broke")
+    assert others[0] == "Traceback (most recent call last):"
+    assert others[-1] == r"ValueError: \x1b]0;title\x07"
