@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import json
 import logging
 import re
 import socket
@@ -13,11 +14,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.errors import InputError
+from scanner.formats import make_format
 from scanner.formats.event import Event
 from scanner.sinks import gelf, syslog
 from scanner.sinks.receiver import TAKEN, AccessDeniedError, Receipt, Receiver, RefusedEvent, TryLaterError
@@ -25,6 +28,7 @@ from scanner.sinks.stream_connection import StreamConnection
 from scanner.sinks.syslog_message import MessageStyle, frame, message, own_hostname
 from scanner.sinks.urls import SinkKind, SinkUrl
 from tests.certificates import make_certificate, server_context
+from tests.receivers import hostile
 
 STYLE = MessageStyle(hostname="probe1")
 #: RFC 5424, 6: written from its ABNF, for reading back what we write.
@@ -654,6 +658,22 @@ async def test_gelf_objects_are_ended_by_nul_and_those_that_would_break_it_are_r
         RefusedEvent(1, "holds a NUL, which would end it"),
         RefusedEvent(2, "larger than max_bytes=1024"),
     )
+
+
+async def test_what_hostile_servers_say_comes_out_of_a_gelf_stream_one_object_an_event(collector: Collector) -> None:
+    """Taken apart at each NUL and parsed by the standard library's JSON, as Graylog's input would: none is forged."""
+    form = make_format("gelf")
+    events = [one for line in hostile.lines() for one in form.events(orjson.loads(line), line.rstrip(b"\n"))]
+    one = receiver(f"gelf+tcp://127.0.0.1:{collector.port}", gelf.KIND)
+    await one.open("run")
+    assert await one.send(events) == TAKEN
+    await one.close()
+    *objects, rest = bytes(collector.said[0]).split(b"\0")
+    assert rest == b""
+    found = [json.loads(raw) for raw in objects]
+    assert [(each["_event_id"], each["host"], each["full_message"]) for each in found] == [
+        (document["event_id"], "smtpsweep", document["banner"]["text"]) for document in hostile.documents()
+    ]
 
 
 async def test_gelf_over_tls_verifies_the_server(pem: Pem) -> None:

@@ -9,9 +9,10 @@ import pytest
 from nats.js.errors import NotFoundError
 
 from scanner.errors import InputError
-from scanner.formats import Event
+from scanner.formats import Event, make_format
 from scanner.relay.destination import make_destinations
 from scanner.sinks.receiver import AccessDeniedError, TryLaterError
+from tests.receivers import hostile
 from tests.receivers.contract import deliver_under_fire, event_ids
 from tests.receivers.nats_server import NatsServer
 
@@ -40,6 +41,19 @@ async def test_all_records_arrive_once_while_server_and_relay_are_killed(server:
     counts = Counter(orjson.loads(body)["event_id"] for body in await server.stored())
     assert counts == Counter(event_ids())  # the stream dropped what was sent twice
     assert delivered.dead == []
+
+
+async def test_hostile_records_are_read_back_equal_byte_for_byte(server: NatsServer) -> None:
+    """The bodies come out of the stream as they were recorded, one message a record."""
+    native = make_format("native")
+    events = [one for line in hostile.lines() for one in native.events(orjson.loads(line), line.rstrip(b"\n"))]
+    (one,) = make_destinations([f"nats://127.0.0.1:{server.port}/SWEEP?create=yes"])
+    await one.receiver.open("run")
+    receipt = await one.receiver.send(events)
+    await one.receiver.close()
+
+    assert (receipt.refused, receipt.duplicates) == ((), 0)
+    assert Counter(await server.stored()) == Counter(line.rstrip(b"\n") for line in hostile.lines())
 
 
 async def test_a_repeat_is_dropped_by_the_stream_and_counted(server: NatsServer) -> None:
