@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import stat
 import sys
 import tracemalloc
 from pathlib import Path
@@ -117,6 +118,14 @@ def test_the_name_decides_how_the_output_is_packed(sweep: Path, target: str) -> 
     assert gzip.decompress(packed.read_bytes()) == plain_file.read_bytes()
     with zstandard.open(frames) as stream:
         assert stream.read() == plain_file.read_bytes()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_only_its_owner_may_read_what_names_weak_servers(sweep: Path, target: str) -> None:
+    out = sweep.with_name("out")
+    convert([str(sweep)], target, str(out))
+
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
 def test_several_files_packed_or_not_become_one(sweep: Path) -> None:

@@ -43,7 +43,8 @@ def write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> None:
                 while batch := [orjson.dumps(row).decode("ascii") for row in islice(remaining, _BATCH_ROWS)]:
                     connection.execute(_INSERT, [_structure(), batch])
                 quoted = str(path).replace("'", "''")
-                connection.execute(f"COPY rows TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)")
+                # Into the file that is there: a new one would have the mode that the umask gives.
+                connection.execute(f"COPY rows TO '{quoted}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)")
             finally:
                 connection.close()
     except (database.DataError, database.InvalidInputException) as error:
