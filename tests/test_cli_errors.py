@@ -121,11 +121,15 @@ REFUSED = {
     ),
     "summary over the output": (
         ["sweep", "127.0.0.1", "-o", "a", "--summary", "./a"],
-        "--summary a: is the file of another option: the summary would replace it",
+        "--summary a: is the file of another option, which it would replace",
+    ),
+    "metrics over the output": (
+        ["sweep", "127.0.0.1", "-o", "a", "--metrics-file", "./a"],
+        "--metrics-file a: is the file of another option, which it would replace",
     ),
     "summary over the state": (
         ["sweep", "127.0.0.1", "--state", "a", "--summary", "a"],
-        "--summary a: is the file of another option: the summary would replace it",
+        "--summary a: is the file of another option, which it would replace",
     ),
     "state over the output": (
         ["sweep", "127.0.0.1", "--state", "a", "-o", "a"],
@@ -183,6 +187,20 @@ def test_an_output_that_exists_is_left_as_it_is(tmp_path: Path) -> None:
     )
     assert output.read_bytes() == b'{"mine":1}\n'
     assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("kept", [None, b'{"mine":1}\n'])
+def test_an_output_that_is_refused_leaves_the_others_as_they_were(tmp_path: Path, kept: bytes | None) -> None:
+    """Even those that may be overwritten: no empty file, none emptied, no folder of a run, no metrics."""
+    if kept is not None:
+        (tmp_path / "a").write_bytes(kept)
+    others = ("--overwrite", "--state", "s", "--summary", "sum", "--metrics-file", "m.prom")
+    outputs = ("-o", "a", "-o", "syslog+tcp://127.0.0.1:9", "-o", "no/b")
+
+    done = smtpsweep("sweep", "127.0.0.1", *outputs, *others, *QUICK, cwd=tmp_path)
+
+    assert refusal(done).startswith("no/b: cannot be written: No such file or directory")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == ({"a": kept} if kept else {})
 
 
 def test_the_same_output_twice_is_refused(tmp_path: Path) -> None:

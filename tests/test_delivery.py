@@ -15,6 +15,7 @@ class MemorySink:
     def __init__(self, name: str = "memory", *, error: Exception | None = None, held: bool = False) -> None:
         self.name = name
         self.batches: list[list[bytes]] = []
+        self.begun = 0
         self.error = error
         self.gate = asyncio.Event()
         self.writing = asyncio.Event()
@@ -25,6 +26,9 @@ class MemorySink:
         """Nothing to open."""
 
     async def write(self, lines: Sequence[bytes]) -> None:
+        self.begun += not lines
+        if not lines:
+            return
         self.writing.set()
         await self.gate.wait()
         if self.error is not None:
@@ -73,6 +77,16 @@ def delivery_to(*sinks: MemorySink, owner: Owner, max_pending: int = 100, max_by
         max_pending_bytes=max_bytes,
         linger_s=0,
     )
+
+
+async def test_the_first_write_has_no_lines_and_happens_without_any_result() -> None:
+    sink = MemorySink()
+    delivery = delivery_to(sink, owner=Owner())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(delivery.run())
+        await delivery.close()
+
+    assert (sink.begun, sink.batches) == (1, [])
 
 
 async def test_results_are_written_to_every_sink_and_acknowledged_in_the_order_of_put() -> None:

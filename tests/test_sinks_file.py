@@ -137,6 +137,22 @@ async def test_appending_adds_and_overwriting_begins_anew(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("name", NAMES)
+async def test_opening_and_closing_changes_nothing_until_the_first_write(tmp_path: Path, name: str) -> None:
+    """The first write has no lines; a sweep that another output refuses does not get so far."""
+    path, overwrite = tmp_path / name, SinkOptions(if_exists="overwrite")
+    assert await written(path) == {"part": 0, "bytes": 0}
+    assert not path.exists()
+    await written(path, lines(0, 2))
+    whole = path.read_bytes()
+    assert await written(path, options=overwrite) == {"part": 0, "bytes": 0}
+    assert path.read_bytes() == whole
+    assert await written(path, options=SinkOptions(if_exists="append")) == {"part": 0, "bytes": len(whole)}
+    assert path.read_bytes() == whole
+    assert await written(path, [], options=overwrite) == {"part": 0, "bytes": 0}
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_nothing_is_appended_to_a_torn_file_and_nothing_cut_from_it(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     await written(path, lines(0, 2), lines(2, 2))

@@ -56,6 +56,8 @@ class MemorySink:
         self.opened_with = resume
 
     async def write(self, lines: Sequence[bytes]) -> None:
+        if not lines:
+            return
         if self._gate is not None:
             await self._gate.wait()
         if self._fail_after is not None and len(self.lines) >= self._fail_after:

@@ -6,8 +6,11 @@ Labels are words of ours (statuses, states, names of sinks), never anything that
 """
 
 import asyncio
+import errno
 import importlib.util
 import logging
+import os
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -85,6 +88,8 @@ async def served(
 ) -> AsyncIterator[None]:
     """Serve metrics over HTTP while the body runs, and keep a file of them up to date until its end.
 
+    A body that refuses to begin (InputError) leaves the file as it was.
+
     Raises:
         InputError: when prometheus-client is not installed, the address cannot be listened on, or the file not written.
     """
@@ -92,29 +97,41 @@ async def served(
         yield
         return
     require_library()
-    from prometheus_client import CollectorRegistry, write_to_textfile  # noqa: PLC0415  an extra
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415  an extra
 
+    if file is not None:
+        _require_writable(file)
     registry = CollectorRegistry()
     registry.register(SweepCollector(run, remote))
     with _listening(address, registry):
-        try:
-            if file is not None:
-                write_to_textfile(str(file), registry)
-        except OSError as error:
-            raise InputError(f"--metrics-file {file}: cannot be written ({error.strerror})") from None
         writing = asyncio.create_task(_write_often(file, registry))
+        refused = False
         try:
             yield
+        except InputError:
+            refused = True
+            raise
         finally:
             writing.cancel()
             await asyncio.wait([writing])
-            _write(file, registry)
+            if not refused:
+                _write(file, registry)
 
 
 def require_library() -> None:
     """Raise InputError when prometheus-client is not installed."""
     if importlib.util.find_spec("prometheus_client") is None:
         raise InputError("--metrics: needs prometheus-client: pip install 'smtpsweep[metrics]'")
+
+
+def _require_writable(file: Path) -> None:
+    """Do what every writing does: make a file beside it, to be renamed."""
+    try:
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        tempfile.NamedTemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise InputError(f"--metrics-file {file}: cannot be written ({error.strerror})") from None
 
 
 @contextmanager

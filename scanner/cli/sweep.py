@@ -144,13 +144,15 @@ def _handle_signals(run: Sweep, remote: "RemoteSinks | None") -> None:
 
 def _check_files(request: Request) -> None:
     """Find out before the sweep, not after it, that a file cannot take what is to be written into it."""
+    others = {Path(output).resolve() for output in request.outputs if output != "-"}
+    others |= {request.state.resolve()} if request.state is not None else set()
+    for option, file in (("--summary", request.summary_file), ("--metrics-file", request.metrics_file)):
+        if file is not None and file.resolve() in others:
+            raise InputError(f"{option} {file}: is the file of another option, which it would replace")
+        others |= {file.resolve()} if file is not None else set()
     path = request.summary_file
     if path is None:
         return
-    others = {Path(output).resolve() for output in request.outputs if output != "-"}
-    others |= {request.state.resolve()} if request.state is not None else set()
-    if path.resolve() in others:
-        raise InputError(f"--summary {path}: is the file of another option: the summary would replace it")
     existed = path.exists()
     try:
         path.open("ab").close()

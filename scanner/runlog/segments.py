@@ -103,6 +103,8 @@ class RunLog:
         """
         if self._failed is not None:
             raise SinkError(self._failed)
+        if not lines:
+            return  # no room is needed
         await self._wait_for_room(sum(map(len, lines)))
         try:
             await asyncio.to_thread(self._append, lines)

@@ -109,6 +109,7 @@ class Delivery:
         """
         try:
             async with asyncio.timeout(None) as self._patience:
+                await self._write(())  # all are open: who replaces something does it now
                 while await self._anything():
                     await self._deliver()
         except BaseException as error:

@@ -47,12 +47,16 @@ _ADVICE = {
 
 
 class Descriptor:
-    """An open output. `size` is what a regular file holds, counted by us; for others it counts what was written."""
+    """An open output. `size` is what a regular file holds, counted by us; for others it counts what was written.
 
-    def __init__(self, fd: int, name: str, *, regular: bool) -> None:
+    `made` says that the file was not there before.
+    """
+
+    def __init__(self, fd: int, name: str, *, regular: bool, made: bool = False) -> None:
         self.fd = fd
         self.name = name
         self.regular = regular
+        self.made = made
         self.size = os.fstat(fd).st_size if regular else 0
         self._stopped = False
 
@@ -64,13 +68,19 @@ class Descriptor:
         """
         if not exclusive and _is_special(path):
             return cls(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC), path, regular=False)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if exclusive else 0)
-        fd = os.open(path, flags, _NEW_FILE_MODE)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        made = True
+        try:
+            fd = os.open(path, flags | os.O_EXCL, _NEW_FILE_MODE)
+        except FileExistsError:
+            if exclusive:
+                raise
+            fd, made = os.open(path, flags, _NEW_FILE_MODE), False
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if like is not None:
                 os.fchmod(fd, stat.S_IMODE(os.fstat(like.fd).st_mode))
-            return cls(fd, path, regular=True)
+            return cls(fd, path, regular=True, made=made)
         except OSError:
             os.close(fd)
             raise

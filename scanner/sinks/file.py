@@ -9,6 +9,9 @@ After a write that failed, the file is cut back to what was acknowledged. After 
 the end: less than a line of a plain file (whole lines stay, even when the checkpoint had not heard of them: they may
 have been read already), less than a unit of a compressed one.
 
+Opening changes nothing of what was there: the first `write` does, when every sink of the sweep is open. So a command
+that is refused because of another output leaves no empty file, and none emptied.
+
 Devices, FIFOs and the like work too; they have no position, no parts and nothing to resume.
 """
 
@@ -48,6 +51,7 @@ class FileSink:
         self._out: Descriptor | None = None
         self._part = 0
         self._acknowledged: Position | None = None
+        self._begun = self._replaces = False
         # A write that was cancelled goes on in its thread; closing must wait for it, or the number of the
         # descriptor could belong to another file by the time it writes.
         self._lock = threading.Lock()
@@ -101,7 +105,7 @@ class FileSink:
             if not self._out.regular:
                 return
             if resume is None:
-                self._begin(self._out)
+                self._look_at(self._out)
             else:
                 self._repair(self._out, resume)
             self._acknowledge(self._out)
@@ -123,12 +127,12 @@ class FileSink:
             raise InputError(f"{self.name}: {left} is left from an earlier output: move it away, or use --append")
         return part
 
-    def _begin(self, out: Descriptor) -> None:
+    def _look_at(self, out: Descriptor) -> None:
         if out.size == 0:
             return
         match self._options.if_exists:
             case "overwrite":
-                out.cut(0)
+                self._replaces = True
             case "append":
                 # Whose file it is we do not know: nothing is cut off, and nothing added to a torn line either.
                 if self._codec.whole_end(out.fd, 0, out.size) != out.size:
@@ -148,8 +152,9 @@ class FileSink:
         with self._lock:
             if self._out is None:
                 raise SinkError(f"{self.name}: is not open")
-            first_part, size = self._part, self._out.size
+            first_part, size = self._part, 0 if self._replaces else self._out.size
             try:
+                self._begin(self._out)
                 for block in _blocks(lines, min(_BLOCK_BYTES, self._options.rotate_size or _BLOCK_BYTES)):
                     self._out = self._write_block(self._out, self._codec.pack(block))
             except OSError as error:
@@ -158,6 +163,12 @@ class FileSink:
                 raise write_error(self.name, error) from error
             if self._out.regular:
                 self._acknowledge(self._out)
+
+    def _begin(self, out: Descriptor) -> None:
+        self._begun = True
+        if self._replaces:
+            out.cut(0)
+            self._replaces = False
 
     def _write_block(self, out: Descriptor, block: bytes) -> Descriptor:
         limit = self._options.rotate_size
@@ -170,7 +181,7 @@ class FileSink:
         return out
 
     def _acknowledge(self, out: Descriptor) -> None:
-        self._acknowledged = {"part": self._part, "bytes": out.size}
+        self._acknowledged = {"part": self._part, "bytes": 0 if self._replaces else out.size}
 
     def _abandon(self) -> None:
         if self._out is not None:
@@ -180,9 +191,12 @@ class FileSink:
     def _close(self) -> None:
         with self._lock:
             out, self._out = self._out, None
+            if out is None:
+                return
             try:
-                if out is not None:
-                    out.close()
+                if out.made and not self._begun:
+                    os.unlink(out.name)  # noqa: PTH108  bytes that are no UTF-8 are kept in a str here
+                out.close()
             except OSError as error:
                 raise write_error(self.name, error) from error
 

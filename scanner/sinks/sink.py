@@ -5,8 +5,9 @@ checkpoint follows that answer: what a sink has taken is never sent again, what 
 So `write` must return only when the destination has every line, and never pretend.
 
 Calls come from one task: `open` once, then `write` again and again but never two at a time, then `close` once, also
-after an error. `position` may be called between them. Nothing here may block the event loop: slow work goes through
-`asyncio.to_thread` or an asynchronous library.
+after an error. `position` may be called between them. The first `write` has no lines: it says that every sink is open
+and the sweep begins, and what replaces an earlier output does so then. Nothing here may block the event loop: slow work
+goes through `asyncio.to_thread` or an asynchronous library.
 
 docs/write-a-sink.md shows one of a third party, in full.
 """
