@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from scanner.cli import verify as cli_verify
+from scanner.cli.entry import run
 from tests.command_line import Done, smtpsweep
 from tests.dialogues import POSTFIX, SENDMAIL, SENDMAIL_HARDENED
 from tests.mail_hosts import HIDDEN, SENDMAIL_GREETING, MailHost
@@ -48,6 +50,18 @@ def test_the_exit_code_says_whether_all_is_fixed(
     assert (result["schema"], result["ip"], result["host"]) == ("smtpsweep.verify/1", "127.0.0.9", None)
     assert result["samples"]["asked"] == 2
     assert f"1 verified: 1 {state.replace('_', ' ')}" in done.err
+
+
+def test_progress_is_a_line_on_stderr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cli_verify, "_SAY_EVERY_S", 0.0)
+    with serving(HARDENED) as server:
+        code = run(["verify", "127.0.0.9", "-p", str(server.port), *QUICK, "--json", "--samples", "2"])
+
+    said = capfd.readouterr()
+    assert code == 0
+    assert "smtpsweep: 2 of 2 visits\n" in said.err
+    assert "smtpsweep: 2 of 2 visits, 1 of 1 hosts read again\n" in said.err
+    assert len(said.out.splitlines()) == 1
 
 
 def test_a_host_that_is_down_is_not_fixed_and_one_that_leaks_beside_it_decides(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """From visits to a state: what is a leak, what is only quiet, and that nobody is fixed who was not seen."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -275,7 +276,7 @@ def test_a_verdict_has_the_state_and_the_first_evidence() -> None:
     ],
 )
 def test_too_few_hosts_seen_is_a_verdict_of_its_own(records: Sequence[Record], least: float, outcome: Outcome) -> None:
-    verdict = coverage_verdict(seen_of([verified(record) for record in records]), least)
+    verdict = coverage_verdict(seen_of(Counter(verified(record).state for record in records)), least)
 
     assert (verdict.rule, verdict.outcome, verdict.ip) == ("coverage", outcome, None)
 

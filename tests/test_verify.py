@@ -17,7 +17,7 @@ from scanner.remedy.verification.earlier import Headers, leaks_of, read_earlier,
 from scanner.remedy.verification.shown import Opinion, Place
 from scanner.remedy.verification.states import State, Subject, Verified, judge
 from scanner.remedy.verification.verdicts import document
-from scanner.remedy.verification.verify import Request, verify
+from scanner.remedy.verification.verify import Progress, Request, verify
 from scanner.settings import Probe, RefusalAction, Settings
 from scanner.targets import COMMAND_LINE, Source, Spec, parse_spec
 from tests.dialogues import POSTFIX, SENDMAIL, SENDMAIL_HARDENED, dialogue_of
@@ -195,6 +195,20 @@ async def test_only_the_ports_of_the_stored_sweep_are_visited_each_at_its_own_ad
     assert (len(one.peers), len(two.peers)) == (1, 2)
 
 
+async def test_progress_counts_visits_and_hosts_read_again_and_results_can_be_gone_through_twice() -> None:
+    said: list[Progress] = []
+    with serving(MailHost(HIDDEN, SENDMAIL_HARDENED)) as server:
+        fresh = await verify(
+            Request(settings=settings(), targets=spec("127.0.0.9-127.0.0.12"), ports=(server.port, free_port())),
+            said.append,
+        )
+
+    assert said[-1] == Progress(visits=24, to_visit=24, read_again=4, to_read_again=4)
+    assert [each.visits for each in said] == sorted(each.visits for each in said)
+    assert len(fresh.results) == 8
+    assert list(fresh.results) == list(fresh.results)
+
+
 async def test_an_excluded_host_is_neither_visited_nor_judged_but_counted(tmp_path: Path) -> None:
     with serving(MailHost(HIDDEN, SENDMAIL_HARDENED)) as server:
         earlier = read_earlier(
@@ -286,11 +300,11 @@ async def test_a_result_can_be_the_before_of_the_next_and_a_leak_is_then_a_regre
         request = Request(settings=settings(), targets=spec("127.0.0.9"), ports=(server.port,))
         first = await verify(request)
         path = tmp_path / "verified.jsonl.gz"
-        path.write_bytes(gzip.compress(orjson.dumps(document(first.results[0])) + b"\n"))
+        path.write_bytes(gzip.compress(orjson.dumps(document(next(iter(first.results)))) + b"\n"))
         second = await verify(Request(settings=settings(), earlier=read_earlier([path])))
 
     assert [each.state for fresh in (first, second) for each in fresh.results] == [State.FIXED, State.REGRESSED]
-    assert second.results[0].before == first.results[0].after
+    assert next(iter(second.results)).before == next(iter(first.results)).after
 
 
 def test_a_result_of_a_host_that_was_down_passes_on_what_was_known_before_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`smtpsweep verify`: is the finding gone, from every place that showed it?"""
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -24,9 +25,9 @@ from scanner.cli.verify_table import print_results
 from scanner.errors import InputError
 from scanner.pipeline import random_seed
 from scanner.remedy.verification.earlier import read_earlier, read_headers
-from scanner.remedy.verification.states import State
+from scanner.remedy.verification.states import State, Verified
 from scanner.remedy.verification.verdicts import RULE_TEXT, coverage_verdict, document, seen_of, verdict_of
-from scanner.remedy.verification.verify import Fresh, Request
+from scanner.remedy.verification.verify import Fresh, Progress, Request
 from scanner.remedy.verification.verify import verify as look_afresh
 from scanner.results.reports import JunitReport, SarifReport, VerdictTable
 from scanner.results.reports.file_report import FileReport
@@ -37,6 +38,8 @@ FIXED, NOT_FIXED, NOT_ENOUGH_SEEN = 0, 1, 3
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 DEFAULT_SAMPLES: Final = 3
+#: Seconds between two lines of progress.
+_SAY_EVERY_S: Final = 10.0
 
 
 @click.command()
@@ -140,7 +143,7 @@ def verify(
     output.refuse_same_files([*before, *received])
     with ExitStack() as stack:
         reports = output.opened(stack, policy)  # what cannot be written is known before anybody is visited
-        fresh = uvloop.run(look_afresh(request))
+        fresh = uvloop.run(look_afresh(request, _Now().say))
         return _end(fresh, output, policy, reports)
 
 
@@ -175,52 +178,78 @@ class _Output:
         return reports
 
 
+class _Books:
+    """What is counted and reported of every result while it passes by on its way to the output."""
+
+    def __init__(self, output: _Output, policy: Policy | None, reports: Sequence[FileReport]) -> None:
+        self._output, self._policy, self._reports = output, policy, reports
+        self._check = None if policy is None else PolicyCheck(policy, datetime.now(UTC).date())
+        self.tally, self.shown = Tally(), VerdictTable()
+        self.states: Counter[State] = Counter()
+
+    def through(self, results: Iterable[Verified]) -> Iterator[Verified]:
+        """Yield each result when it is in the books, and finish them after the last."""
+        for result in results:
+            self.states[result.state] += 1
+            self._add(verdict_of(result, strict=self._output.strict))
+            if self._check is not None and result.record is not None:
+                self._add_policys(self._check.judge(result.record))
+            yield result
+        # Without a policy nothing says that some hosts need not be seen.
+        self._add(coverage_verdict(seen_of(self.states), 1.0 if self._policy is None else self._policy.min_seen))
+        if self._check is not None:
+            self._add_policys(self._check.finish(self.states.total()))
+
+    def _add(self, verdict: Verdict) -> None:
+        self.tally.add(verdict)
+        for report in self._reports:
+            report.add(verdict)
+
+    def _add_policys(self, verdicts: Iterable[Verdict]) -> None:
+        for verdict in verdicts:
+            self._add(verdict)
+            self.shown.add(verdict)
+
+
 def _end(fresh: Fresh, output: _Output, policy: Policy | None, reports: Sequence[FileReport]) -> int:
     """Write results and reports, say on stderr how it ended, and return the exit code."""
-    tally, shown = Tally(), VerdictTable()
-    for verdict, is_ours in _verdicts(fresh, policy, strict=output.strict):
-        tally.add(verdict)
-        for report in reports:
-            report.add(verdict)
-        if not is_ours:
-            shown.add(verdict)
+    books = _Books(output, policy, reports)
+    results = books.through(fresh.results)
     if output.as_json:
-        sys.stdout.buffer.writelines(orjson.dumps(document(result)) + b"\n" for result in fresh.results)
+        sys.stdout.buffer.writelines(orjson.dumps(document(result)) + b"\n" for result in results)
         sys.stdout.buffer.flush()
     else:
-        print_results(fresh.results)
+        print_results(results)
         if policy is not None:
-            shown.print()
-    _say(fresh)
-    failed = tally.failed(Level.ERROR)
+            books.shown.print()
+    _say(fresh, books.states)
+    failed, covered = books.tally.failed(Level.ERROR), books.tally.covered
     if policy is not None and failed:
         complain(f"{failed:,} failed, the policy's rules included")
-    if not tally.covered:
+    if not covered:
         complain("NOT ENOUGH SEEN: a host that was not seen is not fixed")
-    return NOT_FIXED if failed else FIXED if tally.covered else NOT_ENOUGH_SEEN
+    return NOT_FIXED if failed else FIXED if covered else NOT_ENOUGH_SEEN
 
 
-def _verdicts(fresh: Fresh, policy: Policy | None, *, strict: bool) -> Iterator[tuple[Verdict, bool]]:
-    """Yield the verdicts on every host, then on the whole; with each, whether it is of verify itself."""
-    check = None if policy is None else PolicyCheck(policy, datetime.now(UTC).date())
-    for result in fresh.results:
-        yield verdict_of(result, strict=strict), True
-        if check is not None and result.record is not None:
-            for verdict in check.judge(result.record):
-                yield verdict, False
-    # Without a policy nothing says that some hosts need not be seen.
-    yield coverage_verdict(seen_of(fresh.results), 1.0 if policy is None else policy.min_seen), True
-    if check is not None:
-        for verdict in check.finish(len(fresh.results)):
-            yield verdict, False
-
-
-def _say(fresh: Fresh) -> None:
-    counts = Counter(result.state for result in fresh.results)
+def _say(fresh: Fresh, counts: Counter[State]) -> None:
     states = ", ".join(f"{counts[state]:,} {state.value.replace('_', ' ')}" for state in State if counts[state])
-    complain(f"{len(fresh.results):,} verified: {states}")
+    complain(f"{counts.total():,} verified: {states}")
     if fresh.excluded:
         complain(f"{fresh.excluded:,} of the stored sweep are excluded and were not visited")
     for leak in fresh.unclaimed:
         if leak.version is not None:
             complain(f"a header line by no verified host shows a version: {leak.text}")
+
+
+class _Now:
+    """A line of progress now and then."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _SAY_EVERY_S
+
+    def say(self, now: Progress) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _SAY_EVERY_S
+        again = f", {now.read_again:,} of {now.to_read_again:,} hosts read again" if now.to_read_again else ""
+        complain(f"{now.visits:,} of {now.to_visit:,} visits{again}")

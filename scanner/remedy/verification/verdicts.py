@@ -4,7 +4,7 @@ A host whose finding is gone passes, one that was not seen well enough is not ju
 that a policy check can write (JUnit, SARIF ...) can be written of a verification, too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from scanner.assess.policy import COVERAGE, Level, Outcome, RuleText, Verdict
@@ -50,10 +50,9 @@ def verdict_of(result: Verified, *, strict: bool = False) -> Verdict:
     return Verdict(VERIFY_RULE, Level.ERROR, outcome, result.ip, result.port, result.host, message, evidence)
 
 
-def seen_of(results: Iterable[Verified]) -> Seen:
-    """Count the hosts that were seen."""
-    states = [result.state not in NOT_SEEN for result in results]
-    return Seen(sum(states), len(states))
+def seen_of(counts: Mapping[State, int]) -> Seen:
+    """Sum up how many hosts are in a state of those that were seen."""
+    return Seen(sum(count for state, count in counts.items() if state not in NOT_SEEN), sum(counts.values()))
 
 
 def coverage_verdict(counts: Seen, least: float) -> Verdict:

@@ -8,14 +8,15 @@ All connections, the second reader's too, pass one gate with the user's exclusio
 that is excluded now is not visited and has no result; `Fresh.excluded` counts them. Networks that refuse us too often
 are treated as in a sweep.
 
-The records of all hosts are held until the end, since a verdict needs all visits of a host and these are made in
-passes: some 36 KB a host with three visits (2,048 hosts of the lab: 133 MB in all).
+A verdict needs all visits of a host, and these are made in passes; so the records of all hosts are held until the end,
+packed, and each host is judged when its result is asked for (`Results`).
 """
 
 import asyncio
 import time
 import uuid
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from scanner.identify.behaviour import first_reply
 from scanner.model import Attempt, Record, Status, Target
 from scanner.observation import Observer
 from scanner.plan import Plan, make_plan
+from scanner.record import decode, encode
 from scanner.remedy.smoke.received import HeaderLeak
 from scanner.remedy.verification.earlier import Earlier, Headers, Key, leaks_of
 from scanner.remedy.verification.second_opinion import second_opinion
@@ -53,19 +55,71 @@ class Request:
     ask_second_reader: bool = True
 
 
+class Progress(NamedTuple):
+    """How far it is: visits made, then hosts that the second reader has read."""
+
+    visits: int
+    to_visit: int
+    read_again: int
+    to_read_again: int
+
+
+class Results:
+    """The result of every host, in the order of the addresses, judged anew whenever it comes by."""
+
+    def __init__(self, request: Request, plan: Plan, look: "_FreshLook", chosen: frozenset[Key] | None) -> None:
+        self._request, self._plan, self._look, self._chosen = request, plan, look, chosen
+
+    def __len__(self) -> int:
+        """Return how many hosts there are, an address and port each."""
+        return _count(self._plan, self._chosen)
+
+    def __iter__(self) -> Iterator[Verified]:
+        """Judge one host after another."""
+        return map(self._judged, _keys(self._plan, self._chosen))
+
+    def claimed(self) -> frozenset[int]:
+        """Return the identities of the header lines that one of the hosts wrote."""
+        if not self._request.messages:
+            return frozenset()
+        return frozenset(
+            id(leak) for key in _keys(self._plan, self._chosen) for leak in self._leaks(key, self._look.records(key))
+        )
+
+    def _judged(self, key: Key) -> Verified:
+        look, before = self._look, self._request.earlier.get(key)
+        records = look.records(key)
+        return judge(
+            Subject(*key, self._plan.hosts.get(key[0]), None if before is None else before.visit),
+            records,
+            opinion=look.opinions.get(key),
+            received=self._leaks(key, records),
+            asked=self._plan.settings.samples,
+            agree=self._request.agree,
+        )
+
+    def _leaks(self, key: Key, records: Iterable[Record]) -> Sequence[HeaderLeak]:
+        names = _names(records, self._plan.hosts.get(key[0]), self._request.earlier.get(key))
+        return leaks_of(key, names, self._request.messages)
+
+
 class Fresh(NamedTuple):
-    """All results, in the order of the addresses.
+    """What was found.
 
     `excluded` hosts of the stored sweep were not visited. `unclaimed` are header lines that no verified host wrote.
     """
 
-    results: tuple[Verified, ...]
+    results: Results
     excluded: int
     unclaimed: tuple[HeaderLeak, ...]
 
 
-async def verify(request: Request) -> Fresh:
-    """Visit, ask the second reader, and judge every host.
+async def verify(request: Request, on_progress: Callable[[Progress], None] = lambda _: None) -> Fresh:
+    """Visit, and ask the second reader; every host is judged when its result is read.
+
+    Args:
+        request: what to verify.
+        on_progress: called whenever something has ended.
 
     Raises:
         InputError: when there is nothing to visit, or a name cannot be resolved; nothing was visited then.
@@ -75,11 +129,14 @@ async def verify(request: Request) -> Fresh:
     plan = await _plan(request, chosen)
     if plan.settings.source_address is not None:
         check_source_address(plan.settings.source_address)
-    look = _FreshLook(plan, chosen)
+    look = _FreshLook(plan, chosen, on_progress)
     await look.visit()
     if request.ask_second_reader:
         await look.ask_second_reader()
-    return _judged(request, plan, look, chosen)
+    results = Results(request, plan, look, chosen)
+    claimed = results.claimed()
+    unclaimed = tuple(leak for message in request.messages for leak in message.leaks if id(leak) not in claimed)
+    return Fresh(results, 0 if chosen is None else len(chosen) - len(results), unclaimed)
 
 
 def _chosen(request: Request) -> frozenset[Key] | None:
@@ -124,9 +181,12 @@ class _Chosen:
 class _FreshLook:
     """The visits: records and second opinions of every host, as they come in."""
 
-    def __init__(self, plan: Plan, chosen: frozenset[Key] | None) -> None:
+    def __init__(self, plan: Plan, chosen: frozenset[Key] | None, on_progress: Callable[[Progress], None]) -> None:
         settings = plan.settings
-        self.records: dict[Key, list[Record]] = {}
+        self._on_progress = on_progress
+        self._progress = Progress(0, _count(plan, chosen) * settings.samples, 0, 0)
+        self._packed: dict[Key, list[bytes]] = {}
+        self._greeted: dict[Key, None] = {}
         self.opinions: dict[Key, Opinion] = {}
         self._settings = settings
         self._hosts = plan.hosts
@@ -153,11 +213,24 @@ class _FreshLook:
                 self._gate.refused(target.ip, time.monotonic())
             elif record.status is Status.EXCLUDED and self._gate.is_closed(target.ip):
                 continue  # its network was closed meanwhile: this visit was not made
-            self.records.setdefault((target.ip, target.port), []).append(record)
+            key = target.ip, target.port
+            self._packed.setdefault(key, []).append(zlib.compress(encode(record), 1))
+            if record.status is Status.READY:
+                self._greeted[key] = None
+        self._say(visits=self._progress.visits + len(attempts))
+
+    def _say(self, **changed: int) -> None:
+        self._progress = self._progress._replace(**changed)
+        self._on_progress(self._progress)
+
+    def records(self, key: Key) -> list[Record]:
+        """Return what the visits to a host brought."""
+        return [decode(zlib.decompress(packed)) for packed in self._packed.get(key, ())]
 
     async def ask_second_reader(self) -> None:
         """Ask it about every host that greeted us with 220, some at a time."""
-        ready = iter([key for key, records in self.records.items() if any(map(_greeted, records))])
+        ready = iter(self._greeted)
+        self._say(to_read_again=len(self._greeted))
         async with asyncio.TaskGroup() as group:
             for _ in range(self._settings.dialogue_concurrency):
                 group.create_task(self._ask(ready))
@@ -169,25 +242,12 @@ class _FreshLook:
             except LocalError as error:  # the visits were made: without the second reader they still count
                 opinion = Opinion(error=str(error))
             self.opinions[ip, port] = opinion
+            self._say(read_again=len(self.opinions))
 
 
-def _greeted(record: Record) -> bool:
-    return record.status is Status.READY
-
-
-def _judged(request: Request, plan: Plan, look: _FreshLook, chosen: frozenset[Key] | None) -> Fresh:
-    asked = plan.settings.samples
-    results: list[Verified] = []
-    claimed: set[int] = set()
-    for key in _keys(plan, chosen):
-        records, before = look.records.get(key, []), request.earlier.get(key)
-        received = leaks_of(key, _names(records, plan.hosts.get(key[0]), before), request.messages)
-        claimed |= {id(leak) for leak in received}
-        subject = Subject(*key, plan.hosts.get(key[0]), None if before is None else before.visit)
-        opinion = look.opinions.get(key)
-        results.append(judge(subject, records, opinion=opinion, received=received, asked=asked, agree=request.agree))
-    unclaimed = tuple(leak for message in request.messages for leak in message.leaks if id(leak) not in claimed)
-    return Fresh(tuple(results), 0 if chosen is None else len(chosen) - len(results), unclaimed)
+def _count(plan: Plan, chosen: frozenset[Key] | None) -> int:
+    """Count what `_keys` yields."""
+    return plan.visited.count * len(plan.settings.ports) if chosen is None else sum(1 for _ in _keys(plan, chosen))
 
 
 def _keys(plan: Plan, chosen: frozenset[Key] | None) -> Iterator[Key]:
