@@ -5,6 +5,7 @@ publishes nothing. `--redraw` makes page and plot again from the stored results,
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -39,6 +40,7 @@ def main() -> int:
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark is called {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers and namespaces are taken down
     failed = [] if options.redraw else [n for n in options.names or BENCHMARKS if not _measure(n, quick=options.quick)]
     if not options.quick:
         _publish()

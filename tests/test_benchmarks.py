@@ -3,7 +3,9 @@
 import ipaddress
 import os
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from benchmarks.measure import BenchmarkError, Server, Spread, Usage, cores, run
 from benchmarks.report import Table
 from benchmarks.servers import Bench, free_port
 from benchmarks.throughput import Sample, Series, pair_up
-from tests.requirements import require_or_skip
+from tests.requirements import require_network_namespaces, require_or_skip
 
 CORE = cores()[0]
 WHERE = {
@@ -274,3 +276,27 @@ class TestReport:
 
         for name in ("throughput", "lab", "wire", "recall", "memory", "silent", "dark"):
             assert page.count(f"<!-- begin {name} -->") == page.count(f"<!-- end {name} -->") == 1
+
+
+@pytest.mark.netns
+@pytest.mark.usefixtures("compiler")
+def test_a_benchmark_that_is_told_to_end_takes_its_namespaces_and_servers_down() -> None:
+    require_network_namespaces()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", "wire", "--quick"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while len(made := namespaces_of(process.pid)) < 2:
+            assert process.poll() is None
+        process.terminate()
+
+        assert process.wait(30) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+    assert (len(made), namespaces_of(process.pid)) == (2, [])
+
+
+def namespaces_of(pid: int) -> list[str]:
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+    return [name for line in listed.splitlines() if (name := line.split()[0]).endswith(f"-{pid}")]
