@@ -21,7 +21,7 @@ from scanner.sinks.receiver import (
     TryLaterError,
 )
 from tests.receivers.http_server import Say, ScriptedServer
-from tests.receivers.opensearch import opensearch_sink as sink
+from tests.receivers.search_server import search_sink as sink
 
 BULK = "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 

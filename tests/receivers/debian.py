@@ -1,8 +1,8 @@
 """Programs from Debian packages for tests, unpacked beside the system: nothing is installed, nothing starts by itself.
 
 `unpacked("rsyslog", ...)` downloads the packages and what they need once, with the system's own apt, into a folder of
-`SMTPSWEEP_RECEIVERS` (default: /var/cache/smtpsweep-receivers), and returns a root like `/`. Packages that conflict
-with each other on a system (two syslog daemons) do not here.
+its own (`kept`), and returns a root like `/`. Packages that conflict with each other on a system (two syslog daemons)
+do not here.
 """
 
 import os
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.receivers.kept import kept
 from tests.requirements import require_or_skip
 
 _APT = ("apt-get", "--yes", "-o", "Acquire::Retries=1", "-o", "APT::Sandbox::User=root")
@@ -17,7 +18,7 @@ _APT = ("apt-get", "--yes", "-o", "Acquire::Retries=1", "-o", "APT::Sandbox::Use
 
 def unpacked(*packages: str) -> Path:
     """Return the root in which the packages are; skip when they cannot be had."""
-    root = Path(os.environ.get("SMTPSWEEP_RECEIVERS", "/var/cache/smtpsweep-receivers"), packages[0])
+    root = kept() / packages[0]
     complete = root / "complete"
     if not complete.exists():
         names = ", ".join(packages)

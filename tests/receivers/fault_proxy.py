@@ -2,9 +2,10 @@
 
     async with FaultProxy("http://127.0.0.1:9200", seed=1) as proxy: ... proxy.url ...
 
-A fault comes before the request (the receiver never saw it) or after it (the receiver took it, and the answer is lost
-or replaced): the second kind is what makes duplicates. 400 and 413 are given to large bodies only, so that splitting a
-batch always ends, and a record is never refused for a fault that has nothing to do with it.
+Each kind of fault comes once soon, then by its share. A fault comes before the request (the receiver never saw it) or
+after it (the receiver took it, and the answer is lost or replaced): the second kind is what makes duplicates. 400 and
+413 are given to large bodies only, so that splitting a batch always ends, and a record is never refused for a fault
+that has nothing to do with it.
 
 `down` makes it close every connection at once. `counts` says what was done.
 """
@@ -33,6 +34,7 @@ FAULTS: Final[Mapping[str, float]] = MappingProxyType(
         "empty_answer": 0.03,
     }
 )
+_FOR_LARGE: Final = frozenset({"400", "413"})
 _NOT_FORWARDED: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _PASSED_BACK: Final = ("Content-Type", "Content-Encoding", "Retry-After", "Location")
 _MAX_BODY_BYTES: Final = 64 << 20
@@ -60,6 +62,8 @@ class FaultProxy:
         self.url = ""
         self._chance = random.Random(seed)
         self._faults = dict(faults)
+        self._due = self._chance.sample(sorted(faults), len(faults))
+        self._is_turn = False
         self._small_bytes = small_bytes
         self._not_forwarded = _NOT_FORWARDED - {"host"} if keep_host else _NOT_FORWARDED
         self._runner: web.AppRunner | None = None
@@ -144,10 +148,20 @@ class FaultProxy:
         return web.Response()
 
     def _draw(self, size: int) -> str:
-        """Draw what happens to a request; chance is asked once for each, so that a seed means the same again."""
+        """Draw what happens to a request; chance is asked once for each, so that a seed means the same again.
+
+        Every second request meets a fault that has not been there yet, until all have been: however few requests a run
+        has, it has seen them.
+        """
         point = self._chance.random()
+        suits = size > self._small_bytes
+        self._is_turn = not self._is_turn
+        due = [fault for fault in self._due if suits or fault not in _FOR_LARGE]
+        if self._is_turn and due:
+            self._due.remove(due[0])
+            return due[0]
         for fault, share in self._faults.items():
             point -= share
             if point < 0:
-                return "none" if fault in ("400", "413") and size <= self._small_bytes else fault
+                return "none" if fault in _FOR_LARGE and not suits else fault
         return "none"

@@ -1,23 +1,16 @@
 """A real Apache Kafka on loopback, from Maven Central: `python -m tests.receivers.kafka` installs it.
 
-One KRaft node that is broker and controller. The jars (54 MB) are kept in `$SMTPSWEEP_RECEIVERS`, by default
-/var/cache/smtpsweep-receivers, and fetched once by whoever needs them first. Needs Maven and Java 17 or newer.
+One KRaft node that is broker and controller. The jars have 54 MB. Needs Maven and Java 17 or newer.
 
 Listeners: plain (everything is allowed: for what tests prepare and read back), and on request TLS, SASL, and SASL over
 TLS. Of their users `writer` may do everything and `reader` nothing; passwords are in `PASSWORDS`.
 """
 
 import asyncio
-import contextlib
-import fcntl
-import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -25,37 +18,23 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.receivers.maven import Artifact, fetched
+from tests.receivers.ports import free_ports
 from tests.requirements import require_or_skip
 
 VERSION: Final = "4.3.1"
 PASSWORDS: Final = {"writer": "right-s3cret", "reader": "r3ader"}
 _SLF4J: Final = "1.7.36"
-_DEFAULT_FOLDER: Final = "/var/cache/smtpsweep-receivers"
-_INSTALL_S: Final = 600
 _START_S: Final = 60
-#: Not among those that the kernel gives to clients: one that tries again and again could take a killed broker's port.
-_PORTS: Final = range(20_000, 30_000)
 _CLUSTER: Final = "A" * 22
 _ARTIFACTS: Final = (
-    ("org.apache.kafka", "kafka_2.13", VERSION),
-    ("org.apache.kafka", "kafka-tools", VERSION),
-    ("org.slf4j", "slf4j-simple", _SLF4J),
+    Artifact("org.apache.kafka", "kafka_2.13", VERSION),
+    Artifact("org.apache.kafka", "kafka-tools", VERSION),
+    Artifact("org.slf4j", "slf4j-simple", _SLF4J),
 )
 _BATCH: Final = re.compile(
     r"count: (\d+) baseSequence: (-?\d+) lastSequence: (-?\d+) producerId: (-?\d+) producerEpoch: (-?\d+)"
 )
-_POM: Final = """\
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>smtpsweep.tests</groupId>
-  <artifactId>kafka</artifactId>
-  <version>1</version>
-  <dependencies>{dependencies}
-  </dependencies>
-</project>
-"""
-_DEPENDENCY: Final = """
-    <dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"""
 _PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
@@ -92,13 +71,9 @@ ssl.client.auth={client_auth}
 
 
 def installed() -> Path:
-    """Return the folder of the jars; fetch them when they are not there. Skip where that cannot be done."""
+    """Return the folder of the jars."""
     require_or_skip(shutil.which("java") is not None, "Kafka needs Java 17 or newer (Debian's default-jre-headless)")
-    folder = Path(os.environ.get("SMTPSWEEP_RECEIVERS", _DEFAULT_FOLDER)) / f"kafka-{VERSION}"
-    if not (folder / "complete").exists():
-        require_or_skip(shutil.which("mvn") is not None, "Kafka is fetched by Maven (Debian's maven)")
-        _install(folder)
-    return folder / "libs"
+    return fetched(f"kafka-{VERSION}", _ARTIFACTS) / "libs"
 
 
 class Batch(NamedTuple):
@@ -137,7 +112,7 @@ class Kafka:
         self.folder = folder
         names = ["PLAINTEXT", "CONTROLLER", *["SASL_PLAINTEXT"] * sasl, *["SSL"] * (certificates is not None)]
         names += ["SASL_SSL"] * (sasl and certificates is not None)
-        self.ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.servers = f"127.0.0.1:{self.ports['PLAINTEXT']}"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
@@ -216,36 +191,6 @@ class Kafka:
             keystore, authority = certificates
             text += _TLS.format(keystore=keystore, authority=authority, client_auth=client_auth)
         return text
-
-
-def _install(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # somebody else may be at it
-        if (folder / "complete").exists():
-            return
-        dependencies = "".join(_DEPENDENCY.format(*artifact) for artifact in _ARTIFACTS)
-        (folder / "pom.xml").write_text(_POM.format(dependencies=dependencies))
-        done = subprocess.run(
-            ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder / 'libs'}"],
-            cwd=folder, check=False, timeout=_INSTALL_S, stdin=subprocess.DEVNULL, stdout=sys.stderr,
-        )  # fmt: skip
-        require_or_skip(done.returncode == 0, "Maven could not fetch Kafka")
-        (folder / "complete").touch()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports on which nobody listens, all different."""
-    found: list[int] = []
-    for port in random.sample(_PORTS, len(_PORTS)):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    message = f"no {count} ports of {_PORTS} are free"
-    raise AssertionError(message)
 
 
 if __name__ == "__main__":
