@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.measure import BenchmarkError, UnavailableError
 
@@ -26,6 +27,8 @@ UNOWNED = "198.19.0.9"
 CLIENT_MAC = "02:00:c6:13:00:01"
 SERVER_MAC = "02:00:c6:13:00:02"
 CARD = "wire0"
+#: Where `ip netns` keeps the names.
+_NAMED = Path("/run/netns")
 #: One address of so many lives in a dark network: 99.2 % are dark.
 DARK_SHARE = 128
 
@@ -61,12 +64,13 @@ def namespace(role: str) -> Iterator[Namespace]:
     if os.geteuid() != 0 or shutil.which("ip") is None:
         raise UnavailableError("network namespaces need root and the `ip` command")
     space = Namespace(f"sweepbench-{role}-{os.getpid()}")
-    _ip("netns", "add", space.name)
     try:
+        _ip("netns", "add", space.name)
         space.ip("link", "set", "lo", "up")
         yield space
     finally:
-        _ip("netns", "delete", space.name)
+        if (_NAMED / space.name).exists():  # also when a signal came while it was being made
+            _ip("netns", "delete", space.name)
 
 
 @contextmanager
