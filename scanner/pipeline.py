@@ -31,6 +31,7 @@ from scanner.observation import Observer
 from scanner.overview import Overview, remarks
 from scanner.plan import Plan
 from scanner.record import encode
+from scanner.restraints import Restraints, refusal_reason
 from scanner.sinks import Delivery, Sink
 from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
 from scanner.targets import Progress
@@ -92,6 +93,7 @@ class Sweep:
         self._resolver: Resolver | None = None
         self._names: NameStage | None = None
         self._overview = Overview(self.settings)
+        self._restraints = Restraints(self.settings)
         self._observer = self._new_observer()
 
     def _new_observer(self) -> Observer:
@@ -180,6 +182,7 @@ class Sweep:
             subnet_rate=settings.subnet_rate,
             refusal_limit=settings.refusal_limit,
             refusal_action=settings.refusal_action,
+            on_restraint=self._restraints.add,
         )
         names = self._names = self._new_name_stage(delivery)
         source = self.plan.schedule(self._progress)
@@ -281,6 +284,8 @@ class Sweep:
                 self._gate.refused(attempt.target.ip, time.monotonic())
             elif status is Status.EXCLUDED and self._gate.is_closed(attempt.target.ip):
                 continue  # its network was closed after the plan was made: it has no result, and stays unvisited
+            elif record.greeting is not None and self._gate.counts_answers:
+                self._gate.greeted(attempt.target.ip, time.monotonic())
             product = software.product if software is not None else None
             outcomes[position] = Outcome(status, product, is_wanted, refused_us)
             note(record)
@@ -334,7 +339,7 @@ class Sweep:
 
     def _summary(self, counts: PoolStatistics, *, complete: bool) -> Summary:
         ledger, failure = self._ledger, self._failure
-        self._note_refusals()
+        self.notices += self._restraints.notices()
         overview = self._overview.document()
         self.notices += remarks(overview)
         reason = str(failure) if failure else None if complete else self._why_incomplete()
@@ -367,29 +372,11 @@ class Sweep:
         }
         return Summary(complete=bool(document["complete"]), reason=reason, document=document)
 
-    def _note_refusals(self) -> None:
-        """Say which networks were treated with more care, since their mail servers refuse us."""
-        gate, limit = self._gate, self.settings.refusal_limit
-        if gate is not None and gate.slowed:
-            self.notices.append(
-                f"{_networks(gate.slowed)} refused us {limit} times and was visited at a tenth of the pace from then on"
-            )
-        if gate is not None and gate.closed:
-            self.notices.append(f"{_networks(gate.closed)} refused us {limit} times and was not visited any further")
-
     def _why_incomplete(self) -> str:
-        if self._stopped or self._gate is None or not self._gate.closed:
-            return "interrupted"
-        return (
-            f"{self._ledger.not_visited:,} targets were not visited: {_networks(self._gate.closed)} refused us "
-            f"{self.settings.refusal_limit} times (--refusal-action stop)"
-        )
+        closed = self._gate.closed if self._gate is not None and not self._stopped else 0
+        return refusal_reason(self._ledger.not_visited, closed, self.settings) if closed else "interrupted"
 
     @property
     def failure(self) -> SmtpsweepError | None:
         """What ended the sweep early, other than a request to stop."""
         return self._failure
-
-
-def _networks(count: int) -> str:
-    return "1 network" if count == 1 else f"each of {count:,} networks"

@@ -1,5 +1,6 @@
 """Networks that refuse us, through the whole pipeline against real sockets on loopback."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,12 @@ async def test_a_network_that_refuses_us_is_not_visited_any_further_when_asked(t
     assert document["refused_us"] == 128 - left
     assert document["planned"] == sum(document["statuses"].values()) + left
     assert summary.reason == f"{left} targets were not visited: 1 network refused us 4 times (--refusal-action stop)"
-    assert document["notices"] == ["1 network refused us 4 times and was not visited any further"]
+    (notice,) = document["notices"]
+    assert re.fullmatch(
+        r"127\.51\.0\.0/24: 4 of 4 answers refused us \(100% since the first refusal\): "
+        r"not visited any further \(--refusal-action stop\)",
+        notice,
+    )
 
 
 async def test_a_resumed_sweep_tries_a_closed_network_again_and_keeps_the_count(tmp_path: Path) -> None:
@@ -90,15 +96,20 @@ async def test_a_resumed_sweep_tries_a_closed_network_again_and_keeps_the_count(
     assert len({orjson.loads(line)["ip"] for line in lines}) == len(lines)
 
 
-async def test_a_network_that_refuses_us_is_named_when_it_was_slowed(tmp_path: Path) -> None:
+async def test_a_network_that_refuses_us_is_named_when_it_was_slowed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with serving(BLOCKED) as server:
         planned = await plan("127.51.0.0/29", server.port, subnet_rate=500)
         summary = await run(Sweep(planned, [FileSink(tmp_path / "out")]))
 
     assert summary.complete
-    assert summary.document["notices"] == [
-        "1 network refused us 4 times and was visited at a tenth of the pace from then on"
-    ]
+    (notice,) = summary.document["notices"]
+    assert notice == (
+        "127.51.0.0/24: 4 of 4 answers refused us (100% since the first refusal): visited at 50 connections a second "
+        "from then on instead of 500 (--refusal-limit 0 turns this off)"
+    )
+    assert caplog.messages == summary.document["notices"]
 
 
 @pytest.mark.parametrize("limit", [0, 9])
@@ -109,3 +120,19 @@ async def test_below_the_limit_all_are_visited(tmp_path: Path, limit: int) -> No
 
     assert summary.complete
     assert summary.document["refused_us"] == 8
+
+
+async def test_a_dense_network_of_which_a_few_refuse_is_not_slowed(tmp_path: Path) -> None:
+    """One in sixteen, sixteen in all, four times the limit: a number alone says nothing about the other 240."""
+
+    def few(peer: Peer) -> None:
+        blocks = int(str(peer.sock.getsockname()[0]).rpartition(".")[2]) % 16 == 0
+        (BLOCKED if blocks else greets(b"220 mx.example.com ESMTP Postfix\r\n"))(peer)
+
+    with serving(few) as server:
+        planned = await plan("127.51.0.0/24", server.port, rate=0, refusal_action=RefusalAction.STOP)
+        summary = await run(Sweep(planned, [FileSink(tmp_path / "out")]))
+
+    assert summary.complete
+    assert summary.document["statuses"] == {"ready": 240, "rejected": 16}
+    assert summary.document["notices"] == []

@@ -50,11 +50,13 @@ pace_options = _options(
     click.option("--concurrency", type=click.IntRange(1), default=_DEFAULTS.concurrency, show_default=True,
                  help="Connection attempts under way at the same time."),
     click.option("--refusal-limit", type=click.IntRange(0), default=_DEFAULTS.refusal_limit, show_default=True,
-                 help="After so many refusals of our address in one /24 (IPv6: /64), treat it with care; 0: never."),
+                 help="After so many refusals of our address in one /24 (IPv6: /64), when they are at least half of "
+                      "its recent answers, treat it with care; 0: never."),
     click.option("--refusal-action", type=click.Choice([action.value for action in RefusalAction]),
                  default=_DEFAULTS.refusal_action.value, show_default=True,
                  callback=lambda _ctx, _param, value: RefusalAction(value),
-                 help="slow: visit the rest of it at a tenth of the pace. stop: do not visit it; the exit code is 3."),
+                 help="slow: visit it at a tenth of --subnet-rate (with 0: of its default) until the refusals stop. "
+                      "stop: do not visit the rest of it; the exit code is 3."),
 )  # fmt: skip
 waiting_options = _options(
     click.option("--connect-timeout", "connect_timeout_s", type=Duration(), default=_DEFAULTS.connect_timeout_s,

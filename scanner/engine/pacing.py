@@ -9,12 +9,16 @@ rate algorithm, ITU-T I.371): each network has the time at which its next connec
 later time and comes back then, without asking again. Networks whose time has passed are forgotten, so memory follows
 the networks being visited, not the networks of the sweep.
 
-A network whose mail servers refuse us (`refused`, told by who reads the greetings) is slowed to a tenth, or closed.
-Reservations made before it was slowed are asked about once more (`confirm`) when they come due.
+A network whose mail servers refuse us (`refused` and `greeted`, told by who reads the greetings; see `refusals`) is
+slowed to a tenth, or closed. Reservations made before it was slowed are asked about once more (`confirm`) when they
+come due. When the refusals stop it gets its pace back, and those that wait for a slow turn are given new ones
+(`take_lifted`).
 """
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
+from scanner.engine.refusals import MAX_NETWORKS, Refusals, Restraint, checked_networks
 from scanner.settings import DEFAULT_SUBNET_RATE, RefusalAction
 
 #: What an unlimited rate answers; more than any pool admits at once.
@@ -58,8 +62,12 @@ class Gate:
         subnet_rate: float,
         refusal_limit: int = 0,
         refusal_action: RefusalAction = RefusalAction.SLOW,
+        on_restraint: Callable[[Restraint], None] = lambda _restraint: None,
     ) -> None:
-        """Set the rates (connections a second, 0: no limit) and how many refusals a network has; 0: any number."""
+        """Set the rates (connections a second, 0: no limit) and how many refusals a network has; 0: any number.
+
+        `on_restraint` is called when a network is slowed, closed, or gets its pace back.
+        """
         self._excluded = excluded or None
         self._rate = rate
         self._interval_s = 1 / subnet_rate if subnet_rate else 0.0
@@ -71,9 +79,11 @@ class Gate:
         self._refusal_limit = refusal_limit
         self._closes = refusal_action is RefusalAction.STOP
         self._slow_interval_s = SLOWDOWN / (subnet_rate or DEFAULT_SUBNET_RATE)
-        self._refusals: dict[str, int] = {}
+        self._refusals = Refusals()
+        self._on_restraint = on_restraint
         self._last_start: dict[str, float] = {}  # of each slowed network
-        self._closed: set[str] = set()
+        self._closed: dict[str, None] = {}
+        self._lifted: set[str] = set()
 
     @property
     def slowed(self) -> int:
@@ -93,17 +103,77 @@ class Gate:
         """Say whether the network of an address is not visited any further because it refused us."""
         return bool(self._closed) and network_of(ip) in self._closed
 
+    @property
+    def counts_answers(self) -> bool:
+        """Whether `greeted` has something to count: some network has refused us."""
+        return bool(self._refusals)
+
     def refused(self, ip: str, now: float) -> None:
         """Count a refusal that was about us, and slow or close the network when there were too many."""
+        if not self._refusal_limit:
+            return
         network = network_of(ip)
-        count = self._refusals[network] = self._refusals.get(network, 0) + 1
-        if count != self._refusal_limit:
+        tally = self._refusals.refused(network, now)
+        treated = self._closed if self._closes else self._last_start
+        if network in treated or not tally.is_over(self._refusal_limit):
             return
         if self._closes:
-            self._closed.add(network)
+            self._closed[network] = None
         else:
             self._last_start[network] = now
             self._next_start[network] = now + self._slow_interval_s
+        self._on_restraint(self._refusals.restraint(network, "closed" if self._closes else "slowed"))
+
+    def greeted(self, ip: str, now: float) -> None:
+        """Count an answer that was not a refusal; a slowed network whose refusals have stopped gets its pace back."""
+        network = network_of(ip)
+        tally = self._refusals.greeted(network, now)
+        if tally is None or network not in self._last_start or not tally.is_relieved(self._refusal_limit):
+            return
+        del self._last_start[network]
+        self._next_start.pop(network, None)
+        self._lifted.add(network)
+        self._on_restraint(self._refusals.restraint(network, "lifted"))
+
+    def take_lifted(self) -> set[str]:
+        """Return the networks (keys of `network_of`) that got their pace back since the last call.
+
+        Turns that were reserved in them are void: the caller reserves again.
+        """
+        lifted, self._lifted = self._lifted, set()
+        return lifted
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what is known of refusals as plain values for a JSON file; at most `MAX_NETWORKS` of each kind."""
+        return {
+            "counts": self._refusals.snapshot(),
+            "slowed": list(self._last_start)[-MAX_NETWORKS:],
+            "closed": list(self._closed)[-MAX_NETWORKS:],
+        }
+
+    def restore(self, snapshot: Mapping[str, Any], now: float) -> None:
+        """Take over what `snapshot` returned in an earlier run. The limit and the action of this run hold.
+
+        Networks that were slowed stay slowed; those that were closed stay closed, or are slowed when this run closes
+        none. Without a limit all of it is forgotten.
+
+        Raises:
+            StateError: when it is something else.
+        """
+        refusals = Refusals()
+        refusals.restore(snapshot.get("counts"), now)
+        slowly = dict.fromkeys(checked_networks(snapshot.get("slowed")), now)
+        never = dict.fromkeys(checked_networks(snapshot.get("closed")))
+        if not self._refusal_limit:
+            return
+        if not self._closes:
+            slowly, never = slowly | dict.fromkeys(never, now), {}
+        self._refusals, self._last_start, self._closed = refusals, slowly, never
+        for network in slowly:
+            self._next_start[network] = now + self._slow_interval_s
+            self._on_restraint(refusals.restraint(network, "slowed"))
+        for network in never:
+            self._on_restraint(refusals.restraint(network, "closed"))
 
     def allowance(self, now: float) -> int:
         """Return how many connections the global rate lets start at `now` (monotonic seconds)."""

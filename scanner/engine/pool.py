@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scanner.engine.descriptors import DescriptorBudget
 from scanner.engine.inflight import BATCH, InFlight, Phase, Trace
-from scanner.engine.pacing import Gate
+from scanner.engine.pacing import Gate, network_of
 from scanner.engine.readiness import Readiness, best_readiness
 from scanner.engine.transport import LOCAL_ERRORS, NO_ROUTE_ERRORS, connect_status, error_name
 from scanner.errors import LocalError
@@ -247,6 +247,8 @@ class Pool:
     def _admit(self, now: float) -> None:
         if self._stopping or now < self._resume_at or (self._dialogues is not None and self._dialogues.full):
             return
+        if lifted := self._gate.take_lifted():
+            self._defer_anew(lifted, now)
         free = self._budget.connecting - self._in_flight.count(Phase.CONNECTING)
         count = min(free, self._room(), self._gate.allowance(now), STARTS_PER_PUMP)
         while count > 0 and self._has_descriptor():
@@ -276,6 +278,16 @@ class Pool:
                 return visit
             heapq.heappush(self._deferred, visit._replace(due=due))
         return None
+
+    def _defer_anew(self, networks: set[str], now: float) -> None:
+        """Give those who wait for a slow turn new ones: their networks got their pace back. Rare, so a walk will do."""
+        self._deferred = [
+            visit._replace(due=self._gate.reserve(visit.target.ip, now))
+            if network_of(visit.target.ip) in networks
+            else visit
+            for visit in sorted(self._deferred)
+        ]
+        heapq.heapify(self._deferred)
 
     def _undeferred(self, now: float) -> _Visit | None:
         if self._retries and self._retries[0].due <= now:

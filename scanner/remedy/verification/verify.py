@@ -213,6 +213,8 @@ class _FreshLook:
                 self._gate.refused(target.ip, time.monotonic())
             elif record.status is Status.EXCLUDED and self._gate.is_closed(target.ip):
                 continue  # its network was closed meanwhile: this visit was not made
+            elif record.greeting is not None and self._gate.counts_answers:
+                self._gate.greeted(target.ip, time.monotonic())
             key = target.ip, target.port
             self._packed.setdefault(key, []).append(zlib.compress(encode(record), 1))
             if record.status is Status.READY:
