@@ -1,0 +1,153 @@
+"""Files that are written whole or not at all, readable by their owner only, and never somebody else's.
+
+Results name weak servers, sweeps run as root, and folders such as /tmp are shared. So whatever this program writes in
+one piece goes through here, or through `scanner.places`, which is for files that the user has named:
+
+- It is written beside its place under a random name that nobody can prepare (O_EXCL, O_NOFOLLOW), synced, renamed into
+  its place, and the folder is synced: after a crash the old content is there, or the new one.
+- Its mode is 0600, that of a folder 0700, whatever the umask allows.
+- What belongs to another user is refused, for root too: its owner could read what we add to it.
+- FIFOs, devices and sockets are refused without waiting for anybody at their other end.
+
+Everything raises OSError whose `strerror` says in our words what is wrong; the caller knows what the file is called.
+"""
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, Self
+
+#: For everything that holds results, or tells what was looked at.
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
+#: For counts that another user's program collects; the umask may take more away.
+PUBLIC_FILE: Final = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class FileId:
+    """What a file is, by whatever name: device and inode."""
+
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, file: Path | int) -> Self | None:
+        """Return the identity of what a path leads to, or of an open descriptor; None when nothing is there."""
+        try:
+            return cls.from_stat(os.fstat(file) if isinstance(file, int) else file.stat())
+        except OSError:
+            return None
+
+    @classmethod
+    def from_stat(cls, found: os.stat_result) -> Self:
+        """Return the identity that `stat` has found."""
+        return cls(found.st_dev, found.st_ino)
+
+
+def require_own(found: os.stat_result, name: str | Path) -> None:
+    """Refuse what belongs to another user; for root, too. Raises OSError."""
+    if found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, f"it belongs to another user (uid {found.st_uid})", str(name))
+
+
+def require_regular(found: os.stat_result, name: str | Path) -> None:
+    """Refuse folders, FIFOs, devices and sockets. Raises OSError."""
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(name))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(name))
+
+
+def open_own(file: Path, flags: int, mode: int = PRIVATE_FILE) -> int:
+    """Open a regular file of ours and return its descriptor; a link is not followed, and nothing is waited for.
+
+    Raises OSError, also when it is a link, not a regular file, or another user's.
+    """
+    try:
+        fd = os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link", str(file)) from None
+        if error.errno == errno.ENXIO:  # a FIFO without a reader, a socket
+            raise OSError(errno.ENXIO, "it is not a regular file", str(file)) from None
+        raise
+    try:
+        found = os.fstat(fd)
+        require_regular(found, file)
+        require_own(found, file)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def open_private_append(file: Path) -> BinaryIO:
+    """Open a file of ours for adding to it, unbuffered; it is made when it is not there. Raises OSError."""
+    return os.fdopen(open_own(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab", buffering=0)
+
+
+def open_beside(file: Path, *, mode: int = PRIVATE_FILE, flags: int = 0) -> tuple[int, Path]:
+    """Make a new file in the same folder, to be renamed to `file`; return its descriptor and its name.
+
+    Raises OSError.
+    """
+    fresh = file.with_name(f".smtpsweep-{secrets.token_hex(8)}.part")
+    how = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(fresh, how | flags, mode), fresh
+
+
+def write_whole(file: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
+    """Replace a file in a folder of ours, or make it, in one step. A link is replaced, not followed. Raises OSError."""
+    fd, fresh = open_beside(file, mode=mode)
+    try:
+        with os.fdopen(fd, "wb") as out:
+            out.write(data)
+            sync(out)
+        fresh.replace(file)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk. Raises OSError."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # a folder in which we may write and not read cannot be synced
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems sync no folders
+            raise
+    finally:
+        os.close(fd)
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each for its owner only. Raises OSError."""
+    if not folder.is_dir():
+        if folder.parent != folder:
+            make_folders(folder.parent)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=PRIVATE_FOLDER)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def own_folder(folder: Path) -> None:
+    """Make a folder for ourselves, or use it again when it is ours. Raises OSError when it is not."""
+    make_folders(folder)
+    require_own(folder.stat(), folder)
+
+
+def sync(out: BinaryIO) -> None:
+    """Bring what was written to the disk. Raises OSError."""
+    out.flush()
+    os.fsync(out.fileno())

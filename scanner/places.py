@@ -1,0 +1,280 @@
+"""The place of a file or folder that the user has named: looked at before any work is done, filled at the end.
+
+What is in the way is refused unless it may be replaced; and again at the end, when it is not what was there at the
+beginning. How a file comes into its place without ever being half there, or readable by others, is in `scanner.files`.
+
+Whatever is wrong before something was done is an InputError, whatever goes wrong later a SinkError.
+
+Left out: outputs that grow while a sweep runs (`sinks.file`).
+"""
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from scanner.errors import InputError, SinkError
+from scanner.files import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    FileId,
+    make_folders,
+    open_beside,
+    require_own,
+    require_regular,
+    sync,
+    sync_folder,
+)
+
+
+def _never(_: Path) -> bool:
+    return False
+
+
+def always(_: Path) -> bool:
+    """For `may_replace`: whatever regular file of ours is there (`--overwrite`)."""
+    return True
+
+
+class Place:
+    """The place of a file that will be written, looked at before any work is done.
+
+    `path` is where that is, links followed. It can be written several times.
+    """
+
+    def __init__(
+        self,
+        name: str | Path,
+        *,
+        label: str | None = None,
+        may_replace: Callable[[Path], bool] = _never,
+        advice: str = "use --overwrite, or another name",
+        mode: int = PRIVATE_FILE,
+    ) -> None:
+        """Look at what is there.
+
+        Args:
+            name: the path as the user gave it.
+            label: what messages call it, such as "--summary x.json"; default: the name.
+            may_replace: whether a regular file of ours that holds something may be replaced. An empty one may be.
+            advice: what to do about one that may not.
+            mode: of the new file, before the umask.
+
+        Raises:
+            InputError: when it cannot be written there.
+        """
+        self.label = label if label is not None else str(name)
+        self._mode = mode
+        try:
+            self.path = _resolved(name)
+            found = _maybe_stat(self.path)
+            if found is not None:
+                require_regular(found, self.path)
+                require_own(found, self.path)
+                if found.st_size and not may_replace(self.path):
+                    raise InputError(f"{self.label}: exists: {advice}")
+            fd, fresh = open_beside(self.path)
+            os.close(fd)
+            fresh.unlink()
+        except FileNotFoundError:
+            raise InputError(f"{self.label}: cannot be written (its folder does not exist)") from None
+        except OSError as error:
+            raise InputError(self._failure(error)) from None
+        self._there = None if found is None else FileId.from_stat(found)
+
+    def write(self, data: bytes) -> None:
+        """Put this content there.
+
+        Raises:
+            SinkError: when the disk does not take it, or somebody else made a file there meanwhile.
+        """
+        try:
+            with self.opened() as (out, _):
+                out.write(data)
+        except OSError as error:
+            raise SinkError(self._failure(error)) from None
+
+    def opened(self) -> "WholeFile":
+        """Return the file to write; a `with` block gives its stream and its name until then, its end commits it."""
+        return WholeFile(self)
+
+    def _failure(self, error: OSError) -> str:
+        return f"{self.label}: cannot be written ({error.strerror or error})"
+
+    def begin(self) -> tuple[int, Path]:
+        """Make the temporary file. Raises OSError."""
+        return open_beside(self.path, mode=self._mode)
+
+    def commit(self, fresh: Path) -> None:
+        """Give a finished file its name. Raises OSError, also when something else has the name by now."""
+        made = FileId.of(fresh)
+        if self._there is None:
+            _take_name(fresh, self.path)
+        else:
+            if FileId.of(self.path) != self._there:
+                raise FileExistsError(errno.EEXIST, "somebody else changed it meanwhile", str(self.path))
+            fresh.replace(self.path)
+        self._there = made
+        sync_folder(self.path.parent)
+
+
+class WholeFile:
+    """A file being written. When its block ends well it is in its place; else what was there is untouched."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._out: BinaryIO
+        self._fresh: Path
+
+    def __enter__(self) -> tuple[BinaryIO, Path]:
+        """Return the stream, and the name by which the file can be opened once more. Raises OSError."""
+        fd, self._fresh = self._place.begin()
+        self._out = os.fdopen(fd, "wb")
+        return self._out, self._fresh
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Commit, or remove what was written. Raises OSError."""
+        try:
+            if kind is None:
+                sync(self._out)
+                self._place.commit(self._fresh)
+        finally:
+            with suppress(OSError):  # the disk that failed may fail once more; what is left to do is closing
+                self._out.close()
+            self._fresh.unlink(missing_ok=True)
+
+
+def _resolved(name: str | Path) -> Path:
+    """Follow a link that the user may have made himself. Raises OSError."""
+    if not str(name) or "\0" in str(name):
+        raise OSError(errno.EINVAL, "it is not a path", str(name))
+    with suppress(FileNotFoundError):
+        found = os.lstat(name)
+        if stat.S_ISLNK(found.st_mode):
+            if found.st_uid != 0:
+                require_own(found, name)
+            if not Path(name).exists():
+                raise OSError(errno.ELOOP, "it is a symbolic link that leads nowhere", str(name))
+    return Path(os.path.realpath(name))
+
+
+def _maybe_stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+
+
+def _take_name(fresh: Path, path: Path) -> None:
+    """Rename where nothing must be. A link does that in one step; some file systems know none. Raises OSError."""
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, "somebody else made it meanwhile", str(path)) from None
+    except OSError:
+        if os.path.lexists(path):
+            raise
+        fresh.replace(path)
+
+
+class WholeFolder:
+    """A folder that is filled under another name; use it in a `with` block, whose clean end puts it in its place."""
+
+    def __init__(self, folder: Path, *, overwrite: bool, is_ours: Callable[[Path], bool], kind: str) -> None:
+        """Look at what is there.
+
+        Args:
+            folder: where.
+            overwrite: whether a folder that is there may be replaced.
+            is_ours: whether it is one of the kind that is replaced; never a home that somebody named by mistake.
+            kind: what such a folder is called, such as "folder of plans".
+
+        Raises:
+            InputError: when it is there and may not be replaced.
+        """
+        self._folder = folder
+        self._there: FileId | None = None
+        try:
+            found = _maybe_stat(folder)
+            if found is None:
+                return
+            if not overwrite:
+                raise InputError(f"{folder}: exists: name another folder, or use --overwrite")
+            require_own(found, folder)
+            self._there = FileId.from_stat(found)
+            ours = stat.S_ISDIR(found.st_mode) and is_ours(folder)
+        except OSError as error:
+            raise InputError(self._failure(error)) from None
+        if not ours:
+            raise InputError(f"{folder}: exists and is not a {kind}, so it is not replaced: name another folder")
+
+    def __enter__(self) -> Path:
+        """Return an empty folder to fill.
+
+        Raises:
+            InputError: when it cannot be made.
+        """
+        try:
+            make_folders(self._folder.parent)
+            self._private = self._folder.with_name(f".smtpsweep-{secrets.token_hex(8)}.part")
+            self._private.mkdir(mode=PRIVATE_FOLDER)
+            new = self._private / "new"
+            new.mkdir(mode=PRIVATE_FOLDER)
+        except OSError as error:
+            raise InputError(self._failure(error)) from None
+        return new
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put the folder in its place, or remove what was written.
+
+        Raises:
+            SinkError: when the disk does not take it, or somebody else made a folder there meanwhile.
+        """
+        try:
+            if kind is None:
+                _make_private(self._private / "new")
+                self._put_in_place(self._private / "new", self._private / "old")
+            elif isinstance(error, OSError):
+                raise SinkError(self._failure(error)) from None
+        except OSError as failure:
+            raise SinkError(self._failure(failure)) from None
+        finally:
+            shutil.rmtree(self._private, ignore_errors=True)
+
+    def _put_in_place(self, new: Path, old: Path) -> None:
+        if FileId.of(self._folder) != self._there:
+            raise FileExistsError(errno.EEXIST, "somebody else changed it meanwhile", str(self._folder))
+        if self._there is not None:
+            self._folder.rename(old)
+        try:
+            new.rename(self._folder)
+        except OSError:
+            if self._there is not None:
+                old.rename(self._folder)
+            raise
+        sync_folder(self._folder.parent)
+
+    def _failure(self, error: OSError) -> str:
+        return f"{self._folder}: cannot be written ({error.strerror or error})"
+
+
+def _make_private(folder: Path) -> None:
+    """Take what is in a folder from everybody else, and bring it to the disk. Raises OSError."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            fd = os.open(Path(path, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.fchmod(fd, PRIVATE_FILE)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        Path(path).chmod(PRIVATE_FOLDER)
+        sync_folder(Path(path))

@@ -1,0 +1,32 @@
+"""Files as somebody else may have left or prepared them."""
+
+import os
+import stat
+from pathlib import Path
+
+from tests.requirements import require_or_skip
+
+#: "nobody": a user that owns nothing else.
+NOBODY = 65534
+
+
+def give_away(path: Path) -> Path:
+    """Make a file, folder or link another user's; skip the test when we are not allowed to."""
+    require_or_skip(os.geteuid() == 0, "needs root to make a file of another user")
+    os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    return path
+
+
+def mode_of(path: Path) -> int:
+    """Return the permissions of a file or folder."""
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def left_over(folder: Path) -> list[str]:
+    """Return the names of temporary files that were left in a folder and below it."""
+    return sorted(path.name for path in folder.rglob(".*"))
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, hidden ones too."""
+    return sorted(path.name for path in folder.iterdir())
