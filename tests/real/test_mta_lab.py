@@ -75,6 +75,28 @@ def test_a_program_can_be_asked_inside_a_server(mail_servers: MtaLab) -> None:
         mail_servers.in_server("postfix", "no-such-program")
 
 
+_UNRESOLVED = r"""
+apt-get check >&2
+dpkg --listfiles "$@" | while read -r file; do
+    if [ -f "$file" ] && [ "$(head -c 4 "$file" | tail -c 3)" = ELF ]; then
+        echo "$file"
+        ldd "$file" | grep 'not found' || true
+    fi
+done
+"""
+
+
+@pytest.mark.parametrize("name", MAIL_SERVERS)
+def test_a_server_has_all_that_it_depends_on(mail_servers: MtaLab, name: str) -> None:
+    """Its packages are installed with what they need, and every program of theirs finds its libraries."""
+    server = MAIL_SERVERS[name]
+    said = mail_servers.in_server(name, "sh", "-ec", _UNRESOLVED, "sh", server.program, *server.also_install)
+
+    programs = said.splitlines()
+    assert programs
+    assert [line for line in programs if "not found" in line] == []
+
+
 @pytest.fixture
 def lab_of_its_own(mail_servers: MtaLab, tmp_path: Path) -> Iterator[MtaLab]:
     """A second lab beside the first, stopped; it borrows the first one's packages."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.receivers.debian import libraries, unpacked
+from tests.receivers.debian import command, unpacked
 from tests.receivers.syslog_daemon import Stored, SyslogDaemon
 
 _CONFIGURATION = """
@@ -29,15 +29,16 @@ action(type="omfile" file="{output}" template="line")
 class Rsyslog(SyslogDaemon):
     """See `SyslogDaemon`; structured data comes as it was sent."""
 
+    def root(self) -> Path:
+        return unpacked("rsyslog", "rsyslog-openssl")
+
     def command(self) -> Sequence[str | Path]:
-        root = unpacked("rsyslog", "rsyslog-openssl")
+        root = self.root()
         (modules,) = {path.parent for path in root.glob("usr/lib/*/rsyslog/imtcp.so")}
         configuration = self.folder / "rsyslog.conf"
         configuration.write_text(self._configuration())
-        return [root / "usr/sbin/rsyslogd", "-n", "-f", configuration, "-M", modules, "-i", self.folder / "pid"]
-
-    def environment(self) -> Mapping[str, str]:
-        return libraries(unpacked("rsyslog", "rsyslog-openssl"))
+        program = command(root, "usr/sbin/rsyslogd")
+        return [*program, "-n", "-f", configuration, "-M", modules, "-i", self.folder / "pid"]
 
     def stored(self, line: Mapping[str, Any]) -> Stored:
         return Stored(line["msgid"], line["data"], line["text"])

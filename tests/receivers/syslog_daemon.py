@@ -60,17 +60,23 @@ class SyslogDaemon:
         self.folder, self.port, self.tls = folder, port, tls
         self._process: subprocess.Popen[bytes] | None = None
 
-    def command(self) -> Sequence[str | Path]:
-        """Return how it is started; what it is configured with is written before."""
+    def root(self) -> Path:
+        """Return where its packages are unpacked."""
         raise NotImplementedError
 
-    def environment(self) -> Mapping[str, str]:
-        """Return the environment it runs in."""
+    def command(self) -> Sequence[str | Path]:
+        """Return how it is started; what it is configured with is written before."""
         raise NotImplementedError
 
     def stored(self, line: Mapping[str, Any]) -> Stored:
         """Return what one line of its output says."""
         raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def output(self) -> Path:
@@ -80,7 +86,7 @@ class SyslogDaemon:
         """Start it and return when it listens."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  starts at once
-                [os.fspath(part) for part in self.command()], env=self.environment(), stdout=log, stderr=log
+                [os.fspath(part) for part in self.command()], env={"PATH": "/usr/bin:/bin"}, stdout=log, stderr=log
             )
         while not self._listens():
             assert self._process.poll() is None, (self.folder / "log").read_text()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.receivers.debian import libraries, unpacked
+from tests.receivers.debian import command, unpacked
 from tests.receivers.syslog_daemon import Stored, SyslogDaemon
 
 _CONFIGURATION = """
@@ -22,23 +22,23 @@ log {{ source(s_net); destination(d_file); flags(flow-control); }};
 class SyslogNg(SyslogDaemon):
     """See `SyslogDaemon`; structured data comes as syslog-ng has read it."""
 
+    def root(self) -> Path:
+        return unpacked("syslog-ng-core")
+
     def command(self) -> Sequence[str | Path]:
-        root = unpacked("syslog-ng-core")
+        root = self.root()
         (modules,) = {path.parent for path in root.glob("usr/lib/syslog-ng/*/libsyslogformat.so")}
         configuration = self.folder / "syslog-ng.conf"
         configuration.write_text(self._configuration())
         files = [f"--{name}={self.folder / name}" for name in ("persist-file", "pidfile", "control")]
         return [
-            root / "usr/sbin/syslog-ng",
+            *command(root, "usr/sbin/syslog-ng"),
             "-F",
             "--no-caps",
             f"--cfgfile={configuration}",
             f"--module-path={modules}",
             *files,
         ]
-
-    def environment(self) -> Mapping[str, str]:
-        return libraries(unpacked("syslog-ng-core"))
 
     def stored(self, line: Mapping[str, Any]) -> Stored:
         (data,) = line["_SDATA"].values()
