@@ -11,7 +11,6 @@ file cut by hand) takes that line and all after it out of belief: their targets 
 
 import fcntl
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Self
 import orjson
 
 from scanner.errors import SinkError, StateError
+from scanner.files import FileId, open_beside, open_own, sync_folder
 from scanner.ledger import Ledger
 from scanner.targets import Progress
 from scanner.targets.progress import MAX_SPREAD
@@ -96,7 +96,8 @@ class Saved:
             StateError: when it is not a state file or its snapshot is damaged. A torn last line is expected.
         """
         try:
-            lines = path.read_bytes().split(b"\n")
+            with os.fdopen(open_own(path, os.O_RDONLY), "rb") as saved:
+                lines = saved.read().split(b"\n")
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -174,8 +175,7 @@ class Checkpoint:
             StateError: when it cannot be written, or another sweep has it.
         """
         try:
-            # Opening some devices would hang without O_NONBLOCK before they can be refused.
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+            fd = open_own(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
                 self._take(fd)
             except BaseException:
@@ -188,11 +188,8 @@ class Checkpoint:
         self._fd = fd
 
     def _take(self, fd: int) -> None:
-        held = os.fstat(fd)
-        if not stat.S_ISREG(held.st_mode):  # a snapshot renamed over /dev/null would be the end of that device
-            raise StateError(f"{self.path}: is not a regular file")
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(held, self.path.stat()):
+        if FileId.of(fd) != FileId.of(self.path):
             raise BlockingIOError  # renamed over since it was opened: our lock is on a file that nobody can see
 
     def append(self, done: Sequence[int], ledger: Ledger, sinks: Positions, progress: Progress) -> None:
@@ -225,18 +222,13 @@ class Checkpoint:
             fd = self._replaced(orjson.dumps(head) + b"\n")
             os.close(self._fd)
             self._fd, self._journal_bytes = fd, 0
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise self._not_saved(error) from None
 
     def _replaced(self, snapshot: bytes) -> int:
         """Write a snapshot beside the file and rename it over it; return its descriptor, locked."""
-        fresh = self.path.with_name(self.path.name + ".new")
-        fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd, fresh = open_beside(self.path, flags=os.O_APPEND)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write(fd, snapshot)
@@ -251,7 +243,7 @@ class Checkpoint:
     def close(self) -> None:
         """Let go of the file; one that nothing was written to disappears."""
         if self._fd >= 0:
-            if not os.fstat(self._fd).st_size:
+            if not os.fstat(self._fd).st_size and FileId.of(self._fd) == FileId.of(self.path):
                 self.path.unlink(missing_ok=True)
             os.close(self._fd)
             self._fd = -1

@@ -87,8 +87,8 @@ def open_own(file: Path, flags: int, mode: int = PRIVATE_FILE) -> int:
 
 
 def open_private_append(file: Path) -> BinaryIO:
-    """Open a file of ours for adding to it, unbuffered; it is made when it is not there. Raises OSError."""
-    return os.fdopen(open_own(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab", buffering=0)
+    """Open a file of ours for adding to it; it is made when it is not there. Raises OSError."""
+    return os.fdopen(open_own(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
 
 
 def open_beside(file: Path, *, mode: int = PRIVATE_FILE, flags: int = 0) -> tuple[int, Path]:

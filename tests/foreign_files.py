@@ -30,3 +30,8 @@ def left_over(folder: Path) -> list[str]:
 def names_in(folder: Path) -> list[str]:
     """Return the names in a folder, hidden ones too."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def modes_below(folder: Path) -> dict[str, int]:
+    """Return the permissions of everything below a folder, by its path from there."""
+    return {str(path.relative_to(folder)): mode_of(path) for path in sorted(folder.rglob("*"))}

@@ -15,6 +15,7 @@ import pytest
 from scanner.checkpoint import SCHEMA, Checkpoint, Saved
 from scanner.errors import SinkError, StateError
 from scanner.ledger import Ledger
+from tests.foreign_files import give_away, names_in
 from tests.state_files import IDENTITY, Run, read, restored, running
 
 
@@ -107,7 +108,7 @@ def test_values_that_make_no_sense_are_found_when_restoring(path: Path, data: by
 def test_a_file_that_may_not_be_read_is_refused(path: Path) -> None:
     path.mkdir()
 
-    with pytest.raises(StateError, match=r"sweep\.state: cannot be read \(Is a directory\)"):
+    with pytest.raises(StateError, match=r"sweep\.state: cannot be read \(it is a folder\)"):
         Saved.read(path)
 
 
@@ -131,15 +132,40 @@ def test_a_crash_before_the_rename_leaves_the_old_state_good(
     assert restored(path)[0] == {"low_water": 2, "done_above": []}
 
 
-def test_what_a_kill_left_beside_the_state_is_in_nobodys_way(path: Path) -> None:
-    beside = path.with_name("sweep.state.new")
-    beside.write_bytes(b"half a snapshot, longer than a whole one" * 100)
+def test_what_somebody_has_prepared_beside_the_state_is_not_touched(path: Path) -> None:
+    victim = path.with_name("victim")
+    victim.write_bytes(b"precious")
+    path.with_name("sweep.state.new").symlink_to(victim)
 
     with running(path) as run:
         run.done(0)
 
     assert restored(path)[0] == {"low_water": 1, "done_above": []}
-    assert not beside.exists()
+    assert victim.read_bytes() == b"precious"
+    assert names_in(path.parent) == ["sweep.state", "sweep.state.new", "victim"]
+
+
+@pytest.mark.parametrize("content", [b"", b"theirs"])
+def test_a_state_of_another_user_is_refused_for_root_too(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o666)
+    give_away(path)
+
+    with pytest.raises(StateError, match=r"sweep\.state: cannot be read \(it belongs to another user \(uid 65534\)\)"):
+        Saved.read(path)
+    with pytest.raises(StateError, match=r"cannot be written \(it belongs to another user"):
+        Checkpoint(path, IDENTITY).open()
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("leads_to", ["nothing", "victim"])
+def test_a_state_that_is_a_link_is_refused(path: Path, leads_to: str) -> None:
+    path.with_name("victim").write_bytes(b"")
+    path.symlink_to(leads_to)
+
+    with pytest.raises(StateError, match="it is a symbolic link"):
+        Checkpoint(path, IDENTITY).open()
+    assert names_in(path.parent) == ["sweep.state", "victim"]
 
 
 def full_after(room: int) -> Callable[[int, memoryview], int]:
@@ -270,7 +296,7 @@ def test_only_a_regular_file_can_be_a_state(tmp_path: Path, kind: str) -> None:
         state.open()
     state.close()
 
-    assert str(caught.value) == f"{special}: is not a regular file"
+    assert str(caught.value) == f"{special}: cannot be written (it is not a regular file)"
     assert special.is_char_device() or special.is_fifo()
 
 

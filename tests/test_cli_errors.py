@@ -114,7 +114,10 @@ REFUSED = {
         ["sweep", "127.0.0.1", "--state", "no/state"],
         "no/state: cannot be written (No such file or directory)",
     ),
-    "state that is a device": (["sweep", "127.0.0.1", "--state", "/dev/null"], "/dev/null: is not a regular file"),
+    "state that is a device": (
+        ["sweep", "127.0.0.1", "--state", "/dev/null"],
+        "/dev/null: cannot be read (it is not a regular",
+    ),
     "unwritable summary": (
         ["sweep", "127.0.0.1", "--summary", "no/sum"],
         "--summary no/sum: cannot be written (No such file or directory)",

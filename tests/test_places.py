@@ -7,7 +7,7 @@ import pytest
 
 from scanner.errors import InputError, SinkError
 from scanner.places import Place, WholeFolder, always
-from tests.foreign_files import give_away, left_over, mode_of, names_in
+from tests.foreign_files import give_away, left_over, mode_of, modes_below, names_in
 
 
 @pytest.fixture(autouse=True, params=[0o022, 0o000], ids=oct)
@@ -178,8 +178,7 @@ def test_a_folder_is_whole_and_its_owners_only(tmp_path: Path) -> None:
         (new / "sub").mkdir()
         (new / "sub" / "page").write_bytes(b"2")
         assert names_in(tmp_path / "above") != ["it"]
-    found = {str(path.relative_to(tmp_path)): mode_of(path) for path in tmp_path.rglob("*")}
-    assert found == {
+    assert modes_below(tmp_path) == {
         "above": 0o700,
         "above/it": 0o700,
         "above/it/mark": 0o600,

@@ -1,6 +1,5 @@
 """Records that a receiver will never take, kept with its reason, for people to read and for `replay --dead-letters`."""
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from scanner.errors import InputError
-from scanner.runlog.folder import write_whole
+from scanner.files import open_private_append, sync, write_whole
 
 SCHEMA = "smtpsweep.dead-letter/1"
 
@@ -26,10 +25,9 @@ class DeadLetter(NamedTuple):
 def keep(file: Path, letters: list[DeadLetter]) -> None:
     """Add letters to a file and bring it to the disk. Raises OSError."""
     text = b"".join(_encoded(letter) for letter in letters)
-    with file.open("ab") as out:
+    with open_private_append(file) as out:
         out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
+        sync(out)
 
 
 def replace(file: Path, letters: list[DeadLetter]) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 import orjson
 
 from scanner.errors import SinkError
+from scanner.files import open_private_append
 from scanner.formats.event import Event, Format
 from scanner.relay import dead_letters
 from scanner.relay.breaker import Breaker, BreakerState
@@ -321,7 +322,7 @@ class Relay:
         if following <= first:
             return
         count = following - first
-        with self._files.gaps.open("ab") as out:
+        with open_private_append(self._files.gaps) as out:
             gap = {"first": first, "last": following - 1, "records": count, "at": round(time.time(), 3)}
             out.write(orjson.dumps(gap, option=orjson.OPT_APPEND_NEWLINE))
         reader.skip_to(following)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import orjson
 
 from scanner.errors import StateError
-from scanner.runlog.folder import write_whole
+from scanner.files import write_whole
 
 SCHEMA = "smtpsweep.cursor/1"
 

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from scanner.errors import InputError
+from scanner.files import open_private_append, own_folder, write_whole
 
 SCHEMA = "smtpsweep.run-log/1"
 _SEGMENT = re.compile(r"records-(\d{12})\.jsonl")
@@ -36,11 +37,11 @@ class RunFolder:
         """Make the folder and what is inside, readable by its owner only: it holds what a sweep found out.
 
         Raises:
-            InputError: when that cannot be done.
+            InputError: when that cannot be done, or it is another user's.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.sinks.mkdir(mode=0o700, exist_ok=True)
+            own_folder(self.path)
+            own_folder(self.sinks)
         except OSError as error:
             raise InputError(f"{self.path}: cannot be made ({error.strerror})") from None
 
@@ -86,29 +87,13 @@ class RunFolder:
         Raises:
             InputError: when another process is at it.
         """
-        with (self.path / f"{what}.lock").open("ab") as lock:
+        try:
+            held = open_private_append(self.path / f"{what}.lock")
+        except OSError as error:
+            raise InputError(f"{self.path}: {what}.lock cannot be used ({error.strerror})") from None
+        with held as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise InputError(f"{self.path}: another process is at work on it ({what}.lock)") from None
             yield
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Replace a file: after a crash it holds the old or the new content, never a part. Raises OSError."""
-    beside = file.with_name(f".{file.name}.new")
-    with beside.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
-    sync_folder(file.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring names in a folder to the disk. Raises OSError."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

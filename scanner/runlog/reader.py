@@ -7,6 +7,7 @@ import os
 from typing import NamedTuple, Self
 
 from scanner.errors import InputError, StateError
+from scanner.files import open_own
 from scanner.runlog.folder import RunFolder
 
 _BLOCK_BYTES = 1 << 20
@@ -29,7 +30,7 @@ def last_record(folder: RunFolder) -> int:
         firsts = folder.segments()
         if not firsts:
             return 0
-        with folder.segment(firsts[-1]).open("rb") as segment:
+        with os.fdopen(open_own(folder.segment(firsts[-1]), os.O_RDONLY), "rb") as segment:
             os.fsync(segment.fileno())
             return firsts[-1] - 1 + sum(line.endswith(b"\n") for line in segment)
     except OSError as error:
@@ -121,6 +122,6 @@ class LogReader:
         return True
 
     def _open_segment(self, first: int) -> None:
-        self._fd = os.open(self._folder.segment(first), os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = open_own(self._folder.segment(first), os.O_RDONLY)
         self._first = self._number = first
         self._offset, self._rest, self._lines = 0, b"", []

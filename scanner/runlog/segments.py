@@ -19,7 +19,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from scanner.errors import SinkError
-from scanner.runlog.folder import RunFolder, sync_folder
+from scanner.files import open_own, sync_folder
+from scanner.runlog.folder import RunFolder
 from scanner.sinks.sink import Position
 
 #: A segment is closed at this size or age: the unit in which the disk is given back and objects are stored.
@@ -169,7 +170,7 @@ class RunLog:
 
         So a segment never grows once a reader may have taken it for whole.
         """
-        self._fd = os.open(self.folder.segment(first), os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        self._fd = open_own(self.folder.segment(first), os.O_RDWR | os.O_APPEND)
         lines = end = 0
         offset = 0
         while block := os.pread(self._fd, 1 << 20, offset):
@@ -190,8 +191,7 @@ class RunLog:
             os.close(self._fd)
             self._fd = -1
         first = self._last + 1
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._fd = os.open(self.folder.segment(first), flags, 0o600)
+        self._fd = open_own(self.folder.segment(first), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
         sync_folder(self.folder.path)
         self._segments[first] = 0
         self._begun_at = time.monotonic()
