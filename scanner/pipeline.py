@@ -32,6 +32,7 @@ from scanner.overview import Overview, remarks
 from scanner.plan import Plan
 from scanner.record import encode
 from scanner.restraints import Restraints, refusal_reason
+from scanner.settings import SEED_LIMIT
 from scanner.sinks import Delivery, Sink
 from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
 from scanner.targets import Progress
@@ -60,7 +61,7 @@ class SweepStatistics:
 
 def random_seed() -> int:
     """Return a seed for a sweep whose user gave none."""
-    return secrets.randbits(64)
+    return secrets.randbelow(SEED_LIMIT)
 
 
 class Sweep:

@@ -6,14 +6,14 @@ file carries it, and a resumed sweep must match it.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import chain
 from typing import Any
 
 from scanner.errors import InputError
 from scanner.resolve import resolve
-from scanner.settings import Settings
+from scanner.settings import SEED_LIMIT, Settings
 from scanner.targets import (
     ALWAYS_EXCLUDED,
     Progress,
@@ -23,7 +23,7 @@ from scanner.targets import (
     Spec,
     parse_spec,
     require_confirmation,
-    shard_share,
+    share,
 )
 
 _CENTURY_S = 100 * 365.25 * 86_400
@@ -33,7 +33,8 @@ _CENTURY_S = 100 * 365.25 * 86_400
 class Plan:
     """The targets of one sweep. `asked` is what the user named, `visited` what is left after `excluded` was taken out.
 
-    `hosts` maps an address to the name it was given by. All counts are of this shard's targets (address and port).
+    `hosts` maps an address to the name it was given by. All counts are of this shard's targets (address and port), and
+    `share` is what of `visited` is this shard's: whole networks, so that rates and refusals of a network are exact.
     """
 
     asked: Ranges
@@ -41,6 +42,13 @@ class Plan:
     excluded: Ranges
     hosts: Mapping[str, str]
     settings: Settings
+    share: Ranges = field(init=False)
+    _asked_count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        shard, shards = self.settings.shard, self.settings.shards
+        object.__setattr__(self, "share", share(self.visited, shard, shards))
+        object.__setattr__(self, "_asked_count", share(self.asked, shard, shards).count)
 
     @property
     def planned(self) -> int:
@@ -49,17 +57,18 @@ class Plan:
 
     @property
     def excluded_count(self) -> int:
-        """Targets of this shard that an exclusion takes out; each shard books its share, so that shards add up."""
-        settings = self.settings
-        total = (self.asked.count - self.visited.count) * len(settings.ports) * settings.samples
-        return shard_share(total, settings.shard, settings.shards)
+        """Targets of this shard that an exclusion takes out."""
+        return (self._asked_count - self.share.count) * self._visits
 
     @property
     def to_visit(self) -> int:
         """Targets of this shard that will be visited."""
-        settings = self.settings
-        total = self.visited.count * len(settings.ports) * settings.samples
-        return shard_share(total, settings.shard, settings.shards)
+        return self.share.count * self._visits
+
+    @property
+    def _visits(self) -> int:
+        """Visits to one address."""
+        return len(self.settings.ports) * self.settings.samples
 
     @property
     def digest(self) -> str:
@@ -85,11 +94,9 @@ class Plan:
         """Return the targets in this plan's order, without those that `progress` says are done."""
         settings = self.settings
         return Schedule(
-            self.visited,
+            self.share,
             ports=settings.ports,
             seed=settings.seed,
-            shard=settings.shard,
-            shards=settings.shards,
             samples=settings.samples,
             hosts=self.hosts,
             progress=progress,
@@ -110,6 +117,16 @@ class Plan:
         )
         tail = tries * settings.connect_timeout_s + settings.retries * settings.retry_delay_s
         return paced, dark + tail
+
+
+def derived_seed(targets: Spec, settings: Settings) -> int:
+    """Return the seed of a sweep in shards whose user gave none: it follows from the targets as they were written.
+
+    So the same targets have the same order on every machine, also when DNS answers differ between them.
+    """
+    names = (*sorted(targets.names), "mx:", *sorted(targets.mail_domains))
+    parts = (targets.ranges.digest(), *names, *map(str, sorted(settings.ports)))
+    return int.from_bytes(sha256("\n".join(parts).encode()).digest()) % SEED_LIMIT
 
 
 def _over(count: int, rate: float) -> float:

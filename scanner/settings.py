@@ -16,6 +16,8 @@ DEFAULT_SUBNET_RATE = 50.0
 DEFAULT_CONCURRENCY = 1000
 #: Visits to one target. A pool of servers behind an address shows itself in a few.
 MAX_SAMPLES = 1000
+#: A seed is below this: JSON readers that keep numbers as doubles (jq, JavaScript) lose digits of larger ones.
+SEED_LIMIT = 2**53
 #: What may stand in EHLO (RFC 5321, 4.1.1.1): a domain, or an address literal.
 _EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\]")
 
@@ -136,5 +138,5 @@ class Settings:
                 if self.ehlo_name is not None and not _EHLO_NAME.fullmatch(self.ehlo_name)
                 else []
             ),
-            *([f"--seed {self.seed}: must be 0 to 2**64-1"] if not 0 <= self.seed < 2**64 else []),
+            *([f"--seed {self.seed}: must be 0 to 2**53-1"] if not 0 <= self.seed < SEED_LIMIT else []),
         ]

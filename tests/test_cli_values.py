@@ -36,7 +36,7 @@ WORDS = {Duration: "duration", Size: "size", Shard: "shard", Seed: "seed"}
         (Shard(), "16/16", (15, 16)),
         (Seed(), "0", 0),
         (Seed(), "7", 7),
-        (Seed(), str(2**64 - 1), 2**64 - 1),
+        (Seed(), str(2**53 - 1), 2**53 - 1),
     ],
 )
 def test_a_value_is_read_with_its_unit(kind: click.ParamType[Any], text: str, value: object) -> None:
@@ -52,7 +52,7 @@ def test_a_value_is_read_with_its_unit(kind: click.ParamType[Any], text: str, va
         ),
         *((Size(), text) for text in ("", "x", "-1", "0", "0MB", "1.5MB", "1TB", "1_0", "٤", "inf", LONG)),
         *((Shard(), text) for text in ("", "3", "0/1", "2/1", "-1/2", "1/0", "1/2/3", "a/b", "٣/٤", f"1/{LONG}")),
-        *((Seed(), text) for text in ("", "x", "-1", "1.5", "1_000", "0x10", "٤", str(2**64), LONG)),
+        *((Seed(), text) for text in ("", "x", "-1", "1.5", "1_000", "0x10", "٤", str(2**53), str(2**64 - 1), LONG)),
     ],
 )
 def test_what_is_no_such_value_is_refused_with_the_form_to_write(kind: click.ParamType[Any], text: str) -> None:

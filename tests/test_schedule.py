@@ -1,4 +1,4 @@
-"""Targets in order: shards make up the whole, positions are random access, what is done is left out."""
+"""Targets in order: each is visited once, positions are random access, what is done is left out."""
 
 import tracemalloc
 
@@ -11,7 +11,7 @@ from scanner.model import Target
 from scanner.targets.permutation import Permutation
 from scanner.targets.progress import Progress
 from scanner.targets.ranges import Ranges
-from scanner.targets.schedule import BLOCK, Schedule, shard_share
+from scanner.targets.schedule import BLOCK, Schedule
 
 BASE = 0x0A000000  # 10.0.0.0
 
@@ -25,15 +25,11 @@ def schedule(  # one place for the arguments that most tests do not care about
     *,
     ports: tuple[int, ...] = (25,),
     seed: int = 1,
-    shard: int = 0,
-    shards: int = 1,
     samples: int = 1,
     hosts: dict[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Schedule:
-    return Schedule(
-        ranges, ports=ports, seed=seed, shard=shard, shards=shards, samples=samples, hosts=hosts, progress=progress
-    )
+    return Schedule(ranges, ports=ports, seed=seed, samples=samples, hosts=hosts, progress=progress)
 
 
 def drained(plan: Schedule, batch: int = 1000) -> list[Target]:
@@ -44,24 +40,19 @@ def drained(plan: Schedule, batch: int = 1000) -> list[Target]:
     return targets
 
 
-@given(st.integers(0, 60), st.integers(1, 3), st.integers(0, 2**64 - 1), st.integers(1, 7), st.integers(1, 9))
-def test_the_shards_together_visit_every_address_and_port_once(
-    size: int, ports: int, seed: int, shards: int, batch: int
-) -> None:
+@given(st.integers(0, 60), st.integers(1, 3), st.integers(0, 2**53 - 1), st.integers(1, 9))
+def test_every_address_and_port_is_visited_once(size: int, ports: int, seed: int, batch: int) -> None:
     chosen = (25, 587, 2525)[:ports]
-    plans = [schedule(network(size), ports=chosen, seed=seed, shard=k, shards=shards) for k in range(shards)]
-    visited = [drained(plan, batch) for plan in plans]
-    assert [plan.planned for plan in plans] == [len(targets) for targets in visited]
-    pairs = [(target.ip, target.port) for targets in visited for target in targets]
-    assert len(pairs) == len(set(pairs)) == size * ports
+    plan = schedule(network(size), ports=chosen, seed=seed)
+    pairs = [(target.ip, target.port) for target in drained(plan, batch)]
+    assert len(pairs) == len(set(pairs)) == plan.planned == size * ports
     assert set(pairs) == {(f"10.0.0.{n}", port) for n in range(size) for port in chosen}
 
 
-@given(st.integers(1, 60), st.integers(0, 2**64 - 1), st.integers(1, 5), st.data())
-def test_any_position_is_random_access(size: int, seed: int, shards: int, data: st.DataObject) -> None:
-    shard = data.draw(st.integers(0, shards - 1))
+@given(st.integers(1, 60), st.integers(0, 2**53 - 1))
+def test_any_position_is_random_access(size: int, seed: int) -> None:
     hosts = {"10.0.0.3": "mail.example.com"}
-    plan = schedule(network(size), ports=(25, 587), seed=seed, shard=shard, shards=shards, hosts=hosts)
+    plan = schedule(network(size), ports=(25, 587), seed=seed, hosts=hosts)
     targets = drained(plan)
     assert [target.position for target in targets] == list(range(plan.planned))
     assert [plan.target(position) for position in range(plan.planned)] == targets
@@ -70,10 +61,10 @@ def test_any_position_is_random_access(size: int, seed: int, shards: int, data: 
 
 def test_a_target_follows_from_its_position_by_the_published_formula() -> None:
     ranges, ports = network(100), (25, 587)
-    plan = schedule(ranges, ports=ports, seed=9, shard=2, shards=3)
+    plan = schedule(ranges, ports=ports, seed=9)
     order = Permutation(200, 9)
     for target in plan.take(10):
-        index = order[target.position * 3 + 2]
+        index = order[target.position]
         assert (target.ip, target.port) == (ranges.pick(index % 100), ports[index // 100])
         assert type(target) is Target
         assert [type(field) for field in target] == [int, str, int, type(None)]
@@ -141,8 +132,6 @@ def test_taking_nothing_or_less_takes_nothing() -> None:
 def test_an_empty_plan_is_exhausted_from_the_start() -> None:
     plan = schedule(network(0))
     assert (plan.planned, plan.exhausted, plan.take(5), plan.next_position) == (0, True, [], 0)
-    late_shard = schedule(network(2), shard=2, shards=3)
-    assert (late_shard.planned, late_shard.take(1)) == (0, [])
 
 
 def test_addresses_of_both_families_are_visited() -> None:
@@ -175,12 +164,6 @@ def test_a_position_outside_is_refused(position: int) -> None:
         schedule(network(5)).target(position)
 
 
-@pytest.mark.parametrize(("shard", "shards"), [(-1, 2), (2, 2), (0, 0)])
-def test_an_impossible_shard_is_refused(shard: int, shards: int) -> None:
-    with pytest.raises(ValueError, match="shard"):
-        schedule(network(5), shard=shard, shards=shards)
-
-
 def test_no_ports_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one port"):
         schedule(network(5), ports=())
@@ -201,39 +184,22 @@ def test_progress_of_another_sweep_is_refused() -> None:
     assert schedule(network(6), progress=progress).planned == 6
 
 
-def test_the_repr_counts_shards_as_people_do() -> None:
-    plan = schedule(network(5000), shard=2, shards=4)
+def test_the_repr_says_how_far_it_is() -> None:
+    plan = schedule(network(5000))
     plan.take(7)
-    assert repr(plan) == "<Schedule: shard 3/4, at 7 of 1,250>"
+    assert repr(plan) == "<Schedule: at 7 of 5,000>"
 
 
-@given(st.integers(0, 200), st.integers(1, 12), st.data())
-def test_a_shards_share_is_the_number_of_its_indices(total: int, shards: int, data: st.DataObject) -> None:
-    shard = data.draw(st.integers(0, shards - 1))
-    assert shard_share(total, shard, shards) == sum(i % shards == shard for i in range(total))
-
-
-def test_a_share_of_less_than_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="total is -1"):
-        shard_share(-1, 0, 1)
-
-
-@given(st.integers(1, 40), st.integers(1, 2), st.integers(1, 4), st.integers(1, 5), st.integers(1, 30))
+@given(st.integers(1, 40), st.integers(1, 2), st.integers(1, 4), st.integers(1, 30))
 def test_every_target_is_visited_as_often_as_there_are_samples_each_pass_in_the_same_order(
-    size: int, ports: int, samples: int, shards: int, batch: int
+    size: int, ports: int, samples: int, batch: int
 ) -> None:
     chosen = (25, 587)[:ports]
-    order: dict[int, tuple[int, str, int]] = {}
-    for shard in range(shards):
-        plan = schedule(network(size), ports=chosen, shard=shard, shards=shards, samples=samples)
-        targets = drained(plan, batch)
-        assert len(targets) == plan.planned
-        assert [plan.target(target.position) for target in targets] == targets
-        order |= {
-            target.position * shards + shard: (plan.sample(target.position), target.ip, target.port)
-            for target in targets
-        }
-    visits = [order[place] for place in range(size * ports * samples)]
+    plan = schedule(network(size), ports=chosen, samples=samples)
+    targets = drained(plan, batch)
+    assert len(targets) == plan.planned
+    assert [plan.target(target.position) for target in targets] == targets
+    visits = [(plan.sample(target.position), target.ip, target.port) for target in targets]
     single = [(target.ip, target.port) for target in drained(schedule(network(size), ports=chosen))]
     assert visits == [(sample, *target) for sample in range(samples) for target in single]
 

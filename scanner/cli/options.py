@@ -36,10 +36,12 @@ target_options = _options(
     click.option(
         "-p", "--port", "ports", multiple=True, type=click.IntRange(1, 65535), default=(25,), show_default=True
     ),
-    click.option("--shard", type=Shard(), default=(0, 1), metavar="K/N", help="Visit part K of N of the targets."),
+    click.option("--shard", type=Shard(), default=(0, 1), metavar="K/N",
+                 help="Visit part K of N of the targets: whole networks (/24, IPv6 /64)."),
     click.option("--samples", type=click.IntRange(1, MAX_SAMPLES), default=_DEFAULTS.samples, show_default=True,
                  help="Visit every target so often, each time after all others: pools of servers show themselves."),
-    click.option("--seed", type=Seed(), help="Fix the order of the targets (default: random, shown in the summary)."),
+    click.option("--seed", type=Seed(),
+                 help="Fix the order of the targets, below 2^53 (default: random; with --shard, from the targets)."),
     click.option("--confirm-large", is_flag=True, help="Yes, I am responsible for more than 2^24 addresses."),
 )  # fmt: skip
 pace_options = _options(

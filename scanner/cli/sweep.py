@@ -5,7 +5,7 @@ import gc
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs
 from scanner.errors import InputError, LocalError
 from scanner.pipeline import Sweep, random_seed
-from scanner.plan import Plan, make_plan, seconds_text
+from scanner.plan import Plan, derived_seed, make_plan, seconds_text
 from scanner.settings import Settings
 from scanner.summary import Summary
 from scanner.targets import Spec, parse_spec
@@ -59,9 +59,10 @@ def sweep(log_level: str, log_format: str, shard: tuple[int, int], seed: int | N
     """
     logging.configure(log_level, log_format)
     request = Request(**{field.name: given.pop(field.name) for field in fields(Request)})
-    settings = Settings(seed=_seed(seed, request.state), shard=shard[0], shards=shard[1], **given).validated()
+    known = seed if seed is not None else _saved_seed(request.state)
+    settings = Settings(seed=known or 0, shard=shard[0], shards=shard[1], **given).validated()
     _relax_collector()
-    return run_sweep(request, settings)
+    return run_sweep(request, settings, choose_seed=known is None)
 
 
 def _relax_collector() -> None:
@@ -70,16 +71,16 @@ def _relax_collector() -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
-def _seed(seed: int | None, state: Path | None) -> int:
-    """A resumed sweep keeps its order; a new one gets a random one unless the user fixes it."""
-    if seed is not None:
-        return seed
+def _saved_seed(state: Path | None) -> int | None:
+    """Return the seed of the sweep that is resumed: it keeps its order. None when none is."""
     saved = Saved.read(state) if state is not None else None
-    return saved.identity.seed if saved is not None else random_seed()
+    return saved.identity.seed if saved is not None else None
 
 
-def run_sweep(request: Request, settings: Settings) -> int:
+def run_sweep(request: Request, settings: Settings, *, choose_seed: bool = False) -> int:
     """Plan, sweep, and report to the terminal; return the exit code.
+
+    With `choose_seed` the one of the settings does not count: a shard's follows from the targets, others are random.
 
     Raises:
         InputError: when something cannot be used as given; nothing was visited then.
@@ -88,17 +89,24 @@ def run_sweep(request: Request, settings: Settings) -> int:
     # Read before there is an event loop: one of those would keep Ctrl-C for itself while standard input blocks.
     targets = parse_spec(sources(request.targets))
     never = parse_spec(sources(request.exclude, request.exclude_file), allow_large_v6=True)
-    return uvloop.run(_run_sweep(request, targets, never, settings))
+    notices = []
+    if choose_seed and settings.shards > 1:
+        settings = replace(settings, seed=derived_seed(targets, settings))
+        notices.append(f"the order follows from the targets (seed {settings.seed}), the same for every shard")
+    elif choose_seed:
+        settings = replace(settings, seed=random_seed())
+    return uvloop.run(_run_sweep(request, targets, never, settings, notices))
 
 
-async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Settings) -> int:
+async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Settings, notices: list[str]) -> int:
     plan = await make_plan(targets, never, settings)
     if request.plan_only:
-        click.echo(plan_text(plan))
+        click.echo("\n".join((plan_text(plan), *notices)))
         return 0
     _check_files(request)
     outputs = make_outputs(request, plan)
     run = Sweep(plan, outputs.sinks, state=request.state)
+    run.notices += notices
     async with metrics.served(run, outputs.remote, request.metrics_address, request.metrics_file):
         await run.prepare()
         _handle_signals(run, outputs.remote)

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from scanner.settings import SEED_LIMIT
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -59,11 +61,11 @@ class Seed(click.ParamType[int]):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return 0 to 2**64-1."""
+        """Return 0 to 2**53-1."""
         text = str(value).strip()
-        seed = int(text) if re.fullmatch(r"[0-9]{1,20}", text) else -1
-        if not 0 <= seed < 2**64:
-            self.fail(f"{value!r} is no seed: write a whole number from 0 to 2**64-1", param, ctx)
+        seed = int(text) if re.fullmatch(r"[0-9]{1,16}", text) else -1
+        if not 0 <= seed < SEED_LIMIT:
+            self.fail(f"{value!r} is no seed: write a whole number from 0 to 2**53-1", param, ctx)
         return seed
 
 

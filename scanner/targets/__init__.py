@@ -1,9 +1,10 @@
 """From what the user names to targets in order: text, ranges, permutation, schedule, progress."""
 
+from scanner.targets.networks import owner, share
 from scanner.targets.permutation import Permutation
 from scanner.targets.progress import Progress
 from scanner.targets.ranges import Ranges
-from scanner.targets.schedule import Schedule, shard_share
+from scanner.targets.schedule import Schedule
 from scanner.targets.spec import (
     ALWAYS_EXCLUDED,
     COMMAND_LINE,
@@ -26,7 +27,8 @@ __all__ = [
     "Source",
     "Spec",
     "Where",
+    "owner",
     "parse_spec",
     "require_confirmation",
-    "shard_share",
+    "share",
 ]

@@ -116,9 +116,9 @@ class Permutation:
         right = value % self._b
         for turn, key in enumerate(self._keys):
             if turn % 2 == 0:
-                left = (left + _scrambled(right, key)) % self._a
+                left = (left + scrambled(right, key)) % self._a
             else:
-                right = (right + _scrambled(left, key)) % self._b
+                right = (right + scrambled(left, key)) % self._b
         left *= self._b
         left += right
         return left
@@ -128,14 +128,14 @@ class Permutation:
         right = value % self._b
         for turn in reversed(range(ROUNDS)):
             if turn % 2 == 0:
-                left = (left - _scrambled(right, self._keys[turn])) % self._a
+                left = (left - scrambled(right, self._keys[turn])) % self._a
             else:
-                right = (right - _scrambled(left, self._keys[turn])) % self._b
+                right = (right - scrambled(left, self._keys[turn])) % self._b
         return left * self._b + right
 
 
-def _scrambled(half: _Number, key: int) -> _Number:
-    """Return 48 bits that all depend on every bit of `half` (32 bits at most) and of `key` (64 bits)."""
+def scrambled(half: _Number, key: int) -> _Number:
+    """Return 48 bits that all depend on every bit of `half` (64 bits at most) and of `key` (64 bits)."""
     # The masks hold Python integers to the 64 bits that numpy's have anyway, so that one formula serves both.
     word = ((half ^ key) * _MULTIPLIER_1) & _WORD
     word ^= word >> 29

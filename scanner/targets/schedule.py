@@ -1,11 +1,11 @@
-"""The order of a run: which target comes at which position, for one shard of one sweep.
+"""The order of a run: which target comes at which position.
 
 Order is arithmetic, not state. A sweep of A addresses on P ports has n = A x P indices, shuffled by the seed's
-permutation; a shard takes every m-th position of that order. So a target is a function of its position: shards need
-no coordination, a retry or a resumed run needs the position only, and memory does not depend on n.
+permutation. So a target is a function of its position: a retry or a resumed run needs the position only, and memory
+does not depend on n. A shard is a sweep of its own over the networks that it owns (`networks.share`).
 
-Several samples of each target are as many passes over that order, one after the other: n x samples places, where place
-i is place i mod n of pass i div n. So two visits to one target lie a whole pass apart.
+Several samples of each target are as many passes over that order, one after the other: n x samples positions,
+where position p is position p mod n of pass p div n. So two visits to one target lie a whole pass apart.
 
 Left out: what is excluded (subtracted from the ranges before), pacing, and what became of a target (`Progress`).
 """
@@ -31,14 +31,12 @@ _target = partial(tuple.__new__, Target)
 
 
 class Schedule:
-    """The targets of shard `shard` (0 to shards-1) in order, each as position, address, port and host name.
+    """The targets in order, each as position, address, port and host name.
 
     Args:
         ranges: the addresses to visit.
         ports: the ports to visit at each address.
-        seed: chooses the order, 0 to 2**64-1.
-        shard: which share of the order is ours; `shards` is how many shares there are.
-        shards: the same for all shards of one sweep.
+        seed: chooses the order, 0 to 2**53-1.
         samples: how often each target is visited.
         hosts: address -> the name that the user gave for it.
         progress: positions already done, which `take` leaves out. It is read as blocks are computed, not changed.
@@ -46,7 +44,7 @@ class Schedule:
     Raises:
         InputError: when the sweep has more than 2**63 targets.
         StateError: when `progress` knows positions that this sweep does not have.
-        ValueError: when shard, shards or ports make no sense; the settings have refused those before.
+        ValueError: when there is no port; the settings have refused that before.
     """
 
     def __init__(
@@ -55,8 +53,6 @@ class Schedule:
         *,
         ports: tuple[int, ...],
         seed: int,
-        shard: int,
-        shards: int,
         samples: int = 1,
         hosts: Mapping[str, str] | None = None,
         progress: Progress | None = None,
@@ -67,7 +63,7 @@ class Schedule:
             raise ValueError("a schedule needs at least one port")
         if total > MAX_N:
             raise InputError(f"{total} targets are more than 2**63: visit less at once")
-        self.planned = shard_share(total, shard, shards)
+        self.planned = total
         if progress is not None and progress.high_water > self.planned:
             raise StateError(
                 f"the state knows position {progress.high_water - 1}, but this run has {self.planned} targets: "
@@ -75,8 +71,6 @@ class Schedule:
             )
         self._ranges = ranges
         self._ports = ports
-        self._shard = shard
-        self._shards = shards
         self._hosts = hosts or {}
         self._progress = Progress() if progress is None else progress
         self._size = size
@@ -87,7 +81,7 @@ class Schedule:
         self._served = 0
 
     def __repr__(self) -> str:
-        return f"<Schedule: shard {self._shard + 1}/{self._shards}, at {self.next_position:,} of {self.planned:,}>"
+        return f"<Schedule: at {self.next_position:,} of {self.planned:,}>"
 
     @property
     def next_position(self) -> int:
@@ -118,15 +112,14 @@ class Schedule:
         """
         if not 0 <= position < self.planned:
             raise IndexError(f"position {position} of {self.planned}")
-        # i = p * m + k for position p of shard k of m; then as in `_targets`
-        index = self._permutation[(position * self._shards + self._shard) % self._size]
+        index = self._permutation[position % self._size]  # then as in `_targets`
         port, address = divmod(index, self._ranges.count)
         ip = self._ranges.pick(address)
         return Target(position, ip, self._ports[port], self._hosts.get(ip))
 
     def sample(self, position: int) -> int:
         """Return which visit to its target a position is: 0 for the first."""
-        return (position * self._shards + self._shard) // self._size
+        return position // self._size
 
     def _fill(self) -> None:
         """Compute blocks until one holds a target not handed out yet, or until the end."""
@@ -140,9 +133,8 @@ class Schedule:
             self._cursor = stop
 
     def _targets(self, positions: NDArray[np.uint64]) -> list[Target]:
-        # Position p of shard k of m is place i = p * m + k of the whole order, and place i holds index j = permute(i).
-        places = positions * np.uint64(self._shards) + np.uint64(self._shard)
-        indices = self._permutation.many(places if self._passes == 1 else places % np.uint64(self._size))
+        # Position p of a pass holds index j = permute(p).
+        indices = self._permutation.many(positions if self._passes == 1 else positions % np.uint64(self._size))
         # Index j is address j mod A on port number j div A.
         ports, addresses = np.divmod(indices, np.uint64(self._ranges.count))
         ips = self._ranges.pick_many(addresses)
@@ -155,17 +147,3 @@ class Schedule:
             strict=False,  # what is repeated has no end
         )
         return list(map(_target, fields))
-
-
-def shard_share(total: int, shard: int, shards: int) -> int:
-    """Return how many of 0..total-1 belong to a shard, that is, have i % shards == shard.
-
-    Raises:
-        ValueError: when there is no such shard or `total` is negative.
-    """
-    if not 0 <= shard < shards:
-        raise ValueError(f"shard {shard} of {shards}")
-    if total < 0:
-        raise ValueError(f"total is {total}")
-    # The members are shard, shard + shards, ...: as many as multiples of shards fit into total - shard, rounded up.
-    return (total - shard + shards - 1) // shards
