@@ -63,6 +63,25 @@ def require_regular(found: os.stat_result, name: str | Path) -> None:
         raise OSError(errno.EINVAL, "it is not a regular file", str(name))
 
 
+def require_followable(name: str | Path) -> None:
+    """Refuse a link that neither we nor root made, and one that leads nowhere. Raises OSError."""
+    found = maybe_lstat(name)
+    if found is None or not stat.S_ISLNK(found.st_mode):
+        return
+    if found.st_uid != 0:
+        require_own(found, name)
+    if not Path(name).exists():
+        raise OSError(errno.ELOOP, "it is a symbolic link that leads nowhere", str(name))
+
+
+def maybe_lstat(name: str | Path) -> os.stat_result | None:
+    """Look at what has this name itself; None when nothing has. Raises OSError."""
+    try:
+        return Path(name).lstat()
+    except FileNotFoundError:
+        return None
+
+
 def open_own(file: Path, flags: int, mode: int = PRIVATE_FILE) -> int:
     """Open a regular file of ours and return its descriptor; a link is not followed, and nothing is waited for.
 

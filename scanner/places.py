@@ -25,7 +25,9 @@ from scanner.files import (
     PRIVATE_FOLDER,
     FileId,
     make_folders,
+    maybe_lstat,
     open_beside,
+    require_followable,
     require_own,
     require_regular,
     sync,
@@ -73,7 +75,7 @@ class Place:
         self._mode = mode
         try:
             self.path = _resolved(name)
-            found = _maybe_stat(self.path)
+            found = maybe_lstat(self.path)
             if found is not None:
                 require_regular(found, self.path)
                 require_own(found, self.path)
@@ -154,21 +156,8 @@ def _resolved(name: str | Path) -> Path:
     """Follow a link that the user may have made himself. Raises OSError."""
     if not str(name) or "\0" in str(name):
         raise OSError(errno.EINVAL, "it is not a path", str(name))
-    with suppress(FileNotFoundError):
-        found = os.lstat(name)
-        if stat.S_ISLNK(found.st_mode):
-            if found.st_uid != 0:
-                require_own(found, name)
-            if not Path(name).exists():
-                raise OSError(errno.ELOOP, "it is a symbolic link that leads nowhere", str(name))
+    require_followable(name)
     return Path(os.path.realpath(name))
-
-
-def _maybe_stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except FileNotFoundError:
-        return None
 
 
 def _take_name(fresh: Path, path: Path) -> None:
@@ -201,7 +190,7 @@ class WholeFolder:
         self._folder = folder
         self._there: FileId | None = None
         try:
-            found = _maybe_stat(folder)
+            found = maybe_lstat(folder)
             if found is None:
                 return
             if not overwrite:

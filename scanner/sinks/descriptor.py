@@ -3,9 +3,10 @@
 Problem: `write` may take a part, block for ever, or fail in the middle; and an output that is no regular file knows no
 size, cannot be cut and may have a reader that is slow or gone.
 
-Approach: everything here blocks and is called in a thread. A regular file is opened for appending and locked against a
-second writer. Anything else is opened anew without blocking, so that a reader that stalls can be waited for in steps
-and given up (`stop`); the flag stays with our own opening and touches nobody who shares the pipe.
+Approach: everything here blocks and is called in a thread. A regular file is opened for appending and locked against
+a second writer; it must be ours, or its owner could read what we add to it. So must a FIFO that is named itself.
+Anything else is opened anew without blocking, so that a reader that stalls can be waited for in steps and given up
+(`stop`); the flag stays with our own opening and touches nobody who shares the pipe.
 
 The table of what can go wrong, and what the user can do about it, is `_ADVICE`.
 Left out: fsync for each batch. A killed process loses nothing that the kernel has; after a power failure the file may
@@ -22,6 +23,7 @@ from contextlib import suppress
 from typing import Self
 
 from scanner.errors import InputError, SinkError
+from scanner.files import maybe_lstat, require_followable, require_own, require_regular
 
 #: Results name weak servers: only their owner may read them. A file that exists keeps its mode.
 _NEW_FILE_MODE = 0o600
@@ -66,6 +68,8 @@ class Descriptor:
 
         A new file is readable by its owner only, or has the mode of `like`. Raises OSError.
         """
+        if not exclusive:
+            require_followable(path)
         if not exclusive and _is_special(path):
             return cls(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC), path, regular=False)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -75,8 +79,11 @@ class Descriptor:
         except FileExistsError:
             if exclusive:
                 raise
-            fd, made = os.open(path, flags, _NEW_FILE_MODE), False
+            fd, made = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC), False
         try:
+            found = os.fstat(fd)
+            require_regular(found, path)
+            require_own(found, path)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if like is not None:
                 os.fchmod(fd, stat.S_IMODE(os.fstat(like.fd).st_mode))
@@ -135,7 +142,7 @@ class Descriptor:
 
 def open_error(name: str, error: OSError) -> InputError:
     """Say in one line why an output cannot be opened."""
-    return InputError(f"{name}: cannot be written: {_reason(error)}")
+    return InputError(f"{name}: cannot be written: {_reason(error, error.strerror)}")
 
 
 def write_error(name: str, error: OSError) -> SinkError:
@@ -165,9 +172,10 @@ def standard_output_is_closed() -> bool:
     return sys.__stdout__ is None
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, said: str | None = None) -> str:
+    """Return what is wrong and what to do; `said` in our own words, when there are some."""
     advice = _ADVICE.get(error.errno or 0)
-    reason = os.strerror(error.errno) if error.errno else "error"
+    reason = said or (os.strerror(error.errno) if error.errno else "error")
     return f"{reason}: {advice}" if advice else reason
 
 
@@ -176,6 +184,8 @@ def _is_special(path: str) -> bool:
         mode = os.stat(path).st_mode  # noqa: PTH116  bytes that are no UTF-8 are kept in a str here
     except FileNotFoundError:
         return False
+    if (named := maybe_lstat(path)) is not None and stat.S_ISFIFO(named.st_mode):
+        require_own(named, path)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     return not stat.S_ISREG(mode)
