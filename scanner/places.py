@@ -44,7 +44,7 @@ def always(_: Path) -> bool:
     return True
 
 
-class Place:
+class FilePlace:
     """The place of a file that will be written, looked at before any work is done.
 
     `path` is where that is, links followed. It can be written several times.
@@ -129,7 +129,7 @@ class Place:
 class WholeFile:
     """A file being written. When its block ends well it is in its place; else what was there is untouched."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: FilePlace) -> None:
         self._place = place
         self._out: BinaryIO
         self._fresh: Path

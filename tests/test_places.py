@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import InputError, SinkError
-from scanner.places import Place, WholeFolder, always
+from scanner.places import FilePlace, WholeFolder, always
 from tests.foreign_files import give_away, left_over, mode_of, modes_below, names_in
 
 
@@ -18,7 +18,7 @@ def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def test_a_file_is_there_when_it_is_written_and_not_before(tmp_path: Path) -> None:
-    place = Place(tmp_path / "a")
+    place = FilePlace(tmp_path / "a")
     assert names_in(tmp_path) == []
     place.write(b"one")
     place.write(b"two")  # what is there is our own
@@ -29,20 +29,20 @@ def test_a_file_is_there_when_it_is_written_and_not_before(tmp_path: Path) -> No
 def test_what_holds_something_is_refused_with_advice_and_what_is_empty_is_not(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"precious")
     with pytest.raises(InputError, match=r"^--summary a: exists: say --overwrite$"):
-        Place(tmp_path / "a", label="--summary a", advice="say --overwrite")
+        FilePlace(tmp_path / "a", label="--summary a", advice="say --overwrite")
     assert (tmp_path / "a").read_bytes() == b"precious"
     (tmp_path / "empty").touch(mode=0o644)
-    Place(tmp_path / "empty").write(b"new")
+    FilePlace(tmp_path / "empty").write(b"new")
     assert (tmp_path / "empty").read_bytes() == b"new"
     assert mode_of(tmp_path / "empty") == 0o600
 
 
 def test_what_may_be_replaced_is(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
-    Place(tmp_path / "a", may_replace=lambda path: path.read_bytes() == b"old").write(b"new")
+    FilePlace(tmp_path / "a", may_replace=lambda path: path.read_bytes() == b"old").write(b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
     with pytest.raises(InputError, match="exists"):
-        Place(tmp_path / "a", may_replace=lambda path: path.read_bytes() == b"old")
+        FilePlace(tmp_path / "a", may_replace=lambda path: path.read_bytes() == b"old")
 
 
 @pytest.mark.parametrize("may_replace", [always, lambda _: False])
@@ -61,7 +61,7 @@ def test_what_can_never_be_a_file_of_ours_is_refused(
 ) -> None:
     prepare(str(tmp_path / "a"))
     with pytest.raises(InputError, match=rf"a: cannot be written \({why}\)"):
-        Place(tmp_path / "a", may_replace=may_replace)
+        FilePlace(tmp_path / "a", may_replace=may_replace)
     assert names_in(tmp_path) == ["a"]
 
 
@@ -79,13 +79,13 @@ def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str, why: str, m
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     with pytest.raises(InputError, match=rf"\({why}\)"):
-        Place(name)
+        FilePlace(name)
 
 
 def test_a_link_of_ours_keeps_leading_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
-    Place(tmp_path / "link", may_replace=always).write(b"new")
+    FilePlace(tmp_path / "link", may_replace=always).write(b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"new"
 
@@ -96,7 +96,7 @@ def test_a_link_or_file_of_another_user_is_refused(tmp_path: Path, which: str) -
     (tmp_path / "link").symlink_to("real")
     give_away(tmp_path / which)
     with pytest.raises(InputError, match=r"it belongs to another user \(uid 65534\)"):
-        Place(tmp_path / "link", may_replace=always)
+        FilePlace(tmp_path / "link", may_replace=always)
 
 
 def test_a_link_that_root_made_is_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,12 +105,12 @@ def test_a_link_that_root_made_is_the_machines(tmp_path: Path, monkeypatch: pyte
     if os.geteuid() == 0:
         give_away(tmp_path / "real")
         monkeypatch.setattr(os, "geteuid", lambda: 65534)
-    Place(tmp_path / "link").write(b"new")
+    FilePlace(tmp_path / "link").write(b"new")
     assert (tmp_path / "real").read_bytes() == b"new"
 
 
 def test_what_somebody_else_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
-    place = Place(tmp_path / "a")
+    place = FilePlace(tmp_path / "a")
     (tmp_path / "a").write_bytes(b"theirs")
     with pytest.raises(SinkError, match=r"a: cannot be written \(somebody else made it meanwhile\)"):
         place.write(b"ours")
@@ -120,7 +120,7 @@ def test_what_somebody_else_made_meanwhile_is_not_replaced(tmp_path: Path) -> No
 
 def test_what_was_replaced_or_removed_meanwhile_is_not_replaced_again(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
-    place = Place(tmp_path / "a", may_replace=always)
+    place = FilePlace(tmp_path / "a", may_replace=always)
     (tmp_path / "b").write_bytes(b"theirs")
     (tmp_path / "b").replace(tmp_path / "a")
     with pytest.raises(SinkError, match="somebody else changed it meanwhile"):
@@ -133,8 +133,8 @@ def test_a_file_system_without_hard_links_works_as_well(tmp_path: Path, monkeypa
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", no_links)
-    place = Place(tmp_path / "a")
-    other = Place(tmp_path / "a")
+    place = FilePlace(tmp_path / "a")
+    other = FilePlace(tmp_path / "a")
     place.write(b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
     with pytest.raises(SinkError, match="cannot be written"):
@@ -144,7 +144,7 @@ def test_a_file_system_without_hard_links_works_as_well(tmp_path: Path, monkeypa
 
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_bytes(b"old")
-    place = Place(tmp_path / "a", label="--summary a", may_replace=always)
+    place = FilePlace(tmp_path / "a", label="--summary a", may_replace=always)
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -158,7 +158,7 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pyte
 
 def test_a_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> None:
-        with Place(tmp_path / "a").opened() as (out, fresh):
+        with FilePlace(tmp_path / "a").opened() as (out, fresh):
             out.write(b"half")
             assert mode_of(fresh) == 0o600
             raise ZeroDivisionError
