@@ -16,12 +16,14 @@ import secrets
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from scanner.checkpoint import Checkpoint, Identity, Positions, Saved, difference
 from scanner.dns_names import NameStage, Resolver, system_resolver
+from scanner.ending import DEFAULT_DRAIN_S, Ending
 from scanner.engine import Gate, Pool, PoolStatistics, descriptor_budget
 from scanner.engine.transport import check_source_address
 from scanner.errors import LedgerError, LocalError, SinkError, SmtpsweepError, StateError
@@ -73,6 +75,7 @@ class Sweep:
         sinks: Sequence[Sink],
         *,
         state: Path | None = None,
+        drain_s: float = DEFAULT_DRAIN_S,
     ) -> None:
         self.plan = plan
         self.settings = plan.settings
@@ -90,7 +93,9 @@ class Sweep:
         self._pool: Pool | None = None
         self._gate: Gate | None = None
         self._delivery: Delivery | None = None
-        self._grace: asyncio.TimerHandle | None = None
+        self._ending = Ending(
+            sinks, grace_s=self.settings.grace_s, drain_s=drain_s, give_up=self._give_up, abort=self.abort
+        )
         self._resolver: Resolver | None = None
         self._names: NameStage | None = None
         self._overview = Overview(self.settings)
@@ -135,8 +140,10 @@ class Sweep:
             if self._checkpoint is not None:
                 self._checkpoint.compact(self._ledger, self._positions(), self._progress)
         except BaseException:
+            self._ending.hurry()
             for sink in opened:
-                await sink.close()
+                with suppress(SinkError):  # the first error is the news
+                    await self._ending.close(sink)
             self._close_checkpoint()
             raise
         if warning := self._observer.data_warning(datetime.now(UTC).date()):
@@ -191,6 +198,7 @@ class Sweep:
         pool = self._pool = Pool(self.settings, source, gate, self._on_attempts, budget=budget, room=room)
         if self._stopped:
             pool.stop()
+            self._ending.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._deliver(delivery, pool))
             group.create_task(self._visit(delivery, pool))
@@ -211,12 +219,12 @@ class Sweep:
             delivery.finish()
 
     def stop(self) -> None:
-        """Admit no more targets; those under way get `settings.grace_s` seconds to end."""
+        """Admit no more targets; those under way get `settings.grace_s` seconds to end, then the sinks `drain_s`."""
         if not self._stopped:
             self._stopped = True
             if self._pool is not None:
                 self._pool.stop()
-                self._grace = asyncio.get_running_loop().call_later(self.settings.grace_s, self._give_up)
+                self._ending.begin()
 
     def _give_up(self) -> None:
         """The grace time is over: abandon the visits under way, and look up no more names."""
@@ -234,6 +242,7 @@ class Sweep:
             self._names.abort()
         if self._delivery is not None:
             self._delivery.abort()
+        self._ending.hurry()
 
     def statistics(self) -> SweepStatistics:
         """Return the counts of this moment."""
@@ -255,6 +264,7 @@ class Sweep:
         except LocalError as error:
             self._fail(error)
         finally:
+            self._ending.last_call()
             (delivery if self._names is None else self._names).finish()
 
     async def _deliver(self, delivery: Delivery, pool: Pool) -> None:
@@ -311,13 +321,12 @@ class Sweep:
 
     async def _finish(self, pool: Pool) -> Summary:
         """Close everything, whatever failed, then balance the books."""
-        if self._grace is not None:
-            self._grace.cancel()
         for sink in self._sinks.values():
             try:
-                await sink.close()
+                await self._ending.close(sink)
             except SinkError as error:
                 self._fail(error)
+        self._ending.over()
         try:
             if self._checkpoint is not None and self._failure is None:
                 self._checkpoint.compact(self._ledger, self._positions(), self._progress)

@@ -1,17 +1,19 @@
 """A receiver for tests: answers from a script, keeps what it took; and a kind that other processes can load.
 
 `provided(folder)` makes a distribution of it, so that `scriptfile://` is found by entry point, also in the process of
-the relay: put the folder on PYTHONPATH. That receiver appends bodies to the file that its URL names, while a file of
-the same name with `.down` beside it means that it is down.
+the relay: put the folder on PYTHONPATH. That receiver appends bodies to the file that its URL names. A file of the same
+name with an ending beside it changes what it does: `.down` and `.denied` refuse everything, `.slow` takes half a second
+for each batch, `.gone` ends the process, and what `.prints` holds is printed to standard output first.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scanner.errors import InputError
 from scanner.formats import Event
-from scanner.sinks.receiver import TAKEN, BatchLimits, Receipt, TryLaterError
+from scanner.sinks.receiver import TAKEN, AccessDeniedError, BatchLimits, Receipt, TryLaterError
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, whole
 
 Answer = Callable[[Sequence[Event]], Receipt]
@@ -68,6 +70,8 @@ class FileReceiver:
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
         self._check()
+        if self._is("slow"):
+            await asyncio.sleep(0.5)
         with self._path.open("ab") as out:
             out.write(b"".join(event.body + b"\n" for event in batch))
         return TAKEN
@@ -76,8 +80,17 @@ class FileReceiver:
         pass
 
     def _check(self) -> None:
-        if Path(f"{self._path}.down").exists():
+        if self._is("prints"):
+            os.write(1, Path(f"{self._path}.prints").read_bytes())
+        if self._is("gone"):
+            os._exit(9)
+        if self._is("denied"):
+            raise AccessDeniedError("it does not let us in")
+        if self._is("down"):
             raise TryLaterError("it is down")
+
+    def _is(self, what: str) -> bool:
+        return Path(f"{self._path}.{what}").exists()
 
 
 KIND = SinkKind(

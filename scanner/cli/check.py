@@ -4,12 +4,11 @@ import sys
 from typing import Any
 
 import click
-import uvloop
 from rich.console import Console
 from rich.text import Text
 
 from scanner.checking import Dialogue, check_host
-from scanner.cli import logging
+from scanner.cli import logging, running
 from scanner.cli.options import identity_options, patience_options
 from scanner.model import Record, Status, Target
 from scanner.record import encode
@@ -32,7 +31,7 @@ def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_
     logging.configure(log_level)
     settings = Settings(ports=(port,), rate=0, subnet_rate=0, **options).validated()
     view = None if as_json else Dialogue(_print_line)
-    records = uvloop.run(check_host(host, settings, exclude=exclude, trace=view))
+    records = running.run(check_host(host, settings, exclude=exclude, trace=view))
     for record in records:
         if as_json:
             sys.stdout.buffer.write(encode(record))

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from scanner.cli import signals
 from scanner.errors import InputError, LedgerError, LocalError, SinkError, SmtpsweepError
 from scanner.version import VERSION
 
@@ -80,7 +81,12 @@ def smtpsweep() -> None:
 def main() -> None:
     """Run the command line and exit."""
     _fill_standard_descriptors()
-    sys.exit(run(sys.argv[1:]))
+    signals.install()
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # in the moment between the end of the command and of the program
+        code = INCOMPLETE
+    signals.leave(code)
 
 
 def run(arguments: list[str]) -> int:

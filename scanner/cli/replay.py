@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 
 import click
-import uvloop
 
-from scanner.cli import logging
+from scanner.cli import logging, running
 from scanner.cli.entry import INCOMPLETE
 from scanner.cli.values import Duration
 from scanner.errors import InputError
@@ -42,10 +41,10 @@ def replay(
     folder = RunFolder(run)
     destination = find_destination(folder, sink)
     if dead_letters:
-        done = uvloop.run(replay_dead_letters(folder, destination, patience_s=patience_s))
+        done = running.run(replay_dead_letters(folder, destination, patience_s=patience_s))
     else:
         progress = _Progress(quiet=quiet)
-        done = uvloop.run(deliver(folder, destination, first=first, patience_s=patience_s, on_progress=progress.say))
+        done = running.run(deliver(folder, destination, first=first, patience_s=patience_s, on_progress=progress.say))
     if not quiet:
         click.echo(_result(destination.name, done), err=True)
     return INCOMPLETE if done.left else 0

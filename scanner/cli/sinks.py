@@ -4,9 +4,8 @@ import time
 import uuid
 
 import click
-import uvloop
 
-from scanner.cli import logging
+from scanner.cli import logging, running
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration
 from scanner.kept import Kept
@@ -47,7 +46,7 @@ def test_sink(url: str, timeout_s: float, log_level: str) -> int:
     """
     logging.configure(log_level)
     destination = make_destinations([url])[0]
-    trial = uvloop.run(try_sink(destination, sample_line(), timeout_s))
+    trial = running.run(try_sink(destination, sample_line(), timeout_s))
     if trial.ok:
         click.echo(f"{destination.shown}: {trial.text}")
         return 0

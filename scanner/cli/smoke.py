@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 import orjson
-import uvloop
 from rich.console import Console
 from rich.text import Text
 
-from scanner.cli import logging
+from scanner.cli import logging, running
 from scanner.cli.values import Duration
 from scanner.errors import InputError, SinkError
 from scanner.remedy.smoke.places import FORMS, Where, parse_where, place_maker
@@ -74,7 +73,7 @@ def smoke(
     if not yes_send_mail:
         _print_intention(test, where)
         raise InputError("nothing was sent: say --yes-send-mail to send this one message")
-    result = uvloop.run(smoke_test(test, make_place, _ignore if as_json_line else print_step))
+    result = running.run(smoke_test(test, make_place, _ignore if as_json_line else print_step))
     if as_json_line:
         click.echo(orjson.dumps(as_json(result)).decode())
     else:

@@ -1,20 +1,17 @@
 """`smtpsweep sweep`: from address ranges to JSON Lines."""
 
-import asyncio
 import gc
-import signal
 import sys
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import orjson
-import uvloop
 
 from scanner.checkpoint import Saved
-from scanner.cli import logging, metrics, options, progress
+from scanner.cli import logging, metrics, options, progress, running
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs
@@ -25,8 +22,8 @@ from scanner.settings import Settings
 from scanner.summary import Summary
 from scanner.targets import Spec, parse_spec
 
-if TYPE_CHECKING:
-    from scanner.relay.remote import RemoteSinks
+#: For what has no bound of its own (books, summary); then the process ends, whatever it waits for.
+_SLACK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +92,7 @@ def run_sweep(request: Request, settings: Settings, *, choose_seed: bool = False
         notices.append(f"the order follows from the targets (seed {settings.seed}), the same for every shard")
     elif choose_seed:
         settings = replace(settings, seed=random_seed())
-    return uvloop.run(_run_sweep(request, targets, never, settings, notices))
+    return running.run(_run_sweep(request, targets, never, settings, notices))
 
 
 async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Settings, notices: list[str]) -> int:
@@ -105,14 +102,19 @@ async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Set
         return 0
     _check_files(request)
     outputs = make_outputs(request, plan)
-    run = Sweep(plan, outputs.sinks, state=request.state)
+    run = Sweep(plan, outputs.sinks, state=request.state, drain_s=request.drain_s)
     run.notices += notices
     async with metrics.served(run, outputs.remote, request.metrics_address, request.metrics_file):
         await run.prepare()
-        _handle_signals(run, outputs.remote)
         to_stdout = not request.outputs or "-" in request.outputs
-        async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
-            summary = await run.run()
+        with _stopping(run, request.drain_s):
+            async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
+                summary = await run.run()
+            return _said(run, summary, request)
+
+
+def _said(run: Sweep, summary: Summary, request: Request) -> int:
+    """Say how a sweep ended, on the terminal and in the file; return the exit code."""
     if not request.quiet:
         progress.print_summary(summary)
     code = _exit_code(run, summary, request.state)
@@ -127,27 +129,18 @@ def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
     return ALL_LOCAL if isinstance(run.failure, LocalError) else INCOMPLETE
 
 
-def _handle_signals(run: Sweep, remote: "RemoteSinks | None") -> None:
-    """The first Ctrl-C ends the sweep in good order, the second at once."""
-    ending: list[asyncio.Task[None]] = []
+def _stopping(run: Sweep, drain_s: float) -> AbstractContextManager[None]:
+    """Let the first request end the sweep in good order, within bounds, and the second at once."""
+    grace_s = run.settings.grace_s
 
-    def on_signal() -> None:
-        if asked:
-            run.abort()
-            if remote is not None:
-                ending.append(asyncio.create_task(remote.hurry()))
-        else:
-            asked.append(True)
-            run.stop()
-            complain(
-                f"stopping: up to {run.settings.grace_s:g} s for hosts under way, press Ctrl-C again to stop at once"
-            )
+    def stop() -> None:
+        run.stop()
+        complain(
+            f"stopping: up to {grace_s:g} s for hosts under way, then up to {drain_s:g} s for sinks; "
+            "press Ctrl-C again to stop at once"
+        )
 
-    asked: list[bool] = []
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, on_signal)
+    return running.requests(stop, run.abort, grace_s + drain_s + _SLACK_S)
 
 
 def _check_files(request: Request) -> None:

@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import click
 import orjson
-import uvloop
 
 from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
-from scanner.cli import logging
+from scanner.cli import logging, running
 from scanner.cli.config import with_configured
 from scanner.cli.entry import complain
 from scanner.cli.inputs import require_one_reader, sources
@@ -143,7 +142,7 @@ def verify(
     output.refuse_same_files([*before, *received])
     with ExitStack() as stack:
         reports = output.opened(stack, policy)  # what cannot be written is known before anybody is visited
-        fresh = uvloop.run(look_afresh(request, _Now().say))
+        fresh = running.run(look_afresh(request, _Now().say))
         return _end(fresh, output, policy, reports)
 
 

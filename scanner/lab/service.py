@@ -1,8 +1,8 @@
 """A lab as a program: truth file, ready line, signals, statistics file.
 
-SIGINT and SIGTERM stop it cleanly; SIGUSR1 writes the statistics file now. Each message is one line on stderr, so
-that a parent can wait for it instead of sleeping: `lab: listening on ... port N`, then `lab: statistics written` for
-each SIGUSR1.
+SIGINT, SIGTERM and SIGHUP stop it cleanly; SIGUSR1 writes the statistics file now. Each message is one line on stderr,
+so that a parent can wait for it instead of sleeping: `lab: listening on ... port N`, then `lab: statistics written`
+for each SIGUSR1.
 """
 
 import signal
@@ -30,7 +30,7 @@ class Files:
 
 
 def serve(settings: LabSettings, files: Files) -> None:
-    """Run a lab until SIGINT or SIGTERM.
+    """Run a lab until SIGINT, SIGTERM or SIGHUP.
 
     Raises:
         InputError: when a setting makes no sense, an address cannot be listened on, or a file cannot be written.
@@ -60,7 +60,7 @@ def _handle_signals(lab: Lab, wanted: _Wanted) -> None:
         lab.wake()
 
     signal.signal(signal.SIGUSR1, want_statistics)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: lab.stop())
 
 

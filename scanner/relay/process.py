@@ -6,14 +6,20 @@ core is busy with connections, and a slow or leaking library must not touch it.
 Approach: the sweep writes the log, this process reads it. They talk in JSON lines: the sweep says on our standard input
 what to serve, how far the log is on the disk, and that it has ended; we say on standard output how far each receiver
 is. When our standard input closes without an end, the sweep was killed: we stop, and the cursors stay where they are.
+Whatever a library does then, we are gone `ORPHAN_S` later.
+
+Both channels are moved to descriptors of their own first. What a library prints goes to standard error, where it can
+be read, and what it reads is empty: neither can tear a report or swallow an order.
 """
 
 import asyncio
 import contextlib
 import gc
 import os
+import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -30,7 +36,12 @@ from scanner.runlog import RunFolder
 
 #: How often the sweep is told, at least while something happens.
 REPORT_EVERY_S = 0.25
-LOCK_PATIENCE_S = 10.0
+#: Longer than a process whose sweep was killed can hold the run.
+LOCK_PATIENCE_S = 15.0
+#: Told to stop, receivers get so long to let go of their connections. The cursors are on the disk before.
+CLOSE_S = 8.0
+#: So long after the sweep is gone, so are we, even when a library keeps our loop from running.
+ORPHAN_S = 10.0
 #: The sweep goes first: its connections have deadlines, the log has none. What waits for the processor is lag.
 NICENESS = 19
 
@@ -38,8 +49,12 @@ NICENESS = 19
 class RelayProcess:
     """All relays of one run, and the conversation with the sweep."""
 
-    def __init__(self, order: Mapping[str, Any]) -> None:
-        """Take the order: `folder`, `run` (scan id), `urls`, and `only`: names to serve, None for all."""
+    def __init__(self, order: Mapping[str, Any], reports: int) -> None:
+        """Take the order and the descriptor for reports.
+
+        The order: `folder`, `run` (scan id), `urls`, and `only`: names to serve, None for all.
+        """
+        self._reports = reports
         folder = RunFolder(Path(order["folder"]))
         self._folder = folder
         self._changed = asyncio.Event()
@@ -52,16 +67,22 @@ class RelayProcess:
 
     async def run(self, orders: asyncio.StreamReader) -> None:
         """Serve until everything is delivered after the log has ended, or until the sweep is gone."""
+        serving = asyncio.create_task(self._serve_run())
+        listening = asyncio.create_task(self._listen(orders))
+        reporting = asyncio.create_task(self._report_often())
+        await asyncio.wait([serving, listening, reporting], return_when=asyncio.FIRST_COMPLETED)
+        tasks = (serving, listening, reporting)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=CLOSE_S)
+        self._report()
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def _serve_run(self) -> None:
         with await self._lock():
-            serving = asyncio.create_task(self._serve_all())
-            listening = asyncio.create_task(self._listen(orders))
-            reporting = asyncio.create_task(self._report_often())
-            await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
-            for task in (serving, listening, reporting):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-            self._report()
+            await self._serve_all()
 
     async def _lock(self) -> contextlib.ExitStack:
         """Take the run; whoever served it for a sweep that was killed is about to notice and to let go."""
@@ -115,21 +136,47 @@ class RelayProcess:
             asdict(relay.statistics()) | {"needs_after": relay.needs_after, "failure": self._failures.get(relay.name)}
             for relay in self._relays
         ]
-        sys.stdout.buffer.write(orjson.dumps({"relays": relays}, option=orjson.OPT_APPEND_NEWLINE))
-        sys.stdout.buffer.flush()
+        _say(self._reports, {"relays": relays})
 
 
-async def _main() -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C goes to the whole terminal; the sweep says when to stop
+def _say(reports: int, document: Mapping[str, Any]) -> None:
+    line = memoryview(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+    while line:
+        line = line[os.write(reports, line) :]
+
+
+def own_channels() -> tuple[int, int]:
+    """Return descriptors for orders and reports that nobody else knows; 0 becomes empty, 1 becomes standard error."""
+    orders, reports = os.dup(0), os.dup(1)  # not inherited by what a library starts
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return orders, reports
+
+
+def end_with(orders: int, after_s: float) -> None:
+    """End this process when the other end of a descriptor is closed and so many seconds have passed (in a thread)."""
+    hang_up = select.poll()
+    hang_up.register(orders, 0)  # nothing asked for: only a hang-up is reported, whatever is left to be read
+    hang_up.poll()
+    time.sleep(after_s)
+    os._exit(1)
+
+
+async def _main(orders_fd: int, reports: int) -> int:
+    # Ctrl-C goes to the whole terminal, and so does its end; the sweep says when to stop.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=(orders_fd, ORPHAN_S), daemon=True).start()
     orders = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), os.fdopen(orders_fd, "rb", 0))
     try:
-        process = RelayProcess(orjson.loads(await orders.readline()))
+        process = RelayProcess(orjson.loads(await orders.readline()), reports)
         await process.run(orders)
     except SmtpsweepError as error:
-        sys.stdout.buffer.write(orjson.dumps({"failure": str(error)}, option=orjson.OPT_APPEND_NEWLINE))
+        _say(reports, {"failure": str(error)})
         return 1
     except BrokenPipeError:  # the sweep is gone
         return 1
@@ -137,7 +184,8 @@ async def _main() -> int:
 
 
 if __name__ == "__main__":
+    channels = own_channels()
     os.nice(NICENESS)
     gc.freeze()  # what was imported is here to stay
     gc.set_threshold(20_000, 20, 100)  # events are many and short-lived: 10 % of the time of a relay
-    sys.exit(uvloop.run(_main()))
+    sys.exit(uvloop.run(_main(*channels)))

@@ -2,8 +2,10 @@
 
 The sweep sees a sink that is as fast as the disk, and its checkpoint follows the log. Closing it waits for the
 receivers as long as they get on; what they have not got then stays in the log for `smtpsweep replay`, and is said.
+`last_call` bounds the waits of a sweep that has nothing more to visit, `hurry` ends them.
 """
 
+import asyncio
 import logging
 import time
 import uuid
@@ -16,7 +18,7 @@ import orjson
 from scanner.errors import InputError, SinkError
 from scanner.relay.destination import Destination
 from scanner.relay.relay import Policy
-from scanner.relay.service import DEFAULT_DRAIN_S, RelayService
+from scanner.relay.service import DEFAULT_DRAIN_S, HURRY_S, RelayService
 from scanner.runlog import Quota, RunFolder, RunLog
 from scanner.sinks.sink import Position
 
@@ -56,6 +58,7 @@ class RemoteSinks:
         self._service: RelayService | None = None  # None before it is open and after it is closed
         self._reported: RelayService | None = None
         self._run = ""
+        self._hurrying: asyncio.Task[None] | None = None
         self.full = False
         self._full_since = self._full_s = 0.0
 
@@ -75,6 +78,8 @@ class RemoteSinks:
             await service.start()
             await self._note("started" if resume is None else "resumed")
         except BaseException:
+            await service.stop(HURRY_S)
+            self._service = None
             await self._log.close()
             raise
 
@@ -96,20 +101,39 @@ class RemoteSinks:
         if service is None:
             return
         try:
-            self._quota.held = False
-            if service.failure is None and not self.full:
-                await self._note("ended")
-            await service.drain(self._drain_s)
+            await self._end(service)
         finally:
             self._service = None
             await self._log.close()
         if left := self._left(service):
             raise SinkError(left)
 
-    async def hurry(self) -> None:
-        """Wait for no receiver any more; what is left stays in the log."""
+    async def _end(self, service: RelayService) -> None:
+        """Say in the log that the run has ended, and deliver; a disk that fails is no reason not to deliver."""
+        failure = None
+        try:
+            await self._note("ended")
+        except SinkError as error:
+            failure = error
+        if service.failure is None:
+            await service.drain(self._drain_s)
+        await service.stop()
+        if self._hurrying is not None:
+            await self._hurrying
+        if failure is not None:
+            raise failure
+
+    def last_call(self) -> None:
+        """Bound every wait for the receivers: no more visits begin."""
         if self._service is not None:
-            await self._service.stop()
+            self._service.last_call(self._drain_s)
+
+    def hurry(self) -> None:
+        """Wait for no receiver any more; what is left stays in the log."""
+        if self._service is not None and self._hurrying is None:
+            self._quota.hopeless = self._quota.hopeless or "the sweep was stopped"
+            self._log.room_again()
+            self._hurrying = asyncio.create_task(self._service.stop(HURRY_S))
 
     @property
     def reports(self) -> list[dict[str, Any]]:
@@ -151,7 +175,7 @@ class RemoteSinks:
             "records": self._log.last,
             **self._about,
         }
-        await self._log.write([orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)])
+        await self._log.note(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
     def _left(self, service: RelayService) -> str:
         """Say who has not got everything; empty when nobody is owed anything."""

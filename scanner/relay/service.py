@@ -3,6 +3,10 @@
 Should the process die (out of memory, a crash inside a client library), it is started again, a few times: its cursors
 are on the disk, so nothing is lost. What the receivers have decides how much of the log may be removed, and whether
 the sweep has to wait for one that is required.
+
+Every wait has an end. A receiver that has given up is not waited for, nor is anybody once this side has failed: the
+quota says so (`hopeless`), and `failure` says why. The process never outlives us: it is killed when it does not stop in
+time, and when reading its reports fails for whatever reason.
 """
 
 import asyncio
@@ -22,9 +26,16 @@ from scanner.runlog import Quota, RunFolder
 
 log = logging.getLogger(__name__)
 
+#: What is read of the report of each receiver.
+_IN_A_REPORT = frozenset({"name", "sequence", "needs_after", "policy", "failure", "trouble"})
+
 MAX_RESTARTS = 5
 #: After the end of the log: give up when no receiver has acknowledged anything for so long.
 DEFAULT_DRAIN_S = 30.0
+#: Told to stop, the process gets so long for letting go of its receivers before it is killed.
+STOP_S = 10.0
+#: The same when somebody wants an end now. Its cursors are on the disk, at most a fifth of a second old.
+HURRY_S = 0.3
 #: A report is a few hundred bytes a receiver; this is the longest line that is read.
 _MAX_REPORT_BYTES = 1 << 20
 
@@ -45,10 +56,12 @@ class RelayService:
         self._order = {"folder": str(folder.path), "run": run, "urls": [one.url for one in destinations]}
         self._quota, self._on_room = quota, on_room
         self._process: asyncio.subprocess.Process | None = None
+        self._reaped = True
         self._keeping: asyncio.Task[None] | None = None
         self._last = 0
         self._ended = self._stopping = False
         self._progress_at = time.monotonic()
+        self._last_call: asyncio.Task[None] | None = None
         self._alarms: dict[str, str] = {}
         #: The latest report: one dictionary a receiver, as `RelayStatistics` has it.
         self.reports: list[dict[str, Any]] = []
@@ -69,32 +82,36 @@ class RelayService:
         self._tell({"durable": last})
         self._hold()
 
-    async def drain(self, patience_s: float) -> None:
-        """Say that the log has ended and wait until everything is delivered, or nobody acknowledges anything any more.
+    def last_call(self, patience_s: float) -> None:
+        """Say that no more visits begin: from now on, nobody is waited for longer than this without an acknowledgement.
 
         Args:
             patience_s: seconds without any acknowledgement after which the rest stays for `replay`.
         """
+        if self._last_call is None:
+            self._progress_at = time.monotonic()
+            self._last_call = asyncio.create_task(self._lose_patience(patience_s))
+
+    async def drain(self, patience_s: float) -> None:
+        """Say that the log has ended; return when all is delivered, or patience (see `last_call`) is at its end."""
         self._ended = True
         self._tell({"durable": self._last, "end": True})
-        self._progress_at = time.monotonic()
-        while self._keeping is not None and not self._keeping.done():
-            left = self._progress_at + patience_s - time.monotonic()
-            if left <= 0:
-                break
-            await asyncio.wait([self._keeping], timeout=min(left, 0.5))
+        self.last_call(patience_s)
+        waits = [task for task in (self._keeping, self._last_call) if task is not None]
+        if self._keeping is not None:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         await self.stop()
 
-    async def stop(self) -> None:
-        """End the process; what is not acknowledged stays in the log."""
+    async def stop(self, patience_s: float = STOP_S) -> None:
+        """End the process, within so many seconds; what is not acknowledged stays in the log."""
         self._stopping = True
         self._tell({"stop": True})
+        if self._last_call is not None:
+            self._last_call.cancel()
         if self._keeping is not None:
-            await asyncio.wait([self._keeping], timeout=10)
-            if not self._keeping.done() and self._process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
-                await asyncio.wait([self._keeping])
+            await asyncio.wait([self._keeping], timeout=patience_s)
+            self._kill()
+            await asyncio.wait([self._keeping], timeout=patience_s)
 
     def undelivered(self) -> dict[str, int]:
         """Return how many records each receiver has not got, those who have all left out; best effort counts too."""
@@ -110,52 +127,111 @@ class RelayService:
             )  # fmt: skip
         except OSError as error:
             raise SinkError(f"the process for remote sinks cannot be started ({error.strerror})") from error
+        self._reaped = False
         self._tell(self._order)
         self._tell({"durable": self._last, **({"end": True} if self._ended else {})})
 
     async def _keep(self) -> None:
+        """Look after the process until it ends. Whatever goes wrong here must not leave it alone, nor us unaware."""
+        try:
+            await self._serve()
+        except Exception as error:  # noqa: BLE001  this task has no caller who would hear of it
+            reason = str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
+            self._give_up(f"the process for remote sinks is not looked after any more ({reason})")
+        finally:
+            self._kill()
+
+    async def _serve(self) -> None:
         """Read reports until the process ends; start it again when it should not have ended."""
         restarts = 0
         while True:
-            assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018  set by _spawn
-            while line := await self._process.stdout.readline():
-                self._take(orjson.loads(line))
+            assert self._process is not None  # noqa: S101  set by _spawn
+            await self._read_reports(self._process)
             code = await self._process.wait()
-            if code == 0 or self._stopping or self.failure is not None:
+            self._reaped = True
+            if self._stopping or self.failure is not None or (code == 0 and self._ended):
                 return
             restarts += 1
             if restarts > MAX_RESTARTS:
-                self.failure = f"the process for remote sinks ended {restarts} times with code {code}"
-                self._give_up()
+                self._give_up(f"the process for remote sinks ended {restarts} times with code {code}")
                 return
             log.warning("the process for remote sinks ended with code %d and is started again", code)
             await self._spawn()
 
-    def _give_up(self) -> None:
-        """Let a sweep that waits go on until the log is full: there is nobody to wait for."""
-        log.error("%s; the records stay in the log", self.failure)
-        self._quota.held = False
+    async def _read_reports(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None  # noqa: S101  asked for by _spawn
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:  # longer than any report; it was thrown away
+                line = b"(a line of more than a megabyte)"
+            if not line:
+                return
+            if (report := _report(line)) is None:
+                log.warning("the process for remote sinks wrote what is no report: %s", ascii(line[:100])[1:])
+            else:
+                self._take(report)
+
+    async def _lose_patience(self, patience_s: float) -> None:
+        """Return when nobody has acknowledged anything for so long; then no writer waits for room any more."""
+        while (left := self._progress_at + patience_s - time.monotonic()) > 0:  # noqa: ASYNC110  time is what it awaits
+            await asyncio.sleep(left)
+        self._despair(f"it is full, and no sink has acknowledged anything for {patience_s:g} s")
+
+    def _kill(self) -> None:
+        """End the process now, unless it has ended."""
+        if self._process is not None and not self._reaped:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _give_up(self, failure: str) -> None:
+        """Let a sweep that waits end; another one goes on until the log is full: there is nobody to wait for."""
+        self.failure = failure
+        log.error("%s; the records stay in the log", failure)
+        self._despair(failure)
+
+    def _despair(self, why: str) -> None:
+        """Let nobody wait for room any more: it will not come. What has room is still taken."""
+        if self._quota.hopeless is None:
+            self._quota.hopeless = why
         self._on_room()
 
     def _take(self, report: dict[str, Any]) -> None:
         if "failure" in report:
-            self.failure = report["failure"]
-            self._give_up()
+            self._give_up(report["failure"])
             return
         before = sum(one["sequence"] for one in self.reports)
         self.reports = report["relays"]
         if sum(one["sequence"] for one in self.reports) > before:
             self._progress_at = time.monotonic()
-        self._quota.done = min((one["needs_after"] for one in self.reports), default=self._last)
+        self._quota.done = min((one["needs_after"] for one in self._waited_for()), default=self._last)
         self._hold()
+        self._judge_failed()
         self._on_room()
         for one in self.reports:
             self._alarm(one["name"], one["failure"] or one["trouble"] or "")
 
+    def _waited_for(self) -> list[dict[str, Any]]:
+        """Return the reports of all but those that have given up and are owed nothing (best effort)."""
+        return [one for one in self.reports if one["failure"] is None or one["policy"] != Policy.BEST_EFFORT]
+
+    def _judge_failed(self) -> None:
+        """Say so when the log can only wait for a receiver that has given up."""
+        self._quota.stuck = None
+        limits = {one.name: one.max_lag for one in self._destinations}
+        for one in self._waited_for():
+            if one["failure"] is None:
+                continue
+            why = f"sink {one['name']} has given up ({one['failure']})"
+            if one["needs_after"] <= self._quota.done:
+                self._quota.stuck = why
+            if one["policy"] == Policy.REQUIRED and self._last - one["sequence"] > limits[one["name"]]:
+                self._despair(why)
+
     def _hold(self) -> None:
         """Hold the log back while a required receiver is too far behind."""
         sequences = {one["name"]: one["sequence"] for one in self.reports}
-        self._quota.held = self.failure is None and any(
+        self._quota.held = any(
             one.policy is Policy.REQUIRED and self._last - sequences.get(one.name, 0) > one.max_lag
             for one in self._destinations
         )
@@ -172,3 +248,16 @@ class RelayService:
     def _tell(self, message: dict[str, Any]) -> None:
         if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
             self._process.stdin.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _report(line: bytes) -> dict[str, Any] | None:
+    """Return what a line of the process says; None when it is no report, such as a library's own words."""
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    relays = document.get("relays")
+    whole = isinstance(relays, list) and all(isinstance(one, dict) and one.keys() >= _IN_A_REPORT for one in relays)
+    return document if whole or isinstance(document.get("failure"), str) else None

@@ -3,6 +3,7 @@
 from scanner.runlog.cursor import Cursor, read_cursor, write_cursor
 from scanner.runlog.folder import RunFolder
 from scanner.runlog.reader import Entry, LogReader, last_record
-from scanner.runlog.segments import Quota, RunLog
+from scanner.runlog.room import Quota
+from scanner.runlog.segments import RunLog
 
 __all__ = ["Cursor", "Entry", "LogReader", "Quota", "RunFolder", "RunLog", "last_record", "read_cursor", "write_cursor"]

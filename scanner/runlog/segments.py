@@ -12,34 +12,23 @@ nothing can be removed, `write` waits, and so the sweep slows down. After an err
 """
 
 import asyncio
+import errno
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from scanner.errors import SinkError
 from scanner.files import open_own, sync_folder
 from scanner.runlog.folder import RunFolder
+from scanner.runlog.room import Quota, Room
 from scanner.sinks.sink import Position
 
 #: A segment is closed at this size or age: the unit in which the disk is given back and objects are stored.
 SEGMENT_BYTES = 16 << 20
 SEGMENT_S = 300.0
-DEFAULT_QUOTA_BYTES = 10 << 30
 _TAIL_BYTES = 1 << 16
-
-
-@dataclass(slots=True)
-class Quota:
-    """How much of the disk the log may use, and how far the slowest receiver is (`done`: a record number).
-
-    `held` makes writing wait whatever the disk has: a receiver that is required is too far behind.
-    """
-
-    limit_bytes: int = DEFAULT_QUOTA_BYTES
-    done: int = 0
-    held: bool = False
 
 
 class RunLog:
@@ -60,20 +49,22 @@ class RunLog:
             folder: where; made when it is not there.
             quota: the bound, and how far the receivers are; `room_again` tells when that has changed.
             on_durable: called with the number of the last record that is on the disk.
-            on_full: called with True when writing begins to wait for the disk's quota, with False when it goes on.
+            on_full: called with True when writing begins to wait for room, with False when it goes on.
             segment_bytes: size at which a segment ends.
         """
         self.name = f"log {folder.path}"
         self.folder = folder
         self._quota = quota
-        self._on_durable, self._on_full = on_durable, on_full
+        self._on_durable = on_durable
         self._segment_bytes = min(segment_bytes, max(1, quota.limit_bytes // 4))
         self._segments: dict[int, int] = {}  # first record number -> bytes
         self._fd = -1
         self._last = 0
         self._begun_at = 0.0
-        self._room = asyncio.Event()
+        self._room = Room(self.name, quota, on_full)
         self._lock = ExitStack()
+        # An append that was cancelled goes on in its thread: the next one, and closing, wait for it.
+        self._appending = threading.Lock()
         self._failed: str | None = None
 
     @property
@@ -100,13 +91,27 @@ class RunLog:
         """Return when the disk has the lines; wait first while the quota is used up.
 
         Raises:
-            SinkError: when the disk fails; the log takes nothing more then.
+            SinkError: when the disk fails, the log takes nothing more then; or when waiting is of no use.
         """
         if self._failed is not None:
             raise SinkError(self._failed)
         if not lines:
             return  # no room is needed
-        await self._wait_for_room(sum(map(len, lines)))
+        size = sum(map(len, lines))
+        await self._room.wait(lambda: self._make_room(size))
+        await self._keep(lines)
+
+    async def note(self, line: bytes) -> None:
+        """Return when the disk has a line about the run itself. It needs no room, so it never waits for a receiver.
+
+        Raises:
+            SinkError: when the disk fails.
+        """
+        if self._failed is not None:
+            raise SinkError(self._failed)
+        await self._keep((line,))
+
+    async def _keep(self, lines: Sequence[bytes]) -> None:
         try:
             await asyncio.to_thread(self._append, lines)
         except OSError as error:
@@ -120,25 +125,18 @@ class RunLog:
 
     async def close(self) -> None:
         """Close the log. Harmless when not open."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        if self._fd >= 0:
+            await asyncio.to_thread(self._close)
         self._lock.close()
 
     def room_again(self) -> None:
-        """Look at the quota again: receivers have got on."""
-        self._room.set()
+        """Look at the quota again: receivers have got on, or waiting has become of no use."""
+        self._room.again()
 
-    async def _wait_for_room(self, size: int) -> None:
-        waiting = False
-        while self._quota.held or not await asyncio.to_thread(self._make_room, size):
-            if not waiting:
-                waiting = True
-                self._on_full(True)  # noqa: FBT003  the callback's only argument
-            self._room.clear()
-            await self._room.wait()
-        if waiting:
-            self._on_full(False)  # noqa: FBT003  the callback's only argument
+    def _close(self) -> None:
+        with self._appending:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
 
     def _make_room(self, size: int) -> bool:
         """Remove what every receiver has, oldest first, until so many bytes fit; False when they do not yet."""
@@ -197,13 +195,16 @@ class RunLog:
         self._begun_at = time.monotonic()
 
     def _append(self, lines: Sequence[bytes]) -> None:
-        size, age = self._segments[max(self._segments)], time.monotonic() - self._begun_at
-        if size >= self._segment_bytes or (size and age >= SEGMENT_S):
-            self._begin_segment()
-        block = memoryview(b"".join(lines))
-        size = len(block)
-        while block:
-            block = block[os.write(self._fd, block) :]
-        os.fdatasync(self._fd)
-        self._segments[max(self._segments)] += size
-        self._last += len(lines)
+        with self._appending:
+            if self._fd < 0:
+                raise OSError(errno.EBADF, "it is closed")
+            size, age = self._segments[max(self._segments)], time.monotonic() - self._begun_at
+            if size >= self._segment_bytes or (size and age >= SEGMENT_S):
+                self._begin_segment()
+            block = memoryview(b"".join(lines))
+            size = len(block)
+            while block:
+                block = block[os.write(self._fd, block) :]
+            os.fdatasync(self._fd)
+            self._segments[max(self._segments)] += size
+            self._last += len(lines)

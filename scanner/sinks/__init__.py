@@ -3,13 +3,14 @@
 from scanner.sinks.delivery import Delivery, DeliveryStatistics
 from scanner.sinks.file import FileSink
 from scanner.sinks.registry import make_sink
-from scanner.sinks.sink import Position, Sink, SinkOptions
+from scanner.sinks.sink import Patient, Position, Sink, SinkOptions
 from scanner.sinks.stdout import StdoutSink
 
 __all__ = [
     "Delivery",
     "DeliveryStatistics",
     "FileSink",
+    "Patient",
     "Position",
     "Sink",
     "SinkOptions",

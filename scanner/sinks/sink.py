@@ -9,12 +9,14 @@ after an error. `position` may be called between them. The first `write` has no 
 and the sweep begins, and what replaces an earlier output does so then. Nothing here may block the event loop: slow work
 goes through `asyncio.to_thread` or an asynchronous library.
 
+A sink that waits for others (for a receiver, for room) may have `last_call` and `hurry`, too: see `Patient`.
+
 docs/write-a-sink.md shows one of a third party, in full.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 #: Up to where a destination holds what was acknowledged: a small JSON object of the sink's own making, which the
 #: checkpoint keeps and `Sink.open` gets back when the sweep is resumed.
@@ -75,3 +77,14 @@ class Sink(Protocol):
             SinkError: when the destination could not keep what it took.
         """
         ...
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """What a sink has besides when it can wait for a long time. Both return at once and may be called at any moment."""
+
+    def last_call(self) -> None:
+        """Bound every wait from now on: nothing more is visited, only what is under way still comes."""
+
+    def hurry(self) -> None:
+        """End every wait within half a second: `write` fails, `close` keeps what it can."""
