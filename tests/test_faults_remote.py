@@ -58,7 +58,7 @@ def test_a_sweep_that_is_killed_and_resumed_loses_nothing_of_its_remote_sink(
     remote, moments, kills = tmp_path / "remote", random.Random(6), 0
     run = ("--run", str(tmp_path / "the" / "run"))
     for _ in range(6):
-        process = subprocess.Popen(sweep(lab, tmp_path, *run, rate=250), stderr=subprocess.DEVNULL, env=environment)
+        process = subprocess.Popen(sweep(lab, tmp_path, *run, rate=120), stderr=subprocess.DEVNULL, env=environment)
         wait_until_more(remote, len(event_ids(remote)), process)
         time.sleep(moments.uniform(0, 0.3))
         process.kill()
