@@ -8,13 +8,18 @@ Options are query parameters. Those in `COMMON` belong to the relay and mean the
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
 from scanner.errors import InputError
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import Receiver
 from scanner.sinks.secrets import Secret, read_secret
+
+#: The parts of a URL (RFC 3986, appendix B). urllib's own function refuses several hosts of which one is in brackets.
+_URL: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<hosts>[^/?#]*)(?P<path>[^?#]*)(\?(?P<query>[^#]*))?(#.*)?", re.DOTALL
+)
 
 
 class Option(NamedTuple):
@@ -117,18 +122,18 @@ class SinkUrl:
         """
         self.shown = _without_query(text)
         try:
-            parts = urlsplit(text)
-            self.hosts = _hosts(parts.netloc)
+            parts = _parts(text)
+            self.hosts = _hosts(parts["hosts"])
         except ValueError as error:
             raise InputError(
                 f"-o {self.shown}: is no URL of the form {kind.example}: {printable(str(error))}"
             ) from None
-        self.scheme, self.path = parts.scheme.lower(), unquote(parts.path)
-        user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+        self.scheme, self.path = parts["scheme"].lower(), unquote(parts["path"])
+        user, _, password = parts["hosts"].rpartition("@")[0].partition(":")
         if password:
             raise InputError(f"-o {self.shown}: a password must not stand in a URL: name it with password_env=NAME")
         self.user = unquote(user) or None
-        self.values, self._secrets = self._read(dict(_query(parts.query, self.shown)), kind)
+        self.values, self._secrets = self._read(dict(_query(parts["query"] or "", self.shown)), kind)
 
     def secret(self, name: str) -> Secret | None:
         """Return a secret, None when the URL does not say where it is."""
@@ -168,6 +173,13 @@ def single_host(url: SinkUrl, default_port: int) -> tuple[str, int]:
         raise InputError(f"-o {url.shown}: must name one host")
     host, port = url.hosts[0]
     return host, port or default_port
+
+
+def _parts(text: str) -> re.Match[str]:
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise ValueError("it has no scheme or no host")
+    return match
 
 
 def _hosts(netloc: str) -> list[tuple[str, int | None]]:
