@@ -2,10 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test check fmt bench lab docs clean
+.PHONY: help install dev demo test test-all check lint fmt bench lab docs clean
+# Tests run in as many processes as there are cores, by file (tests/conftest.py), in their order: long ones are not last.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
+# What `make test` takes in: it needs neither root nor anything from outside, and does not take long.
+NEWCOMER := not real and not netns and not root and not tools and not slow
 
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/installed ## .venv/bin/smtpsweep, ready to use
 
@@ -23,16 +27,21 @@ dev: .venv/dev
 demo: install ## sweep a simulated network on loopback and show what was found
 	@$(BIN)/smtpsweep demo
 
-test: dev ## the whole test suite (parts that need root or Debian packages say why they are skipped)
-	@$(BIN)/python -m pytest $(ARGS)
+test: dev ## the tests that need neither root nor servers, in at most five minutes
+	@$(PYTEST) -q -m '$(NEWCOMER)' $(ARGS)
+	@echo "Left out: what needs root, real servers, other programs or much time. \`make test-all\` runs that, too."
 
-check: dev ## everything that must be green before a commit: format, lint, types, layers, tests, coverage
+test-all: dev ## every test, with coverage (what cannot run here says why it is skipped)
+	@$(PYTEST) --cov $(ARGS)
+
+check: lint ## everything that must be green before a commit: lint, tests, coverage
+	@$(PYTEST) -q -m 'not real and not slow' --cov $(ARGS)
+
+lint: dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m coverage run -m pytest -q -m 'not real and not slow' $(ARGS)
-	@$(BIN)/python -m coverage report
 
 fmt: dev ## format and sort imports
 	@$(BIN)/ruff check --fix-only --quiet .

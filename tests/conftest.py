@@ -1,10 +1,22 @@
 """What all tests share: the engine and all that stands on it run on both event loops."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
+
+from tests.ports import free_ports
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
+
+# A shell that runs tests in the background lets them ignore Ctrl-C, and so would every program that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Modules whose tests touch sockets, tasks or timers: what works on one loop need not work on the other.
 _BOTH_LOOPS = frozenset(
@@ -30,3 +42,27 @@ def pytest_asyncio_loop_factories(
     if item.path.stem in _BOTH_LOOPS:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port of 127.0.0.1 that stays free while a server is killed and started again: see `ports`."""
+    return free_ports(1)[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadScopeScheduling":
+    """Give the tests of one file to one process, so that what a file starts is started once.
+
+    The mail servers are started once for all of tests/real.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  tests run without it, too, one after the other
+
+    scheduling = LoadScopeScheduling(config, log)
+    scheduling._split_scope = _group_of
+    return scheduling
+
+
+def _group_of(test: str) -> str:
+    path = test.partition("::")[0]
+    return "tests/real" if path.startswith("tests/real/") else path

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from scanner.model import Attempt, Target
+from tests.ports import free_ports
 
 #: The longest any script waits for its peer.
 PATIENCE_S = 10.0
@@ -158,10 +159,8 @@ def serving(script: Script) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
+    """Return a port on which nobody listens."""
+    return free_ports(1)[0]
 
 
 class ListSource:

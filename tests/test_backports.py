@@ -58,6 +58,7 @@ def test_the_order_is_antisymmetric_and_transitive(a: str, b: str, c: str) -> No
         assert compare_debian(a, c) <= 0
 
 
+@pytest.mark.tools
 @settings(max_examples=150, deadline=None)
 @given(VERSIONS, VERSIONS)
 def test_dpkg_agrees(a: str, b: str) -> None:

@@ -127,6 +127,7 @@ def _sample(cpu_s: float, found: int = 10) -> Sample:
     return Sample(10, found, Usage(1.0, cpu_s, 0.0, 0, 0), 0.0)
 
 
+@pytest.mark.tools
 @pytest.mark.usefixtures("compiler")
 class TestFloor:
     @pytest.mark.parametrize("quit_", [False, True])
@@ -191,6 +192,7 @@ class TestFloor:
         assert run([str(bench.floor()), *arguments], CORE, bench.work / "log").exit_code == 2
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(("first", "count"), [("127.255.255.255", "2"), ("192.0.2.1", "1"), ("126.255.255.255", "2")])
 def test_the_streams_client_refuses_what_is_not_on_loopback(
     bench: Bench, nowhere: list[str], first: str, count: str
@@ -205,6 +207,7 @@ def test_the_streams_client_refuses_what_is_not_on_loopback(
     assert not output.exists()
 
 
+@pytest.mark.tools
 @pytest.mark.usefixtures("compiler")
 def test_programs_that_are_not_there_are_named_and_left_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.floor()
@@ -279,6 +282,7 @@ class TestReport:
 
 
 @pytest.mark.netns
+@pytest.mark.tools
 @pytest.mark.usefixtures("compiler")
 def test_a_benchmark_that_is_told_to_end_takes_its_namespaces_and_servers_down() -> None:
     require_network_namespaces()

@@ -145,6 +145,7 @@ def test_what_somebody_has_prepared_beside_the_state_is_not_touched(path: Path) 
     assert names_in(path.parent) == ["sweep.state", "sweep.state.new", "victim"]
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("content", [b"", b"theirs"])
 def test_a_state_of_another_user_is_refused_for_root_too(path: Path, content: bytes) -> None:
     path.write_bytes(content)

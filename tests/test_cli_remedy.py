@@ -47,6 +47,7 @@ def test_a_file_that_does_not_leak_is_exit_0_and_no_diff(tmp_path: Path, capsysb
     assert err == b"smtpsweep: 0 found in 1 files\n"
 
 
+@pytest.mark.tools
 def test_the_folder_holds_changed_files_that_patch_makes_from_the_diffs(tmp_path: Path, capsysbinary: Capture) -> None:
     texts = {"sendmail.mc": DEBIAN_MC.replace("\n", "\r\n"), "sendmail.cf": CF + WRONG_NOTE, "submit.mc": SUBMIT_MC}
     texts["submit.cf"] = CF.rstrip("\n").replace("V10", "# \xe9\rx\nV10")

@@ -137,6 +137,7 @@ def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
         files.open_own(tmp_path, os.O_RDONLY)
 
 
+@pytest.mark.root
 def test_a_file_of_another_user_is_refused_for_root_too(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"theirs")
     (tmp_path / "a").chmod(0o666)
@@ -152,6 +153,7 @@ def test_folders_are_made_for_their_owner_only_at_every_level(tmp_path: Path) ->
     assert [mode_of(tmp_path / path) for path in ("a", "a/b", "a/b/c")] == [0o700] * 3
 
 
+@pytest.mark.root
 def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir(mode=0o777)
     give_away(tmp_path / "a")

@@ -90,6 +90,7 @@ def test_a_link_of_ours_keeps_leading_to_the_file(tmp_path: Path) -> None:
     assert (tmp_path / "real").read_bytes() == b"new"
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("which", ["link", "real"])
 def test_a_link_or_file_of_another_user_is_refused(tmp_path: Path, which: str) -> None:
     (tmp_path / "real").write_bytes(b"")
@@ -99,6 +100,7 @@ def test_a_link_or_file_of_another_user_is_refused(tmp_path: Path, which: str) -
         FilePlace(tmp_path / "link", may_replace=always)
 
 
+@pytest.mark.root
 def test_a_link_that_root_made_is_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "real").write_bytes(b"")
     (tmp_path / "link").symlink_to("real")
@@ -202,6 +204,7 @@ def test_a_folder_that_is_there_is_replaced_only_when_asked_and_ours(tmp_path: P
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.root
 def test_a_link_to_a_folder_and_a_folder_of_another_user_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "mark").touch()

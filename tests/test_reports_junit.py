@@ -83,6 +83,7 @@ def test_any_text_makes_xml(tmp_path: Path, text: str) -> None:
     assert not text.isprintable() or shown == text
 
 
+@pytest.mark.tools
 def test_xmllint_takes_it(tmp_path: Path) -> None:
     require_or_skip(shutil.which("xmllint") is not None, "needs xmllint (package libxml2-utils)")
     write_junit([each for text in HOSTILE for each in hostile(text)], tmp_path / "r.xml", suite="s")

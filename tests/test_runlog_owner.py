@@ -44,6 +44,7 @@ async def test_all_of_a_run_is_its_owners_only(tmp_path: Path, mask: int) -> Non
     }
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("which", ["run", "run/sinks"])
 async def test_a_folder_of_another_user_is_not_used(tmp_path: Path, which: str) -> None:
     (tmp_path / "run" / "sinks").mkdir(parents=True)
@@ -53,6 +54,7 @@ async def test_a_folder_of_another_user_is_not_used(tmp_path: Path, which: str) 
     assert list(modes_below(tmp_path)) == ["run", "run/sinks"]
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("name", ["log.lock", "records-000000000001.jsonl"])
 @pytest.mark.parametrize("kind", ["link", "file", "fifo"])
 async def test_a_file_that_somebody_prepared_in_it_is_not_written(tmp_path: Path, name: str, kind: str) -> None:
@@ -92,6 +94,7 @@ def test_dead_letters_follow_no_link(tmp_path: Path) -> None:
     assert not (tmp_path / "victim").exists()
 
 
+@pytest.mark.root
 def test_a_segment_of_another_user_is_not_read(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.create()

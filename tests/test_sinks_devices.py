@@ -11,6 +11,7 @@ import pytest
 
 from scanner.errors import InputError, SinkError
 from scanner.sinks import FileSink, SinkOptions
+from tests.requirements import require_or_skip
 from tests.sink_files import NAMES, lines, read
 
 
@@ -102,12 +103,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
-        pytest.skip("needs root and the right to mount a tmpfs")
+    can = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    require_or_skip(can, "needs root and the right to mount a tmpfs")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_full_disk_keeps_every_acknowledged_line_and_no_torn_one(small_disk: Path, name: str) -> None:
     path, sink, taken = small_disk / name, FileSink(small_disk / name), 0

@@ -20,6 +20,7 @@ async def write(path: Path, options: SinkOptions | None = None) -> None:
     await sink.close()
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("content", [b"", LINE])
 @pytest.mark.parametrize("if_exists", ["refuse", "append", "overwrite"])
 async def test_a_file_of_another_user_is_refused_for_root_too(
@@ -33,6 +34,7 @@ async def test_a_file_of_another_user_is_refused_for_root_too(
     assert out.read_bytes() == content
 
 
+@pytest.mark.root
 async def test_a_fifo_of_another_user_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
@@ -42,6 +44,7 @@ async def test_a_fifo_of_another_user_is_refused(tmp_path: Path) -> None:
     os.close(reader)
 
 
+@pytest.mark.root
 async def test_a_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"")
     (tmp_path / "out.jsonl").symlink_to("victim")

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.ports import free_ports
 from tests.receivers.maven import Artifact, fetched, maybe_java
-from tests.receivers.ports import free_ports
 from tests.receivers.search_server import SearchServer
 from tests.requirements import require_or_skip
 

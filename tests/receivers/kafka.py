@@ -18,8 +18,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.ports import free_ports
 from tests.receivers.maven import Artifact, fetched
-from tests.receivers.ports import free_ports
 from tests.requirements import require_or_skip
 
 VERSION: Final = "4.3.1"

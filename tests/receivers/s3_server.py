@@ -10,12 +10,10 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -25,6 +23,7 @@ import orjson
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.ports import free_ports
 from tests.requirements import require_or_skip
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class S3Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        free = _free_ports(2 * len(_PARTS))
+        free = free_ports(2 * len(_PARTS))
         self._ports = dict(zip(_PARTS, free, strict=False))
         self._grpc_ports = dict(zip(_PARTS, free[len(_PARTS) :], strict=True))
         self.port = self._ports["s3"]
@@ -172,14 +171,6 @@ def _identities() -> dict[str, Any]:
             identity(READER_KEY, READER_SECRET, "Read", "List"),
         ]
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def _address(text: str) -> str:

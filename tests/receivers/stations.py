@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import orjson
 
+from tests.ports import free_ports
 from tests.receivers import kafka_mock
 from tests.receivers.contract import Restartable
 from tests.receivers.fault_proxy import FAULTS, FaultProxy
@@ -19,7 +20,7 @@ from tests.receivers.http_server import Got, Say, ScriptedServer
 from tests.receivers.kafka import Kafka
 from tests.receivers.nats_server import NatsServer
 from tests.receivers.opensearch import OpenSearch
-from tests.receivers.postgresql import PASSWORD, PostgresqlServer, free_port
+from tests.receivers.postgresql import PASSWORD, PostgresqlServer
 from tests.receivers.rsyslog import Rsyslog
 from tests.receivers.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, counted
 from tests.receivers.splunk_rules import TOKEN, Behaviour
@@ -70,7 +71,7 @@ async def _kafka(folder: Path, stack: AsyncExitStack) -> Station:
 
 
 async def _nats(folder: Path, stack: AsyncExitStack) -> Station:
-    server = await _started(NatsServer(folder / "nats", free_port()), stack)
+    server = await _started(NatsServer(folder / "nats", free_ports(1)[0]), stack)
     await server.create("SWEEP", "smtpsweep.records", duplicate_window_s=3600)  # a slow machine may need long
 
     async def ids() -> Counter[str]:
@@ -81,7 +82,7 @@ async def _nats(folder: Path, stack: AsyncExitStack) -> Station:
 
 async def _postgresql(folder: Path, stack: AsyncExitStack) -> Station:
     del folder  # it has one of its own, which its user may enter
-    server = PostgresqlServer(free_port())
+    server = PostgresqlServer(free_ports(1)[0])
     stack.callback(server.remove)
     await server.start()
 
@@ -115,7 +116,7 @@ async def _s3(folder: Path, stack: AsyncExitStack) -> Station:
 
 
 async def _splunk(folder: Path, stack: AsyncExitStack) -> Station:
-    server = await _started(SplunkServer(folder, free_port(), _SPLUNK), stack)
+    server = await _started(SplunkServer(folder, free_ports(1)[0], _SPLUNK), stack)
 
     async def ids() -> Counter[str]:
         return copies(server.journal)
@@ -126,7 +127,7 @@ async def _splunk(folder: Path, stack: AsyncExitStack) -> Station:
 
 async def _syslog(folder: Path, stack: AsyncExitStack) -> Station:
     tls = Certificates(folder)
-    server = await _started(Rsyslog(folder / "rsyslog", free_port(), tls), stack)
+    server = await _started(Rsyslog(folder / "rsyslog", free_ports(1)[0], tls), stack)
 
     async def ids() -> Counter[str]:
         server.stop()

@@ -13,9 +13,10 @@ from scanner.formats.native import Native
 from scanner.relay.destination import make_destinations
 from scanner.sinks.receiver import AccessDeniedError, BatchRefusedError, Receiver, TryLaterError
 from tests.certificates import make_certificate
+from tests.ports import free_ports
 from tests.receivers import hostile
 from tests.receivers.contract import RECORDS, deliver_under_fire, event_ids, record_lines
-from tests.receivers.postgresql import PASSWORD, PostgresqlServer, free_port
+from tests.receivers.postgresql import PASSWORD, PostgresqlServer
 
 pytestmark = pytest.mark.real
 
@@ -24,7 +25,7 @@ TABLE = "smtpsweep_record"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[PostgresqlServer]:
-    one = PostgresqlServer(free_port())
+    one = PostgresqlServer(free_ports(1)[0])
     yield one
     one.remove()
 
@@ -278,7 +279,7 @@ async def test_a_server_that_is_not_there_is_a_matter_of_time(server: Postgresql
 
 
 async def test_of_several_hosts_the_one_that_answers_is_used(server: PostgresqlServer) -> None:
-    text = url(server).replace("@127.0.0.1", f"@127.0.0.1:{free_port()},127.0.0.1")
+    text = url(server).replace("@127.0.0.1", f"@127.0.0.1:{free_ports(1)[0]},127.0.0.1")
     receiver = await opened(text)
     await receiver.send(events(*record_lines(1, 1)))
     await receiver.close()
@@ -290,7 +291,7 @@ async def test_over_tls_the_certificate_is_checked(tmp_path: Path, monkeypatch: 
     good, other = make_certificate(names=("127.0.0.1",)), make_certificate(names=("127.0.0.1",))
     (tmp_path / "good.pem").write_bytes(good[0])
     (tmp_path / "other.pem").write_bytes(other[0])
-    server = PostgresqlServer(free_port(), certificate=good)
+    server = PostgresqlServer(free_ports(1)[0], certificate=good)
     try:
         await server.start()
         receiver = await opened(url(server, f"create=yes&ca_file={tmp_path / 'good.pem'}", scheme="postgresql+tls"))

@@ -1,4 +1,4 @@
-"""Ports for receivers that are killed and started again."""
+"""Ports for servers that are killed and started again, and for tests that run beside others."""
 
 import contextlib
 import random
@@ -12,7 +12,7 @@ _PORTS: Final = range(20_000, 30_000)
 def free_ports(count: int) -> list[int]:
     """Return ports on which nobody listens, all different."""
     found: list[int] = []
-    for port in random.sample(_PORTS, len(_PORTS)):
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
