@@ -8,13 +8,17 @@ import click
 from scanner.cli import logging
 from scanner.cli.sweep import Request, run_sweep
 from scanner.cli.table import print_table
+from scanner.errors import InputError
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
 from scanner.record import decode
 from scanner.settings import Settings
+from scanner.targets import Ranges, Source, parse_spec
 
 #: 1,024 hosts, every kind of server and every odd behaviour of the lab.
 _NETWORK = "127.20.0.0/22"
+#: Where the simulated network is. Every other address is a host of somebody's.
+_LOOPBACK = Ranges.from_pairs(v4=[(0x7F000000, 0x7FFFFFFF)])
 #: Quick and repeatable: nobody waits half a minute for the hosts that never speak, nor for networks that refuse us.
 _SETTINGS = Settings(
     rate=400,
@@ -31,10 +35,13 @@ _SETTINGS = Settings(
 @click.command()
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("demo/sweep.jsonl"),
               show_default=True, help="Where the records go; replaced when it exists.")  # fmt: skip
-@click.option("--network", default=_NETWORK, show_default=True, help="What to sweep; every address is a host.")
+@click.option(
+    "--network", default=_NETWORK, show_default=True, help="What to sweep, of 127.0.0.0/8; every address is a host."
+)
 def demo(output: Path, network: str) -> int:
     """Sweep a simulated network on loopback and show what was found."""
     logging.configure("warning")
+    _require_loopback(network)
     if output.parent != Path():
         output.parent.mkdir(parents=True, exist_ok=True)
     with LabProcess(LabSettings(port=0, profile="mixed")) as lab:
@@ -46,3 +53,14 @@ def demo(output: Path, network: str) -> int:
         print_table(map(decode, lines))
     click.echo(f"{output}: one JSON record a line")
     return code
+
+
+def _require_loopback(network: str) -> None:
+    """Refuse what the simulated network does not have: a demonstration connects to nobody.
+
+    Raises:
+        InputError: saying so.
+    """
+    asked = parse_spec([Source("--network", [network])], allow_names=False, allow_large_v6=True).ranges
+    if asked.minus(_LOOPBACK):
+        raise InputError(f"--network {network!a}: the simulated network is 127.0.0.0/8; others are real: use sweep")
