@@ -64,10 +64,13 @@ def test_bytes_that_are_no_utf_8_are_an_error_with_their_place(tmp_path: Path, m
         parse_spec(sources(["-"]))
 
 
-def test_an_empty_standard_input_is_no_target(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     stdin(monkeypatch, b"")
 
-    assert parse_spec(sources(["-"])).ranges.count == 0
+    with pytest.raises(InputError) as caught:
+        parse_spec(sources(["-"]))
+
+    assert str(caught.value) == "standard input: names no target: if that is meant, say so with the one word: none"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ from click.core import ParameterSource
 
 from scanner.errors import InputError
 
+#: Bytes: ten thousand exclusions fit; more belong into a file of their own.
+_MAX_BYTES = 1 << 20
 _YES_NO = {True: "yes", False: "no"}
 
 
@@ -37,7 +39,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     if path is None:
         return None
     try:
-        values = tomllib.loads(path.read_text("utf-8-sig"))
+        values = tomllib.loads(_read(path))
     except OSError as error:
         raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -60,6 +62,19 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
             raise InputError(f"--config {path}: {key!r} must be {problem}") from None
     ctx.default_map = defaults
     return path
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file that is not larger than any configuration. Raises OSError and UnicodeDecodeError.
+
+    Raises:
+        InputError: when it is too large, or has no end.
+    """
+    with path.open("rb") as stream:
+        raw = stream.read(_MAX_BYTES + 1)
+    if len(raw) > _MAX_BYTES:
+        raise InputError(f"--config {path}: is larger than {_MAX_BYTES:,} bytes: is it a configuration file?")
+    return raw.decode("utf-8-sig")
 
 
 def with_configured(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -92,6 +107,8 @@ def _default(param: click.Parameter, value: object) -> dict[str, Any]:
     if isinstance(param, click.Option) and not param.multiple:
         return {name: _text(value, "one text or number")}
     values = value if isinstance(value, list) else [value]
+    if not values:  # a list that somebody forgot to fill in must not widen a sweep silently
+        raise ValueError("one or more texts or numbers, not an empty list: remove the key if that is meant")
     return {name: [_text(each, "texts or numbers") for each in values]}
 
 

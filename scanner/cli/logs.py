@@ -84,6 +84,8 @@ def logs(
         raise InputError("--server needs --sweep: it says which of the visits this log can have")
     if sweep == "-" and "-" in files:
         raise InputError("standard input can be the log or the sweep, not both")
+    if reading["host"] is not None and not reading["host"].strip():
+        raise InputError("--host '': names no host: is a variable unset?")
     known = tuple(_address("--server", server) for server in servers)
     question = _question(tuple(_address("--scanner", scanner) for scanner in scanners), **reading)
     if sweep is not None:
