@@ -10,7 +10,7 @@ the pipeline. Left out: several sinks at once and progress; for those there is t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence, Sized
 from pathlib import Path
 
 from scanner.checking import check_host
@@ -21,7 +21,7 @@ from scanner.record import decode
 from scanner.settings import Settings
 from scanner.sinks import Position
 from scanner.summary import Summary
-from scanner.targets import Source, Spec, parse_spec
+from scanner.targets import Source, Spec, parse_exclusions, parse_spec
 
 __all__ = ["check", "sweep"]
 
@@ -135,4 +135,6 @@ def _texts(given: str | Iterable[str]) -> tuple[str, ...]:
 
 def _spec(argument: str, given: str | Iterable[str]) -> Spec:
     texts = [given] if isinstance(given, str) else given  # not a tuple: a file of a million lines is read as it comes
-    return parse_spec([Source(argument, texts)], allow_large_v6=argument == "exclude")
+    # No texts at all were asked for so; what is there and names nothing (an empty text or file) is refused.
+    named = [] if isinstance(texts, Sized) and not len(texts) else [Source(argument, texts)]
+    return parse_exclusions(named) if argument == "exclude" else parse_spec(named)

@@ -11,7 +11,7 @@ from scanner.observation import Observer
 from scanner.plan import make_plan
 from scanner.settings import Settings
 from scanner.smtp import escape
-from scanner.targets import COMMAND_LINE, Source, parse_spec
+from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
 
 #: Called with the target, the kind ("connected", "<", ">", "closed"), one line of printable text, and seconds.
 ShowLine = Callable[[Target, str, str, float], None]
@@ -52,7 +52,7 @@ async def check_host(
         raise InputError(
             f"{host!r} is more than one host: networks are visited, at a gentle pace, by 'smtpsweep sweep'"
         )
-    never = parse_spec([Source(COMMAND_LINE, exclude)], allow_large_v6=True)
+    never = parse_exclusions([Source(COMMAND_LINE, exclude)])
     plan = await make_plan(asked, never, settings)
     if settings.source_address is not None:
         check_source_address(settings.source_address)

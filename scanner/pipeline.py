@@ -79,7 +79,7 @@ class Sweep:
     ) -> None:
         self.plan = plan
         self.settings = plan.settings
-        self.notices: list[str] = []
+        self.notices: list[str] = [*plan.notices]
         self.identity = self._new_identity()
         self._sinks = {f"{number}:{sink.name}": sink for number, sink in enumerate(sinks)}
         self._checkpoint = Checkpoint(state, self.identity) if state is not None else None
@@ -369,6 +369,7 @@ class Sweep:
             "options": shown_options(self.settings),
             "planned": ledger.planned,
             "excluded": ledger.excluded,
+            "excluded_why": dict(self.plan.excluded_why),
             "not_visited": ledger.not_visited,
             "statuses": {status.value: ledger.statuses[status] for status in Status if ledger.statuses[status]},
             "products": dict(ledger.products.most_common()),

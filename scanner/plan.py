@@ -15,7 +15,9 @@ from scanner.errors import InputError
 from scanner.resolve import resolve
 from scanner.settings import SEED_LIMIT, Settings
 from scanner.targets import (
-    ALWAYS_EXCLUDED,
+    COMMAND_LINE,
+    YOURS,
+    Exclusions,
     Progress,
     Ranges,
     Schedule,
@@ -39,7 +41,7 @@ class Plan:
 
     asked: Ranges
     visited: Ranges
-    excluded: Ranges
+    excluded: Exclusions
     hosts: Mapping[str, str]
     settings: Settings
     share: Ranges = field(init=False)
@@ -59,6 +61,23 @@ class Plan:
     def excluded_count(self) -> int:
         """Targets of this shard that an exclusion takes out."""
         return (self._asked_count - self.share.count) * self._visits
+
+    @property
+    def excluded_why(self) -> Mapping[str, int]:
+        """Targets of this shard that are excluded, by reason; together they are `excluded_count`."""
+        shard, shards = self.settings.shard, self.settings.shards
+        counts = {
+            reason: share(addresses, shard, shards).count * self._visits
+            for reason, addresses in self.excluded.taken_from(self.asked).items()
+        }
+        return {reason: count for reason, count in counts.items() if count}
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What people should know before the first packet."""
+        if self.excluded.yours and YOURS not in self.excluded.taken_from(self.asked):
+            return ("the exclusions take out none of the targets: check that they are the right ones",)
+        return ()
 
     @property
     def to_visit(self) -> int:
@@ -144,19 +163,30 @@ async def make_plan(targets: Spec, exclusions: Spec, settings: Settings) -> Plan
     asked = targets.ranges.union(_addresses(named))
     require_confirmation(asked, confirmed=settings.confirm_large)
     never = await resolve(exclusions.names, exclusions.mail_domains)
-    excluded = exclusions.ranges.union(_addresses(never)).union(ALWAYS_EXCLUDED)
-    visited = asked.minus(excluded)
+    excluded = Exclusions(exclusions.ranges.union(_addresses(never)))
     if not asked:
         raise InputError("no targets: name addresses, ranges, host names, mx:DOMAIN, @FILE or - for standard input")
+    visited, taken = asked, excluded.taken_from(asked)
+    for addresses in taken.values():
+        visited = visited.minus(addresses)
     if not visited:
         which = f"all {asked.count:,} addresses are" if asked.count > 1 else "the only address is"
-        raise InputError(f"{which} excluded: nothing to do")
+        why = reasons_text({reason: addresses.count for reason, addresses in taken.items()})
+        raise InputError(f"{which} excluded: nothing to do ({why})")
     hosts = {address: name for name, addresses in reversed(named.items()) for address in addresses}
     return Plan(asked, visited, excluded, hosts, settings.validated())
 
 
 def _addresses(found: Mapping[str, Any]) -> Ranges:
-    return parse_spec([Source("DNS", chain.from_iterable(found.values()))], allow_names=False).ranges
+    texts = chain.from_iterable(found.values())
+    return parse_spec([Source(COMMAND_LINE, texts)], allow_names=False).ranges
+
+
+def reasons_text(why: Mapping[str, int]) -> str:
+    """Say why targets are excluded, for people: "128 yours, 16 multicast"; one that stands alone has no number."""
+    if list(why.values()) == [1]:
+        return "".join(why).replace("_", " ")
+    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in why.items())
 
 
 def seconds_text(seconds: float) -> str:

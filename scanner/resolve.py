@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from scanner.errors import InputError
+from scanner.targets import ends_in_number
 
 #: Look-ups under way at the same time.
 _AT_ONCE = 32
@@ -87,4 +88,11 @@ async def _mail_hosts(domain: str) -> list[str]:
     exchanges = sorted((record.preference, record.exchange) for record in answer)
     if [exchange for _, exchange in exchanges] == [dns.name.root]:
         raise LookupError("the domain accepts no mail (null MX, RFC 7505)")
-    return [exchange.to_text(omit_final_dot=True).lower() for _, exchange in exchanges]
+    return [_host_name(exchange.to_text(omit_final_dot=True)) for _, exchange in exchanges]
+
+
+def _host_name(text: str) -> str:
+    """Check a name that a zone gave us: getaddrinfo reads some texts as addresses, `0x7f000001` and `127.1` for two."""
+    if ends_in_number(text):
+        raise LookupError(f"its mail host {text!a} is no name: a name does not end in a number")
+    return text.lower()

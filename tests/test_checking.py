@@ -110,11 +110,11 @@ async def test_a_name_is_checked_at_each_of_its_addresses_that_is_not_excluded()
     ("host", "exclude", "message"),
     [
         ("127.0.0.1", ["127.0.0.0/8"], "the only address is excluded: nothing to do"),
-        ("0.0.0.0", [], "the only address is excluded: nothing to do"),  # noqa: S104  refused
+        ("0.0.0.0", [], "the only address is excluded: nothing to do (unspecified)"),  # noqa: S104  refused
         ("127.0.0.0/30", [], "'127.0.0.0/30' is more than one host: networks are visited"),
         ("127.0.0.1 127.0.0.2", [], "'127.0.0.1 127.0.0.2' is more than one host: "),
         ("localhost 127.0.0.2", [], "'localhost 127.0.0.2' is more than one host: "),
-        ("", [], "no targets"),
+        ("", [], "command line: '': a target that names nothing: is a variable unset?"),
         ("127.0.0.300", [], "command line: '127.0.0.300': 300 is more than 255"),
     ],
 )

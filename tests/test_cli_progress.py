@@ -41,7 +41,7 @@ class Run:
     def __init__(self, *snapshots: SweepStatistics, notices: tuple[str, ...] = (), **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.notices = list(notices)
-        self.plan = SimpleNamespace(to_visit=65_000, excluded_count=536)
+        self.plan = SimpleNamespace(to_visit=65_000, excluded_count=536, excluded_why={"yours": 500, "multicast": 36})
         self._snapshots = list(snapshots)
 
     def statistics(self) -> SweepStatistics:
@@ -138,7 +138,10 @@ async def test_without_a_terminal_lines_are_written_while_the_body_runs(
             err += capsys.readouterr().err
 
     assert err.splitlines()[:3] == [
-        "65,000 targets to visit, 536 excluded; no rate limit, 50 a second towards one /24, 1,000 at once, seed 7",
+        (
+            "65,000 targets to visit, 536 excluded (500 yours, 36 multicast); "
+            "no rate limit, 50 a second towards one /24, 1,000 at once, seed 7"
+        ),
         "resumed from x",
         "5,000/65,536 (7.6%) 500/s left 2 min 2 s, 0 records, 0 ready, 0 waiting",
     ]

@@ -14,7 +14,7 @@ from scanner import plan as plan_module
 from scanner.errors import InputError, SettingsError
 from scanner.plan import Plan, make_plan, seconds_text
 from scanner.settings import Settings
-from scanner.targets import Progress, Ranges, parse_spec
+from scanner.targets import Exclusions, Progress, Ranges, parse_exclusions, parse_spec
 
 Pairs = list[tuple[int, int]]
 
@@ -36,12 +36,12 @@ TOO_LARGE = (
 
 def planned(*targets: str, exclude: tuple[str, ...] = (), **settings: Any) -> Plan:
     asked, never = ([("command line", list(texts))] for texts in (targets, exclude))
-    return asyncio.run(make_plan(parse_spec(asked), parse_spec(never, allow_large_v6=True), Settings(**settings)))
+    return asyncio.run(make_plan(parse_spec(asked), parse_exclusions(never), Settings(**settings)))
 
 
 def plan_of(asked: Pairs, excluded: Pairs, settings: Settings) -> Plan:
     given, never = Ranges.from_pairs(v4=asked), Ranges.from_pairs(v4=excluded)
-    return Plan(given, given.minus(never), never, {}, settings)
+    return Plan(given, given.minus(never), Exclusions(never), {}, settings)
 
 
 @pytest.fixture
@@ -278,9 +278,14 @@ def test_a_name_cannot_lead_to_what_is_never_visited(
     ("targets", "exclude", "settings", "message"),
     [
         ((), (), {}, "no targets: name addresses, ranges, host names, mx:DOMAIN, @FILE or - for standard input"),
-        (("127.0.0.0/30",), ("127.0.0.0/8",), {}, "all 4 addresses are excluded: nothing to do"),
-        (("127.0.0.1",), ("127.0.0.1",), {}, "the only address is excluded: nothing to do"),
-        (("224.0.0.0/4",), (), {"confirm_large": True}, "all 268,435,456 addresses are excluded: nothing to do"),
+        (("127.0.0.0/30",), ("127.0.0.0/8",), {}, "all 4 addresses are excluded: nothing to do (4 yours)"),
+        (("127.0.0.1",), ("127.0.0.1",), {}, "the only address is excluded: nothing to do (yours)"),
+        (
+            ("224.0.0.0/4",),
+            (),
+            {"confirm_large": True},
+            "all 268,435,456 addresses are excluded: nothing to do (268,435,456 multicast)",
+        ),
         (
             ("10.0.0.0/8", "11.0.0.0"),
             (),

@@ -19,6 +19,8 @@ ZONE = {
     "bare.example.": [],
     "null.example.": ["0 ."],
     "gone.example.": ["10 gone.example.com."],
+    "hex.example.": ["10 0x7F000001."],
+    "short.example.": ["10 127.1."],
     "odd.example.": [r"10 \000\001" + r"\002" * 38 + ".example.com."],
 }
 HOSTS = {
@@ -119,6 +121,19 @@ async def test_a_host_that_is_named_twice_is_looked_up_once_and_keeps_its_place(
 )
 async def test_a_domain_without_mail_hosts_is_an_error_with_its_place(domain: str, message: str) -> None:
     assert await complaint(mail=(domain,)) == f"command line: '{domain}' cannot be resolved: {message}"
+
+
+@pytest.mark.usefixtures("dns_server")
+@pytest.mark.parametrize(("domain", "host"), [("hex.example", "0x7F000001"), ("short.example", "127.1")])
+async def test_a_mail_host_that_the_c_library_would_take_for_an_address_is_not_looked_up(
+    domain: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HOSTS, host.lower(), ["127.0.0.1"])  # as getaddrinfo has it
+
+    assert await complaint(mail=(domain,)) == (
+        f"command line: '{domain}' cannot be resolved: its mail host '{host}' is no name: "
+        "a name does not end in a number"
+    )
 
 
 @pytest.mark.usefixtures("dns_server")

@@ -33,7 +33,7 @@ def settings(port: int, **changes: Any) -> Settings:
 
 async def plan(targets: str, options: Settings, exclude: str = "") -> Plan:
     return await make_plan(
-        parse_spec([Source(COMMAND_LINE, [targets])]), parse_spec([Source(COMMAND_LINE, [exclude])]), options
+        parse_spec([Source(COMMAND_LINE, [targets])]), parse_spec([Source(COMMAND_LINE, exclude.split())]), options
     )
 
 

@@ -17,7 +17,7 @@ import click
 from scanner.model import Status
 from scanner.overview import remarks
 from scanner.pipeline import Sweep, SweepStatistics
-from scanner.plan import seconds_text
+from scanner.plan import reasons_text, seconds_text
 from scanner.summary import Summary
 
 _LINE_S = 10.0
@@ -62,8 +62,10 @@ def _announce(run: Sweep) -> None:
     settings = run.settings
     rate = f"{settings.rate:g} a second" if settings.rate else "no rate limit"
     subnet = f", {settings.subnet_rate:g} a second towards one /24" if settings.subnet_rate else ""
+    why = reasons_text(run.plan.excluded_why)
+    excluded = f"{run.plan.excluded_count:,} excluded" + (f" ({why})" if why else "")
     _say(
-        f"{run.plan.to_visit:,} targets to visit, {run.plan.excluded_count:,} excluded; {rate}{subnet}, "
+        f"{run.plan.to_visit:,} targets to visit, {excluded}; {rate}{subnet}, "
         f"{settings.concurrency:,} at once, seed {settings.seed}"
     )
     for notice in run.notices:
@@ -107,8 +109,9 @@ def print_summary(summary: Summary) -> None:
     rows = [("planned", document["planned"]), ("excluded", document["excluded"]), *document["statuses"].items()]
     if document["not_visited"]:
         rows.append(("not visited", document["not_visited"]))
+    why = reasons_text(document.get("excluded_why", {}))
     for name, count in rows:
-        _say(f"  {name:<16}{count:>12,}")
+        _say(f"  {name:<16}{count:>12,}" + (f"  ({why})" if name == "excluded" and why else ""))
     if document["refused_us"]:
         _say(f"{document['refused_us']:,} of them refused this address: they were not really seen")
     if document["products"]:

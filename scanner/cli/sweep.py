@@ -17,10 +17,10 @@ from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs
 from scanner.errors import InputError, LocalError
 from scanner.pipeline import Sweep, random_seed
-from scanner.plan import Plan, derived_seed, make_plan, seconds_text
+from scanner.plan import Plan, derived_seed, make_plan, reasons_text, seconds_text
 from scanner.settings import Settings
 from scanner.summary import Summary
-from scanner.targets import Spec, parse_spec
+from scanner.targets import Spec, parse_exclusions, parse_spec
 
 #: For what has no bound of its own (books, summary); then the process ends, whatever it waits for.
 _SLACK_S = 5.0
@@ -85,7 +85,7 @@ def run_sweep(request: Request, settings: Settings, *, choose_seed: bool = False
     require_one_reader((*request.targets, *request.exclude))
     # Read before there is an event loop: one of those would keep Ctrl-C for itself while standard input blocks.
     targets = parse_spec(sources(request.targets))
-    never = parse_spec(sources(request.exclude, request.exclude_file), allow_large_v6=True)
+    never = parse_exclusions(sources(request.exclude, request.exclude_file))
     notices = []
     if choose_seed and settings.shards > 1:
         settings = replace(settings, seed=derived_seed(targets, settings))
@@ -182,8 +182,11 @@ def plan_text(plan: Plan) -> str:
         f"[{target.ip}]:{target.port}" if ":" in target.ip else f"{target.ip}:{target.port}"
         for target in schedule.take(5)
     )
+    why = reasons_text(plan.excluded_why)
     lines = {
         "targets": f"{plan.planned:,} planned, {plan.excluded_count:,} of them excluded, {plan.to_visit:,} to visit",
+        **({"excluded": f"because: {why}"} if why else {}),
+        **({"notice": " ".join(plan.notices)} if plan.notices else {}),
         "shard": f"{settings.shard + 1} of {settings.shards}",
         "ports": ", ".join(map(str, settings.ports)),
         "order": f"seed {settings.seed}: {first} ...",

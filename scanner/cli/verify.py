@@ -31,7 +31,7 @@ from scanner.remedy.verification.verify import verify as look_afresh
 from scanner.results.reports import JunitReport, SarifReport, VerdictTable
 from scanner.results.reports.file_report import FileReport
 from scanner.settings import MAX_SAMPLES, Settings
-from scanner.targets import parse_spec
+from scanner.targets import parse_exclusions, parse_spec
 
 FIXED, NOT_FIXED, NOT_ENOUGH_SEEN = 0, 1, 3
 _PATH = click.Path(path_type=Path)
@@ -131,7 +131,7 @@ def verify(
     request = Request(
         settings=Settings(seed=random_seed(), **given).validated(),
         targets=parse_spec(sources(targets)) if targets else None,
-        exclude=parse_spec(sources(exclude, exclude_file), allow_large_v6=True),
+        exclude=parse_exclusions(sources(exclude, exclude_file)),
         ports=ports,
         earlier=read_earlier(before),
         agree=agree,

@@ -1,17 +1,19 @@
 """From what the user names to targets in order: text, ranges, permutation, schedule, progress."""
 
+from scanner.targets.exclusions import ALWAYS_EXCLUDED, NEVER, YOURS, Exclusions
+from scanner.targets.hostname import ends_in_number
 from scanner.targets.networks import owner, share
 from scanner.targets.permutation import Permutation
 from scanner.targets.progress import Progress
 from scanner.targets.ranges import Ranges
 from scanner.targets.schedule import Schedule
 from scanner.targets.spec import (
-    ALWAYS_EXCLUDED,
     COMMAND_LINE,
     LARGE,
     Source,
     Spec,
     Where,
+    parse_exclusions,
     parse_spec,
     require_confirmation,
 )
@@ -20,6 +22,9 @@ __all__ = [
     "ALWAYS_EXCLUDED",
     "COMMAND_LINE",
     "LARGE",
+    "NEVER",
+    "YOURS",
+    "Exclusions",
     "Permutation",
     "Progress",
     "Ranges",
@@ -27,7 +32,9 @@ __all__ = [
     "Source",
     "Spec",
     "Where",
+    "ends_in_number",
     "owner",
+    "parse_exclusions",
     "parse_spec",
     "require_confirmation",
     "share",

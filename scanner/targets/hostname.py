@@ -1,7 +1,8 @@
 """Check host names before anyone asks the DNS for them.
 
 RFC 952 and RFC 1123 (2.1): labels of letters, digits and hyphens, at most 63 octets each and 253 in all; the last one
-is not a number, so that a mistyped address is never taken for a name. Internationalised names become their ASCII
+is not a number (hexadecimal ones too: the C library reads 0x7f000001 as an address, and so do web browsers), so that an
+address in another form is never taken for a name. Internationalised names become their ASCII
 form by the standard library's IDNA 2003 codec. The four characters that IDNA 2008 (RFC 5894, 7.2) reads as another name
 are refused: visiting someone else's host is worse than asking for the `xn--` form.
 """
@@ -9,6 +10,7 @@ are refused: visiting someone else's host is worse than asking for the `xn--` fo
 import re
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_NAME = 253
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # sharp s, final sigma, zero-width non-joiner and joiner
 
@@ -27,9 +29,14 @@ def parse_host_name(text: str) -> str:
     labels = name.split(".")
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("neither an address, a network, a range nor a host name")
-    if labels[-1].isdigit():
+    if ends_in_number(name):
         raise ValueError("neither an address nor a host name (a name does not end in a number)")
     return name
+
+
+def ends_in_number(name: str) -> bool:
+    """Tell whether a text, a final dot aside, ends in a number, so that somebody may read it as an IPv4 address."""
+    return _NUMBER.fullmatch(name.lower().removesuffix(".").rpartition(".")[2]) is not None
 
 
 def _ascii_form(text: str) -> str:

@@ -4,62 +4,47 @@ White space separates targets, `#` begins a comment. A target is an address, a n
 netmasks allowed), a range (`192.0.2.1-192.0.2.20`), an octet pattern or glob (see `octets`), a host name, or
 `mx:example.com` for the mail hosts of a domain. Names are only collected here: nothing in this package asks the DNS.
 
-A line with one plain address or IPv4 network takes a short way, so that a million lines take about a second. netaddr
-reads the less common networks; this is its only door.
+A text that names nothing is refused, in a file and as an argument: an unset variable or a file that was written badly
+must not make a sweep visit what was to be excluded. A file that is meant to be empty says so with the one word `none`.
+
+A line with one plain address or IPv4 network takes a short way, so that a million lines take about a second.
 
 Left out: `@file` and `-` (the command line opens files, and each becomes a Source).
 """
 
-import re
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from socket import AF_INET, inet_pton
 from typing import NamedTuple
 
-import netaddr  # type: ignore[import-untyped]  # it has no types
 import numpy as np
 
 from scanner.errors import InputError
-from scanner.targets.address import (
-    MAPPED_FIRST,
-    MAPPED_LAST,
-    V4_BITS,
-    V4_MAX,
-    V6_MAX,
-    parse_address,
+from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address
+from scanner.targets.forms import (
+    OCTET_CHARACTERS,
+    is_address,
+    parse_network,
+    parse_octet_form,
+    parse_v6_form,
+    range_hint,
 )
 from scanner.targets.hostname import parse_host_name
 from scanner.targets.intervals import Intervals, Values
-from scanner.targets.octets import parse_octets
 from scanner.targets.ranges import Ranges
 
 #: A /8. More than this in one sweep needs `--confirm-large`; more than this in one IPv6 target cannot be swept at all.
 LARGE = 2**24
 
-#: The source whose "lines" are arguments: messages about it give no line number.
+#: The source whose "lines" are arguments: each has to name something, and messages about it give no line number.
 COMMAND_LINE = "command line"
 
-#: Addresses that are never a target, whatever the user says. Private ranges and loopback are not among them:
-#: sweeping one's own networks is what this is for.
-ALWAYS_EXCLUDED = Ranges.from_pairs(
-    v4=[
-        (0x00000000, 0x00FFFFFF),  # 0.0.0.0/8, "this network", with the unspecified address: RFC 1122, 3.2.1.3
-        (0xE0000000, 0xEFFFFFFF),  # 224.0.0.0/4, multicast: RFC 5771
-        (V4_MAX, V4_MAX),  # 255.255.255.255, limited broadcast: RFC 919, 7
-    ],
-    v6=[
-        (0, 0),  # ::, the unspecified address: RFC 4291, 2.5.2
-        (MAPPED_FIRST, MAPPED_LAST),  # ::ffff:0:0/96: these reach IPv4 addresses by a second name: RFC 4291, 2.5.5.2
-        (0xFF << 120, V6_MAX),  # ff00::/8, multicast: RFC 4291, 2.7
-    ],
-)
+#: What a file or an exclusion says that is meant to name nothing.
+NONE = "none"
 
 _V4_PREFIXES = {"": V4_BITS, **{f"/{bits}": bits for bits in range(V4_BITS + 1)}}
 _V4_HOST_MASKS = 2 ** (V4_BITS - np.arange(V4_BITS + 1)) - 1  # by prefix length
-# A length, or an IPv4 netmask. Not a wildcard mask: 0.0.0.0 would be /32 in one reading and /0 in the other.
-_PREFIX = re.compile(r"[0-9]{1,3}|(?:128|192|224|240|248|252|254|255)\.[0-9.]{5,11}")
-_OCTET_CHARACTERS = frozenset("0123456789.,-*")
 _SHOWN = 60
 
 
@@ -102,12 +87,28 @@ def parse_spec(
     Args:
         sources: `Source` tuples.
         allow_names: whether host names and `mx:` domains are accepted.
-        allow_large_v6: whether an IPv6 network may be larger than `LARGE`: good for exclusions, not for targets.
+        allow_large_v6: whether an IPv6 network may be larger than `LARGE`: good for sets, not for targets.
 
     Raises:
-        InputError: for the first target that cannot be used, with its place, its text and what to do.
+        InputError: for the first target that cannot be used, with its place, its text and what to do; for a source that
+            names none.
     """
-    reader = _Reader(allow_names=allow_names, allow_large_v6=allow_large_v6)
+    return _read(_Reader(allow_names=allow_names, allow_large_v6=allow_large_v6), sources)
+
+
+def parse_exclusions(sources: Iterable[tuple[str, Iterable[str]]]) -> Spec:
+    """Read all exclusions of all sources: the same forms as targets, IPv6 networks of any size.
+
+    Two addresses on one line are refused: lists of ranges are often written in two columns, and what lies between the
+    two would be visited.
+
+    Raises:
+        InputError: as `parse_spec`; a source that excludes nothing must say `none`.
+    """
+    return _read(_Reader(allow_large_v6=True, excludes=True), sources)
+
+
+def _read(reader: "_Reader", sources: Iterable[tuple[str, Iterable[str]]]) -> Spec:
     for where, lines in sources:
         reader.read(where, lines)
     return Spec(reader.ranges(), reader.names, reader.mail_domains)
@@ -129,17 +130,20 @@ def require_confirmation(ranges: Ranges, *, confirmed: bool) -> None:
 class _Reader:
     """Collects what the lines name, as compactly as a million of them ask for."""
 
-    def __init__(self, *, allow_names: bool, allow_large_v6: bool) -> None:
+    def __init__(self, *, allow_names: bool = True, allow_large_v6: bool = False, excludes: bool = False) -> None:
         self.names: dict[str, Where] = {}
         self.mail_domains: dict[str, Where] = {}
         self._allow_names = allow_names
         self._allow_large_v6 = allow_large_v6
+        self._excludes = excludes
         self._networks = bytearray()  # plain IPv4 addresses and networks: four bytes each,
         self._prefixes = bytearray()  # and one byte each for the prefix length
         self._v4_firsts = array("q")  # IPv4 ranges of all other forms: eight bytes for each end
         self._v4_lasts = array("q")
         self._v6_firsts: list[int] = []
         self._v6_lasts: list[int] = []
+        self._name_count = 0  # of names, those that came before too
+        self._none_at: Where | None = None  # where the source that is being read says that it names nothing
 
     def ranges(self) -> Ranges:
         """Return all addresses named so far."""
@@ -158,6 +162,7 @@ class _Reader:
 
     def read(self, source: str, lines: Iterable[str]) -> None:
         """Read the lines of one source."""
+        before = self._begin()
         networks, prefixes = self._networks, self._prefixes
         for number, line in enumerate(lines, 1):
             try:
@@ -170,14 +175,50 @@ class _Reader:
                     prefixes.append(_V4_PREFIXES[slash + prefix])
                     networks += octets
             except (OSError, KeyError, ValueError):  # anything but one plain address or IPv4 network
-                self._read_line(line.removeprefix("\ufeff") if number == 1 else line, Where(source, number))
+                self._read_line(line.removeprefix("\ufeff"), Where(source, number))
+        names_nothing = self._count() == before
+        if names_nothing and self._none_at is None and source != COMMAND_LINE:
+            what = "excludes nothing" if self._excludes else "names no target"
+            raise InputError(f"{source}: {what}: if that is meant, say so with the one word: {NONE}")
+        if self._none_at is not None and not names_nothing:
+            raise InputError(f"{self._none_at}: says {NONE!r}, but something else is named as well")
+
+    def _begin(self) -> int:
+        """Forget what the source before this one said about itself; return how many things were named so far."""
+        self._none_at = None
+        return self._count()
+
+    def _count(self) -> int:
+        """Return how many things were named so far."""
+        return len(self._prefixes) + len(self._v4_firsts) + len(self._v6_firsts) + self._name_count
 
     def _read_line(self, line: str, where: Where) -> None:
-        for token in line.partition("#")[0].split():
-            try:
-                self._read_target(token, where)
-            except ValueError as problem:
-                raise InputError(f"{where}: {_shown(token)}: {problem}") from None
+        tokens = line.partition("#")[0].split()
+        if not tokens and where.source == COMMAND_LINE:
+            what = "an exclusion that excludes nothing" if self._excludes else "a target that names nothing"
+            raise InputError(f"{where}: {_shown(line)}: {what}: is a variable unset?")
+        try:
+            if self._excludes and len(tokens) == 2 and all(map(is_address, tokens)):
+                low, high = tokens
+                raise InputError(
+                    f"{where}: {_shown(f'{low} {high}')}: two addresses on one line: {range_hint(*tokens)}"
+                )
+            for token in tokens:
+                self._read_token(token, where)
+        except ValueError as problem:
+            raise InputError(f"{where}: {_shown(token)}: {problem}") from None
+
+    def _read_token(self, token: str, where: Where) -> None:
+        """Read a plain address or IPv4 network the short way, what is anything else the long one."""
+        address, slash, prefix = token.partition("/")
+        try:
+            octets = inet_pton(AF_INET, address)
+            length = _V4_PREFIXES[slash + prefix]
+        except (OSError, KeyError, ValueError):
+            self._read_target(token, where)
+        else:
+            self._networks += octets
+            self._prefixes.append(length)
 
     def _read_target(self, token: str, where: Where) -> None:
         """Tell the form of a target by its characters and read it; raise ValueError with what is wrong."""
@@ -185,22 +226,20 @@ class _Reader:
             raise ValueError("a file cannot name another file: give each with its @ on the command line")
         if token == "-":  # noqa: S105 - a dash, not a password
             raise ValueError("alone it means standard input, on the command line only; a range is a-b without spaces")
-        if token[:3].lower() == "mx:":
+        if token.lower() == NONE and (self._excludes or where.source != COMMAND_LINE):
+            self._none_at = where
+        elif token[:3].lower() == "mx:":
             self._add_name(token[3:], where, self.mail_domains)
         elif "://" in token:
             raise ValueError("a URL is not a target: give the host name alone")
         elif ":" in token or "[" in token:
-            self._add(*_parse_v6_form(token))
+            self._add(*parse_v6_form(token))
         elif "/" in token:
-            self._add(*_parse_network(token))
-        elif _OCTET_CHARACTERS.issuperset(token):
-            low, _, high = token.partition("-")
-            if low.count(".") == high.count(".") == 3:
-                self._add(*_parse_range(low, high))
-            else:
-                firsts, lasts = parse_octets(token)
-                self._v4_firsts.extend(firsts.tolist())
-                self._v4_lasts.extend(lasts.tolist())
+            self._add(*parse_network(token))
+        elif OCTET_CHARACTERS.issuperset(token):
+            firsts, lasts = parse_octet_form(token)
+            self._v4_firsts.extend(firsts)
+            self._v4_lasts.extend(lasts)
         else:
             self._add_name(token, where, self.names)
 
@@ -224,52 +263,7 @@ class _Reader:
         if not self._allow_names:
             raise ValueError("host names are not accepted here: give addresses")
         names.setdefault(name, where)
-
-
-def _parse_v6_form(token: str) -> tuple[int, int, int]:
-    """Read an IPv6 address, network or range, in brackets or not; return width, first and last."""
-    low, dash, high = token.partition("-")
-    if dash:
-        return _parse_range(low, high)
-    if "/" in token:
-        return _parse_network(token)
-    bits, value = _parse_end(token)
-    return bits, value, value
-
-
-def _parse_network(token: str) -> tuple[int, int, int]:
-    address, _, prefix = token.partition("/")
-    bits, _ = _parse_end(address)
-    try:
-        # Only digits and dots may reach netaddr: it reads a prefix with int(), which takes 2_4 for 24.
-        network = netaddr.IPNetwork(f"{address.strip('[]')}/{prefix}") if _PREFIX.fullmatch(prefix) else None
-    except netaddr.AddrFormatError:
-        network = None
-    if network is None:
-        raise ValueError(f"prefix length must be 0 to {bits}")
-    return bits, network.first, network.last
-
-
-def _parse_range(low: str, high: str) -> tuple[int, int, int]:
-    bits, first = _parse_end(low)
-    high_bits, last = _parse_end(high)
-    if bits != high_bits:
-        raise ValueError("a range cannot go from one IP version to the other")
-    if last < first:
-        raise ValueError("the range runs backwards")
-    return bits, first, last
-
-
-def _parse_end(text: str) -> tuple[int, int]:
-    """Read the address that a network or range is written with; raise ValueError with what is wrong."""
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    if ":" not in text and _OCTET_CHARACTERS.issuperset(text):
-        parse_octets(text)  # says what is wrong, if anything
-    try:
-        return parse_address(text)
-    except ValueError:
-        raise ValueError("not an IP address (zones cannot be used; a port is given with --port)") from None
+        self._name_count += 1
 
 
 def _shown(text: str) -> str:

@@ -39,7 +39,7 @@ from scanner.remedy.smoke.mailboxes import MARK_HEADER, MailboxError, Place
 from scanner.remedy.smoke.received import HeaderLeak, software_in_headers
 from scanner.remedy.smoke.sending import Envelope, Login, Sent, StartTls, Step, StepFailed, Steps, send
 from scanner.settings import Settings
-from scanner.targets import COMMAND_LINE, Source, parse_spec
+from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
 
 SCHEMA: Final = "smtpsweep.smoke/1"
 #: Addresses of one host that are tried, one after another.
@@ -87,7 +87,7 @@ class SmokeTest:
         asked = parse_spec([Source(COMMAND_LINE, [self.host])])
         if asked.ranges.count + len(asked.names) != 1 or asked.mail_domains:
             raise InputError(f"{self.host!r}: a smoke test is for one host: a name or an address")
-        parse_spec([Source(COMMAND_LINE, self.exclude)], allow_large_v6=True)
+        parse_exclusions([Source(COMMAND_LINE, self.exclude)])
         self.settings().validated()
         tls_context(self.ca_file, insecure=self.insecure_tls)
         return self
@@ -161,7 +161,7 @@ async def _plan(test: SmokeTest) -> Plan:
     if test.source_address is not None:
         check_source_address(test.source_address)
     asked = parse_spec([Source(COMMAND_LINE, [test.host])])
-    never = parse_spec([Source(COMMAND_LINE, test.exclude)], allow_large_v6=True)
+    never = parse_exclusions([Source(COMMAND_LINE, test.exclude)])
     return await make_plan(asked, never, test.settings())
 
 

@@ -1,0 +1,125 @@
+"""Texts that name nothing, or perhaps less than they seem to: refused, with what to do."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from scanner.errors import InputError
+from scanner.targets import COMMAND_LINE, Ranges, Source, Spec, parse_exclusions, parse_spec
+
+NOTHING = "if that is meant, say so with the one word: none"
+#: As a spreadsheet or a registry's list has it: first and last address of each range, a tab between them.
+TWO_COLUMNS = "127.0.0.0\t\t127.0.0.255\n"
+
+
+def refusal(*sources: Source, excludes: bool = True) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_exclusions(sources) if excludes else parse_spec(sources)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\r\n", "# nobody", "\ufeff", "\ufeff# nobody"])
+def test_an_argument_that_excludes_nothing_is_refused(text: str) -> None:
+    message = refusal(Source(COMMAND_LINE, ["192.0.2.1"]), Source(COMMAND_LINE, [text]))
+
+    assert message.startswith("command line: '")
+    assert message.endswith("': an exclusion that excludes nothing: is a variable unset?")
+    assert refusal(Source(COMMAND_LINE, ["192.0.2.1", text]), excludes=False).endswith(
+        "': a target that names nothing: is a variable unset?"
+    )
+
+
+@pytest.mark.parametrize("lines", [[], [""], ["\n", "  \n"], ["# nobody\n", "\n", " # yet"], ["\ufeff"]])
+def test_a_file_that_names_nothing_is_refused_whatever_others_name(lines: list[str]) -> None:
+    other = Source("other.txt", ["192.0.2.1"])
+
+    assert refusal(other, Source("never.txt", lines)) == f"never.txt: excludes nothing: {NOTHING}"
+    assert refusal(Source("never.txt", lines), other) == f"never.txt: excludes nothing: {NOTHING}"
+    assert refusal(other, Source("ranges.txt", lines), excludes=False) == f"ranges.txt: names no target: {NOTHING}"
+
+
+@pytest.mark.parametrize("lines", [["none"], ["none\n"], ["# nobody so far\n", "\n", "  None # really\n"]])
+def test_a_file_that_is_meant_to_be_empty_says_none(lines: list[str]) -> None:
+    empty = Spec(Ranges.from_pairs(), {}, {})
+
+    assert parse_exclusions([Source("never.txt", lines)]) == empty
+    assert parse_spec([Source("ranges.txt", lines)]) == empty
+    assert parse_exclusions([Source(COMMAND_LINE, ["none"])]) == empty
+
+
+@pytest.mark.parametrize("other", ["192.0.2.1", "192.0.2.1-9", "2001:db8::1", "mail.example.com", "mx:example.com"])
+def test_none_beside_something_is_refused(other: str) -> None:
+    expected = "never.txt:2: says 'none', but something else is named as well"
+
+    assert refusal(Source("never.txt", [other, "none"])) == expected
+    assert refusal(Source("never.txt", [f"{other} # x", "none"])) == expected
+
+
+def test_none_on_the_command_line_is_a_host_among_targets() -> None:
+    assert list(parse_spec([Source(COMMAND_LINE, ["none"])]).names) == ["none"]
+
+
+def test_a_source_may_repeat_what_another_has_named() -> None:
+    sources = [Source("a.txt", ["mail.example.com"]), Source("b.txt", ["mail.example.com"])]
+
+    assert list(parse_exclusions(sources).names) == ["mail.example.com"]
+
+
+def test_no_arguments_at_all_are_no_exclusions() -> None:
+    assert not parse_exclusions([Source(COMMAND_LINE, [])]).ranges
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "pair", "guess"),
+    [
+        ([TWO_COLUMNS], 1, "127.0.0.0 127.0.0.255", "range (127.0.0.0-127.0.0.255)"),
+        (["# first last", "192.0.2.0 192.0.2.255 # x"], 2, "192.0.2.0 192.0.2.255", "range (192.0.2.0-192.0.2.255)"),
+        (["192.0.2.0 255.255.255.0"], 1, "192.0.2.0 255.255.255.0", "network (192.0.2.0/255.255.255.0)"),
+        (["2001:db8:: 2001:db8::ff"], 1, "2001:db8:: 2001:db8::ff", "range (2001:db8::-2001:db8::ff)"),
+    ],
+)
+def test_two_addresses_on_one_line_of_exclusions_are_refused(
+    lines: Iterable[str], line: int, pair: str, guess: str
+) -> None:
+    expected = f"never.txt:{line}: '{pair}': two addresses on one line: did you mean a {guess}?"
+    assert refusal(Source("never.txt", lines)) == expected
+
+
+def test_two_addresses_in_one_argument_are_refused_too() -> None:
+    assert "did you mean a range" in refusal(Source(COMMAND_LINE, ["192.0.2.0 192.0.2.255"]))
+
+
+def test_targets_and_longer_lines_may_share_a_line() -> None:
+    assert parse_spec([Source("ranges.txt", ["192.0.2.0 192.0.2.255"])]).ranges.count == 2
+    never = parse_exclusions([Source("never.txt", ["192.0.2.0 192.0.2.3 192.0.2.9", "192.0.2.0/25 198.51.100.7"])])
+    assert never.ranges.count == 129
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.1",
+        "0177.0.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0X7F.1",
+        "0x7f.0x0.0x0.0x1",
+        "127.0.0.0x1",
+        "mail.0x",
+        "1.0xg",
+    ],
+)
+def test_addresses_in_the_forms_of_the_c_library_are_no_names(text: str) -> None:
+    reader = parse_spec if text != "1.0xg" else parse_exclusions
+    if text == "1.0xg":  # no number: a name
+        assert list(reader([Source("ranges.txt", [text])]).names) == ["1.0xg"]
+        return
+    for source in (Source("ranges.txt", [text]), Source("ranges.txt", [f"mx:{text}"])):
+        for excludes in (True, False):
+            assert refusal(source, excludes=excludes).startswith("ranges.txt:1: ")
+
+
+def test_a_file_with_the_mark_of_utf_8_on_any_line_is_read() -> None:
+    spec = parse_exclusions([Source("never.txt", ["\ufeff192.0.2.1 # a", "192.0.2.3", "\ufeff192.0.2.5"])])
+
+    assert spec.ranges == Ranges.from_pairs(v4=[(0xC0000201 + 2 * n, 0xC0000201 + 2 * n) for n in range(3)])
