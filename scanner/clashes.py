@@ -76,7 +76,7 @@ def refuse_clashes(outputs: Sequence[Named], inputs: Sequence[Named] = ()) -> No
     for number, one in enumerate(found[: len(outputs)]):
         for other in found[number + 1 :]:
             if one.is_same(other):
-                raise InputError(f"{one.named}: is the file of {other.named}, too, and would destroy it: name another")
+                raise InputError(f"{one.named} would overwrite {other.named}: name another file")
 
 
 class _Found:

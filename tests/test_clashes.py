@@ -101,9 +101,7 @@ def test_inputs_may_be_named_twice() -> None:
 
 
 def test_what_is_refused_is_named() -> None:
-    with pytest.raises(
-        InputError, match=r"^--summary a: is the file of -o a, too, and would destroy it: name another$"
-    ):
+    with pytest.raises(InputError, match=r"^--summary a would overwrite -o a: name another file$"):
         refuse_clashes([Named("--summary", Path("a"))], [Named("-o", Path("a"))])
 
 
@@ -160,7 +158,7 @@ def test_everything_in_a_folder_belongs_to_it() -> None:
 def test_a_redirection_is_a_name_too() -> None:
     with (
         Path("a").open("wb") as opened,
-        pytest.raises(InputError, match=r"^--summary a: is the file of standard output"),
+        pytest.raises(InputError, match="--summary a would overwrite standard output"),
     ):
         refuse_clashes([Named("--summary", Path("a")), Named("standard output", opened.fileno())])
 

@@ -1,6 +1,7 @@
 """What users get when something is wrong: one line on stderr, an exit code, and nothing made or visited."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from scanner.checkpoint import Checkpoint, Identity
 from scanner.ledger import Ledger
 from scanner.targets import Progress
 from tests.command_line import ROOT, Done, smtpsweep
+from tests.foreign_files import names_in
 
 #: Options with which a sweep that is not refused ends at once.
 QUICK = ("-p", "1", "--connect-timeout", "1", "--retries", "0")
@@ -120,23 +122,23 @@ REFUSED = {
     ),
     "unwritable summary": (
         ["sweep", "127.0.0.1", "--summary", "no/sum"],
-        "--summary no/sum: cannot be written (No such file or directory)",
+        "--summary no/sum: cannot be written (its folder does not exist)",
     ),
     "summary over the output": (
         ["sweep", "127.0.0.1", "-o", "a", "--summary", "./a"],
-        "--summary a: is the file of another option, which it would replace",
+        "-o a would overwrite --summary a: name another file",
     ),
     "metrics over the output": (
         ["sweep", "127.0.0.1", "-o", "a", "--metrics-file", "./a"],
-        "--metrics-file a: is the file of another option, which it would replace",
+        "-o a would overwrite --metrics-file a: name another file",
     ),
     "summary over the state": (
         ["sweep", "127.0.0.1", "--state", "a", "--summary", "a"],
-        "--summary a: is the file of another option, which it would replace",
+        "--state a would overwrite --summary a: name another file",
     ),
     "state over the output": (
         ["sweep", "127.0.0.1", "--state", "a", "-o", "a"],
-        "a: cannot be written: Resource temporarily unavailable: it is being written already",
+        "-o a would overwrite --state a: name another file",
     ),
     "another machine's address": (
         ["sweep", "127.0.0.1", "--source-address", "192.0.2.1"],
@@ -209,10 +211,7 @@ def test_an_output_that_is_refused_leaves_the_others_as_they_were(tmp_path: Path
 def test_the_same_output_twice_is_refused(tmp_path: Path) -> None:
     done = smtpsweep("sweep", "127.0.0.1", "-o", "a", "-o", "./a", *QUICK, cwd=tmp_path)
 
-    assert refusal(done) == (
-        "./a: cannot be written: Resource temporarily unavailable: "
-        "it is being written already, by another process or another -o"
-    )
+    assert refusal(done) == "-o a would overwrite -o a: name another file"
 
 
 @pytest.mark.parametrize("data", [b"192.0.2.1\n", b'{"schema":"smtpsweep.state/9"}\n', b"\x00" * 100])
@@ -356,12 +355,18 @@ def test_an_output_that_takes_nothing_is_one_line(tmp_path: Path, arguments: lis
 
 
 def test_a_summary_that_cannot_be_written_in_the_end_is_told_and_the_records_are_kept(tmp_path: Path) -> None:
-    done = smtpsweep(
-        "sweep", "127.0.0.1", "--all", "-q", "--summary", "/dev/full", "-o", "out.jsonl", *QUICK, cwd=tmp_path
-    )
+    """A limit for one file that a record stays under and a summary does not."""
+    command = shlex.join(
+        [sys.executable, "-m", "scanner", "sweep", "127.0.0.1", "--all", "-q", "--summary", str(tmp_path / "sum"),
+         "-o", str(tmp_path / "out.jsonl"), *QUICK]
+    )  # fmt: skip
 
-    assert refusal(done, code=3) == "--summary /dev/full: cannot be written (No space left on device)"
+    done = subprocess.run(["bash", "-c", f"ulimit -f 1; exec {command}"], cwd=ROOT, capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.decode() == f"smtpsweep: --summary {tmp_path}/sum: cannot be written (File too large)\n"
     assert (tmp_path / "out.jsonl").read_bytes().count(b"\n") == 1
+    assert names_in(tmp_path) == ["out.jsonl"]
 
 
 def test_one_ctrl_c_ends_the_reading_of_standard_input(tmp_path: Path) -> None:

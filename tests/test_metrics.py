@@ -15,6 +15,7 @@ from scanner.cli import metrics
 from scanner.errors import InputError
 from scanner.model import Status
 from scanner.pipeline import SweepStatistics
+from scanner.places import FilePlace
 
 REPORT = {
     "name": "kafka-1", "state": "retrying", "policy": "spool", "sequence": 90, "last": 100, "delivered": 88, "dead": 2,
@@ -58,21 +59,21 @@ EXPECTED = {
 
 async def test_a_file_says_everything_in_a_form_that_prometheus_reads(tmp_path: Path) -> None:
     file = tmp_path / "x.prom"
-    async with metrics.served(fake_sweep(), fake_remote(), None, file):
+    async with metrics.served(fake_sweep(), fake_remote(), None, FilePlace(file)):
         pass
     assert samples(file.read_text()) == EXPECTED
 
 
-@pytest.mark.parametrize("before", [None, "# of the last sweep\n"])
+@pytest.mark.parametrize("before", [None, ""])
 async def test_a_sweep_that_is_refused_leaves_the_file_as_it_was(tmp_path: Path, before: str | None) -> None:
     file = tmp_path / "x.prom"
     if before is not None:
         file.write_text(before)
     with pytest.raises(InputError, match="no such output"):
-        async with metrics.served(fake_sweep(), None, None, file):
+        async with metrics.served(fake_sweep(), None, None, FilePlace(file)):
             raise InputError("no such output")
     left = {path.name: path.read_text() for path in tmp_path.iterdir()}  # noqa: ASYNC240  a test
-    assert left == ({"x.prom": before} if before else {})
+    assert left == ({"x.prom": before} if before is not None else {})
 
 
 async def test_the_same_over_http(unused_tcp_port: int) -> None:
@@ -91,11 +92,16 @@ async def test_an_address_in_use_is_one_clear_line(unused_tcp_port: int) -> None
                 pass
 
 
-@pytest.mark.parametrize("place", ["no/x.prom", ""])
-async def test_a_file_that_cannot_be_written_is_found_out_at_once(tmp_path: Path, place: str) -> None:
-    with pytest.raises(InputError, match="cannot be written"):
-        async with metrics.served(fake_sweep(), None, None, tmp_path / place):
-            pytest.fail("began all the same")
+async def test_a_disk_that_fails_later_is_a_warning_and_not_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "x.prom"
+    async with metrics.served(fake_sweep(), None, None, FilePlace(file)):
+        file.write_text("somebody else's")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{file}: cannot be written (somebody else made it meanwhile)"
+    ]
+    assert file.read_text() == "somebody else's"
 
 
 def test_json_logs_are_one_neutral_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ not be visited must not become a target because of one more `-x`. A key that is 
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import click
@@ -26,6 +26,8 @@ from scanner.errors import InputError
 
 #: Bytes: ten thousand exclusions fit; more belong into a file of their own.
 _MAX_BYTES = 1 << 20
+#: Where the context keeps which file was read, so that no output replaces it.
+CONFIG_FILE: Final = f"{__name__}.file"
 _YES_NO = {True: "yes", False: "no"}
 
 
@@ -38,6 +40,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     del param
     if path is None:
         return None
+    ctx.meta[CONFIG_FILE] = path
     try:
         values = tomllib.loads(_read(path))
     except OSError as error:

@@ -6,18 +6,15 @@ Labels are words of ours (statuses, states, names of sinks), never anything that
 """
 
 import asyncio
-import errno
 import importlib.util
 import logging
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scanner.errors import InputError
+from scanner.errors import InputError, SinkError
 from scanner.pipeline import Sweep
+from scanner.places import FilePlace
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -84,14 +81,14 @@ def _sinks(reports: list[dict[str, Any]]) -> Iterator["Metric"]:
 
 @asynccontextmanager
 async def served(
-    run: Sweep, remote: "RemoteSinks | None", address: tuple[str, int] | None, file: Path | None
+    run: Sweep, remote: "RemoteSinks | None", address: tuple[str, int] | None, file: FilePlace | None
 ) -> AsyncIterator[None]:
     """Serve metrics over HTTP while the body runs, and keep a file of them up to date until its end.
 
     A body that refuses to begin (InputError) leaves the file as it was.
 
     Raises:
-        InputError: when prometheus-client is not installed, the address cannot be listened on, or the file not written.
+        InputError: when prometheus-client is not installed, or the address cannot be listened on.
     """
     if address is None and file is None:
         yield
@@ -99,8 +96,6 @@ async def served(
     require_library()
     from prometheus_client import CollectorRegistry  # noqa: PLC0415  an extra
 
-    if file is not None:
-        _require_writable(file)
     registry = CollectorRegistry()
     registry.register(SweepCollector(run, remote))
     with _listening(address, registry):
@@ -124,16 +119,6 @@ def require_library() -> None:
         raise InputError("--metrics: needs prometheus-client: pip install 'smtpsweep[metrics]'")
 
 
-def _require_writable(file: Path) -> None:
-    """Do what every writing does: make a file beside it, to be renamed."""
-    try:
-        if file.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        tempfile.NamedTemporaryFile(dir=file.parent).close()
-    except OSError as error:
-        raise InputError(f"--metrics-file {file}: cannot be written ({error.strerror})") from None
-
-
 @contextmanager
 def _listening(address: tuple[str, int] | None, registry: "CollectorRegistry") -> Iterator[None]:
     if address is None:
@@ -154,21 +139,21 @@ def _listening(address: tuple[str, int] | None, registry: "CollectorRegistry") -
         thread.join()
 
 
-async def _write_often(file: Path | None, registry: "CollectorRegistry") -> None:
+async def _write_often(file: FilePlace | None, registry: "CollectorRegistry") -> None:
     while True:
         await asyncio.sleep(_WRITE_EVERY_S)
         await asyncio.to_thread(_write, file, registry)
 
 
-def _write(file: Path | None, registry: "CollectorRegistry") -> None:
+def _write(file: FilePlace | None, registry: "CollectorRegistry") -> None:
     """Replace the file; a disk that fails in the middle of a sweep is no reason to end it."""
-    from prometheus_client import write_to_textfile  # noqa: PLC0415  an extra
+    from prometheus_client import generate_latest  # noqa: PLC0415  an extra
 
     if file is not None:
         try:
-            write_to_textfile(str(file), registry)
-        except OSError as error:
-            log.warning("--metrics-file %s: cannot be written (%s)", file, error.strerror)
+            file.write(generate_latest(registry))
+        except SinkError as error:
+            log.warning("%s", error)
 
 
 def _gauge(

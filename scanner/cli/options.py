@@ -1,10 +1,12 @@
 """The options that commands share, in groups. Every default is the one of `Settings`."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from scanner.cli import logging
 from scanner.cli.config import read_config, with_configured
@@ -23,6 +25,21 @@ def _options(*decorators: Decorator) -> Decorator:
         return function
 
     return apply
+
+
+def _with_if_exists(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make one answer, `if_exists`, of the two flags; what is said on the command line wins over the file."""
+
+    @wraps(function)
+    def called(*, append: bool, overwrite: bool, **given: Any) -> Any:
+        if append and overwrite:
+            source = click.get_current_context().get_parameter_source
+            if source("append") is source("overwrite"):
+                raise click.UsageError("--append and --overwrite contradict each other: use one of them")
+            append = source("append") is ParameterSource.COMMANDLINE
+        return function(if_exists="append" if append else "overwrite" if overwrite else None, **given)
+
+    return called
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -101,8 +118,8 @@ output_options = _options(
     click.option("-o", "--output", "outputs", multiple=True, metavar="WHERE",
                  help="A path (.gz, .zst: compressed), '-', or a URL; may be repeated. Default: standard output."),
     click.option("--rotate-size", type=Size(), metavar="SIZE", help="Start a new output file at this size."),
-    click.option("--append", "if_exists", flag_value="append", help="Add to an output file that exists."),
-    click.option("--overwrite", "if_exists", flag_value="overwrite", help="Replace an output file that exists."),
+    click.option("--append", is_flag=True, help="Add to an output file that exists."),
+    click.option("--overwrite", is_flag=True, help="Replace files that exist: outputs, --summary, --metrics-file."),
     click.option("--run", "run_folder", type=_FOLDER, metavar="FOLDER",
                  help="Where the log for remote sinks is kept (default: beside --state, or here, named by the time)."),
     click.option("--spool-limit", type=Size(), default="10GiB", show_default=True, metavar="SIZE",
@@ -123,4 +140,5 @@ output_options = _options(
     click.option("--metrics-file", type=_FILE, help="Keep them in this file, for the node exporter."),
     click.option("--config", type=_FILE, is_eager=True, expose_value=False, callback=read_config,
                  help="Options as a TOML file."),
+    _with_if_exists,
 )  # fmt: skip

@@ -50,7 +50,7 @@ def make_outputs(request: OutputRequest, plan: Plan) -> Outputs:
         InputError: when one cannot be used as given.
     """
     options = SinkOptions(rotate_size=request.rotate_size, if_exists=request.if_exists or "refuse")
-    remote_urls = [output for output in request.outputs if _is_remote(output)]
+    remote_urls = [output for output in request.outputs if is_remote(output)]
     direct: list[Sink] = [
         make_sink(output, options) for output in request.outputs or ("-",) if output not in remote_urls
     ]
@@ -60,12 +60,13 @@ def make_outputs(request: OutputRequest, plan: Plan) -> Outputs:
     return Outputs([*direct, remote], remote)
 
 
-def _is_remote(output: str) -> bool:
+def is_remote(output: str) -> bool:
+    """Whether an output is served from the log of the run."""
     if scheme_of(output) in (None, "file"):
         return False
-    from scanner.relay.destination import is_remote  # noqa: PLC0415  not small, and most outputs are paths
+    from scanner.relay import destination  # noqa: PLC0415  not small, and most outputs are paths
 
-    return is_remote(output)
+    return destination.is_remote(output)
 
 
 def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "RemoteSinks":
@@ -81,11 +82,12 @@ def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "Re
         "shard": f"{plan.settings.shard + 1}/{plan.settings.shards}",
         "digest": plan.digest,
     }
-    folder = RunFolder(_run_folder(request))
+    folder = RunFolder(run_folder(request))
     return RemoteSinks(folder, make_destinations(urls), about, Quota(request.spool_limit), drain_s=request.drain_s)
 
 
-def _run_folder(request: OutputRequest) -> Path:
+def run_folder(request: OutputRequest) -> Path:
+    """Return where the log for remote sinks is kept."""
     if request.run_folder is not None:
         return request.run_folder
     if request.state is not None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from scanner.checkpoint import Saved
 from scanner.cli import logging, metrics, options, progress, running
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs
-from scanner.errors import InputError, LocalError
+from scanner.cli.sweep_files import SweepFiles, checked_files
+from scanner.errors import LocalError, SinkError
 from scanner.pipeline import Sweep, random_seed
 from scanner.plan import Plan, derived_seed, make_plan, reasons_text, seconds_text
 from scanner.settings import Settings
@@ -100,25 +100,25 @@ async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Set
     if request.plan_only:
         click.echo("\n".join((plan_text(plan), *notices)))
         return 0
-    _check_files(request)
+    files = checked_files(request, settings.fingerprints)
     outputs = make_outputs(request, plan)
     run = Sweep(plan, outputs.sinks, state=request.state, drain_s=request.drain_s)
     run.notices += notices
-    async with metrics.served(run, outputs.remote, request.metrics_address, request.metrics_file):
+    async with metrics.served(run, outputs.remote, request.metrics_address, files.metrics):
         await run.prepare()
         to_stdout = not request.outputs or "-" in request.outputs
         with _stopping(run, request.drain_s):
             async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
                 summary = await run.run()
-            return _said(run, summary, request)
+            return _said(run, summary, request, files)
 
 
-def _said(run: Sweep, summary: Summary, request: Request) -> int:
+def _said(run: Sweep, summary: Summary, request: Request, files: SweepFiles) -> int:
     """Say how a sweep ended, on the terminal and in the file; return the exit code."""
     if not request.quiet:
         progress.print_summary(summary)
     code = _exit_code(run, summary, request.state)
-    return code if _summary_written(request.summary_file, summary) else code or INCOMPLETE
+    return code if _summary_written(files, summary) else code or INCOMPLETE
 
 
 def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
@@ -143,33 +143,11 @@ def _stopping(run: Sweep, drain_s: float) -> AbstractContextManager[None]:
     return running.requests(stop, run.abort, grace_s + drain_s + _SLACK_S)
 
 
-def _check_files(request: Request) -> None:
-    """Find out before the sweep, not after it, that a file cannot take what is to be written into it."""
-    others = {Path(output).resolve() for output in request.outputs if output != "-"}
-    others |= {request.state.resolve()} if request.state is not None else set()
-    for option, file in (("--summary", request.summary_file), ("--metrics-file", request.metrics_file)):
-        if file is not None and file.resolve() in others:
-            raise InputError(f"{option} {file}: is the file of another option, which it would replace")
-        others |= {file.resolve()} if file is not None else set()
-    path = request.summary_file
-    if path is None:
-        return
-    existed = path.exists()
+def _summary_written(files: SweepFiles, summary: Summary) -> bool:
     try:
-        path.open("ab").close()
-        if not existed:
-            path.unlink()  # should the sweep be refused, nothing was made
-    except OSError as error:
-        raise InputError(f"--summary {path}: cannot be written ({error.strerror})") from None
-
-
-def _summary_written(path: Path | None, summary: Summary) -> bool:
-    if path is None:
-        return True
-    try:
-        path.write_bytes(orjson.dumps(summary.document, option=orjson.OPT_INDENT_2) + b"\n")
-    except OSError as error:
-        complain(f"--summary {path}: cannot be written ({error.strerror})")
+        files.write_summary(summary)
+    except SinkError as error:
+        complain(str(error))
         return False
     return True
 

@@ -22,11 +22,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import PurePath
 from typing import Self
-from urllib.parse import unquote_to_bytes, urlsplit
 
 from scanner.errors import InputError, SinkError
-from scanner.sinks.compression import codec_for, is_compressed
+from scanner.file_names import RECORDS, require_fitting_name
+from scanner.sinks.compression import codec_for
 from scanner.sinks.descriptor import Descriptor, open_error, printable, write_error
+from scanner.sinks.paths import part_path, path_of_url
 from scanner.sinks.sink import Position, SinkOptions
 
 #: Lines are packed and written in blocks of at most this many bytes (a longer line is a block of its own).
@@ -40,12 +41,13 @@ class FileSink:
         """Keep the path; nothing is opened yet.
 
         Raises:
-            InputError: when this can never be a path.
+            InputError: when this can never be a path, or its suffix promises another format.
         """
         self._path = PurePath(path)
         self.name = printable(str(path))
         if not str(path) or "\0" in str(path):
             raise InputError(f"-o {self.name}: is not a path")
+        require_fitting_name(f"-o {self.name}", self._path, RECORDS)
         self._options = options or SinkOptions()
         self._codec = codec_for(self._path)
         self._out: Descriptor | None = None
@@ -63,10 +65,7 @@ class FileSink:
         Raises:
             InputError: when the URL names another host, no path, or has a query.
         """
-        parts = urlsplit(url)
-        if parts.netloc not in ("", "localhost") or not parts.path or parts.query or parts.fragment:
-            raise InputError(f"-o {printable(url)}: must be file:///absolute/path")
-        return cls(os.fsdecode(unquote_to_bytes(parts.path)), options)
+        return cls(path_of_url(url), options)
 
     async def open(self, resume: Position | None) -> None:
         """Open or make the file, and cut what a crash tore off its end when a sweep is resumed.
@@ -201,14 +200,7 @@ class FileSink:
                 raise write_error(self.name, error) from error
 
     def _part_path(self, part: int) -> str:
-        """Put the number before the suffix: sweep.jsonl.gz -> sweep.0001.jsonl.gz."""
-        if part == 0:
-            return str(self._path)
-        suffix = self._path.suffix
-        if is_compressed(self._path):
-            suffix = self._path.with_suffix("").suffix + suffix
-        stem = self._path.name.removesuffix(suffix)
-        return str(self._path.with_name(f"{stem}.{part:04d}{suffix}"))
+        return str(part_path(self._path, part))
 
 
 def _blocks(lines: Sequence[bytes], limit: int) -> Iterator[bytes]:
