@@ -1,7 +1,9 @@
 """One host, looked at closely: the same engine and the same record as a sweep, with every byte shown as it comes."""
 
+import logging
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from scanner.engine import Gate, Pool, descriptor_budget
 from scanner.engine.transport import check_source_address
@@ -12,6 +14,8 @@ from scanner.plan import make_plan
 from scanner.settings import Settings
 from scanner.smtp import escape
 from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
+
+log = logging.getLogger(__name__)
 
 #: Called with the target, the kind ("connected", "<", ">", "closed"), one line of printable text, and seconds.
 ShowLine = Callable[[Target, str, str, float], None]
@@ -39,13 +43,20 @@ class Dialogue:
 
 
 async def check_host(
-    host: str, settings: Settings, *, exclude: Sequence[str] = (), trace: Dialogue | None = None
+    host: str,
+    settings: Settings,
+    *,
+    exclude: Sequence[str] = (),
+    trace: Dialogue | None = None,
+    on_unvisited: Callable[[str], None] = log.warning,
 ) -> list[Record]:
     """Visit every address of one host and return a record for each, in the order of the addresses.
 
+    An address that this machine has no way to has no record; `on_unvisited` is called with one line about it.
+
     Raises:
         InputError: when it is more than one host, cannot be resolved or is excluded.
-        LocalError: when this machine cannot open connections.
+        LocalError: when this machine cannot open connections, or has no way to any address of the host.
     """
     asked = parse_spec([Source(COMMAND_LINE, [host])])
     if asked.ranges.count + len(asked.names) + len(asked.mail_domains) > 1:
@@ -59,7 +70,13 @@ async def check_host(
     attempts: list[Attempt] = []
     gate = Gate(plan.excluded, rate=settings.rate, subnet_rate=settings.subnet_rate)
     budget = descriptor_budget(settings.concurrency)
-    await Pool(settings, plan.schedule(), gate, attempts.extend, budget=budget, trace=trace).run()
+    at_once = replace(settings, route_patience_s=0)  # somebody waits for the answer
+    pool = Pool(at_once, plan.schedule(), gate, attempts.extend, budget=budget, trace=trace)
+    await pool.run()
+    visited = {attempt.target.ip for attempt in attempts}
+    for target in plan.schedule().take(plan.to_visit):
+        if target.ip not in visited:
+            on_unvisited(f"{target.ip} was not visited: this machine has no way there ({pool.no_way.reasons})")
     observer = Observer(str(uuid.uuid4()), settings)
     attempts.sort(key=lambda attempt: plan.visited.index_of(attempt.target.ip) or 0)
     return [observer.record(attempt) for attempt in attempts]

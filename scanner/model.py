@@ -32,7 +32,7 @@ class Status(StrEnum):
     RESET = "reset"  # reset by the server after the connection was made
     REFUSED = "refused"  # the connection was refused (RST to the SYN)
     CONNECT_TIMEOUT = "connect_timeout"  # no answer to the connection attempt
-    UNREACHABLE = "unreachable"  # ICMP unreachable, or no route
+    UNREACHABLE = "unreachable"  # ICMP unreachable
     EXCLUDED = "excluded"  # on an exclusion list: never visited
     BUG = "bug"  # our own failure; the trace is in the log
 

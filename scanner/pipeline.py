@@ -38,6 +38,7 @@ from scanner.settings import SEED_LIMIT
 from scanner.sinks import Delivery, Sink
 from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
 from scanner.targets import Progress
+from scanner.unvisited import no_way_notice, no_way_reason
 from scanner.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -335,13 +336,9 @@ class Sweep:
         self._close_checkpoint()
         complete = self._failure is None and not self._ledger.not_visited
         self._ledger.check(done=self._progress.done_count, complete=complete)
-        self._judge_routes(pool.statistics())
+        if pool.no_way and not self._stopped:
+            self.notices.append(no_way_notice(pool.no_way))
         return self._summary(pool.statistics(), complete=complete)
-
-    def _judge_routes(self, counts: PoolStatistics) -> None:
-        """A sweep in which this machine had no way to any target has found out nothing about them."""
-        if counts.no_route and counts.no_route == counts.started:
-            self._fail(LocalError(f"no route from this machine to any of the {counts.started:,} targets"))
 
     def _close_checkpoint(self) -> None:
         if self._checkpoint is not None:
@@ -384,7 +381,11 @@ class Sweep:
         return Summary(complete=bool(document["complete"]), reason=reason, document=document)
 
     def _why_incomplete(self) -> str:
-        closed = self._gate.closed if self._gate is not None and not self._stopped else 0
+        if self._stopped or self._pool is None or self._gate is None:
+            return "interrupted"
+        if self._pool.no_way:
+            return no_way_reason(self._pool.no_way)
+        closed = self._gate.closed
         return refusal_reason(self._ledger.not_visited, closed, self.settings) if closed else "interrupted"
 
     @property

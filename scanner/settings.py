@@ -43,6 +43,8 @@ class Settings:
 
     A connection that is *connecting* counts against `concurrency`; one that waits for a slow greeting costs only a
     descriptor and is bounded by the descriptors this process may open.
+    `route_patience_s` is how long a sweep waits, when all else is done, for a way to targets that this machine has
+    none to; 0 not at all.
     Servers pause before they greet: Sendmail's `greet_pause` 1 to 20 s, Postfix's postscreen 6 s; RFC 5321
     (4.5.3.2.1) allows five minutes.
     """
@@ -59,6 +61,7 @@ class Settings:
     grace_s: float = 5.0
     retries: int = 1
     retry_delay_s: float = 10.0
+    route_patience_s: float = 30.0
     passive: bool = False
     probe: Probe = Probe.GREETING
     ehlo_name: str | None = None
@@ -114,6 +117,7 @@ class Settings:
             "--subnet-rate": self.subnet_rate,
             "--retries": self.retries,
             "--refusal-limit": self.refusal_limit,
+            "--route-patience": self.route_patience_s,
         }
         return [
             *(f"{name} {value:g}: must be finite" for name, value in (positive | not_negative).items() if value == inf),

@@ -168,12 +168,16 @@ class ListSource:
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self._targets = list(targets)
+        self._by_position = {target.position: target for target in targets}
         self.taken = 0
 
     def take(self, n: int) -> list[Target]:
         taken, self._targets = self._targets[:n], self._targets[n:]
         self.taken += len(taken)
         return taken
+
+    def targets_at(self, positions: Sequence[int]) -> list[Target]:
+        return [self._by_position[position] for position in positions]
 
 
 def loopback_targets(count: int, port: int) -> list[Target]:

@@ -216,7 +216,7 @@ def test_without_a_route_it_says_so_and_blames_no_host(tmp_path: Path) -> None:
     require_or_skip(run(["ip", "netns", "add", name]).returncode == 0, "needs to make a network namespace")
     try:
         output = tmp_path / "out.jsonl"
-        pace = ("--rate", "0", "--subnet-rate", "0", "--quiet")
+        pace = ("--rate", "0", "--subnet-rate", "0", "--quiet", "--all")  # --all: who is blamed has a record
         alone = run(["ip", "netns", "exec", name, *SWEEP, "192.0.2.0/24", *pace, "-o", str(output)])
     finally:
         run(["ip", "netns", "delete", name])

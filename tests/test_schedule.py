@@ -213,3 +213,23 @@ def test_the_positions_of_a_single_sample_are_those_of_a_sweep_without_samples()
 def test_samples_count_towards_the_size_of_a_sweep() -> None:
     with pytest.raises(InputError, match="more than 2\\*\\*63"):
         schedule(Ranges.from_pairs(v6=[(0, 2**62 - 1)]), samples=4)
+
+
+def test_targets_come_again_by_their_positions_done_or_not() -> None:
+    progress = Progress()
+    progress.mark_many(range(30))
+    plan = schedule(network(100), progress=progress)
+    again = plan.targets_at([70, 3, 3])
+    assert again == [plan.target(70), plan.target(3), plan.target(3)]
+    assert plan.targets_at([]) == []
+
+
+def test_it_ends_where_a_state_could_not_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One target that stays open holds the low-water mark: from there on only so many positions can be kept apart."""
+    monkeypatch.setattr("scanner.targets.schedule.MAX_SPREAD", 50)
+    progress = Progress()
+    plan = schedule(network(200), progress=progress)
+    assert [target.position for target in plan.take(200)] == list(range(50))
+    assert (plan.exhausted, plan.next_position, plan.planned) == (True, 50, 200)
+    progress.mark_many(range(40))
+    assert [target.position for target in plan.take(200)] == list(range(50, 90))

@@ -62,10 +62,32 @@ async def test_a_refused_connection_is_a_status_with_the_name_of_the_errno() -> 
     assert await connect_through(gate(), "127.0.0.1", free_port()) == (None, Status.REFUSED, "ECONNREFUSED")
 
 
-async def test_an_address_of_another_family_than_the_source_is_unreachable() -> None:
-    made = await connect_through(gate(), "127.0.0.1", 25, source="::1")
+async def test_an_address_of_another_family_than_the_source_is_trouble_of_this_machine() -> None:
+    with pytest.raises(LocalError, match=r"^this machine has no way to 127.0.0.1 \(EAFNOSUPPORT\): check its routes"):
+        await connect_through(gate(), "127.0.0.1", 25, source="::1")
 
-    assert made == (None, Status.UNREACHABLE, "EAFNOSUPPORT: no route from this machine")
+
+@pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM])
+async def test_a_way_that_this_machine_has_not_is_no_status_of_the_target(
+    code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[socket.SocketType] = []
+
+    def start(*_: object) -> tuple[socket.SocketType, int]:
+        made.append(socket.SocketType())
+        return made[0], code
+
+    monkeypatch.setattr(single, "start_connection", start)
+
+    with pytest.raises(LocalError, match=rf"no way to 127.0.0.1 \({errno.errorcode[code]}\)"):
+        await connect_through(gate(), "127.0.0.1", 25)
+    assert made[0].fileno() == -1
+
+
+async def test_a_refusal_that_comes_at_once_is_the_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single, "start_connection", lambda *_: (socket.SocketType(), errno.ECONNREFUSED))
+
+    assert await connect_through(gate(), "127.0.0.1", 25) == (None, Status.REFUSED, "ECONNREFUSED")
 
 
 async def test_a_connection_that_is_not_made_in_time_is_given_up() -> None:

@@ -6,15 +6,19 @@ import socket
 
 import pytest
 
+from scanner.engine import transport
 from scanner.engine.transport import (
     CONNECT_ERRORS,
-    LOCAL_ERRORS,
-    NO_ROUTE_ERRORS,
+    HOPELESS_ERRORS,
+    SHORTAGE_ERRORS,
+    Cause,
+    cause_of,
     check_source_address,
     connect_status,
     connection_error,
     error_name,
     read_status,
+    route_error,
     start_connection,
 )
 from scanner.errors import SettingsError
@@ -60,9 +64,71 @@ def test_a_connection_that_breaks_while_it_is_read_is_never_refused_or_a_connect
 
 
 def test_trouble_of_this_machine_has_no_status_of_a_target() -> None:
-    assert LOCAL_ERRORS.isdisjoint(CONNECT_ERRORS)
-    assert LOCAL_ERRORS.isdisjoint(NO_ROUTE_ERRORS)
-    assert {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENETDOWN} <= LOCAL_ERRORS
+    assert SHORTAGE_ERRORS.isdisjoint(CONNECT_ERRORS)
+    assert {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS} <= SHORTAGE_ERRORS
+
+
+@pytest.mark.parametrize("code", [errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT])
+def test_an_answer_over_loopback_may_come_at_once_and_is_the_targets(code: int) -> None:
+    assert cause_of(code, "127.0.0.1", None) is Cause.TARGET
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT),
+        *(errno.EINVAL, 99999),  # a black hole's, and one that nobody has thought of
+    ],
+)
+def test_what_the_kernel_says_at_once_is_this_machines_word(code: int) -> None:
+    assert cause_of(code, "127.0.0.1", None) is Cause.NO_WAY
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.EAGAIN])
+def test_what_this_machine_lacks_is_no_missing_way(code: int) -> None:
+    assert cause_of(code, "127.0.0.1", None) is Cause.SHORTAGE
+
+
+def test_without_an_address_of_ours_to_come_from_there_is_no_way_but_with_one_a_port_is_lacking() -> None:
+    """203.0.113.9 is not an address of this machine: nothing is sent, since no socket can be bound to it."""
+    assert cause_of(errno.EADDRNOTAVAIL, "127.0.0.1", "203.0.113.9") is Cause.NO_WAY
+    assert cause_of(errno.EADDRNOTAVAIL, "127.0.0.1", "127.0.0.9") is Cause.SHORTAGE
+
+
+@pytest.mark.parametrize(
+    ("ip", "source", "code"),
+    [
+        ("127.1.2.3", None, 0),
+        ("::1", None, 0),
+        ("127.0.0.1", "127.5.6.7", 0),
+        ("127.0.0.1", "203.0.113.9", errno.EADDRNOTAVAIL),
+        ("::1", "127.0.0.1", errno.EAFNOSUPPORT),
+    ],
+)
+def test_the_routes_of_this_machine_are_asked_without_a_packet(ip: str, source: str | None, code: int) -> None:
+    assert route_error(ip, source) == code
+
+
+def test_a_route_that_cannot_be_asked_for_lack_of_a_descriptor_is_none_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, "none left")
+
+    monkeypatch.setattr(socket, "SocketType", none_left)
+
+    assert route_error("127.0.0.1", None) == errno.EMFILE
+
+
+def test_a_broadcast_address_is_no_hosts_and_does_not_wait_for_a_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {False: errno.EACCES, True: 0}
+    sock, code = start_connection("127.255.255.255", 25, None)  # the loopback network has one, too
+    sock.close()
+    assert (code, cause_of(code, "127.255.255.255", None)) == (errno.ENETUNREACH, Cause.TARGET)
+
+    monkeypatch.setattr(transport, "route_error", lambda _ip, _source, broadcast=False: answers[broadcast])
+
+    assert cause_of(errno.ENETUNREACH, "192.0.2.255", None) is Cause.TARGET
+    answers[True] = errno.EACCES  # a route that prohibits it
+    assert cause_of(errno.ENETUNREACH, "192.0.2.255", None) is Cause.NO_WAY
 
 
 @pytest.mark.parametrize(("code", "name"), [(errno.ECONNREFUSED, "ECONNREFUSED"), (99999, "errno 99999")])
@@ -109,8 +175,7 @@ def test_a_source_address_of_the_other_family_has_no_way_to_the_target(ip: str, 
     with pytest.raises(OSError, match="other family") as caught:
         start_connection(ip, 25, source)
 
-    assert caught.value.errno in NO_ROUTE_ERRORS
-    assert connect_status(caught.value.errno or 0) is Status.UNREACHABLE
+    assert caught.value.errno in HOPELESS_ERRORS
 
 
 def test_a_socket_that_cannot_be_bound_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from scanner.checking import Dialogue, check_host
 from scanner.cli import logging, running
+from scanner.cli.entry import ALL_LOCAL, complain
 from scanner.cli.options import identity_options, patience_options
 from scanner.model import Record, Status, Target
 from scanner.record import encode
@@ -26,18 +27,24 @@ from scanner.settings import Settings
 def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_json: bool, **options: Any) -> int:
     """Visit HOST (a name or an address; all addresses of a name) and show what is said.
 
-    Exit codes: 0 an SMTP greeting was read, 1 there was none, 2 usage or input error.
+    Exit codes: 0 an SMTP greeting was read from every address, 1 one had none, 2 usage or input error, 4 this machine
+    has no way to an address.
     """
     logging.configure(log_level)
     settings = Settings(ports=(port,), rate=0, subnet_rate=0, **options).validated()
     view = None if as_json else Dialogue(_print_line)
-    records = running.run(check_host(host, settings, exclude=exclude, trace=view))
+    unvisited: list[str] = []
+    records = running.run(check_host(host, settings, exclude=exclude, trace=view, on_unvisited=unvisited.append))
     for record in records:
         if as_json:
             sys.stdout.buffer.write(encode(record))
         else:
             print_verdict(record)
-    return 0 if all(record.status in _GREETED for record in records) else 1
+    for line in unvisited:
+        complain(line)
+    if not all(record.status in _GREETED for record in records):
+        return 1
+    return ALL_LOCAL if unvisited else 0
 
 
 _GREETED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})

@@ -56,6 +56,7 @@ class SweepCollector:
             yield _counter("connections_started", "Connections started.", [((), pool.started)])
             yield _counter("connections_retried", "Connections that were made again.", [((), pool.retried)])
             yield _counter("local_errors", "Errors of this machine, tried again.", [((), pool.local_errors)])
+            yield _gauge("targets_without_route", "Targets that this machine has no way to.", [((), pool.no_way)])
 
 
 def _sinks(reports: list[dict[str, Any]]) -> Iterator["Metric"]:

@@ -76,6 +76,9 @@ pace_options = _options(
                  callback=lambda _ctx, _param, value: RefusalAction(value),
                  help="slow: visit it at a tenth of --subnet-rate (with 0: of its default) until the refusals stop. "
                       "stop: do not visit the rest of it; the exit code is 3."),
+    click.option("--route-patience", "route_patience_s", type=Duration(), default=_DEFAULTS.route_patience_s,
+                 show_default=True,
+                 help="At the end: wait so long for a route to targets that this machine has none to."),
 )  # fmt: skip
 waiting_options = _options(
     click.option("--connect-timeout", "connect_timeout_s", type=Duration(), default=_DEFAULTS.connect_timeout_s,

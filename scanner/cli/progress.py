@@ -85,10 +85,11 @@ async def _write_lines(run: Sweep) -> None:
 def _line(counts: SweepStatistics, rate: float, left_s: float | None) -> str:
     to_visit = counts.planned - counts.excluded
     waiting = counts.pool.waiting if counts.pool else 0
+    no_way = f", {counts.pool.no_way:,} without a route" if counts.pool and counts.pool.no_way else ""
     return (
         f"{counts.finished:,}/{to_visit:,} ({counts.finished / max(1, to_visit):.1%}) {rate:,.0f}/s "
         f"left {time_left(left_s)}, {counts.records:,} records, {counts.statuses.get(Status.READY, 0):,} ready, "
-        f"{waiting:,} waiting"
+        f"{waiting:,} waiting{no_way}"
     )
 
 

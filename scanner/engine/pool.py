@@ -9,8 +9,9 @@ There are two budgets. `concurrency` bounds connection attempts under way, a few
 connected, silent hosts above all, costs only a descriptor. So a silent host does not slow down the sweep of the others
 until the descriptors are used up, and then the ones waiting for nothing but the reply to QUIT give way first.
 
-Trouble of this machine (no descriptor, no port, network down) is never a target's result: the target waits, the pool
-backs off; when nothing works for `PATIENCE_S`, the sweep ends with `LocalError` and can be resumed.
+Trouble of this machine is never a target's result. When it lacks something (descriptor, port, memory) the target waits
+and the pool backs off; when nothing works for `PATIENCE_S`, the sweep ends with `LocalError` and can be resumed. When
+it has no way to one target, that one waits while the others are visited (`no_way`).
 
 Left out: a second engine (stateless discovery) and several processes. Both fit behind `Pool`'s few methods.
 """
@@ -21,13 +22,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.engine.descriptors import DescriptorBudget
 from scanner.engine.inflight import BATCH, InFlight, Phase, Trace
+from scanner.engine.no_way import NoWay
 from scanner.engine.pacing import Gate, network_of
 from scanner.engine.readiness import Readiness, best_readiness
-from scanner.engine.transport import LOCAL_ERRORS, NO_ROUTE_ERRORS, connect_status, error_name
+from scanner.engine.source import Source
+from scanner.engine.transport import Cause, cause_of, connect_status, error_name, route_error
 from scanner.errors import LocalError
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
@@ -45,21 +48,13 @@ MAX_DEFERRED = 10_000
 BACK_OFF_S = (0.05, 1.0)
 #: Seconds without a single socket before the sweep is given up.
 PATIENCE_S = 20.0
-#: So many targets in a row without a route mean that this machine has none.
-NO_ROUTE_LIMIT = 256
+#: So many targets without a way, and not one with one before them, mean that this machine has no network.
+NO_WAY_LIMIT = 256
 #: Seconds between two ticks: the grain of time-outs and of the rate. An idle pool costs 0.1 % of a core.
 TICK_S = 0.01
 
 #: Called with the results of a batch, in the order in which they came about.
 Deliver = Callable[[list[Attempt]], None]
-
-
-class Source(Protocol):
-    """Where targets come from. `scanner.targets.Schedule` is one."""
-
-    def take(self, n: int) -> list[Target]:
-        """Return up to `n` further targets; none when there are no more."""
-        ...
 
 
 class _Visit(NamedTuple):
@@ -72,7 +67,10 @@ class _Visit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
-    """A snapshot for progress, benchmarks and tests. All are counts."""
+    """A snapshot for progress, benchmarks and tests. All are counts.
+
+    `no_way` are the targets that this machine has no way to now; when the pool has run, those that were not visited.
+    """
 
     started: int
     finished: int
@@ -83,7 +81,7 @@ class PoolStatistics:
     retrying: int
     retried: int
     local_errors: int
-    no_route: int
+    no_way: int
     sockets: int
 
 
@@ -122,9 +120,10 @@ class Pool:
         self._fresh: deque[Target] = deque()
         self._deferred: list[_Visit] = []
         self._retries: deque[_Visit] = deque()
+        self._no_way = NoWay(source, self._has_way, patience_s=settings.route_patience_s)
         self._exhausted = False
         self._stopping = False
-        self._started = self._finished = self._retried = self._local_errors = self._no_route = 0
+        self._started = self._finished = self._retried = self._local_errors = 0
         self._back_off_s, self._resume_at = 0.0, 0.0
         self._last_socket_at = clock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -151,9 +150,14 @@ class Pool:
             retrying=len(self._retries),
             retried=self._retried,
             local_errors=self._local_errors,
-            no_route=self._no_route,
+            no_way=len(self._no_way),
             sockets=len(flight),
         )
+
+    @property
+    def no_way(self) -> NoWay:
+        """The targets that this machine has no way to."""
+        return self._no_way
 
     async def run(self) -> None:
         """Visit until the source is exhausted, or until `stop` and what was under way is over.
@@ -208,7 +212,12 @@ class Pool:
     def _on_tick(self) -> None:
         assert self._loop is not None  # noqa: S101  set by run()
         self._timer = self._loop.call_later(TICK_S, self._on_tick)
-        self._in_flight.expire(self._clock())
+        now = self._clock()
+        self._in_flight.expire(now)
+        if self._no_way and not self._stopping:
+            self._fresh.extendleft(self._no_way.look(now, idle=self._is_idle))
+            if self._started:
+                self._no_way.warn(now)
         self._pump()
 
     def _pump(self, *, admit: bool = True) -> None:
@@ -232,9 +241,20 @@ class Pool:
         except Exception as error:  # noqa: BLE001  the owner of run() must hear of it, not the event loop
             self._done.set_exception(error)
             return
-        waiting = self._in_flight or self._fresh or self._deferred or self._retries or self._dialogues
-        if not waiting and (self._exhausted or self._stopping):
+        if not self._is_idle:
+            return
+        if self._stopping or not self._no_way:
             self._done.set_result(None)
+        elif not self._started:
+            self._done.set_exception(self._no_network())  # no patience: not one was reached, now or before
+        elif self._no_way.is_hopeless(self._clock()):
+            self._done.set_result(None)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether nobody is visited or waits for a visit, those apart that this machine has no way to."""
+        waiting = self._in_flight or self._fresh or self._deferred or self._retries or self._dialogues
+        return not waiting and (self._exhausted or self._stopping)
 
     def _speaking(self) -> "Dialogues":
         """Return the dialogues of this pool; their code is loaded at the first call, since most sweeps only listen."""
@@ -301,29 +321,39 @@ class Pool:
         """Start a visit; return whether the pool may go on."""
         target = visit.target
         if self._gate.is_excluded(target.ip):
+            self._no_way.dropped(target.position)
             self._results.append(_without_connection(target, Status.EXCLUDED, None, visit.tries))
             return True
         code = self._in_flight.open(target, visit.tries)
-        if code in LOCAL_ERRORS:
+        cause = cause_of(code, target.ip, self._settings.source_address) if code else None
+        if cause is Cause.SHORTAGE:
             self._on_local_error(visit, code, now)
             return False
-        self._gate.take()
+        self._gate.take()  # also of one that has no way, so that the rate bounds how fast they are tried
+        if cause is Cause.NO_WAY:
+            self._on_no_way(target, code, now)
+            return True
         self._started += 1
         self._last_socket_at, self._back_off_s = now, 0.0
+        self._no_way.started(target.position)
         if code:
-            self._on_no_connection(visit, code)
+            self._on_ended(_without_connection(target, connect_status(code), error_name(code), visit.tries))
         return True
 
-    def _on_no_connection(self, visit: _Visit, code: int) -> None:
-        """Take an answer that came before the attempt was under way: the kernel knew it already."""
-        if code in NO_ROUTE_ERRORS:
-            self._no_route += 1
-            if self._no_route == self._started >= NO_ROUTE_LIMIT:
-                raise LocalError(
-                    f"no route from this machine to any of the first {self._started:,} targets "
-                    f"({error_name(code)}): check its network, then run again"
-                )
-        self._on_ended(_without_connection(visit.target, connect_status(code), error_name(code), visit.tries))
+    def _has_way(self, ip: str) -> bool:
+        return route_error(ip, self._settings.source_address) == 0
+
+    def _on_no_way(self, target: Target, code: int, now: float) -> None:
+        """Put a target aside that this machine has no way to; when that is so of all from the start, give up."""
+        self._no_way.add(target, code, now)
+        if not self._started and len(self._no_way) >= NO_WAY_LIMIT:
+            raise self._no_network()
+
+    def _no_network(self) -> LocalError:
+        return LocalError(
+            f"no route from this machine to any of the first {len(self._no_way):,} targets "
+            f"({self._no_way.reasons}): check its network, then run again"
+        )
 
     def _on_local_error(self, visit: _Visit, code: int, now: float) -> None:
         """Put the target back and leave the machine in peace for a while."""
@@ -340,12 +370,19 @@ class Pool:
 
     def _on_ended(self, attempt: Attempt) -> None:
         """Take the result of one connection: final, or worth another try later in the sweep."""
-        if attempt.tries > self._settings.retries or attempt.status not in _RETRIED or attempt.raw:
+        if attempt.tries > self._tries(attempt) or attempt.status not in _RETRIED or attempt.raw:
             self._results.append(attempt)
         elif not self._stopping:  # else it stays unvisited, and a resumed sweep gives it its other try
             self._retried += 1
             due = self._clock() + self._settings.retry_delay_s
             self._retries.append(_Visit(due, attempt.target, attempt.tries + 1))
+
+    def _tries(self, attempt: Attempt) -> int:
+        """Return how many tries may fail: one more for a time-out during which the way to the target was gone."""
+        was_lost = attempt.status is Status.CONNECT_TIMEOUT and self._no_way.was_lost(
+            attempt.target.ip, self._clock() - attempt.total_s
+        )
+        return self._settings.retries + was_lost
 
 
 _RETRIED = frozenset({Status.CONNECT_TIMEOUT, Status.RESET})

@@ -6,14 +6,15 @@ table. There is no retry: who asks for one connection gets one attempt.
 """
 
 import asyncio
+import errno
 import socket
 import time
 from typing import NamedTuple
 
 from scanner.engine.pacing import Gate
 from scanner.engine.transport import (
-    LOCAL_ERRORS,
-    NO_ROUTE_ERRORS,
+    Cause,
+    cause_of,
     connect_status,
     connection_error,
     error_name,
@@ -41,7 +42,7 @@ async def connect_through(
     """Wait for the target's turn at the gate and connect; `timeout_s` counts from the start of the connection.
 
     Raises:
-        LocalError: when this machine cannot open a connection: no descriptor, no free port, no network.
+        LocalError: when this machine cannot open a connection: no descriptor, no free port, no way to the target.
     """
     if gate.is_excluded(ip):
         return Connection(None, Status.EXCLUDED)
@@ -51,13 +52,21 @@ async def connect_through(
     try:
         plain, code = start_connection(ip, port, source)
     except OSError as error:
-        return _failed(error.errno or 0)
+        return _refused_at_once(error.errno or errno.EIO, ip, source)
+    if code:
+        plain.close()
+        return _refused_at_once(code, ip, source)
     gate.take()
+    return await _finished(plain, timeout_s)
+
+
+async def _finished(plain: socket.SocketType, timeout_s: float) -> Connection:
+    """Wait for the end of an attempt that is under way."""
     sock = socket.socket(plain.family, plain.type, plain.proto, fileno=plain.detach())
     sock.setblocking(False)  # noqa: FBT003  the standard library's signature; the object does not know it yet
     try:
         async with asyncio.timeout(timeout_s):
-            code = code or await _outcome(sock)
+            code = await _outcome(sock)
     except TimeoutError:
         sock.close()
         return Connection(None, Status.CONNECT_TIMEOUT)
@@ -66,7 +75,7 @@ async def connect_through(
         raise
     if code:
         sock.close()
-        return _failed(code)
+        return Connection(None, connect_status(code), error_name(code))
     return Connection(sock)
 
 
@@ -99,9 +108,11 @@ async def _outcome(sock: socket.socket) -> int:
     return connection_error(sock)
 
 
-def _failed(code: int) -> Connection:
-    if code in LOCAL_ERRORS:
-        raise LocalError(f"this machine cannot open a connection: {error_name(code)}")
-    if code in NO_ROUTE_ERRORS:
-        return Connection(None, Status.UNREACHABLE, f"{error_name(code)}: no route from this machine")
-    return Connection(None, connect_status(code), error_name(code))
+def _refused_at_once(code: int, ip: str, source: str | None) -> Connection:
+    """Tell what the target says, over loopback, from what this machine says."""
+    cause = cause_of(code, ip, source)
+    if cause is Cause.TARGET:
+        return Connection(None, connect_status(code), error_name(code))
+    if cause is Cause.NO_WAY:
+        raise LocalError(f"this machine has no way to {ip} ({error_name(code)}): check its routes, addresses, firewall")
+    raise LocalError(f"this machine cannot open a connection: {error_name(code)}")

@@ -1,12 +1,16 @@
 """Sockets to targets, and the one table that turns what the network says into a `Status`.
 
-No other module opens a socket to a target or looks at an errno. A socket here is the plain C type
+No other module opens a socket to a target or looks at an errno. What the kernel says at once, before a packet has left,
+is this machine's word (`cause_of`), apart from an answer over loopback; what comes later is the network's.
+
+A socket here is the plain C type
 (`socket.SocketType`): the Python class around it costs 0.6 us a connection and adds nothing that is used.
 """
 
 import errno
 import socket
 from collections.abc import Mapping
+from enum import Enum
 from types import MappingProxyType
 
 from scanner.errors import SettingsError
@@ -22,28 +26,42 @@ CONNECT_ERRORS: Mapping[int, Status] = MappingProxyType(
         errno.EPIPE: Status.RESET,
         errno.ETIMEDOUT: Status.CONNECT_TIMEOUT,  # the kernel's own limit came before ours
         errno.EHOSTUNREACH: Status.UNREACHABLE,  # ICMP host unreachable, administratively prohibited; no ARP answer
-        errno.ENETUNREACH: Status.UNREACHABLE,  # ICMP network unreachable, or no route here
+        errno.ENETUNREACH: Status.UNREACHABLE,  # ICMP network unreachable
     }
 )
 
-#: Trouble of this machine. The target is tried again later and never hears of it in its record.
-LOCAL_ERRORS = frozenset(
+#: What connect(2) may say at once that is the target's word. Whatever else it says at once is this machine's.
+PEER_ERRORS = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT})
+
+#: This machine lacks something that it needs for any connection. The target is tried again later.
+SHORTAGE_ERRORS = frozenset(
     {
         errno.EMFILE,  # this process has no descriptor left
         errno.ENFILE,  # the system has none
-        errno.EADDRNOTAVAIL,  # no ephemeral port left
+        errno.EADDRNOTAVAIL,  # no ephemeral port left; without a source address for this target it is NO_WAY
         errno.ENOBUFS,
         errno.ENOMEM,
-        errno.ENETDOWN,
         errno.EAGAIN,  # connect(2): no free local port or routing cache entry
     }
 )
 
-#: What connect(2) says at once when this machine has no way to the target.
-NO_ROUTE_ERRORS = frozenset({errno.ENETUNREACH, errno.EAFNOSUPPORT})
+#: No way to a target that no patience brings: a source address of the other family, or no such family at all.
+HOPELESS_ERRORS = frozenset({errno.EAFNOSUPPORT})
+
+
+class Cause(Enum):
+    """Whose word it is when a connection cannot even be started."""
+
+    TARGET = "target"  # its result
+    SHORTAGE = "shortage"  # this machine cannot open connections at present
+    NO_WAY = "no_way"  # this machine has no way to this target at present: no route, interface down, local firewall
+
 
 #: Linux: choose the port at connect time, so that one source address serves more than 28,000 connections (ip(7)).
 _IP_BIND_ADDRESS_NO_PORT = 24
+
+#: A route does not depend on the port.
+_ANY_PORT = 25
 
 _IN_PROGRESS = frozenset({0, errno.EINPROGRESS})
 _STREAM = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
@@ -56,8 +74,7 @@ def start_connection(ip: str, port: int, source: str | None) -> tuple[socket.Soc
         The socket, which the caller closes, and an errno: 0 when the connection is under way or already made.
 
     Raises:
-        OSError: when no socket could be made at all; its errno is in `LOCAL_ERRORS`, or says that this machine does
-            not speak the address family.
+        OSError: when no socket could be made at all, or not with this source address: never the target's word.
     """
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     sock = socket.SocketType(family, _STREAM)
@@ -71,6 +88,46 @@ def start_connection(ip: str, port: int, source: str | None) -> tuple[socket.Soc
         sock.close()
         raise
     return sock, 0 if code in _IN_PROGRESS else code
+
+
+def cause_of(code: int, ip: str, source: str | None) -> Cause:
+    """Say whose word an errno is that `start_connection` returned or raised: that is, at once."""
+    if code in PEER_ERRORS:
+        return Cause.TARGET
+    if code == errno.EADDRNOTAVAIL and route_error(ip, source):
+        return Cause.NO_WAY  # no address of ours to come from; with a way it is a port that is lacking
+    if code in SHORTAGE_ERRORS:
+        return Cause.SHORTAGE
+    if code == errno.ENETUNREACH and _is_broadcast(ip, source):
+        return Cause.TARGET  # a network's own broadcast address is no host's, whatever the routes are
+    return Cause.NO_WAY
+
+
+def route_error(ip: str, source: str | None, *, broadcast: bool = False) -> int:
+    """Ask this machine's routes for a way to an address; return 0, or the errno.
+
+    Nothing is sent: to connect a UDP socket only looks the way up.
+    """
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    try:
+        sock = socket.SocketType(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        return error.errno or errno.EIO
+    try:
+        if broadcast:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        if source is not None:
+            _bind(sock, family, source)
+        return sock.connect_ex((ip, _ANY_PORT))
+    except OSError as error:
+        return error.errno or errno.EIO
+    finally:
+        sock.close()
+
+
+def _is_broadcast(ip: str, source: str | None) -> bool:
+    """Whether there is a way to an address, but as a broadcast only: UDP may then go there when it asks to."""
+    return route_error(ip, source) == errno.EACCES and not route_error(ip, source, broadcast=True)
 
 
 def _bind(sock: socket.SocketType, family: int, source: str) -> None:

@@ -6,7 +6,10 @@ position from there up to the highest one done. Memory follows that spread, not 
 lowest open position is done, the mark moves over the run of done ones behind it with one C-speed search.
 """
 
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +20,9 @@ from scanner.errors import StateError
 #: The widest spread that a saved state may claim, in positions (bytes of memory). 20,000 connections a second with one
 #: of them stuck for an hour stay below it; a damaged state must not make us allocate the address space.
 MAX_SPREAD = 2**28
+#: Runs of done positions that a state names one by one. A network that lost its route leaves holes all over the order,
+#: millions of them in a large sweep: then one bit for each position is shorter.
+MAX_ISLANDS = 4096
 
 
 class Progress:
@@ -94,8 +100,16 @@ class Progress:
         return found.astype(np.uint64) + np.uint64(start)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return this state for a JSON file: `low_water`, and `done_above` as ranges [first, one past the last]."""
-        return {"low_water": self.low_water, "done_above": [list(island) for island in self._islands()]}
+        """Return this state for a JSON file: `low_water`, and what is done above it.
+
+        That is `done_above`, ranges [first, one past the last]; or where they are many `done_bits`, a bit for each
+        position from `low_water` up, the lowest first, deflated (zlib) and in base64.
+        """
+        islands = [list(island) for island in islice(self._islands(), MAX_ISLANDS + 1)]
+        if len(islands) <= MAX_ISLANDS:
+            return {"low_water": self.low_water, "done_above": islands}
+        bits = np.packbits(np.frombuffer(self._flags, dtype=np.uint8), bitorder="little")
+        return {"low_water": self.low_water, "done_bits": b64encode(zlib.compress(bits.tobytes(), 1)).decode()}
 
     def _islands(self) -> Iterator[tuple[int, int]]:
         """Yield (first, one past the last) of each run of done positions above the low-water mark."""
@@ -116,6 +130,10 @@ class Progress:
         """
         progress = cls()
         progress.low_water = progress.done_count = reach = _position(state.get("low_water"), "low_water")
+        if "done_bits" in state:
+            progress._flags = _unpacked(state["done_bits"])
+            progress.done_count += progress._flags.count(1)
+            return progress
         islands = state.get("done_above")
         if not isinstance(islands, list):
             raise StateError("the state's progress is damaged: 'done_above' is not a list")
@@ -131,6 +149,20 @@ class Progress:
             progress.done_count += stop - first
             reach = stop
         return progress
+
+
+def _unpacked(text: object) -> bytearray:
+    """Return the flags that were saved as bits; never more than `MAX_SPREAD`, whatever the state says."""
+    try:
+        unzip = zlib.decompressobj()
+        bits = unzip.decompress(b64decode(str(text), validate=True), MAX_SPREAD // 8)
+    except (ValueError, zlib.error):
+        bits = b""
+    flags = bytearray(np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little").tobytes())
+    if not bits or not unzip.eof or flags[0] or not any(flags[-8:]):
+        raise StateError("the state's progress is damaged: 'done_bits' holds something other than positions")
+    del flags[flags.rindex(1) + 1 :]
+    return flags
 
 
 def _position(number: object, field: str) -> int:

@@ -10,7 +10,7 @@ where position p is position p mod n of pass p div n. So two visits to one targe
 Left out: what is excluded (subtracted from the ranges before), pacing, and what became of a target (`Progress`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import repeat
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scanner.errors import InputError, StateError
 from scanner.model import Target
 from scanner.targets.permutation import MAX_N, Permutation
-from scanner.targets.progress import Progress
+from scanner.targets.progress import MAX_SPREAD, Progress
 from scanner.targets.ranges import Ranges
 
 #: Targets computed at once: enough to make numpy's cost per call vanish, few enough to take a millisecond or two.
@@ -87,7 +87,7 @@ class Schedule:
     def next_position(self) -> int:
         """The position `take` continues with: all below it were handed out or are done. `planned` at the end."""
         self._fill()
-        return self._ready[self._served].position if self._ready else self.planned
+        return self._ready[self._served].position if self._ready else self._cursor
 
     @property
     def exhausted(self) -> bool:
@@ -96,13 +96,21 @@ class Schedule:
         return not self._ready
 
     def take(self, n: int) -> list[Target]:
-        """Return the next targets in order, `n` at most, none that is done; an empty list means the end."""
+        """Return the next targets in order, `n` at most, none that is done; an empty list means the end.
+
+        The end also comes when `MAX_SPREAD` positions lie between the lowest open one and the next: a state that
+        knows of more could not be read again. What is left then stays open in it.
+        """
         taken: list[Target] = []
         while len(taken) < n and not self.exhausted:
             chunk = self._ready[self._served : self._served + n - len(taken)]
             self._served += len(chunk)
             taken += chunk
         return taken
+
+    def targets_at(self, positions: Sequence[int]) -> list[Target]:
+        """Return the targets at these positions, done or not, in this order. The positions must be of this run."""
+        return self._targets(np.array(positions, dtype=np.uint64))
 
     def target(self, position: int) -> Target:
         """Return the target at a position, done or not.
@@ -124,10 +132,10 @@ class Schedule:
     def _fill(self) -> None:
         """Compute blocks until one holds a target not handed out yet, or until the end."""
         while self._served == len(self._ready):
-            if self._cursor >= self.planned:
+            stop = min(self._cursor + BLOCK, self.planned, self._progress.low_water + MAX_SPREAD)
+            if self._cursor >= stop:
                 self._ready, self._served = [], 0
                 return
-            stop = min(self._cursor + BLOCK, self.planned)
             self._ready = self._targets(self._progress.pending(self._cursor, stop))
             self._served = 0
             self._cursor = stop

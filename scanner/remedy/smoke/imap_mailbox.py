@@ -22,6 +22,7 @@ from typing import Any, Final, Self
 
 from scanner.engine import Gate
 from scanner.engine.single import connect_through
+from scanner.errors import LocalError
 from scanner.remedy.smoke.mailboxes import MARK_HEADER, MailboxError, is_ours, poll
 from scanner.remedy.smoke.received import MAX_HEADER_BYTES
 from scanner.resolve import resolve
@@ -106,7 +107,11 @@ class ImapMailbox:
         reasons: list[str] = []
         found = await resolve({self._account.host: "--receive"}, {})
         for address in found[self._account.host]:
-            sock, status, _ = await connect_through(self._gate, address, self._account.port, timeout_s=_ANSWER_S)
+            try:
+                sock, status, _ = await connect_through(self._gate, address, self._account.port, timeout_s=_ANSWER_S)
+            except LocalError as error:  # the next may be of the family that this machine has a way to
+                reasons.append(str(error))
+                continue
             if sock is not None:
                 sock.settimeout(_ANSWER_S)
                 return sock

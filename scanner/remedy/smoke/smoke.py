@@ -32,7 +32,7 @@ from scanner.engine.certificates import accepting_context
 from scanner.engine.dialogue import own_name
 from scanner.engine.single import connect_through
 from scanner.engine.transport import check_source_address
-from scanner.errors import InputError
+from scanner.errors import InputError, LocalError
 from scanner.model import Tls
 from scanner.plan import Plan, make_plan
 from scanner.remedy.smoke.mailboxes import MARK_HEADER, MailboxError, Place
@@ -196,15 +196,24 @@ async def _connected(test: SmokeTest, gate: Gate, addresses: Sequence[str]) -> t
 
     Raises:
         StepFailed: when none does.
+        LocalError: when this machine could not even try one of them.
     """
     tried: list[str] = []
+    trouble: list[LocalError] = []
     for ip in addresses:
-        sock, status, error = await connect_through(
-            gate, ip, test.port, source=test.source_address, timeout_s=test.connect_timeout_s
-        )
+        try:
+            sock, status, error = await connect_through(
+                gate, ip, test.port, source=test.source_address, timeout_s=test.connect_timeout_s
+            )
+        except LocalError as problem:  # the next may be of the family that this machine has a way to
+            trouble.append(problem)
+            tried.append(f"{ip} port {test.port}: {problem}")
+            continue
         tried.append(f"{ip} port {test.port}" + ("" if status is None else f": {error or status}"))
         if sock is not None:
             return ip, sock, "; ".join(tried)
+    if len(trouble) == len(tried):
+        raise trouble[0]
     raise StepFailed("; ".join(tried))
 
 

@@ -13,6 +13,7 @@ packed, and each host is judged when its result is asked for (`Results`).
 """
 
 import asyncio
+import logging
 import time
 import uuid
 import zlib
@@ -35,6 +36,9 @@ from scanner.remedy.verification.shown import Opinion
 from scanner.remedy.verification.states import Subject, Verified, judge
 from scanner.settings import Probe, Settings
 from scanner.targets import COMMAND_LINE, Schedule, Source, Spec, parse_spec
+from scanner.unvisited import no_way_notice
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +181,10 @@ class _Chosen:
                 return chosen
         return []
 
+    def targets_at(self, positions: Sequence[int]) -> list[Target]:
+        """Return the targets at these positions."""
+        return self._schedule.targets_at(positions)
+
 
 class _FreshLook:
     """The visits: records and second opinions of every host, as they come in."""
@@ -202,9 +210,16 @@ class _FreshLook:
         )
 
     async def visit(self) -> None:
-        """Make all visits. Raises LocalError when this machine cannot open connections."""
+        """Make all visits; a host that this machine has no way to is not visited.
+
+        Raises:
+            LocalError: when this machine cannot open connections, or has no way to any of them.
+        """
         budget = descriptor_budget(self._settings.concurrency)
-        await Pool(self._settings, self._source, self._gate, self._take, budget=budget).run()
+        pool = Pool(self._settings, self._source, self._gate, self._take, budget=budget)
+        await pool.run()
+        if pool.no_way:
+            log.warning(no_way_notice(pool.no_way))
 
     def _take(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
