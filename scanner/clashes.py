@@ -56,6 +56,15 @@ class Named:
         return self.option if isinstance(self.path, int) else f"{self.option} {self.path}"
 
 
+def named(option: str, *files: str | Path | None) -> list[Named]:
+    """Return what an option names: files, and `-` for standard input; None is left out."""
+    return [one for file in files if file is not None for one in _named(option, file)]
+
+
+def _named(option: str, file: str | Path) -> list[Named]:
+    return standard_input() if str(file) == "-" else [Named(option, Path(file))]
+
+
 def standard_input() -> list[Named]:
     """Return standard input, when it is open."""
     return [] if sys.__stdin__ is None else [Named("standard input", 0)]

@@ -35,7 +35,8 @@ from scanner.files import (
 )
 
 
-def _never(_: Path) -> bool:
+def never(_: Path) -> bool:
+    """For `may_replace`: nothing that holds something."""
     return False
 
 
@@ -55,7 +56,7 @@ class FilePlace:
         name: str | Path,
         *,
         label: str | None = None,
-        may_replace: Callable[[Path], bool] = _never,
+        may_replace: Callable[[Path], bool] = never,
         advice: str = "use --overwrite, or another name",
         mode: int = PRIVATE_FILE,
     ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.clashes import Named, refuse_clashes, standard_input, standard_output
+from scanner.clashes import Named, named, refuse_clashes, standard_input, standard_output
 from scanner.errors import InputError
 
 
@@ -164,8 +164,17 @@ def test_a_redirection_is_a_name_too() -> None:
 
 
 def test_standard_streams_are_known_unless_they_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [named.path for named in (*standard_input(), *standard_output())] == [0, 1]
+    assert [one.path for one in (*standard_input(), *standard_output())] == [0, 1]
     monkeypatch.setattr("sys.__stdin__", None)
     monkeypatch.setattr("sys.__stdout__", None)
     assert [*standard_input(), *standard_output()] == []
     refuse_clashes([Named("standard output", 987)], [Named("FILE", Path("a"))])
+
+
+def test_what_an_option_names_may_be_standard_input_or_nothing() -> None:
+    found = named("FILE", "a", None, "-", Path("b"))
+    assert [(one.option, one.path) for one in found] == [
+        ("FILE", Path("a")),
+        ("standard input", 0),
+        ("FILE", Path("b")),
+    ]

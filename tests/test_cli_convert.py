@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import io
 import json
 import os
 import stat
@@ -250,10 +249,25 @@ def test_an_overwritten_file_stays_as_it_was_when_the_conversion_fails(sweep: Pa
     assert out.read_text() == "mine"
 
 
-def test_a_file_can_be_converted_into_its_own_place(sweep: Path) -> None:
-    convert([str(sweep)], "gelf", str(sweep), overwrite=True)
+@pytest.mark.parametrize("name", ["sweep", "hard", "soft"])
+def test_no_input_is_destroyed_by_its_own_conversion(sweep: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
+    sweep.with_name("hard").hardlink_to(sweep)
+    sweep.with_name("soft").symlink_to(sweep)
+    out = sweep if name == "sweep" else sweep.with_name(name)
 
-    assert json.loads(sweep.read_bytes().split(b"\n")[0])["version"] == "1.1"
+    said = fails(capfd, sweep, "--format", "gelf", "-o", out, "--overwrite")
+    assert said == f"-o {out} would overwrite FILE {sweep}: name another file"
+    assert sweep.read_bytes() == TEXT
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [("csv", "a.jsonl"), ("ecs", "a.csv"), ("parquet", "a.csv"), ("cef", "a.jsonl.bz2")]
+)
+def test_a_name_that_promises_another_format_is_refused(
+    sweep: Path, capfd: pytest.CaptureFixture[str], target: str, name: str
+) -> None:
+    assert "its name promises" in fails(capfd, sweep, "--format", target, "-o", sweep.with_name(name))
+    assert left_over(sweep.parent) == []
 
 
 @pytest.mark.parametrize("place", ["folder", "fifo", "missing/out", "file/out"])
@@ -265,7 +279,7 @@ def test_what_can_be_no_output_is_said(sweep: Path, capfd: pytest.CaptureFixture
 
     said = fails(capfd, sweep, "--format", "cef", "-o", out, "--overwrite")
     assert said.startswith(f"{out}: ")
-    assert ("regular file" in said) is (place in {"folder", "fifo"})
+    assert ("regular file" in said or "is a folder" in said) is (place in {"folder", "fifo"})
 
 
 def test_a_link_keeps_leading_to_the_file(sweep: Path) -> None:
@@ -286,7 +300,7 @@ def test_a_file_that_somebody_else_makes_meanwhile_is_not_replaced(sweep: Path) 
             file.stream.write(b"ours")
             out.write_bytes(b"theirs")
 
-    with pytest.raises(InputError, match="exists"):
+    with pytest.raises(InputError, match="somebody else made it meanwhile"):
         write()
     assert out.read_bytes() == b"theirs"
     assert left_over(sweep.parent) == ["out"]
@@ -302,13 +316,10 @@ def test_only_the_owner_can_read_what_was_written(sweep: Path) -> None:
 def test_a_full_disk_is_trouble_of_this_machine_and_leaves_nothing(
     sweep: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    class Full(io.BytesIO):
-        name = str(sweep.with_name(".smtpsweep-x.part"))
+    def full(_: int) -> None:
+        raise OSError(28, os.strerror(28))
 
-        def write(self, data: object, /) -> int:
-            raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr("scanner.results.whole_file.tempfile.NamedTemporaryFile", lambda **_: Full())
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(LocalError, match=r"out: cannot be written \(No space left on device\)"):
         convert([str(sweep)], target, str(sweep.with_name("out")))
     assert left_over(sweep.parent) == []

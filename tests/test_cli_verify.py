@@ -231,10 +231,10 @@ def test_hostile_words_are_neutral_in_every_output(tmp_path: Path) -> None:
         (("127.0.0.9", "-x", "127.0.0.0/8"), "excluded: nothing to do"),
         (("127.0.0.9", "--policy", "other.jsonl"), "other.jsonl: "),
         (("127.0.0.9", "--before", "-", "-x", "-"), "standard input: can be read once only"),
-        (("127.0.0.9", "--junit", "r", "--sarif", "r"), "r: is named twice"),
+        (("127.0.0.9", "--junit", "r", "--sarif", "r"), "--junit r would overwrite --sarif r"),
         (
             ("127.0.0.9", "--before", "empty.jsonl", "--junit", "empty.jsonl"),
-            "empty.jsonl: is named twice, or is an input",
+            "--junit empty.jsonl would overwrite --before empty.jsonl",
         ),
     ],
 )

@@ -4,12 +4,13 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
 from scanner.assess.policy import Verdict
-from scanner.errors import InputError
-from scanner.results.reports import write_junit, write_sarif
+from scanner.errors import InputError, SinkError
+from scanner.results.reports import JunitReport, write_junit, write_sarif
 from scanner.results.reports.neutral import MAX_TEXT, printable, target_name, target_uri
 from tests.verdicts import ALL_KINDS, RULES, verdict_of
 
@@ -44,13 +45,13 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path, overwrite: bool) -> 
     os.mkfifo(tmp_path / "pipe")
 
     for place in (tmp_path / "pipe", tmp_path, Path("/dev/null")):
-        with pytest.raises(InputError, match="it is no regular file"):
+        with pytest.raises(InputError, match=r"it is not a regular file|it is a folder"):
             write_junit(ALL_KINDS, place, suite="s", overwrite=overwrite)
     assert Path("/dev/null").is_char_device()
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere/r\.xml: cannot be written \(No such file or directory\)"):
+    with pytest.raises(InputError, match=r"nowhere/r\.xml: cannot be written \(its folder does not exist\)"):
         write_junit(ALL_KINDS, tmp_path / "nowhere" / "r.xml", suite="s")
 
 
@@ -72,44 +73,52 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
         path.write_text("theirs")
         yield ALL_KINDS[0]
 
-    with pytest.raises(InputError, match="exists"):
+    with pytest.raises(SinkError, match=r"r\.xml: cannot be written \(somebody else made it meanwhile\)"):
         write_junit(slow(), path, suite="s")
     assert path.read_text() == "theirs"
     assert names(tmp_path) == ["r.xml"]
 
 
-class _FullDisk:
-    """A stream with room for some bytes."""
-
-    def __init__(self, name: str, room: int) -> None:
-        self.name, self.room = name, room
-
-    def write(self, text: bytes) -> None:
-        self.room -= len(text)
-        if self.room < 0:
-            raise OSError(28, "No space left on device")
-
-    def tell(self) -> int:
-        return 0
-
-    def seek(self, place: int) -> None:
-        pass
-
-    def close(self) -> None:
-        raise OSError(28, "No space left on device")
+def full(*_: object) -> int:
+    raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("room", [0, 400, 10_000])
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    """At the beginning, at a verdict, and when the file is closed."""
-    beside = tmp_path / "beside"
-    beside.touch()
-    monkeypatch.setattr(
-        "scanner.results.reports.file_report.tempfile.NamedTemporaryFile", lambda **_: _FullDisk(str(beside), room)
-    )
+@pytest.mark.parametrize("at", ["_begin", "add", "os.fsync"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """At the beginning, at a verdict, and when the file is brought to the disk."""
+    if at == "os.fsync":
+        monkeypatch.setattr(at, full)
+    else:
+        real = getattr(JunitReport, at)
 
-    with pytest.raises(InputError, match=r"r\.xml: cannot be written \(No space left on device\)"):
+        def with_full_disk(report: JunitReport, *arguments: object) -> None:
+            report._stream = cast("IO[bytes]", Full(report._stream))
+            real(report, *arguments)
+
+        monkeypatch.setattr(JunitReport, at, with_full_disk)
+
+    with pytest.raises(SinkError, match=r"r\.xml: cannot be written \(No space left on device\)"):
         write_junit(ALL_KINDS, tmp_path / "r.xml", suite="s")
+    assert names(tmp_path) == []
+
+
+class Full:
+    """A stream that takes nothing."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, data: bytes) -> int:
+        return full()
+
+
+@pytest.mark.parametrize("name", ["r.xml.gz", "r.json"])
+def test_a_name_that_promises_something_else_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="its name promises"):
+        write_junit(ALL_KINDS, tmp_path / name, suite="s")
     assert names(tmp_path) == []
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
 from scanner.assess.policy_file import default_document, read_policy
+from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli.entry import complain
 from scanner.errors import InputError
 from scanner.model import Status
@@ -68,7 +69,8 @@ def check(
     """Judge the records in FILE (JSON Lines, .gz or .zst; - for standard input).
 
     Exit codes: 0 clean, 1 violations, 2 usage or input error, 3 no violation but too many hosts not seen or not judged.
-    Warnings do not change it. With violations and too little coverage it is 1, and both are said.
+    Warnings do not change it. With violations and too little coverage it is 1, and both are said. A report that the
+    disk does not take ends with 3.
     """
     if github and as_json:
         raise click.UsageError("--github and --json both write to standard output: choose one")
@@ -80,7 +82,8 @@ def check(
     tally = Tally()
     with ExitStack() as stack:
         reports: list[_Report] = [tally]
-        _refuse_same([junit, sarif], [*map(Path, files), *summaries, *filter(None, [policy_file])])
+        reads = [*named("FILE", *files), *named("--summary", *summaries), *named("--policy", policy_file)]
+        refuse_clashes([*named("--junit", junit), *named("--sarif", sarif), *standard_output()], reads)
         if junit is not None:
             reports.append(stack.enter_context(JunitReport(junit, suite="smtpsweep.policy", overwrite=overwrite)))
         if sarif is not None:
@@ -169,15 +172,6 @@ def _verdicts(files: Sequence[str], judged: PolicyCheck, expected: _Expected) ->
             expected.require(record.scan_id, file)
             yield from judged.judge(record)
     yield from judged.finish(expected.hosts)
-
-
-def _refuse_same(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
-    """Refuse a report that would be written over another one, or over what it is made from."""
-    taken = {path.resolve() for path in inputs}
-    for path in filter(None, outputs):
-        if path.resolve() in taken:
-            raise InputError(f"{path}: is named twice, or is an input: give the report a file of its own")
-        taken.add(path.resolve())
 
 
 class _Lines:

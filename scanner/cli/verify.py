@@ -14,6 +14,7 @@ import click
 import orjson
 
 from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
+from scanner.clashes import Named, named, refuse_clashes, standard_output
 from scanner.cli import logging, running
 from scanner.cli.config import with_configured
 from scanner.cli.entry import complain
@@ -139,7 +140,14 @@ def verify(
         ask_second_reader=second_reader,
     )
     policy = load_policy(output.policy_file) if output.policy_file is not None else None
-    output.refuse_same_files([*before, *received])
+    output.refuse_same_files(
+        [
+            *named("--before", *before),
+            *named("--received", *received),
+            *named("--exclude-file", *exclude_file),
+            *(Named("@", Path(text[1:])) for text in (*targets, *exclude) if text.startswith("@")),
+        ]
+    )
     with ExitStack() as stack:
         reports = output.opened(stack, policy)  # what cannot be written is known before anybody is visited
         fresh = running.run(look_afresh(request, _Now().say))
@@ -157,13 +165,10 @@ class _Output:
     sarif: Path | None
     overwrite: bool
 
-    def refuse_same_files(self, inputs: Iterable[str | Path]) -> None:
+    def refuse_same_files(self, inputs: Iterable[Named]) -> None:
         """Refuse a report that would be written over another one, or over what it is made from."""
-        taken = {Path(file).resolve() for file in (*inputs, *filter(None, [self.policy_file])) if str(file) != "-"}
-        for path in filter(None, (self.junit, self.sarif)):
-            if path.resolve() in taken:
-                raise InputError(f"{path}: is named twice, or is an input: give the report a file of its own")
-            taken.add(path.resolve())
+        outputs = [*named("--junit", self.junit), *named("--sarif", self.sarif), *standard_output()]
+        refuse_clashes(outputs, [*inputs, *named("--policy", self.policy_file)])
 
     def opened(self, stack: ExitStack, policy: Policy | None) -> list[FileReport]:
         """Return the reports, ready to be written; they are put in their place when the stack ends well."""

@@ -11,7 +11,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
+from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.errors import InputError
+from scanner.file_names import converted, require_fitting_name
 from scanner.formats import FORMATS, Event, make_format
 from scanner.formats.columns import row_of
 from scanner.formats.csv_rows import csv_header, csv_row
@@ -66,14 +68,18 @@ def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = F
         overwrite: whether it may exist.
 
     Raises:
-        InputError: when a file cannot be read, a line is no record (file and line are named), the output exists, or
-            an extra is not installed. There is no output then.
+        InputError: when a file cannot be read, a line is no record (file and line are named), the output exists, is an
+            input or has a name that promises another format, or an extra is not installed. There is no output then.
         LocalError: when there is no room for it.
     """
     if target == "parquet":
         import_duckdb()
         if out != "-" and is_compressed(Path(out)):
             raise InputError(f"{out}: Parquet packs by itself: leave the suffix out")
+    inputs = list(inputs)
+    if out != "-":
+        require_fitting_name(out, Path(out), converted(target))
+    refuse_clashes(standard_output() if out == "-" else named("-o", out), named("FILE", *inputs))
     counts = _Counts()
     with WholeFile(out, overwrite=overwrite) as file:
         lines = _lines(inputs, counts)

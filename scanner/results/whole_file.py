@@ -1,50 +1,53 @@
-"""A file that is there whole or not at all; standard output, too.
+"""An output that is there whole or not at all: a file, or standard output.
 
-It is written beside its place under another name and renamed at the end, so nobody reads half of one, and what fails
-on its way leaves nothing. What is meant for standard output waits in a temporary file. A file that exists is refused
-unless it may be overwritten, and what is no regular file always: renaming over /dev/stdout would replace the device.
+A file is written and put in its place by `scanner.places`; what is meant for standard output waits in a temporary
+file, so that nothing has been printed when something turns out to be wrong.
 """
 
-import os
 import shutil
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from scanner.errors import InputError, LocalError
+from scanner.places import FilePlace, always, never
 
 
 class WholeFile:
-    """Use it in a `with` block, whose clean end puts the file in its place; until then `stream` is where to write."""
+    """Use it in a `with` block, whose clean end puts the file in its place; until then `stream` is where to write.
+
+    `path` is where the contents are before the end.
+    """
 
     def __init__(self, name: str, *, overwrite: bool = False) -> None:
         """Name the file, `-` for standard output; nothing is opened before the block begins."""
         self._name, self._overwrite = name, overwrite
         self._is_stdout = name == "-"
+        self._open = ExitStack()
         self.stream: IO[bytes]
-
-    @property
-    def path(self) -> Path:
-        """Return where the contents are before the end."""
-        return Path(self.stream.name)
+        self.path: Path
 
     def __enter__(self) -> Self:
         """Open a temporary file.
 
         Raises:
-            InputError: when the file exists and may not be overwritten, is no regular file, or cannot be made.
+            InputError: when the file exists and may not be overwritten, is not a regular file, or cannot be made.
         """
-        self._place = Path(os.path.realpath(self._name))  # a link keeps leading to the file
-        self._refuse_existing()
-        folder = None if self._is_stdout else self._place.parent
-        try:
-            # Mode 0600: what is in it names weak servers.
-            self.stream = tempfile.NamedTemporaryFile(dir=folder, prefix=".smtpsweep-", suffix=".part", delete=False)
-        except OSError as error:
-            raise InputError(self._failure(error)) from None
+        if self._is_stdout:
+            try:
+                self.stream = tempfile.NamedTemporaryFile(prefix=".smtpsweep-", suffix=".part", delete=False)
+            except OSError as error:
+                raise InputError(self._failure(error)) from None
+            self.path = Path(self.stream.name)
+        else:
+            place = FilePlace(self._name, may_replace=always if self._overwrite else never)
+            try:
+                self.stream, self.path = self._open.enter_context(place.opened())
+            except OSError as error:
+                raise InputError(self._failure(error)) from None
         return self
 
     def __exit__(
@@ -57,35 +60,29 @@ class WholeFile:
             LocalError: when the disk does not take it.
         """
         try:
-            self.stream.close()
-            if kind is None:
-                self._refuse_existing()
-                self._finish()
-            elif isinstance(error, OSError) and error.filename in (None, self.stream.name):
-                raise LocalError(self._failure(error)) from None
+            if self._is_stdout:
+                self._print(is_good=kind is None)
+            else:
+                self._open.__exit__(kind, error, trace)
+        except FileExistsError as failure:
+            raise InputError(self._failure(failure)) from None
         except OSError as failure:
             if self._is_stdout and kind is None:
                 raise  # of standard output: the command line says what became of it
             raise LocalError(self._failure(failure)) from None
+        if isinstance(error, OSError) and error.filename in (None, self.stream.name, str(self.path)):
+            raise LocalError(self._failure(error)) from None
+
+    def _print(self, *, is_good: bool) -> None:
+        try:
+            self.stream.close()
+            if is_good:
+                with self.path.open("rb") as contents:
+                    shutil.copyfileobj(contents, sys.stdout.buffer, 1 << 20)
+                sys.stdout.buffer.flush()
         finally:
-            with suppress(OSError):  # gone already, when it is in its place
+            with suppress(OSError):
                 self.path.unlink()
-
-    def _finish(self) -> None:
-        if not self._is_stdout:
-            self.path.replace(self._place)
-            return
-        with self.path.open("rb") as contents:
-            shutil.copyfileobj(contents, sys.stdout.buffer, 1 << 20)
-        sys.stdout.buffer.flush()
-
-    def _refuse_existing(self) -> None:
-        if self._is_stdout or not os.path.lexists(self._place):
-            return
-        if not self._place.is_file():
-            raise InputError(f"{self._name}: exists: it is no regular file")
-        if not self._overwrite:
-            raise InputError(f"{self._name}: exists: use --overwrite, or another name")
 
     def _failure(self, error: OSError) -> str:
         return f"{self._name}: cannot be written ({error.strerror or error})"

@@ -1,25 +1,26 @@
 """A report in a file that is there whole or not at all, written verdict by verdict.
 
-It is written beside its place under another name and renamed at the end, so a pipeline never reads half of one, and a
-check that fails on its way leaves nothing. A file that exists is refused unless it may be overwritten, and what is no
-regular file always: renaming over /dev/stdout would replace the device.
+A pipeline never reads half of one, and a check that fails on its way leaves nothing: see `scanner.places`.
 """
 
-import os
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, ClassVar, Self
 
 from scanner.assess.policy import Verdict
-from scanner.errors import InputError
+from scanner.errors import SinkError
+from scanner.file_names import Content, require_fitting_name
+from scanner.places import FilePlace, always, never
 
 
 class FileReport(ABC):
     """A report that takes verdicts; use it in a `with` block, whose clean end puts the file in its place."""
+
+    #: What the file holds, for the check of its name.
+    content: ClassVar[Content]
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Name the file; nothing is opened before the block begins."""
@@ -29,7 +30,7 @@ class FileReport(ABC):
 
     @abstractmethod
     def add(self, verdict: Verdict) -> None:
-        """Write one verdict. Raises InputError when the disk does not take it."""
+        """Write one verdict. Raises SinkError when the disk does not take it."""
 
     @abstractmethod
     def _begin(self) -> None:
@@ -48,22 +49,15 @@ class FileReport(ABC):
         """Open the file.
 
         Raises:
-            InputError: when it exists and may not be overwritten, is no regular file, or cannot be made.
+            InputError: when it exists and may not be overwritten, is not a regular file, or cannot be made.
+            SinkError: when the disk takes nothing.
         """
-        self._place = Path(os.path.realpath(self._named))  # a link keeps leading to the report
-        self._refuse_existing()
-        try:
-            # Mode 0600: a report names weak servers.
-            self._stream = tempfile.NamedTemporaryFile(
-                dir=self._place.parent, prefix=".report-", suffix=".part", delete=False
-            )
-        except OSError as error:
-            raise self._error(error) from None
-        try:
+        require_fitting_name(str(self._named), self._named, self.content)
+        place = FilePlace(self._named, may_replace=always if self._overwrite else never)
+        with self._said(), ExitStack() as stack:
+            self._stream, _ = stack.enter_context(place.opened())
             self._begin()
-        except InputError:
-            self._discard()
-            raise
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
@@ -72,38 +66,22 @@ class FileReport(ABC):
         """Put the file in its place, or remove what was written when the block failed.
 
         Raises:
-            InputError: when the disk does not take it, or somebody else made the file meanwhile.
+            SinkError: when the disk does not take it, or somebody else made the file meanwhile.
         """
         if kind is not None:
-            self._discard()
+            with suppress(OSError):  # what failed was said already
+                self._open.__exit__(kind, error, trace)
             return
-        try:
+        with self._said(), self._open:
             self._end()
-            self._stream.close()
-            self._refuse_existing()
-            Path(self._stream.name).replace(self._place)
-        except OSError as failure:
-            self._discard()
-            raise self._error(failure) from None
-        except InputError:
-            self._discard()
-            raise
 
     def _write(self, text: bytes) -> None:
-        try:
+        with self._said():
             self._stream.write(text)
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            raise self._error(error) from None
-
-    def _refuse_existing(self) -> None:
-        if os.path.lexists(self._place) and not (self._overwrite and self._place.is_file()):
-            how = "use --overwrite, or another name" if self._place.is_file() else "it is no regular file"
-            raise InputError(f"{self._named}: exists: {how}")
-
-    def _discard(self) -> None:
-        with suppress(OSError):  # what failed was said already
-            self._stream.close()
-        Path(self._stream.name).unlink(missing_ok=True)
-
-    def _error(self, error: OSError) -> InputError:
-        return InputError(f"{self._named}: cannot be written ({error.strerror or error})")
+            raise SinkError(f"{self._named}: cannot be written ({error.strerror or error})") from None

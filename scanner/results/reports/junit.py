@@ -15,6 +15,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from scanner.assess.policy import Level, Outcome, Verdict
+from scanner.file_names import JUNIT
 from scanner.results.reports.file_report import FileReport
 from scanner.results.reports.neutral import printable, said, target_name
 
@@ -25,6 +26,8 @@ _QUOTES: Final = {'"': "&quot;"}
 
 class JunitReport(FileReport):
     """A JUnit file. `suite` names the test suite, and begins the class names of its cases."""
+
+    content = JUNIT
 
     def __init__(self, path: str | Path, *, suite: str, overwrite: bool = False) -> None:
         """Name file and suite."""
@@ -66,7 +69,8 @@ def write_junit(verdicts: Iterable[Verdict], path: str | Path, *, suite: str, ov
     """Write verdicts as one JUnit test suite.
 
     Raises:
-        InputError: when the file exists and may not be overwritten, or cannot be written.
+        InputError: when the file exists and may not be overwritten, or cannot be made.
+        SinkError: when the disk does not take it.
     """
     with JunitReport(path, suite=suite, overwrite=overwrite) as report:
         report.add_all(verdicts)

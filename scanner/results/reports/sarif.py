@@ -18,6 +18,7 @@ from typing import Any, Final
 import orjson
 
 from scanner.assess.policy import Level, Outcome, RuleText, Verdict
+from scanner.file_names import SARIF
 from scanner.results.reports.file_report import FileReport
 from scanner.results.reports.neutral import printable, target_name, target_uri
 from scanner.version import VERSION
@@ -28,6 +29,8 @@ _LEVELS: Final = {Level.ERROR: "error", Level.WARNING: "warning", Level.OFF: "no
 
 class SarifReport(FileReport):
     """A SARIF file with one run. `rules` are the rules that verdicts can name, with what to do about them."""
+
+    content = SARIF
 
     def __init__(self, path: str | Path, *, rules: Sequence[RuleText], overwrite: bool = False) -> None:
         """Name file and rules."""
@@ -81,7 +84,8 @@ def write_sarif(
     """Write verdicts as one SARIF run.
 
     Raises:
-        InputError: when the file exists and may not be overwritten, or cannot be written.
+        InputError: when the file exists and may not be overwritten, or cannot be made.
+        SinkError: when the disk does not take it.
     """
     with SarifReport(path, rules=rules, overwrite=overwrite) as report:
         report.add_all(verdicts)
