@@ -22,10 +22,16 @@ ShowLine = Callable[[Target, str, str, float], None]
 
 
 class Dialogue:
-    """Cuts the bytes of each connection into lines, printable, with the time at which their last byte came."""
+    """Cuts the bytes of each connection into lines, printable, with the time at which their last byte came.
+
+    Whoever looks on must not disturb the visit: when lines cannot be shown, the first `failure` is kept for the caller,
+    and the visit goes on to its end.
+    """
 
     def __init__(self, show: ShowLine) -> None:
-        self._show = show
+        """Take what shows a line; it may raise OSError."""
+        self._show_line = show
+        self.failure: OSError | None = None
         self._rest: dict[int, bytes] = {}
 
     def __call__(self, target: Target, kind: str, data: bytes, seconds: float) -> None:
@@ -40,6 +46,13 @@ class Dialogue:
         if rest:
             self._show(target, "<", escape(rest), seconds)
         self._show(target, kind, escape(data.removesuffix(b"\r\n")), seconds)
+
+    def _show(self, target: Target, kind: str, text: str, seconds: float) -> None:
+        if self.failure is None:
+            try:
+                self._show_line(target, kind, text, seconds)
+            except OSError as error:
+                self.failure = error
 
 
 async def check_host(

@@ -3,7 +3,8 @@
 `provided(folder)` makes a distribution of it, so that `scriptfile://` is found by entry point, also in the process of
 the relay: put the folder on PYTHONPATH. That receiver appends bodies to the file that its URL names. A file of the same
 name with an ending beside it changes what it does: `.down` and `.denied` refuse everything, `.slow` takes half a second
-for each batch, `.gone` ends the process, and what `.prints` holds is printed to standard output first.
+for each batch, `.stuck` an hour, `.gone` ends the process, and what `.prints` holds is printed to standard output
+first. It makes one with `.asked` when something is asked of it.
 """
 
 import asyncio
@@ -70,8 +71,8 @@ class FileReceiver:
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
         self._check()
-        if self._is("slow"):
-            await asyncio.sleep(0.5)
+        if self._is("slow") or self._is("stuck"):
+            await asyncio.sleep(0.5 if self._is("slow") else 3600)
         with self._path.open("ab") as out:
             out.write(b"".join(event.body + b"\n" for event in batch))
         return TAKEN
@@ -80,6 +81,7 @@ class FileReceiver:
         pass
 
     def _check(self) -> None:
+        Path(f"{self._path}.asked").touch()
         if self._is("prints"):
             os.write(1, Path(f"{self._path}.prints").read_bytes())
         if self._is("gone"):

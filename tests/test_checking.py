@@ -226,3 +226,17 @@ async def test_an_unnamed_server_is_said_to_name_nothing() -> None:
         "product": "not named in the greeting",
         "discloses": "nothing",
     }
+
+
+def test_whoever_looks_on_and_leaves_does_not_disturb_the_visit(shown: list[Line]) -> None:
+    def show(target: Target, kind: str, text: str, seconds: float) -> None:
+        if len(shown) == 1:
+            raise BrokenPipeError(32, "Broken pipe")
+        shown.append(Line(kind, text, seconds))
+
+    dialogue = Dialogue(show)
+    for number in range(3):
+        dialogue(TARGET, "<", b"line %d\r\n" % number, 0.1)
+
+    assert [line.text for line in shown] == ["line 0"]
+    assert isinstance(dialogue.failure, BrokenPipeError)

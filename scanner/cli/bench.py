@@ -21,9 +21,9 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
+from scanner.cli.console import Console
 from scanner.errors import LocalError
 from scanner.lab import LabProcess, LabSettings, expected, mismatches
 

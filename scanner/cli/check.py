@@ -4,11 +4,11 @@ import sys
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from scanner.checking import Dialogue, check_host
 from scanner.cli import logging, running
+from scanner.cli.console import Console
 from scanner.cli.entry import ALL_LOCAL, complain
 from scanner.cli.options import identity_options, patience_options
 from scanner.model import Record, Status, Target
@@ -35,6 +35,8 @@ def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_
     view = None if as_json else Dialogue(_print_line)
     unvisited: list[str] = []
     records = running.run(check_host(host, settings, exclude=exclude, trace=view, on_unvisited=unvisited.append))
+    if view is not None and view.failure is not None:
+        raise view.failure
     for record in records:
         if as_json:
             sys.stdout.buffer.write(encode(record))

@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.errors import InputError
 from scanner.results.changes import NO_RECORD, Change, Kind, State, encode_change

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
+from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration
 from scanner.errors import InputError

@@ -86,6 +86,8 @@ def leave(code: int) -> NoReturn:
     for thread in others:
         thread.join(max(0.0, deadline - time.monotonic()))
     if not any(thread.is_alive() for thread in others):
+        for number in _REQUESTS:
+            signal.signal(number, signal.SIG_IGN)  # the interpreter would give them their default back, with its code
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed, or not there from the beginning

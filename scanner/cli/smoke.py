@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 from rich.text import Text
 
 from scanner.cli import logging, running
+from scanner.cli.console import Console
 from scanner.cli.values import Duration
 from scanner.errors import InputError, SinkError
 from scanner.remedy.smoke.places import FORMS, Where, parse_where, place_maker

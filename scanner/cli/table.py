@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from rich.console import Console
 from rich.table import Table
 
+from scanner.cli.console import Console
 from scanner.model import Record, Software, Status
 
 #: Versions named in a row; the file has them all.

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scanner.cli.console import Console
 from scanner.remedy.verification.states import NOT_SEEN, State, Verified
 from scanner.remedy.verification.visits import Visit
 from scanner.results.reports.neutral import printable

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from scanner.assess import Assessor, load_facts, user_data_file, version_key
 from scanner.assess.update import Outcome, update
+from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.errors import InputError
 from scanner.model import Finding, Software

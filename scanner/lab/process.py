@@ -1,7 +1,7 @@
 """A lab as a child process, for tests, the demo and benchmarks.
 
 The child says when it listens, so nobody sleeps; it is stopped by SIGTERM to its own process id, and killed if it does
-not end in time.
+not end in time. It ends by itself when its standard input is closed: when we were killed.
 """
 
 import signal
@@ -50,7 +50,9 @@ class LabProcess:
         argument = orjson.dumps({"settings": asdict(self.settings), "files": asdict(files)}).decode()
         command = (*self._prefix, sys.executable, "-m", "scanner.lab", argument)
         # The command is made of this interpreter and the caller's own prefix; no shell reads it.
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, bufsize=1)  # noqa: S603 - see above
+        self._process = subprocess.Popen(  # noqa: S603 - see above
+            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+        )
         try:
             self.port = _port(self._read_line(READY_PREFIX))
         except BaseException:
@@ -86,8 +88,8 @@ class LabProcess:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            if process.stderr:
-                process.stderr.close()
+            for pipe in filter(None, (process.stdin, process.stderr)):
+                pipe.close()
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.cleanup()
