@@ -1,5 +1,6 @@
 """`smtpsweep remedy`: what it prints, writes, refuses and returns."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -14,7 +15,9 @@ from scanner.model import Record
 from scanner.remedy.sendmail import facts
 from scanner.remedy.sendmail.reader import Kind
 from scanner.remedy.sendmail.review import MAX_FILE_BYTES, review
+from tests.foreign_files import give_away, names_in
 from tests.sendmail_files import CF, DEBIAN_MC, GENERIC_MC, SUBMIT_MC, WRONG_NOTE
+from tests.sweeps import visit, write
 
 Capture = pytest.CaptureFixture[bytes]
 CLEAN = GENERIC_MC.replace("MAILER(local)", "\n".join([*facts.MC_SETTINGS, "MAILER(local)"]))
@@ -209,7 +212,7 @@ def test_a_folder_that_cannot_be_finished_is_not_left_behind(tmp_path: Path, mon
         return write_bytes(self, data)
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    assert run(["remedy", "--mc", file, "-o", str(tmp_path / "plan")]) == 2
+    assert run(["remedy", "--mc", file, "-o", str(tmp_path / "plan")]) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["sendmail.mc"]
 
 
@@ -269,3 +272,38 @@ def test_sweeps_become_plans_or_a_playbook(
     (tmp_path / "2.jsonl").write_bytes(b"{}\n")
     assert run(["remedy", *files, option, str(tmp_path / "out")]) == 2
     assert b"2.jsonl:1:" in capsysbinary.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["-o", "--ansible"])
+def test_a_sweep_in_the_folder_that_is_replaced_is_not_lost(tmp_path: Path, option: str, capsysbinary: Capture) -> None:
+    sweep, folder = write(tmp_path / "sweep.jsonl", [visit("192.0.2.1", "Sendmail", "8.14.7")]), tmp_path / "plan"
+    assert run(["remedy", str(sweep), option, str(folder)]) == 0
+    kept = sweep.rename(folder / "sweep.jsonl")
+    before = kept.read_bytes()
+    capsysbinary.readouterr()
+
+    assert run(["remedy", str(kept), option, str(folder), "--overwrite"]) == 2
+    assert b"would overwrite FILE " in capsysbinary.readouterr().err
+    assert kept.read_bytes() == before
+
+
+def test_the_files_of_a_review_follow_no_prepared_link(tmp_path: Path) -> None:
+    file, plan = text_file(tmp_path / "sendmail.mc", DEBIAN_MC), tmp_path / "plan"
+    (tmp_path / "victim").write_bytes(b"precious")
+    plan.mkdir()
+    for name in ("sendmail.mc.new", f".sendmail.mc.new.{os.getpid()}"):
+        (plan / name).symlink_to(tmp_path / "victim")
+
+    assert run(["remedy", "--mc", file, "-o", str(plan), "--overwrite"]) == 1
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    assert not (plan / "sendmail.mc.new").is_symlink()
+
+
+def test_a_folder_of_another_user_gets_no_review(tmp_path: Path, capsysbinary: Capture) -> None:
+    file, plan = text_file(tmp_path / "sendmail.mc", DEBIAN_MC), tmp_path / "plan"
+    plan.mkdir()
+    give_away(plan)
+
+    assert run(["remedy", "--mc", file, "-o", str(plan), "--overwrite"]) == 2
+    assert b"it belongs to another user" in capsysbinary.readouterr().err
+    assert names_in(plan) == []

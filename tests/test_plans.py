@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from scanner.errors import InputError
+from scanner.errors import InputError, SinkError
 from scanner.model import Dialogue, Exchange, Finding, Record, Software, Status
 from scanner.record import event_id
 from scanner.remedy.plans.model import Plan
@@ -241,7 +241,7 @@ def test_overwriting_never_removes_what_is_no_folder_of_plans(tmp_path: Path, ki
         place = tmp_path / "link"
         place.symlink_to(tmp_path / "plan")
 
-    with pytest.raises(InputError, match="no folder of plans"):
+    with pytest.raises(InputError, match="is not a folder of plans"):
         write_plans([host(1)], place, overwrite=True)
 
     assert home.exists()
@@ -252,13 +252,13 @@ def test_a_rename_that_fails_puts_the_old_folder_back(tmp_path: Path, monkeypatc
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
-        if self.name.endswith(".unfinished"):
+        if self.name == "new":
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
 
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(SinkError, match="No space left"):
         write_plans([host(2)], tmp_path / "plan", overwrite=True)
 
     assert pages(tmp_path / "plan") == before

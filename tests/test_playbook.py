@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]  # it comes with ansible-core; its s
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.errors import InputError
+from scanner.errors import InputError, SinkError
 from scanner.model import Record, Software, Status
 from scanner.remedy.ansible import playbook
 from scanner.remedy.ansible import texts as playbook_texts
@@ -216,7 +216,7 @@ def test_overwrite_never_replaces_anything_else(folder: Path, kind: str) -> None
         folder.symlink_to(folder.with_name("elsewhere"))
     before = contents(folder.parent)
 
-    with pytest.raises(InputError, match="is no playbook of smtpsweep"):
+    with pytest.raises(InputError, match="is not a playbook of smtpsweep"):
         write_playbook([seen()], folder, overwrite=True)
 
     assert contents(folder.parent) == before
@@ -255,7 +255,7 @@ def test_the_old_playbook_comes_back_when_the_new_one_cannot_take_its_place(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
-    with pytest.raises(InputError, match="No space left on device"):
+    with pytest.raises(SinkError, match="No space left on device"):
         write_playbook([seen("192.0.2.99")], folder, overwrite=True)
 
     assert contents(folder) == before

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scanner.clashes import Named, named, refuse_clashes
 from scanner.cli.entry import complain
 from scanner.errors import InputError
 
@@ -50,7 +51,7 @@ def remedy(
     the diffs to standard output. No server and no file that was read is ever changed.
 
     Exit codes: 0 nothing leaks, or the plans are written; 1 something was found in a configuration file; 2 usage or
-    input error.
+    input error; 3 the disk does not take what is to be written.
     """
     files = {"sendmail.mc": mc, "sendmail.cf": cf, "submit.mc": submit_mc, "submit.cf": submit_cf}
     given = {name: path for name, path in files.items() if path is not None}
@@ -78,6 +79,8 @@ def _refuse_contradictions(
 
 
 def _from_sweeps(sweeps: tuple[str, ...], output: Path | None, ansible: Path | None, *, overwrite: bool) -> int:
+    folders = [Named(option, path, is_folder=True) for option, path in (("-o", output), ("--ansible", ansible)) if path]
+    refuse_clashes(folders, named("FILE", *sweeps))
     records = _records(sweeps)
     if output is not None:
         from scanner.remedy.plans.writing import write_plans  # noqa: PLC0415  loaded when asked for

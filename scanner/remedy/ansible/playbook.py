@@ -18,20 +18,17 @@ Sources: Ansible's documentation of inventories, blocks and handlers; the role i
 
 import re
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from importlib.resources import as_file, files
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from scanner.errors import InputError
 from scanner.model import Record
+from scanner.places import WholeFolder
 from scanner.record import encode
 from scanner.remedy.ansible.texts import GROUPS, ROLLBACK, SITE, Host, inventory, readme
 from scanner.remedy.plans.products.catalogue import is_relative
-from scanner.remedy.whole_folder import put_in_place
 
 #: The files by which a folder is known as one of ours, so that --overwrite never removes another.
 _OURS: Final = ("inventory.yml", "site.yml", "roles/smtpsweep_hide/tasks/main.yml")
@@ -82,9 +79,10 @@ def write_playbook(records: Iterable[Record], folder: Path, *, overwrite: bool) 
     With `overwrite` an existing playbook of ours is replaced; any other folder is refused.
 
     Raises:
-        InputError: when the folder exists and may not be replaced, cannot be written, or `records` raises it.
+        InputError: when the folder exists and may not be replaced, cannot be made, or `records` raises it.
+        SinkError: when the disk does not take it.
     """
-    with _written_whole(folder, overwrite=overwrite) as unfinished:
+    with WholeFolder(folder, overwrite=overwrite, is_ours=_is_playbook, kind="playbook of smtpsweep") as unfinished:
         targets = _read(records, unfinished / "before.jsonl")
         covered, others = _divide(targets)
         _write(unfinished / "inventory.yml", inventory(covered))
@@ -152,33 +150,8 @@ def _divide(targets: _Targets) -> tuple[list[Host], list[Host]]:
     return list(covered.values()), others
 
 
-@contextmanager
-def _written_whole(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a private folder to fill, and put it in the place of `folder` when all went well; else remove it."""
-    _refuse_foreign(folder, overwrite=overwrite)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        private = Path(tempfile.mkdtemp(prefix=f".{folder.name[:100]}.", dir=folder.parent))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    try:
-        unfinished = private / "new"
-        unfinished.mkdir()
-        yield unfinished
-        put_in_place(unfinished, folder, private / "old")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-
-
-def _refuse_foreign(folder: Path, *, overwrite: bool) -> None:
-    if not folder.exists() and not folder.is_symlink():
-        return
-    if not overwrite:
-        raise InputError(f"{folder}: exists: name another folder, or use --overwrite")
-    if folder.is_symlink() or not all((folder / name).is_file() for name in _OURS):
-        raise InputError(f"{folder}: exists and is no playbook of smtpsweep: it is not replaced, name another folder")
+def _is_playbook(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in _OURS)
 
 
 def _write(path: Path, text: str) -> None:

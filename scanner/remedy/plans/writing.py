@@ -1,8 +1,8 @@
 """Write a folder of remediation plans for the hosts of stored records.
 
 Each record is turned into its host's page at once and forgotten; what stays in memory is one short row a host for
-the index (measured: see `docs/plans.md`). The folder is written beside its place and renamed when it is whole, so a
-reader never finds half of one, and an error leaves what was there before.
+the index (measured: see `docs/plans.md`). The folder is there whole or not at all
+(`scanner.places`), for its owner only, and an error leaves what was there before.
 
 One host gets one page. Of records with the same `event_id` the last one counts, as everywhere. Samples of one sweep
 have ids of their own: there a record that shows something is kept, because a pool is not fixed while one of its
@@ -12,8 +12,6 @@ File names are made of address and port, never of anything that a server said.
 """
 
 import ipaddress
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,11 +20,11 @@ from typing import Final, NamedTuple
 
 from scanner.errors import InputError
 from scanner.model import Record
+from scanner.places import WholeFolder
 from scanner.remedy.plans.model import Plan
 from scanner.remedy.plans.pages import MARK, Row, given_away, host_page, index_page, index_row, product_page
 from scanner.remedy.plans.patching import advise
 from scanner.remedy.plans.products.catalogue import GENERAL, PLANS, plan_for
-from scanner.remedy.whole_folder import put_in_place
 
 NOTHING_SHOWN: Final = "give nothing away"
 NO_GREETING: Final = "did not greet"
@@ -69,38 +67,22 @@ def write_plans(records: Iterable[Record], folder: Path, *, overwrite: bool) -> 
     """Write `index.md`, a page for each host, and page and files for each product that occurs; return the counts.
 
     Raises:
-        InputError: when the folder exists (with `overwrite`: and is not one of ours), when it cannot be written, or
+        InputError: when the folder exists (with `overwrite`: and is not one of ours), when it cannot be made, or
             when a record's address is none.
+        SinkError: when the disk does not take it.
     """
-    _refuse_what_is_there(folder, overwrite=overwrite)
-    unfinished = folder.parent / f".{folder.name}.{os.getpid()}.unfinished"
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process that had our number
-        (unfinished / "hosts").mkdir(parents=True)
-        count = _write(records, folder, unfinished)
-        old = unfinished.with_suffix(".old")
-        put_in_place(unfinished, folder, old)
-        if old.exists():
-            shutil.rmtree(old)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return count
+    with WholeFolder(folder, overwrite=overwrite, is_ours=_is_plan, kind="folder of plans") as unfinished:
+        (unfinished / "hosts").mkdir()
+        return _write(records, folder, unfinished)
 
 
-def _refuse_what_is_there(folder: Path, *, overwrite: bool) -> None:
-    if not folder.exists() and not folder.is_symlink():
-        return
-    if not overwrite:
-        raise InputError(f"{folder}: exists already; choose another folder, or --overwrite")
+def _is_plan(folder: Path) -> bool:
+    """Whether --overwrite may remove it: it must not remove somebody's home. Raises OSError."""
     try:
         with (folder / "index.md").open(encoding="utf-8", errors="replace") as index:
-            is_ours = not folder.is_symlink() and index.read(len(MARK)) == MARK
-    except OSError:
-        is_ours = False
-    if not is_ours:  # --overwrite must not remove somebody's home
-        raise InputError(f"{folder}: is no folder of plans, so it is not replaced; choose another one")
+            return index.read(len(MARK)) == MARK
+    except FileNotFoundError:
+        return False
 
 
 def _write(records: Iterable[Record], folder: Path, unfinished: Path) -> PlanCount:

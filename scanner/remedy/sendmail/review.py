@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scanner.errors import InputError
+from scanner.errors import InputError, SinkError
+from scanner.files import require_followable, require_own, write_whole
+from scanner.places import WholeFolder
 from scanner.remedy.sendmail import facts
 from scanner.remedy.sendmail.reader import Kind, read
 from scanner.remedy.sendmail.review_steps import steps
@@ -142,41 +144,32 @@ def write_review(review: Review, folder: Path, *, overwrite: bool = False) -> No
     and touches no other.
 
     Raises:
-        InputError: when the folder exists and `overwrite` is not given, cannot be written, or a file that was read
-            would be overwritten.
+        InputError: when the folder exists and `overwrite` is not given, cannot be made, is another user's, or a file
+            that was read would be overwritten.
+        SinkError: when the disk does not take it.
     """
     contents = _contents(review)
     if any(_is_same(folder / name, path) for name in contents for path in review.sources):
         raise InputError(f"{folder}: a file that was read would be overwritten: name another folder")
-    if not overwrite and os.path.lexists(folder):
-        raise InputError(f"{folder}: exists; name a new folder, or give --overwrite")
+    if overwrite and os.path.lexists(folder):
+        _write_into(folder, contents)
+        return
+    with WholeFolder(folder, overwrite=False, is_ours=Path.is_dir, kind="review") as unfinished:
+        for name, content in contents.items():
+            (unfinished / name).write_bytes(content)
+
+
+def _write_into(folder: Path, contents: Mapping[str, bytes]) -> None:
     try:
-        if overwrite and folder.is_dir():
-            for name, content in contents.items():
-                _replace(folder / name, content)
-            return
-        unfinished = folder.parent / f".{folder.name}.{os.getpid()}"
-        unfinished.mkdir(parents=True)
-        try:
-            for name, content in contents.items():
-                (unfinished / name).write_bytes(content)
-            unfinished.rename(folder)
-        except OSError:
-            for name in contents:
-                (unfinished / name).unlink(missing_ok=True)
-            unfinished.rmdir()
-            raise
+        require_followable(folder)
+        require_own(folder.stat(), folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        for name, content in contents.items():
+            write_whole(folder / name, content)
+    except OSError as error:
+        raise SinkError(f"{folder}: cannot be written ({error.strerror or error})") from None
 
 
 def _is_same(one: Path, other: Path) -> bool:
