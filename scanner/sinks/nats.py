@@ -3,6 +3,8 @@
 The stream drops a repeated id within its duplicate window (two minutes unless configured otherwise), and says so in its
 acknowledgement. So a batch that is sent again after a broken connection leaves no double. The client's own reconnecting
 is off: a broken connection ends the batch, and the relay decides when to try again.
+
+Acknowledgements are read here: the client's `publish_async` never ends the wait for a message that the stream refuses.
 """
 
 import asyncio
@@ -10,6 +12,8 @@ import contextlib
 import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from scanner.errors import InputError
 from scanner.formats.event import Event
@@ -20,12 +24,16 @@ from scanner.sinks.urls import Option, SinkKind, SinkUrl, seconds, yes_no
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+    from nats.aio.msg import Msg
     from nats.js import JetStreamContext
-    from nats.js.api import PubAck
+
+#: What came back for a message: whether the stream had it already, or why it was not taken.
+_Answer = bool | Exception
 
 _PORT = 4222
 #: "message size exceeds maximum allowed" of a stream (nats-server, errors.json).
 _TOO_LARGE = 10054
+_NO_RESPONDERS = "503"
 
 
 class NatsReceiver:
@@ -57,7 +65,8 @@ class NatsReceiver:
         self._subject: str = url.values["subject"]
         self._timeout_s: float = url.values["timeout"]
         self._client: Client | None = None
-        self._stream_context: JetStreamContext | None = None
+        self._inbox = ""
+        self._waiting: dict[str, asyncio.Future[_Answer]] = {}
 
     async def open(self, run: str) -> None:
         """Connect; make the stream when the URL asks for it."""
@@ -77,22 +86,23 @@ class NatsReceiver:
                     error_cb=_ignore,
                     **self._credentials(),
                 )
-                self._stream_context = client.jetstream(timeout=self._timeout_s, publish_async_max_pending=2000)
                 if self._url.values["create"]:
-                    await self._create(self._stream_context)
+                    await self._create(client.jetstream(timeout=self._timeout_s))
+                self._inbox = client.new_inbox()
+                await client.subscribe(f"{self._inbox}.*", cb=self._take)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
             raise _meaning(error) from None
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
         """Publish in order, then wait for every acknowledgement."""
-        if self._stream_context is None or self._client is None or not self._client.is_connected:
+        if self._client is None or not self._client.is_connected:
             await self.open("")
-        assert self._stream_context is not None  # noqa: S101  opened above
+        assert self._client is not None  # noqa: S101  opened above
         try:
             async with asyncio.timeout(self._timeout_s):
-                waiting = [await self._publish(self._stream_context, event) for event in batch]
-                answers = await asyncio.gather(*waiting, return_exceptions=True)
+                waiting = [await self._publish(self._client, event, str(at)) for at, event in enumerate(batch)]
+                answers = await asyncio.gather(*waiting)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
             raise _meaning(error) from None
@@ -100,7 +110,8 @@ class NatsReceiver:
 
     async def close(self) -> None:
         """Close the connection."""
-        client, self._client, self._stream_context = self._client, None, None
+        client, self._client = self._client, None
+        self._waiting = {}
         if client is not None:
             with contextlib.suppress(Exception):  # it is gone either way
                 await client.close()
@@ -130,18 +141,34 @@ class NatsReceiver:
             with contextlib.suppress(BadRequestError):  # somebody else was faster
                 await context.add_stream(name=self._stream, subjects=[self._subject])
 
-    async def _publish(self, context: "JetStreamContext", event: Event) -> "asyncio.Future[PubAck]":
+    async def _publish(self, client: "Client", event: Event, token: str) -> "asyncio.Future[_Answer]":
         from nats.errors import MaxPayloadError  # noqa: PLC0415  an extra
 
-        headers = {"Nats-Msg-Id": event.id, "Smtpsweep-Target": event.key}
+        headers = {"Nats-Msg-Id": event.id, "Smtpsweep-Target": event.key, "Nats-Expected-Stream": self._stream}
+        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = answer
         try:
-            return await context.publish_async(self._subject, event.body, stream=self._stream, headers=headers)
+            await client.publish(self._subject, event.body, reply=f"{self._inbox}.{token}", headers=headers)
         except MaxPayloadError as error:
-            refused: asyncio.Future[PubAck] = asyncio.get_running_loop().create_future()
-            refused.set_exception(error)
-            return refused
+            answer.set_result(error)
+        return answer
 
-    async def _receipt(self, answers: "Sequence[PubAck | BaseException]") -> Receipt:
+    async def _take(self, message: "Msg") -> None:
+        """Take an acknowledgement: a document of JetStream's, or the server's word that nobody takes the subject."""
+        from nats.errors import NoRespondersError  # noqa: PLC0415  an extra
+        from nats.js.errors import APIError  # noqa: PLC0415  an extra
+
+        answer = self._waiting.pop(message.subject.rpartition(".")[2], None)
+        if answer is None or answer.done():
+            return
+        if message.headers is not None and message.headers.get("Status") == _NO_RESPONDERS:
+            answer.set_result(NoRespondersError())
+            return
+        document = orjson.loads(message.data)
+        error = document.get("error")
+        answer.set_result(bool(document.get("duplicate")) if error is None else APIError(**error))
+
+    async def _receipt(self, answers: Sequence[_Answer]) -> Receipt:
         from nats.errors import MaxPayloadError  # noqa: PLC0415  an extra
         from nats.js.errors import APIError  # noqa: PLC0415  an extra
 
@@ -151,14 +178,14 @@ class NatsReceiver:
         for place, answer in enumerate(answers):
             if isinstance(answer, MaxPayloadError) or (isinstance(answer, APIError) and answer.err_code == _TOO_LARGE):
                 refused.append(RefusedEvent(place, f"too large for the server: {_text(answer)}"))
-            elif isinstance(answer, BaseException):
+            elif isinstance(answer, Exception):
                 retry.append(place)
                 reason = _text(answer)
                 if isinstance(_meaning(answer), AccessDeniedError) and len(answers) == len(retry):
                     await self.close()
                     raise _meaning(answer)
-            elif answer.duplicate:
-                duplicates += 1
+            else:
+                duplicates += answer
         if retry:
             await self.close()
         return Receipt(refused=tuple(refused), retry=tuple(retry), duplicates=duplicates, reason=reason)

@@ -44,10 +44,14 @@ class NatsServer:
             self._process.wait()
             self._process = None
 
-    async def create(self, stream: str, subject: str, *, duplicate_window_s: float) -> None:
-        """Make a stream that drops repeats for so long."""
+    async def create(
+        self, stream: str, subject: str, *, duplicate_window_s: float = 120.0, max_bytes: int | None = None
+    ) -> None:
+        """Make a stream that drops repeats for so long, and takes no message above a size."""
         client = await nats.connect(f"nats://127.0.0.1:{self.port}")
-        await client.jetstream().add_stream(name=stream, subjects=[subject], duplicate_window=duplicate_window_s)
+        await client.jetstream().add_stream(
+            name=stream, subjects=[subject], duplicate_window=duplicate_window_s, max_msg_size=max_bytes
+        )
         await client.close()
 
     async def stored(self, stream: str = "SWEEP") -> list[bytes]:

@@ -78,6 +78,17 @@ async def test_what_is_too_large_is_refused_alone(server: NatsServer) -> None:
     assert len(await server.stored()) == 2
 
 
+async def test_what_is_too_large_for_the_stream_is_refused_alone_and_at_once(server: NatsServer) -> None:
+    await server.create("SWEEP", "smtpsweep.records", max_bytes=1000)
+    (one,) = make_destinations([f"nats://127.0.0.1:{server.port}/SWEEP?timeout=30"])
+    receipt = await one.receiver.send([event(1), event(2, b"x" * 2000), event(3)])
+    await one.receiver.close()
+
+    assert [refused.place for refused in receipt.refused] == [1]
+    assert "message size exceeds maximum allowed" in receipt.refused[0].reason
+    assert (receipt.retry, len(await server.stored())) == ((), 2)
+
+
 async def test_without_a_stream_a_person_has_to_act(server: NatsServer) -> None:
     (one,) = make_destinations([f"nats://127.0.0.1:{server.port}/NOTHERE"])
     await one.receiver.open("run")
