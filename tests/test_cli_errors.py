@@ -349,7 +349,7 @@ def test_an_output_that_takes_nothing_is_one_line(tmp_path: Path, arguments: lis
             check=False,
         )
 
-    expected = {"full": b"smtpsweep: [Errno 28] No space left on device\n",
+    expected = {"full": b"smtpsweep: stdout: cannot write: No space left on device\n",
                 "closed": b"smtpsweep: stdout: the reader closed the pipe\n"}  # fmt: skip
     assert (done.returncode, done.stderr) == (3, expected[where])
 

@@ -23,6 +23,7 @@ import click
 import orjson
 from rich.table import Table
 
+from scanner.cli import streams
 from scanner.cli.console import Console
 from scanner.errors import LocalError
 from scanner.lab import LabProcess, LabSettings, expected, mismatches
@@ -94,7 +95,7 @@ def bench(hosts: int, runs: int) -> int:
         _memory(table)
     Console(markup=False, highlight=False).print(table)
     for sentence in verdict.wrong[:10]:
-        click.echo(sentence.encode("ascii", "backslashreplace").decode(), err=True)
+        streams.say(sentence)
     return 0 if verdict.perfect else 1
 
 
@@ -107,7 +108,7 @@ def _throughput(table: Table, output: Path, hosts: int, runs: int) -> None:
 
 
 def _recall(table: Table, output: Path) -> Verdict:
-    click.echo(f"recall: {_RECALL_HOSTS:,} hosts of every kind ...", err=True)
+    streams.say(f"recall: {_RECALL_HOSTS:,} hosts of every kind ...")
     settings = LabSettings(port=0, profile="mixed", time_scale=_TIME_SCALE)
     waits = {"--greeting-timeout": 30, "--idle-timeout": 20, "--total-timeout": 60}
     options = [word for name, seconds in waits.items() for word in (name, f"{seconds * _TIME_SCALE:g}")]
@@ -134,7 +135,7 @@ def _add(table: Table, name: str, values: list[float]) -> None:
 
 def _counted(runs: int) -> Iterable[int]:
     for number in range(runs):
-        click.echo(f"throughput: run {number + 1} of {runs} ...", err=True)
+        streams.say(f"throughput: run {number + 1} of {runs} ...")
         yield number
 
 

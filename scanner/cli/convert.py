@@ -2,6 +2,7 @@
 
 import click
 
+from scanner.cli import streams
 from scanner.results.conversion import TARGETS
 from scanner.results.conversion import convert as convert_files
 
@@ -21,5 +22,5 @@ def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool
     """
     done = convert_files(files, target, output, overwrite=overwrite)
     if not quiet:
-        click.echo(f"{done.read:,} lines read, {done.written:,} written", err=True)
+        streams.say(f"{done.read:,} lines read, {done.written:,} written")
     return 0

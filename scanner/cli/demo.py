@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from scanner.cli import logging
+from scanner.cli import logging, streams
 from scanner.cli.sweep import Request, run_sweep
 from scanner.cli.table import print_table
 from scanner.errors import InputError
@@ -47,7 +47,7 @@ def demo(output: Path, network: str) -> int:
     with LabProcess(LabSettings(port=0, profile="mixed")) as lab:
         settings = replace(_SETTINGS, ports=(lab.port,))
         request = Request(targets=(network,), outputs=(str(output),), if_exists="overwrite")
-        click.echo(f"a simulated network is listening on loopback, port {lab.port}", err=True)
+        streams.say(f"a simulated network is listening on loopback, port {lab.port}")
         code = run_sweep(request, settings)
     with output.open("rb") as lines:
         print_table(map(decode, lines))

@@ -4,6 +4,7 @@ Exit codes: 0 complete; 1 a check found something (commands that check say so); 
 done; 3 incomplete: interrupted, or a sink failed (`--state` says where it stands); 4 trouble of this machine only.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ from typing import Any
 
 import click
 
-from scanner.cli import signals
+from scanner.cli import signals, streams
+from scanner.cli.machine import machine_trouble, require_descriptors
 from scanner.errors import InputError, LedgerError, LocalError, SinkError, SmtpsweepError
 from scanner.version import VERSION
 
@@ -81,6 +83,7 @@ def smtpsweep() -> None:
 def main() -> None:
     """Run the command line and exit."""
     _fill_standard_descriptors()
+    streams.install()
     signals.install()
     try:
         code = run(sys.argv[1:])
@@ -91,13 +94,24 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit code. Whatever the user can mend is one line on stderr."""
+    code = _run(arguments)
+    if (failure := streams.output_failure()) is None:
+        return code
+    # Whatever became of it inside: results are missing, and a reader that left early has found nothing out.
+    complain(_output_text(failure))
+    return INCOMPLETE
+
+
+def _run(arguments: list[str]) -> int:
     try:
+        require_descriptors()
         # What `smtpsweep.main` does, without its own ways to end on Ctrl-C and on a pipe that nobody reads.
         with smtpsweep.make_context("smtpsweep", list(arguments)) as context:
             result: Any = smtpsweep.invoke(context)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except click.exceptions.Exit as end:  # --help and --version
+        with streams.unheard():
+            sys.stdout.flush()
         return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
@@ -105,22 +119,40 @@ def run(arguments: list[str]) -> int:
     except (click.ClickException, click.Abort, KeyboardInterrupt, SmtpsweepError) as error:
         complain(_message(error))
         return _exit_code(error)
-    except OSError as error:  # ours are translated where they happen; what is left is standard output that fails
-        from scanner.sinks.descriptor import silence_standard_output  # noqa: PLC0415  its package is not small
-
-        silence_standard_output(1)
-        complain("stdout: the reader closed the pipe" if isinstance(error, BrokenPipeError) else str(error))
-        return INCOMPLETE
+    except (
+        OSError,
+        ImportError,
+        MemoryError,
+        RuntimeError,
+        ExceptionGroup,
+    ) as error:  # ours are translated where they happen
+        return _unexpected(error)
     return result if isinstance(result, int) else 0
 
 
+def _unexpected(error: Exception) -> int:
+    """Say what this machine has run out of, or what failed; standard output is said by our caller."""
+    if (trouble := machine_trouble(error)) is not None:
+        complain(trouble)
+        return ALL_LOCAL
+    if not isinstance(error, OSError):
+        raise error
+    if error is not streams.output_failure():
+        complain(str(error))
+    return INCOMPLETE
+
+
 def complain(message: str) -> None:
-    """Write one line to stderr, whatever is in the message: names of files may hold line ends and worse."""
-    click.echo(f"smtpsweep: {''.join(map(_visible, message))}", err=True)
+    """Write one line to stderr, whatever is in the message."""
+    streams.say(f"smtpsweep: {message}")
 
 
-def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+def _output_text(error: OSError) -> str:
+    if error.errno == errno.EPIPE:
+        return "stdout: the reader closed the pipe"
+    if error.errno == errno.EBADF:
+        return "stdout: is closed: redirect it, or name a file"
+    return f"stdout: cannot write: {error.strerror or error}"
 
 
 def _fill_standard_descriptors() -> None:

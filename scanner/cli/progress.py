@@ -12,8 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import click
-
+from scanner.cli.streams import say as _say
 from scanner.model import Status
 from scanner.overview import remarks
 from scanner.pipeline import Sweep, SweepStatistics
@@ -50,7 +49,9 @@ async def shown(run: Sweep, *, quiet: bool, live: bool) -> AsyncIterator[None]:
         yield
         return
     _announce(run)
-    task = asyncio.create_task(_redraw(run) if live and sys.stderr.isatty() else _write_lines(run))
+    task = asyncio.create_task(
+        _redraw(run) if live and sys.stderr is not None and sys.stderr.isatty() else _write_lines(run)
+    )
     try:
         yield
     finally:
@@ -125,7 +126,3 @@ def print_summary(summary: Summary) -> None:
 def _products(products: Mapping[str, Any]) -> str:
     shown = [f"{name} {count:,}" for name, count in list(products.items())[:12]]
     return ", ".join(shown) + (f" and {len(products) - 12} more" if len(products) > 12 else "")
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from scanner.cli import logging, running
+from scanner.cli import logging, running, streams
 from scanner.cli.entry import INCOMPLETE
 from scanner.cli.values import Duration
 from scanner.errors import InputError
@@ -46,7 +46,7 @@ def replay(
         progress = _Progress(quiet=quiet)
         done = running.run(deliver(folder, destination, first=first, patience_s=patience_s, on_progress=progress.say))
     if not quiet:
-        click.echo(_result(destination.name, done), err=True)
+        streams.say(_result(destination.name, done))
     return INCOMPLETE if done.left else 0
 
 
@@ -60,7 +60,7 @@ class _Progress:
         if time.monotonic() >= self._next:
             self._next += _SAY_EVERY_S
             trouble = f", {now.trouble}" if now.trouble else ""
-            click.echo(f"{now.sequence:,} of {now.last:,} records{trouble}", err=True)
+            streams.say(f"{now.sequence:,} of {now.last:,} records{trouble}")
 
 
 def _result(name: str, done: Replayed) -> str:

@@ -10,7 +10,7 @@ import click
 import orjson
 from rich.text import Text
 
-from scanner.cli import logging, running
+from scanner.cli import logging, running, streams
 from scanner.cli.console import Console
 from scanner.cli.values import Duration
 from scanner.errors import InputError, SinkError
@@ -137,7 +137,8 @@ def print_step(step: Step) -> None:
     """Print one step: its time, its name, what came of it."""
     mark = "" if step.ok else "FAILED  "
     line = f"{step.took_s:8.3f} s  {step.name:<12} {mark}{step.detail or ''}"
-    _console().print(Text(line.rstrip(), style="" if step.ok else "red"))
+    with streams.unheard():  # a message may be on its way: it is waited for all the same
+        _console().print(Text(line.rstrip(), style="" if step.ok else "red"))
 
 
 def print_verdict(result: SmokeResult) -> None:

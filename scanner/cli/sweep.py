@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from scanner.checkpoint import Saved
-from scanner.cli import logging, metrics, options, progress, running
+from scanner.cli import logging, metrics, options, progress, running, streams
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs
@@ -108,17 +108,22 @@ async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Set
         await run.prepare()
         to_stdout = not request.outputs or "-" in request.outputs
         with _stopping(run, request.drain_s):
-            async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
-                summary = await run.run()
+            with streams.hurried():
+                async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
+                    summary = await run.run()
             return _said(run, summary, request, files)
 
 
 def _said(run: Sweep, summary: Summary, request: Request, files: SweepFiles) -> int:
-    """Say how a sweep ended, on the terminal and in the file; return the exit code."""
+    """Say how a sweep ended, in the file and then, since files do not wait for people, on the terminal.
+
+    Returns the exit code.
+    """
+    written = _summary_written(files, summary)
     if not request.quiet:
         progress.print_summary(summary)
     code = _exit_code(run, summary, request.state)
-    return code if _summary_written(files, summary) else code or INCOMPLETE
+    return code if written else code or INCOMPLETE
 
 
 def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
