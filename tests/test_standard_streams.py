@@ -5,6 +5,7 @@ that standard output does not take are missing, so that is exit code 3 and one l
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -146,20 +147,22 @@ def started(
             )
         )
         if command[:1] == ["lab"]:
-            stop_when_it_listens(process)
+            stop_when_it_listens(process, folder / "counts.json")
         code = process.wait(timeout=50)
     out, err = (file.read_bytes() if file.exists() else b"" for file in kept.values())
     return Ended(code, out, err, folder)
 
 
-def stop_when_it_listens(process: "subprocess.Popen[bytes]") -> None:
-    """End a lab as soon as it handles the signal for that."""
+def stop_when_it_listens(process: "subprocess.Popen[bytes]", statistics: Path) -> None:
+    """End a lab as soon as it serves: it writes its statistics when it is asked to."""
     status = Path(f"/proc/{process.pid}/status")
-    while process.poll() is None:
-        caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
-        if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
-            process.terminate()
-            return
+    while not int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) >> (signal.SIGUSR1 - 1) & 1:
+        assert process.poll() is None
+    statistics.unlink()
+    process.send_signal(signal.SIGUSR1)
+    while not statistics.exists():
+        assert process.poll() is None
+    process.terminate()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
