@@ -116,13 +116,13 @@ class FilePlace:
 
     def commit(self, fresh: Path) -> None:
         """Give a finished file its name. Raises OSError, also when something else has the name by now."""
-        made = FileId.of(fresh)
-        if self._there is None:
+        made, there = FileId.of(fresh), FileId.of(self.path)
+        if there is None:
             _take_name(fresh, self.path)
-        else:
-            if FileId.of(self.path) != self._there:
-                raise FileExistsError(errno.EEXIST, "somebody else changed it meanwhile", str(self.path))
+        elif there == self._there:
             fresh.replace(self.path)
+        else:
+            raise FileExistsError(errno.EEXIST, "somebody else made it meanwhile", str(self.path))
         self._there = made
         sync_folder(self.path.parent)
 

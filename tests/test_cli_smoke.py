@@ -140,8 +140,12 @@ def test_not_seen_in_time_is_exit_code_3(tmp_path: Path) -> None:
             None,
             "--password-file lines: must be there, on one",
         ),
-        (("--save-headers", "lines"), None, "lines: exists already (--overwrite replaces it)"),
-        (("--save-headers", "no/such/file"), None, "--save-headers no/such/file: its folder does not exist"),
+        (("--save-headers", "lines"), None, "--save-headers lines: exists: use --overwrite, or another name"),
+        (
+            ("--save-headers", "no/such/file"),
+            None,
+            "--save-headers no/such/file: cannot be written (its folder does not exist)",
+        ),
         (("--timeout", "soon"), None, "is no duration"),
         (("-x", "127.0.0.1"), None, "the only address is excluded"),
     ],
@@ -242,10 +246,50 @@ def _without_aiosmtpd(*arguments: str, cwd: Path) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def test_headers_that_cannot_be_written_are_exit_code_3_and_the_result_is_shown(tmp_path: Path) -> None:
-    with serving(deliver_to(tmp_path / "box")) as server:
-        done = smoke(tmp_path, server.port, "-y", "--timeout", "20", "--save-headers", "/proc/headers")
+def test_headers_that_cannot_be_saved_are_exit_code_3_and_the_result_is_shown(tmp_path: Path) -> None:
+    """Somebody else makes the file while the message is under way."""
+    server = deliver_to(tmp_path / "box")
+    deliver = server._on_message
+
+    def also_make_the_file(message: bytes) -> None:
+        (tmp_path / "headers").write_text("theirs")
+        deliver(message)
+
+    with serving(ScriptedServer(on_message=also_make_the_file)) as running:
+        done = smoke(tmp_path, running.port, "-y", "--timeout", "20", "--save-headers", "headers")
 
     assert done.code == 3
     assert "result      delivered" in done.out
-    assert done.err == "smtpsweep: --save-headers /proc/headers: cannot be written (No such file or directory)\n"
+    assert done.err == "smtpsweep: --save-headers headers: cannot be written (somebody else made it meanwhile)\n"
+    assert (tmp_path / "headers").read_text() == "theirs"
+
+
+def test_a_place_for_headers_that_cannot_be_written_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+    done = smoke(tmp_path, 1, "-y", "--save-headers", "/proc/headers")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("smtpsweep: --save-headers /proc/headers: cannot be written (")
+
+
+@pytest.mark.parametrize(
+    ("receive", "more", "said"),
+    [
+        ("mbox:b", (), "--save-headers b would overwrite --receive b"),
+        ("maildir:.", (), "would overwrite --receive ."),
+        ("mbox:x", ("--user-env", "HOME", "--password-file", "b"), "would overwrite the secret or certificate in b"),
+    ],
+)
+def test_headers_do_not_replace_the_mailbox_or_a_secret(
+    tmp_path: Path, receive: str, more: tuple[str, ...], said: str
+) -> None:
+    for name in ("b", "x"):
+        (tmp_path / name).write_bytes(b"precious")
+    for folder in ("new", "cur", "tmp"):
+        (tmp_path / folder).mkdir()
+    done = smtpsweep(
+        "smoke", "127.0.0.1", *ADDRESSES, "--receive", receive, *more, "-y", "--save-headers", "b", "--overwrite",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.code == 2
+    assert said in done.err
+    assert (tmp_path / "b").read_bytes() == b"precious"

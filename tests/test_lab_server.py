@@ -627,9 +627,21 @@ def invoke(*arguments: str) -> Result:
         (("--truth", "t.jsonl"), "lab: --truth and --truth-for belong together: give both or none"),
         (
             ("--truth", "/nowhere/t", "--truth-for", "127.1.0.0/30"),
-            "lab: --truth /nowhere/t: No such file or directory",
+            "lab: --truth /nowhere/t: cannot be written (its folder does not exist)",
         ),
-        (("--port", "0", "--statistics", "/nowhere/s"), "lab: --statistics /nowhere/s: No such file or directory"),
+        (
+            ("--port", "0", "--statistics", "/nowhere/s"),
+            "lab: --statistics /nowhere/s: cannot be written (its folder does not exist)",
+        ),
+        (
+            ("--statistics", "s.gz"),
+            "lab: --statistics s.gz: its name promises gzip, it would hold one JSON document: choose another name",
+        ),
+        (
+            ("--truth", "a", "--truth-for", "127.1.0.0/30", "--statistics", "a"),
+            "--truth a would overwrite --statistics a: name another file",
+        ),
+        (("--statistics", __file__), f"lab: --statistics {__file__}: exists: use --overwrite, or another name"),
     ],
 )
 def test_the_command_refuses_with_one_line(arguments: tuple[str, ...], message: str) -> None:

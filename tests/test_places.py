@@ -120,12 +120,28 @@ def test_what_somebody_else_made_meanwhile_is_not_replaced(tmp_path: Path) -> No
     assert left_over(tmp_path) == []
 
 
-def test_what_was_replaced_or_removed_meanwhile_is_not_replaced_again(tmp_path: Path) -> None:
+def test_what_was_removed_meanwhile_is_made_again(tmp_path: Path) -> None:
+    place = FilePlace(tmp_path / "a")
+    place.write(b"one")
+    (tmp_path / "a").unlink()
+    place.write(b"two")
+    assert (tmp_path / "a").read_bytes() == b"two"
+
+
+def test_a_link_to_nothing_that_was_made_meanwhile_is_not_followed(tmp_path: Path) -> None:
+    place = FilePlace(tmp_path / "a")
+    (tmp_path / "a").symlink_to("victim")
+    with pytest.raises(SinkError, match="somebody else made it meanwhile"):
+        place.write(b"ours")
+    assert names_in(tmp_path) == ["a"]
+
+
+def test_what_was_replaced_meanwhile_is_not_replaced_again(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
     place = FilePlace(tmp_path / "a", may_replace=always)
     (tmp_path / "b").write_bytes(b"theirs")
     (tmp_path / "b").replace(tmp_path / "a")
-    with pytest.raises(SinkError, match="somebody else changed it meanwhile"):
+    with pytest.raises(SinkError, match="somebody else made it meanwhile"):
         place.write(b"ours")
     assert (tmp_path / "a").read_bytes() == b"theirs"
 

@@ -13,7 +13,7 @@ import pytest
 
 from scanner.assess import load_facts, shipped_facts
 from scanner.assess.update import Outcome, update
-from scanner.errors import InputError
+from scanner.errors import InputError, SinkError
 from tests.vulnerability_records import cpe, feed, kev, metric, nvd, record
 
 update_module = sys.modules["scanner.assess.update"]  # the package has a function of that name
@@ -261,7 +261,7 @@ def test_a_place_that_takes_no_file_is_named(data: Data) -> None:
 
     folder = data.folder / "taken.json"
     folder.mkdir()
-    with pytest.raises(InputError, match=r"taken\.json: cannot be read: Is a directory"):
+    with pytest.raises(InputError, match=r"taken\.json: cannot be written \(it is a folder\)"):
         update(path, folder, shipped_facts())
 
 
@@ -273,7 +273,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(data: Data, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match=r"vulnerabilities\.json: cannot be written: No space left on device"):
+    with pytest.raises(SinkError, match=r"vulnerabilities\.json: cannot be written \(No space left on device\)"):
         data.take(data.put("b.json", nvd("CVE-2026-90036", cpe("exim:exim:9.0:*"))))
 
     assert data.user_file.read_bytes() == before
@@ -283,7 +283,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(data: Data, monkeypatc
 def test_a_folder_that_cannot_be_made_is_named(data: Data) -> None:
     data.put("a.json", nvd("CVE-2026-90037", cpe("exim:exim:9.0:*")))
 
-    with pytest.raises(InputError, match=r"^/proc/none/x\.json: cannot be written: "):
+    with pytest.raises(InputError, match=r"^/proc/none/x\.json: cannot be written \("):
         update(data.folder, Path("/proc/none/x.json"), shipped_facts())
 
 
@@ -299,3 +299,22 @@ def test_the_file_is_its_owners_only(data: Data) -> None:
     data.take(data.put("a.json", nvd("CVE-2026-90034", cpe("exim:exim:9.0:*"))))
 
     assert data.user_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_users_file_is_no_fifo_no_archive_and_not_what_is_read(data: Data) -> None:
+    path = data.put("a.json", nvd("CVE-2026-90039", cpe("exim:exim:9.0:*")))
+    os.mkfifo(data.folder / "fifo")
+    for place, why in (
+        (data.folder / "fifo", "it is not a regular file"),
+        (data.folder / "x.json.gz", "its name promises gzip"),
+        (path, "the data file .* would overwrite --update"),
+    ):
+        with pytest.raises(InputError, match=why):
+            update(path, place, shipped_facts())
+    assert sorted(each.name for each in data.folder.iterdir()) == ["a.json", "fifo"]
+
+
+def test_folders_that_are_made_are_their_owners_only(data: Data) -> None:
+    data.take(data.put("a.json", nvd("CVE-2026-90040", cpe("exim:exim:9.0:*"))))
+
+    assert data.user_file.parent.stat().st_mode & 0o777 == 0o700

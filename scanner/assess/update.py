@@ -15,7 +15,6 @@ Sources: NVD API 2.0 schema (nvd_cve_cpe), CVE JSON 5.1 schema, CISA KEV catalog
 
 import gzip
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,11 @@ import orjson
 
 from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
 from scanner.assess.feeds import Entry, read_cve_record, read_nvd_item
+from scanner.clashes import Named, named, refuse_clashes
 from scanner.errors import InputError
+from scanner.file_names import JSON_DOCUMENT, require_fitting_name
+from scanner.files import make_folders
+from scanner.places import FilePlace, always
 
 _NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
 _SUFFIXES = (".json", ".json.gz")
@@ -51,7 +54,9 @@ def update(source: Path, user_file: Path, known: Facts) -> Outcome:
 
     Raises:
         InputError: when a file cannot be read, is damaged, or is none of the three formats; nothing was written.
+        SinkError: when the disk does not take the result; the old file is then still there.
     """
+    require_usable(source, user_file)
     outcome, rows = Outcome(), dict[tuple[str, str], dict[str, Any]]()
     before = {(row["product"], row["id"]): row for row in known.document["vulnerabilities"]}
     compiled = known.compiled
@@ -66,6 +71,18 @@ def update(source: Path, user_file: Path, known: Facts) -> Outcome:
             _take_listing(cve, added, as_of, before, rows, outcome)
     _write(user_file, _document(user_file, rows, compiled, known))
     return outcome
+
+
+def require_usable(source: Path, user_file: Path) -> None:
+    """Refuse a file that could not be read or replaced, or that the facts come from, before anything is read.
+
+    Raises:
+        InputError: saying why.
+    """
+    require_fitting_name(str(user_file), user_file, JSON_DOCUMENT)
+    refuse_clashes([Named("the data file", user_file)], named("--update", source))
+    if os.path.lexists(user_file):
+        FilePlace(user_file, may_replace=always)
 
 
 def _files(source: Path) -> list[Path]:
@@ -222,17 +239,8 @@ def _document(
 def _write(path: Path, document: dict[str, Any]) -> None:
     """Put the document in the place of the file in one step, readable by its owner only."""
     text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    temporary = None
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        make_folders(path.parent)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)  # there only when something failed
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    FilePlace(path, may_replace=always).write(text)  # what was there was read: it is a file of ours

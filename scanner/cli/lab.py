@@ -27,6 +27,7 @@ from scanner.lab.service import Files, serve
     type=click.Path(dir_okay=False),
     help="Write counts of connections, clean QUITs, early talkers ... as JSON, at the end and on SIGUSR1.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the files of --truth and --statistics when they exist.")
 @click.option("--visits", is_flag=True, help="Count the connections of each address in the statistics.")
 @click.option("--in-namespace", is_flag=True, help="Serve any address: this is a network namespace with no way out.")
 def lab(  # noqa: PLR0913 - one argument for each option
@@ -40,6 +41,7 @@ def lab(  # noqa: PLR0913 - one argument for each option
     truth: str | None,
     truth_for: tuple[str, ...],
     statistics: str | None,
+    overwrite: bool,
     visits: bool,
     in_namespace: bool,
 ) -> None:
@@ -58,4 +60,4 @@ def lab(  # noqa: PLR0913 - one argument for each option
         in_namespace=in_namespace,
         count_visits=visits,
     )
-    serve(settings, Files(statistics=statistics, truth=truth, truth_for=truth_for))
+    serve(settings, Files(statistics=statistics, truth=truth, truth_for=truth_for, overwrite=overwrite))

@@ -1,8 +1,7 @@
 """`smtpsweep smoke`: one test message, waited for where it should arrive; what its headers show."""
 
 import os
-import tempfile
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,13 @@ import click
 import orjson
 from rich.text import Text
 
+from scanner.clashes import Named, named, refuse_clashes
 from scanner.cli import logging, running, streams
 from scanner.cli.console import Console
 from scanner.cli.values import Duration
-from scanner.errors import InputError, SinkError
+from scanner.errors import InputError
+from scanner.file_names import HEADERS, require_fitting_name
+from scanner.places import FilePlace, always, never
 from scanner.remedy.smoke.places import FORMS, Where, parse_where, place_maker
 from scanner.remedy.smoke.sending import Login, StartTls, Step
 from scanner.remedy.smoke.smoke import SmokeResult, SmokeState, SmokeTest, as_json, smoke_test
@@ -59,17 +61,19 @@ def smoke(
     Passwords come from the environment or from files only.
 
     Exit codes: 0 it arrived, 1 it was not sent (the reply says why), 2 usage or input error, or --yes-send-mail is
-    missing, 3 it was accepted and not seen in time, 4 trouble of this machine only.
+    missing, 3 it was accepted and not seen in time, or its headers cannot be saved, 4 trouble of this machine only.
     """
     logging.configure(log_level)
     save_headers: Path | None = options.pop("save_headers")
+    files = [options["password_file"], options["imap_password_file"], options["ca_file"]]
     imap_password = _secret("--imap-password", options.pop("imap_password_env"), options.pop("imap_password_file"))
     login = _login(options.pop("user_env"), options.pop("password_env"), options.pop("password_file"))
     test = SmokeTest(login=login, **options).validated()
     where = parse_where(receive)
     make_place = place_maker(where, test, imap_password)
+    headers = None
     if save_headers is not None:
-        _require_room(save_headers, overwrite=overwrite)
+        headers = _headers_place(save_headers, _read(where, files), overwrite=overwrite)
     if not yes_send_mail:
         _print_intention(test, where)
         raise InputError("nothing was sent: say --yes-send-mail to send this one message")
@@ -78,8 +82,8 @@ def smoke(
         click.echo(orjson.dumps(as_json(result)).decode())
     else:
         print_verdict(result)
-    if save_headers is not None and result.headers is not None:
-        _save(save_headers, result.headers)
+    if headers is not None and result.headers is not None:
+        headers.write(result.headers)
     return _EXIT_CODES[result.state]
 
 
@@ -170,24 +174,14 @@ def verdict(result: SmokeResult) -> list[tuple[str, str]]:
     return lines
 
 
-def _require_room(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that exists and a folder that does not, before anything is sent."""
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already (--overwrite replaces it)")
-    if not path.parent.is_dir():
-        raise InputError(f"--save-headers {path}: its folder does not exist")
+def _headers_place(path: Path, files: Sequence[Named], *, overwrite: bool) -> FilePlace:
+    """Refuse a file that exists, and one that is read or delivered to, before anything is sent."""
+    label = f"--save-headers {path}"
+    require_fitting_name(label, path, HEADERS)
+    refuse_clashes([Named("--save-headers", path)], files)
+    return FilePlace(path, label=label, may_replace=always if overwrite else never)
 
 
-def _save(path: Path, headers: bytes) -> None:
-    """Write a file whole or not at all."""
-    name: str | None = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as unfinished:
-            name = unfinished.name
-            unfinished.write(headers)
-        Path(name).replace(path)
-    except OSError as error:
-        if name is not None:
-            with suppress(OSError):
-                Path(name).unlink()
-        raise SinkError(f"--save-headers {path}: cannot be written ({error.strerror})") from None
+def _read(where: Where, files: Iterable[Path | None]) -> list[Named]:
+    mailbox = [] if where.path is None else [Named("--receive", where.path, is_folder=where.kind == "maildir")]
+    return [*mailbox, *named("the secret or certificate in", *files)]

@@ -11,7 +11,7 @@ import orjson
 from rich.table import Table
 
 from scanner.assess import Assessor, load_facts, user_data_file, version_key
-from scanner.assess.update import Outcome, update
+from scanner.assess.update import Outcome, require_usable, update
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.errors import InputError
@@ -45,6 +45,7 @@ def vulns(
         raise click.UsageError("name a product and a version, such as: sendmail 8.14.7")
     if source is not None:
         user_file = user_data_file() if data is None else data
+        require_usable(source, user_file)
         _report(update(source, user_file, load_facts(user_file)), user_file)
     if product is not None and version is not None:
         _show(Assessor.installed(data), product, version, package, as_json=as_json)

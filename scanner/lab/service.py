@@ -12,9 +12,12 @@ from pathlib import Path
 
 import orjson
 
+from scanner.clashes import named, refuse_clashes
 from scanner.errors import InputError
+from scanner.file_names import JSON_DOCUMENT, RECORDS, Content, require_fitting_name
 from scanner.lab.server import Lab, LabSettings
 from scanner.lab.truth import truths, write_truths
+from scanner.places import FilePlace, always, never
 
 READY_PREFIX = "lab: listening on "
 WRITTEN_LINE = "lab: statistics written"
@@ -22,31 +25,38 @@ WRITTEN_LINE = "lab: statistics written"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The files a lab writes: its statistics (JSON), and the truth (JSON Lines) about some networks."""
+    """The files a lab writes: its statistics (JSON), and the truth (JSON Lines) about some networks.
+
+    `overwrite` says that they may replace files that exist.
+    """
 
     statistics: str | None = None
     truth: str | None = None
     truth_for: tuple[str, ...] = ()
+    overwrite: bool = False
 
 
 def serve(settings: LabSettings, files: Files) -> None:
     """Run a lab until SIGINT, SIGTERM or SIGHUP.
 
     Raises:
-        InputError: when a setting makes no sense, an address cannot be listened on, or a file cannot be written.
+        InputError: when a setting makes no sense, an address cannot be listened on, or a file cannot be written there.
+        SinkError: when the disk does not take a file.
     """
     if bool(files.truth) != bool(files.truth_for):
         raise InputError("lab: --truth and --truth-for belong together: give both or none")
-    if files.truth:
-        hosts = truths(files.truth_for, settings.seed, settings.profile, settings.silent)
-        write_truths(Path(files.truth), hosts)
+    refuse_clashes([*named("--truth", files.truth), *named("--statistics", files.statistics)])
+    truth = _place("--truth", files.truth, RECORDS, overwrite=files.overwrite)
+    statistics = _place("--statistics", files.statistics, JSON_DOCUMENT, overwrite=files.overwrite)
+    if truth is not None:
+        write_truths(truth, truths(files.truth_for, settings.seed, settings.profile, settings.silent))
     with Lab(settings) as lab:
-        _write_statistics(lab, files)  # now, so that a bad path is known before the first client
+        _write_statistics(lab, statistics)  # now, so that it is there before the first client
         wanted = _Wanted()
         _handle_signals(lab, wanted)
         _tell(f"{READY_PREFIX}{', '.join(settings.bind)} port {lab.port} ({settings.profile}, seed {settings.seed})")
-        lab.run(lambda: _write_if(lab, files, wanted))
-        _write_statistics(lab, files)
+        lab.run(lambda: _write_if(lab, statistics, wanted))
+        _write_statistics(lab, statistics)
 
 
 @dataclass(slots=True)
@@ -64,24 +74,24 @@ def _handle_signals(lab: Lab, wanted: _Wanted) -> None:
         signal.signal(number, lambda *_: lab.stop())
 
 
-def _write_if(lab: Lab, files: Files, wanted: _Wanted) -> None:
+def _write_if(lab: Lab, statistics: FilePlace | None, wanted: _Wanted) -> None:
     if wanted.statistics:
         wanted.statistics = False
-        _write_statistics(lab, files)
+        _write_statistics(lab, statistics)
         _tell(WRITTEN_LINE)
 
 
-def _write_statistics(lab: Lab, files: Files) -> None:
+def _write_statistics(lab: Lab, place: FilePlace | None) -> None:
     """Replace the statistics file as a whole, so that a reader never sees half of it."""
-    if files.statistics is None:
-        return
-    path = Path(files.statistics)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_bytes(orjson.dumps(lab.statistics.as_dict(), option=orjson.OPT_APPEND_NEWLINE))
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"lab: --statistics {path}: {error.strerror}") from None
+    if place is not None:
+        place.write(orjson.dumps(lab.statistics.as_dict(), option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _place(option: str, file: str | None, content: Content, *, overwrite: bool) -> FilePlace | None:
+    if file is None:
+        return None
+    require_fitting_name(f"lab: {option} {file}", Path(file), content)
+    return FilePlace(file, label=f"lab: {option} {file}", may_replace=always if overwrite else never)
 
 
 def _tell(line: str) -> None:

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from scanner.errors import InputError
+from scanner.errors import InputError, SinkError
 from scanner.lab.personality import Personality, population
 from scanner.model import Status
+from scanner.places import FilePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +96,18 @@ def truths(networks: Iterable[str], seed: int, profile: str, silent: float = 0.0
             yield _truth(address, people.personality(int(address)))
 
 
-def write_truths(path: Path, all_truths: Iterable[Truth]) -> None:
+def write_truths(place: FilePlace, all_truths: Iterable[Truth]) -> None:
     """Write truths as JSON Lines.
 
     Raises:
-        InputError: when the file cannot be written.
+        SinkError: when the file cannot be written.
     """
     try:
-        with path.open("wb") as file:
+        with place.opened() as (file, _):
             for truth in all_truths:
                 file.write(orjson.dumps(truth.as_dict(), option=orjson.OPT_APPEND_NEWLINE))
     except OSError as error:
-        raise InputError(f"lab: --truth {path}: {error.strerror}") from None
+        raise SinkError(f"{place.label}: cannot be written ({error.strerror})") from None
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:
