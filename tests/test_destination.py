@@ -1,0 +1,68 @@
+"""Claims about `scanner.relay.destination`: from a URL to a sink that can be served, or one line that says why not."""
+
+from importlib.metadata import EntryPoint, EntryPoints
+
+import pytest
+
+from scanner.errors import InputError
+from scanner.relay import Policy, destination
+from scanner.relay.destination import GROUP, is_remote, kinds, make_destinations
+from tests.receivers_fake import KIND
+
+URL = "scriptfile://localhost/a"
+
+
+def provide(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str]) -> None:
+    """Let these kinds be installed and no others."""
+    known = EntryPoints(EntryPoint(name, value, GROUP) for name, value in points)
+    monkeypatch.setattr(destination, "entry_points", lambda group: known.select(group=group))
+
+
+@pytest.fixture
+def one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    provide(monkeypatch, ("scriptfile", "tests.receivers_fake:KIND"))
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_a_url_says_everything_about_a_sink_and_the_rest_is_usual() -> None:
+    usual, said = make_destinations([URL, f"{URL}?name=siem&format=ecs&policy=required&max_lag=7"])
+
+    assert (usual.name, usual.format.name, usual.policy) == ("scriptfile-1", "native", Policy.SPOOL)
+    assert (said.name, said.format.name, said.policy, said.max_lag) == ("siem", "ecs", Policy.REQUIRED, 7)
+    assert (said.url, said.shown) == (f"{URL}?name=siem&format=ecs&policy=required&max_lag=7", URL)
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_two_of_the_same_name_are_refused() -> None:
+    with pytest.raises(InputError, match="name=siem is another sink's: choose another name"):
+        make_destinations([f"{URL}?name=siem", f"{URL}b?name=siem"])
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_only_what_has_the_scheme_of_an_installed_kind_is_remote() -> None:
+    assert [is_remote(text) for text in (URL, "other://h/a", "sweep.jsonl", "-")] == [True, False, False, False]
+
+
+@pytest.mark.usefixtures("one_kind")
+def test_every_installed_kind_is_listed_by_its_scheme() -> None:
+    assert kinds() == {"scriptfile": KIND}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("sweep.jsonl", "'sweep.jsonl': is no URL of a remote sink"),
+        ("other://h/a", "no sink of this kind is installed"),
+        ("twice://h/a", "more than one installed package provides it"),
+        ("broken://h/a", r"no_such_module:KIND cannot be loaded: .*no_such_module"),
+        ("empty://h/a", r"tests\.receivers_fake:NOTHING cannot be loaded: .*NOTHING"),
+    ],
+)
+def test_a_kind_that_cannot_be_had_is_an_error_that_says_why(
+    monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
+    one, other = "tests.receivers_fake:KIND", "tests.receivers_fake:FakeReceiver"
+    broken = [("broken", "no_such_module:KIND"), ("empty", "tests.receivers_fake:NOTHING")]
+    provide(monkeypatch, ("twice", one), ("twice", other), *broken)
+    with pytest.raises(InputError, match=problem):
+        make_destinations([text])
