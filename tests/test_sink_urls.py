@@ -62,6 +62,8 @@ def test_a_url_is_taken_apart_and_defaults_are_filled_in() -> None:
         ("x://h,,g", "is no host or host:port"),
         ("x://[::1", "is no URL of the form x://host:1/path"),
         ("x://h ost", "is no host or host:port"),
+        ("://h", "it has no scheme or no host"),
+        ("x:h", "it has no scheme or no host"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(text: str, problem: str) -> None:

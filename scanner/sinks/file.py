@@ -136,7 +136,7 @@ class FileSink:
                 # Whose file it is we do not know: nothing is cut off, and nothing added to a torn line either.
                 if self._codec.whole_end(out.fd, 0, out.size) != out.size:
                     raise InputError(f"{self.name}: ends inside a line or block: repair it, or resume with its --state")
-            case "refuse":
+            case _:  # refuse
                 raise InputError(
                     f"{self.name}: exists and is not empty: use --append, --overwrite, or --state to resume its sweep"
                 )

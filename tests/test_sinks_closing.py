@@ -1,0 +1,98 @@
+"""Claims about the two sinks of this machine when they are closed: by two at once, and by their reader."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scanner.errors import InputError, SinkError
+from scanner.sinks import FileSink, StdoutSink, descriptor
+from tests.sink_files import lines
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    for end in (reading, writing):
+        try:
+            os.close(end)
+        except OSError:
+            assert end == reading  # a test may close it
+
+
+async def closed_twice(sink: FileSink | StdoutSink) -> None:
+    """Close from two sides, of which neither has the file for itself before both have begun."""
+    with sink._lock:
+        closing = [asyncio.create_task(sink.close()) for _ in range(2)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*closing)
+
+
+async def test_a_process_without_standard_output_is_told_to_name_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stdout__", None)
+    with pytest.raises(InputError, match=r"^stdout: is closed: redirect it, or name a file with -o$"):
+        await StdoutSink().open(None)
+
+
+async def test_a_reader_that_has_gone_is_said_once_and_the_interpreter_can_flush_at_its_end(
+    pipe: tuple[int, int],
+) -> None:
+    reading, writing = pipe
+    sink = StdoutSink(writing)
+    await sink.open(None)
+    os.close(reading)
+    with pytest.raises(SinkError, match="the reader closed the pipe before the sweep was over"):
+        await sink.write(lines(0, 1))
+    await sink.close()
+
+    assert os.fstat(writing).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116  a device is asked, not a disk
+    assert os.write(writing, b"what was held back") == 18
+
+
+async def test_closing_from_two_sides_closes_once_and_then_it_takes_nothing(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "out.jsonl")
+    await sink.open(None)
+    await sink.write(lines(0, 3))
+    await closed_twice(sink)
+
+    with pytest.raises(SinkError, match="is not open"):
+        await sink.write(lines(3, 1))
+    assert (tmp_path / "out.jsonl").read_bytes() == b"".join(lines(0, 3))
+
+
+async def test_closing_standard_output_from_two_sides_closes_once_and_leaves_it_open_for_others(
+    pipe: tuple[int, int],
+) -> None:
+    reading, writing = pipe
+    sink = StdoutSink(writing)
+    await sink.open(None)
+    await sink.write(lines(0, 1))
+    await closed_twice(sink)
+
+    with pytest.raises(SinkError, match="stdout: is not open"):
+        await sink.write(lines(1, 1))
+    os.write(writing, b"more")
+    assert os.read(reading, 1000) == lines(0, 1)[0] + b"more"
+
+
+async def test_a_reader_that_is_slower_than_we_look_up_gets_everything(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descriptor, "_STOP_CHECK_MS", 0)
+    reading, writing = pipe
+    sink = StdoutSink(writing)
+    await sink.open(None)
+    batch = lines(0, 2000)
+    write = asyncio.create_task(sink.write(batch))
+    await asyncio.sleep(0.02)  # it looks again and again: a shorter time proves less, never something wrong
+    got = b""
+    while len(got) < len(b"".join(batch)):
+        got += await asyncio.to_thread(os.read, reading, 1 << 16)
+    await write
+    await sink.close()
+
+    assert got == b"".join(batch)
