@@ -36,6 +36,7 @@ from scanner.record import encode
 from scanner.restraints import Restraints, refusal_reason
 from scanner.settings import SEED_LIMIT
 from scanner.sinks import Delivery, Sink
+from scanner.sinks.account import accounts, discard
 from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
 from scanner.targets import Progress
 from scanner.unvisited import no_way_notice, no_way_reason
@@ -338,6 +339,8 @@ class Sweep:
         self._ledger.check(done=self._progress.done_count, complete=complete)
         if pool.no_way and not self._stopped:
             self.notices.append(no_way_notice(pool.no_way))
+        finished = self._checkpoint is None or (complete and self._failure is None)
+        self.notices += discard(self._sinks.values(), finished=finished)
         return self._summary(pool.statistics(), complete=complete)
 
     def _close_checkpoint(self) -> None:
@@ -350,6 +353,7 @@ class Sweep:
         overview = self._overview.document()
         self.notices += remarks(overview)
         reason = str(failure) if failure else None if complete else self._why_incomplete()
+        waiting = sum(outcome.recorded for outcome in self._outcomes.values())
         document = {
             "schema": SUMMARY_SCHEMA,
             "scan_id": self.identity.scan_id,
@@ -371,6 +375,7 @@ class Sweep:
             "statuses": {status.value: ledger.statuses[status] for status in Status if ledger.statuses[status]},
             "products": dict(ledger.products.most_common()),
             "records": ledger.records,
+            "sinks": accounts(self._sinks.values(), records=ledger.records, waiting=waiting, failure=reason),
             "refused_us": ledger.refused_us,
             "connections": counts.started,
             "retried": counts.retried,

@@ -25,7 +25,7 @@ def record(number: int) -> bytes:
 
 async def log_of(folder: RunFolder, count: int, *, first: int = 1, segment_bytes: int = 10_000) -> None:
     log = RunLog(folder, Quota(), segment_bytes=segment_bytes)
-    await log.open(None)
+    await log.open(None, "run-1")
     for number in range(first, first + count):
         await log.write([record(number)])
     await log.close()
@@ -145,7 +145,7 @@ async def test_refused_events_are_kept_with_reason_and_record(folder: RunFolder)
 
     (letter,) = dead_letters.read(folder.sinks / "fake.dead.jsonl")
     assert (letter.sequence, letter.event_id, letter.reason) == (7, f"{7:032x}", "HTTP 400 bad \\x1b date")
-    assert orjson.loads(letter.line) == orjson.loads(record(7))
+    assert letter.line == record(7).rstrip(b"\n")  # byte for byte
     assert sorted(numbers(receiver.taken)) == [number for number in range(1, 13) if number != 7]
     assert read_cursor(folder.sinks / "fake.cursor", "run-1")[1:] == (12, 11, 0, 1, 0)
 
@@ -238,7 +238,7 @@ async def test_a_segment_that_has_nothing_to_deliver_is_passed_over(folder: RunF
     """As when a resumed sweep had nothing left to visit: its start and its end are all that it logs."""
     await log_of(folder, 3)
     log = RunLog(folder, Quota())
-    await log.open(None)
+    await log.open(None, "run-1")
     await log.write([b'{"schema":"smtpsweep.run/1","run":"r","activity":"resumed"}\n'])
     await log.close()
     receiver = FakeReceiver(limits=BatchLimits(whole_segments=True, linger_s=0))
@@ -293,7 +293,7 @@ async def test_trouble_shows_in_the_statistics_and_goes_away(folder: RunFolder) 
 
 async def test_a_line_about_the_run_is_no_record(folder: RunFolder) -> None:
     log = RunLog(folder, Quota())
-    await log.open(None)
+    await log.open(None, "run-1")
     await log.write([b'{"schema":"smtpsweep.run/1","activity":"started"}\n', record(1)])
     await log.close()
     receiver = FakeReceiver()

@@ -35,6 +35,8 @@ async def test_all_of_a_run_is_its_owners_only(tmp_path: Path, mask: int) -> Non
     assert modes_below(tmp_path) == {
         "above": 0o700,
         "above/run": 0o700,
+        "above/run/log.index": 0o600,
+        "above/run/log.last": 0o600,
         "above/run/log.lock": 0o600,
         "above/run/records-000000000001.jsonl": 0o600,
         "above/run/run.json": 0o600,
@@ -55,7 +57,7 @@ async def test_a_folder_of_another_user_is_not_used(tmp_path: Path, which: str) 
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("name", ["log.lock", "records-000000000001.jsonl"])
+@pytest.mark.parametrize("name", ["log.lock", "log.index", "log.last", "records-000000000001.jsonl"])
 @pytest.mark.parametrize("kind", ["link", "file", "fifo"])
 async def test_a_file_that_somebody_prepared_in_it_is_not_written(tmp_path: Path, name: str, kind: str) -> None:
     folder = RunFolder(tmp_path / "run")

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from confluent_kafka import KafkaError
 
-from scanner.errors import InputError
+from scanner.errors import InputError, SinkError
 from scanner.formats import Event
 from scanner.relay import dead_letters
 from scanner.relay.destination import make_destinations
@@ -155,7 +155,8 @@ async def test_exactly_one_dead_letter_says_why(kafka: MockKafka, tmp_path: Path
     remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=20)
     await remote.open(None)
     await remote.write([line(number) for number in range(1, 1001)])
-    await remote.close()
+    with pytest.raises(SinkError, match=r"sink kafka-1: 1 record not delivered \(the first: MSG_SIZE_TOO_LARGE"):
+        await remote.close()
 
     (letter,) = dead_letters.read(RunFolder(tmp_path / "run").sinks / "kafka-1.dead.jsonl")
     assert letter.event_id == f"{500:032x}"

@@ -71,7 +71,10 @@ async def test_the_example_delivers_everything_and_names_what_is_refused(install
     )
     await remote.open(None)
     await remote.write([record(number) for number in range(1, 1001)])
-    await remote.close()
+    with pytest.raises(
+        SinkError, match=r"sink lines-1: 1 record not delivered \(the first: the collector refuses it\)"
+    ):
+        await remote.close()
     server.close()
 
     assert collector.taken == [str(number) for number in range(1, 1001) if number != 350]

@@ -125,6 +125,8 @@ output_options = _options(
     click.option("--overwrite", is_flag=True, help="Replace files that exist: outputs, --summary, --metrics-file."),
     click.option("--run", "run_folder", type=_FOLDER, metavar="FOLDER",
                  help="Where the log for remote sinks is kept (default: beside --state, or here, named by the time)."),
+    click.option("--keep-run", is_flag=True,
+                 help="Keep that log when every remote sink has everything (default: it is removed then)."),
     click.option("--spool-limit", type=Size(), default="10GiB", show_default=True, metavar="SIZE",
                  help="How large that log may grow; then the sweep waits for its sinks."),
     click.option("--drain", "drain_s", type=Duration(), default=30.0, show_default=True,

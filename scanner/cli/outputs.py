@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from scanner.errors import InputError
 from scanner.plan import Plan
 from scanner.sinks import Sink, SinkOptions, make_sink
 from scanner.sinks.registry import scheme_of
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 #: What `scanner.runlog` and `scanner.relay` take by default; said here because those are loaded late.
 DEFAULT_QUOTA_BYTES: Final = 10 << 30
 DEFAULT_DRAIN_S: Final = 30.0
+#: Ordinary records fit; one that does not (a greeting of 8 KiB, escaped) is kept all the same, with a warning.
+LEAST_QUOTA_BYTES: Final = 16 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class OutputRequest:
     run_folder: Path | None = None
     spool_limit: int = DEFAULT_QUOTA_BYTES
     drain_s: float = DEFAULT_DRAIN_S
+    keep_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ def make_outputs(request: OutputRequest, plan: Plan) -> Outputs:
     ]
     if not remote_urls:
         return Outputs(direct)
+    if request.spool_limit < LEAST_QUOTA_BYTES:
+        least = LEAST_QUOTA_BYTES >> 10
+        raise InputError(f"--spool-limit {request.spool_limit}: must be at least {least} KiB: a record must fit")
     remote = _make_remote(request, remote_urls, plan)
     return Outputs([*direct, remote], remote)
 
@@ -83,7 +90,15 @@ def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "Re
         "digest": plan.digest,
     }
     folder = RunFolder(run_folder(request))
-    return RemoteSinks(folder, make_destinations(urls), about, Quota(request.spool_limit), drain_s=request.drain_s)
+    return RemoteSinks(
+        folder,
+        make_destinations(urls),
+        about,
+        Quota(request.spool_limit),
+        state=request.state,
+        drain_s=request.drain_s,
+        keep_run=request.keep_run,
+    )
 
 
 def run_folder(request: OutputRequest) -> Path:

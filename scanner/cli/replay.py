@@ -1,17 +1,23 @@
 """`smtpsweep replay`: a run's records delivered after the sweep."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from scanner.checkpoint import Saved
 from scanner.cli import logging, running, streams
-from scanner.cli.entry import INCOMPLETE
+from scanner.cli.entry import INCOMPLETE, complain
 from scanner.cli.values import Duration
-from scanner.errors import InputError
+from scanner.errors import InputError, SmtpsweepError
+from scanner.relay.alarms import Alarms
+from scanner.relay.destination import Destination
 from scanner.relay.relay import RelayStatistics
-from scanner.relay.replay import Replayed, find_destination, replay_dead_letters
+from scanner.relay.replay import Replayed, StoredRun, replay_dead_letters, state_of
 from scanner.relay.replay import replay as deliver
+from scanner.relay.run import remove
+from scanner.relay.standing import Standing
 from scanner.runlog import RunFolder
 
 #: Seconds between two lines of progress.
@@ -20,44 +26,112 @@ _SAY_EVERY_S = 10.0
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--sink", required=True, metavar="NAME|URL", help="A sink of the run, or another one.")
+@click.option("--sink", "sinks", multiple=True, metavar="NAME|URL",
+              help="A sink of the run, or another one; may be repeated (default: what lacks records).")  # fmt: skip
 @click.option("--from", "first", type=click.IntRange(1), metavar="NUMBER",
               help="Begin with this record (default: with the first that is not acknowledged).")  # fmt: skip
 @click.option("--dead-letters", is_flag=True, help="Send what the sink refused once more, and nothing else.")
+@click.option("--keep-run", is_flag=True, help="Keep the log when every sink of the run has everything.")
 @click.option("--drain", "patience_s", type=Duration(), default=60.0, show_default=True,
               help="Give up after so long without an acknowledgement.")  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and nothing said when all is well.")
 @click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
 def replay(
-    run: Path, sink: str, first: int | None, patience_s: float, log_level: str, *, dead_letters: bool, quiet: bool
+    run: Path,
+    sinks: tuple[str, ...],
+    first: int | None,
+    patience_s: float,
+    log_level: str,
+    *,
+    dead_letters: bool,
+    keep_run: bool,
+    quiet: bool,
 ) -> int:
-    """Deliver the records of RUN (the folder of a sweep's log) to one of its sinks.
+    """Deliver the records of RUN (the folder of a sweep's log) to its sinks.
 
-    Exit codes: 0 everything is delivered, 2 usage or input error, 3 something is left (it stays in the log).
+    When every sink of the run has everything, the log is removed.
+
+    Exit codes: 0 everything is delivered, 2 usage or input error, 3 something is not: left, refused, or not in the log
+    any more.
     """
     logging.configure(log_level)
     if dead_letters and first is not None:
         raise InputError("--from and --dead-letters exclude each other")
+    if first is not None and not sinks:
+        raise InputError("--from needs --sink: everything from there on is sent again")
     folder = RunFolder(run)
-    destination = find_destination(folder, sink)
+    stored = StoredRun(folder, _known_to_the_state(folder))
+    if stored.is_being_removed:
+        remove(folder)
+        return 0
+    chosen = [stored.destination(sink) for sink in sinks or _lacking(stored, dead_letters=dead_letters)]
+    standings = [
+        _serve(stored, destination, first, patience_s, dead_letters=dead_letters, quiet=quiet) for destination in chosen
+    ]
+    return _end(stored, standings or stored.standings(), keep_run=keep_run, quiet=quiet)
+
+
+def _serve(
+    stored: StoredRun,
+    destination: Destination,
+    first: int | None,
+    patience_s: float,
+    *,
+    dead_letters: bool,
+    quiet: bool,
+) -> Standing:
+    progress = _Progress(quiet=quiet)
     if dead_letters:
-        done = running.run(replay_dead_letters(folder, destination, patience_s=patience_s))
+        done = running.run(replay_dead_letters(stored, destination, patience_s=patience_s))
     else:
-        progress = _Progress(quiet=quiet)
-        done = running.run(deliver(folder, destination, first=first, patience_s=patience_s, on_progress=progress.say))
+        done = running.run(deliver(stored, destination, first=first, patience_s=patience_s, on_progress=progress.say))
     if not quiet:
         streams.say(_result(destination.name, done))
-    return INCOMPLETE if done.left else 0
+    return stored.standing(destination, done.trouble)
+
+
+def _end(stored: StoredRun, standings: Sequence[Standing], *, keep_run: bool, quiet: bool) -> int:
+    """Say what is not delivered, if anything; remove the log when nobody needs it any more."""
+    left = stored.explained(list(standings))
+    if left:
+        complain(f"incomplete: {left}")
+        return INCOMPLETE
+    if not keep_run and not stored.explained(stored.standings()):
+        done = stored.discard()
+        if not quiet:
+            streams.say(done)
+    return 0
+
+
+def _lacking(stored: StoredRun, *, dead_letters: bool) -> list[str]:
+    """Return the sinks that lack records which can be sent: those that wait, or the dead letters when asked for."""
+    return [one.name for one in stored.standings() if (one.dead if dead_letters else one.waiting)]
+
+
+def _known_to_the_state(folder: RunFolder) -> int:
+    """Return how far the log reached as the state file of the sweep says it, 0 when that says nothing."""
+    run, state = state_of(folder)
+    try:
+        saved = Saved.read(state) if state is not None else None
+    except SmtpsweepError as error:
+        complain(f"{error}; what it knows of the log is not asked")
+        return 0
+    positions = saved.last_positions().values() if saved is not None else ()
+    reached = (one.get("sequence") for one in positions if isinstance(one, dict) and one.get("run") == run)
+    return max((number for number in reached if isinstance(number, int)), default=0)
 
 
 class _Progress:
-    """A line now and then."""
+    """A line now and then, and one when records are refused."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._next = time.monotonic() + (_SAY_EVERY_S if not quiet else float("inf"))
+        self._alarms = Alarms(complain)
 
     def say(self, now: RelayStatistics) -> None:
-        if time.monotonic() >= self._next:
+        at = time.monotonic()
+        self._alarms.look({"name": now.name, "dead": now.dead, "skipped": now.skipped, "reason": now.reason}, at)
+        if at >= self._next:
             self._next += _SAY_EVERY_S
             trouble = f", {now.trouble}" if now.trouble else ""
             streams.say(f"{now.sequence:,} of {now.last:,} records{trouble}")
@@ -66,7 +140,7 @@ class _Progress:
 def _result(name: str, done: Replayed) -> str:
     parts = [f"{name}: {done.delivered:,} delivered"]
     if done.dead:
-        parts.append(f"{done.dead:,} refused for good (dead letters)")
+        parts.append(f"{done.dead:,} not delivered (dead letters)")
     if done.left:
         parts.append(f"{done.left:,} left ({done.trouble or 'no answer in time'})")
     return ", ".join(parts)

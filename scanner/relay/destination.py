@@ -70,17 +70,22 @@ def make_destinations(urls: Sequence[str]) -> list[Destination]:
     """
     destinations: list[Destination] = []
     for number, url in enumerate(urls, 1):
-        destination = _destination(url, number)
+        destination = make_destination(url, number)
         if destination.name in (other.name for other in destinations):
             raise InputError(f"-o {destination.shown}: name={destination.name} is another sink's: choose another name")
         destinations.append(destination)
     return destinations
 
 
-def _destination(text: str, number: int) -> Destination:
+def make_destination(text: str, number: int = 1) -> Destination:
+    """Return the destination of a URL; without a name of its own it is called by its scheme and this number.
+
+    Raises:
+        InputError: when it cannot be used as given.
+    """
     scheme = scheme_of(text)
     if scheme is None:
-        raise InputError(f"-o {text!a}: is no URL of a remote sink")
+        raise InputError(f"-o {text!a}: is not the URL of a remote sink")
     kind = _load(scheme)
     url = SinkUrl(text, kind)
     return Destination(

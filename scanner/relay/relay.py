@@ -2,11 +2,14 @@
 
     log --read--> format --events--> batch --settle--> receiver
                                        |                  |
-                          dead letters (refused)     cursor (everything up to here is done)
+          dead letters (refused, or lost before)     cursor (everything up to here is done)
 
 Batches are begun in order and up to `in_flight` of them are under way; the cursor follows the oldest that is not
 settled, so it never passes a record that might be lost. It is written at most every `CURSOR_EVERY_S`, and always at the
 end: a crash repeats what that interval acknowledged, with the same event ids.
+
+What never reaches the receiver is a dead letter, whoever is to blame: it refused the record, the format cannot
+write it, or the log does not hold it any more. Each has its number and a reason; the rest goes on (`relay.batch`).
 
 Memory is what is under way. A receiver that is down makes its relay wait and nobody else.
 """
@@ -15,23 +18,22 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-import orjson
-
 from scanner.errors import SinkError
-from scanner.files import open_private_append
-from scanner.formats.event import Event, Format
-from scanner.relay import dead_letters
+from scanner.formats.event import Format
+from scanner.relay import dead_letters, gaps
+from scanner.relay.batch import Batch, make_batch, parts
 from scanner.relay.breaker import Breaker, BreakerState
-from scanner.relay.dead_letters import DeadLetter
 from scanner.relay.settling import Settling
 from scanner.runlog.cursor import read_cursor, write_cursor
 from scanner.runlog.folder import RunFolder
-from scanner.runlog.reader import Entry, LogReader
+from scanner.runlog.index import read_known
+from scanner.runlog.line import run_key
+from scanner.runlog.reader import Entry, LogReader, Lost, own_segments
 from scanner.sinks.receiver import Receiver
 
 CURSOR_EVERY_S = 0.2
@@ -61,7 +63,8 @@ class RelayState(StrEnum):
 class RelayStatistics:
     """A snapshot. `sequence` is the cursor; counts of records (`delivered`, `dead`, `skipped`) are totals of the run.
 
-    `oldest_s` is how long the oldest batch under way has been waiting, in seconds, None when there is none.
+    `oldest_s` is how long the oldest batch under way has been waiting, in seconds, None when there is none. `trouble`
+    is why the receiver takes nothing at this moment, `reason` why the first dead letter is one.
     """
 
     name: str
@@ -78,23 +81,12 @@ class RelayStatistics:
     breaker: BreakerState
     oldest_s: float | None
     trouble: str | None
+    reason: str | None
 
     @property
     def lag(self) -> int:
         """Records in the log that this receiver has not got."""
         return self.last - self.sequence
-
-
-@dataclass(slots=True)
-class _Batch:
-    last: int  # the number of its last record
-    records: int
-    events: list[Event]
-    entries: dict[str, Entry]  # by event id, for the dead letters
-    begun: float
-    task: "asyncio.Task[None] | None" = None
-    dead: int = 0
-    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -155,17 +147,21 @@ class Relay:
         self._log = _Log(self._cursor.sequence)
         self._breaker = breaker or Breaker()
         self._settling = Settling(receiver, self._breaker, self._on_trouble)
-        self._under_way: deque[_Batch] = deque()
+        self._under_way: deque[Batch] = deque()
         self._settled = asyncio.Event()
         self._reader: LogReader | None = None
         self._state, self._trouble = RelayState.STARTING, ""
+        self._reason = dead_letters.first_reason(self._files.dead) if self._cursor.dead else None
 
     @property
     def needs_after(self) -> int:
-        """The log may forget records up to this number: they are done, or (best effort) were read already."""
+        """The log may forget records up to this number: they are done, also for a relay that goes on after a crash.
+
+        For best effort they need only be read: what is gone then is skipped.
+        """
         if self.policy is Policy.BEST_EFFORT and self._reader is not None:
             return self._reader.next - 1
-        return self._cursor.sequence
+        return self._kept.sequence
 
     def durable(self, last: int) -> None:
         """Say how far the log is on the disk: the number of its last record."""
@@ -195,6 +191,7 @@ class Relay:
             breaker=self._breaker.state,
             oldest_s=None if oldest is None else round(time.monotonic() - oldest, 3),
             trouble=self._trouble or None,
+            reason=self._reason,
         )
 
     async def run(self) -> None:
@@ -208,7 +205,7 @@ class Relay:
         try:
             await self._settling.open(self._cursor.run)
             self._state = RelayState.DELIVERING
-            with LogReader(self._folder, self._cursor.sequence) as self._reader:
+            with LogReader(self._folder, self._cursor.sequence, self._cursor.run) as self._reader:
                 await self._deliver(self._reader)
         except BaseExceptionGroup as group:  # of the one task group inside: its first error is the cause
             raise self._known(group.exceptions[0]) from None
@@ -235,7 +232,7 @@ class Relay:
                     self._state = RelayState.WAITING
                     await self._wait(self._log.changed)
 
-    async def _next_batch(self, reader: LogReader) -> _Batch | None:
+    async def _next_batch(self, reader: LogReader) -> Batch | None:
         """Read and format the next batch; None when there is nothing more for now."""
         limits = self._receiver.limits
         missing = self._log.last - reader.next + 1
@@ -249,22 +246,15 @@ class Relay:
             entries = reader.read(self._log.last, max_records=limits.max_events, max_bytes=limits.max_bytes)
         if not entries:
             return None
-        batch = _Batch(entries[-1].sequence, 0, [], {}, time.monotonic())
-        for entry in entries:
-            before = len(batch.events)
-            for event in self._format.events(orjson.loads(entry.line), entry.line):
-                batch.events.append(event._replace(sequence=entry.sequence))
-                batch.entries[event.id] = entry
-            # A whole segment may begin before the cursor (`replay --from`); what was counted is not counted again.
-            batch.records += len(batch.events) > before and entry.sequence > self._cursor.sequence
+        batch = make_batch(entries, self._format, self._cursor.sequence, time.monotonic())
         if self._state is RelayState.WAITING:
             self._state = RelayState.DELIVERING
         return batch
 
-    def _segment(self, reader: LogReader) -> list[Entry]:
+    def _segment(self, reader: LogReader) -> list[Entry | Lost]:
         """Read the whole segment in which the next record is; nothing while it may still grow."""
-        firsts = self._folder.segments()
-        first = max(number for number in firsts if number <= reader.next)
+        firsts = own_segments(self._folder, run_key(self._cursor.run))
+        first = max((number for number in firsts if number <= reader.next), default=reader.next)
         following = [number for number in firsts if number > first]
         if not following and not self._log.ended:
             return []
@@ -272,24 +262,18 @@ class Relay:
         last = following[0] - 1 if following else self._log.last
         return reader.read(last, max_records=last - first + 1, max_bytes=sys.maxsize)
 
-    async def _settle(self, batch: _Batch) -> None:
-        dead = []
+    async def _settle(self, batch: Batch) -> None:
         limits = self._receiver.limits
         if limits.whole_segments:
-            parts = [batch.events] if batch.events else []  # lines about the run alone are no object
+            pieces = [batch.events] if batch.events else []  # lines about the run alone are no object
         else:
-            parts = _parts(batch.events, limits.max_events, limits.max_bytes)
-        for part in parts:
-            dead += await self._settling.settle(part)
-        if dead:
-            letters = [
-                DeadLetter(
-                    batch.entries[one.event.id].sequence, one.event.id, one.reason, batch.entries[one.event.id].line
-                )
-                for one in dead
-            ]
+            pieces = parts(batch.events, limits.max_events, limits.max_bytes)
+        for piece in pieces:
+            batch.refuse(await self._settling.settle(piece))
+        letters = batch.letters()
+        if letters:
             await asyncio.to_thread(dead_letters.keep, self._files.dead, letters)
-            batch.dead = len({letter.sequence for letter in letters})
+            self._reason = self._reason or letters[0].reason
         batch.task = None
         self._settled.set()
 
@@ -302,7 +286,7 @@ class Relay:
             cursor = self._cursor
             self._cursor = cursor._replace(
                 sequence=batch.last,
-                delivered=cursor.delivered + batch.records - batch.dead,
+                delivered=cursor.delivered + batch.delivered,
                 duplicates=self._duplicates_before + self._settling.duplicates,
                 dead=cursor.dead + batch.dead,
                 skipped=cursor.skipped + batch.skipped,
@@ -321,13 +305,12 @@ class Relay:
         following = max(oldest, self._log.last - self._max_lag + 1)
         if following <= first:
             return
-        count = following - first
-        with open_private_append(self._files.gaps) as out:
-            gap = {"first": first, "last": following - 1, "records": count, "at": round(time.time(), 3)}
-            out.write(orjson.dumps(gap, option=orjson.OPT_APPEND_NEWLINE))
+        count = read_known(self._folder, self._cursor.run).records(first - 1, following - 1)
+        if count:
+            gaps.keep(self._files.gaps, first, following - 1, count)
         reader.skip_to(following)
         # It takes its turn behind what is under way, so that the cursor never goes back.
-        self._under_way.append(_Batch(following - 1, 0, [], {}, time.monotonic(), skipped=count))
+        self._under_way.append(Batch(following - 1, time.monotonic(), skipped=count))
         self._advance()
 
     def _known(self, error: BaseException) -> BaseException:
@@ -362,16 +345,3 @@ class Relay:
             self._state = RelayState.DENIED if kind == "access_denied" else RelayState.RETRYING
         elif self._state in (RelayState.DENIED, RelayState.RETRYING):
             self._state = RelayState.DELIVERING
-
-
-def _parts(events: Sequence[Event], max_events: int, max_bytes: int) -> list[list[Event]]:
-    """Cut events into batches within the limits; an event that is larger alone is a batch of its own."""
-    parts: list[list[Event]] = []
-    size = 0
-    for event in events:
-        if not parts or len(parts[-1]) >= max_events or size + len(event.body) > max_bytes:
-            parts.append([])
-            size = 0
-        parts[-1].append(event)
-        size += len(event.body)
-    return parts

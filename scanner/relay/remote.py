@@ -1,7 +1,9 @@
 """All remote sinks of a sweep as one sink: the log of the run, and the process that serves receivers from it.
 
 The sweep sees a sink that is as fast as the disk, and its checkpoint follows the log. Closing it waits for the
-receivers as long as they get on; what they have not got then stays in the log for `smtpsweep replay`, and is said.
+receivers as long as they get on; what they have not got then stays in the log for `smtpsweep replay`, and is said, as
+are dead letters and gaps: a record that is not delivered is never passed over. When every sink has everything,
+`discard` removes the folder of the run.
 `last_call` bounds the waits of a sweep that has nothing more to visit, `hurry` ends them.
 """
 
@@ -11,21 +13,20 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from scanner.errors import InputError, SinkError
+from scanner.errors import SinkError, SmtpsweepError
+from scanner.relay import run as runs
 from scanner.relay.destination import Destination
-from scanner.relay.relay import Policy
 from scanner.relay.service import DEFAULT_DRAIN_S, HURRY_S, RelayService
-from scanner.runlog import Quota, RunFolder, RunLog
+from scanner.relay.standing import Standing, documents, explained, standing_of
+from scanner.runlog import RUN_SCHEMA, Quota, RunFolder, RunLog, furthest
 from scanner.sinks.sink import Position
 
 log = logging.getLogger(__name__)
-
-#: The lines of the log that are about the run itself.
-RUN_SCHEMA = "smtpsweep.run/1"
 
 
 class RemoteSinks:
@@ -38,7 +39,9 @@ class RemoteSinks:
         about: Mapping[str, Any],
         quota: Quota | None = None,
         *,
+        state: Path | None = None,
         drain_s: float = DEFAULT_DRAIN_S,
+        keep_run: bool = False,
     ) -> None:
         """Prepare; nothing is made yet.
 
@@ -47,13 +50,17 @@ class RemoteSinks:
             destinations: whom to serve.
             about: what the run is, for its description; no secrets.
             quota: how much of the disk the log may use.
+            state: the sweep's state file: as long as it is there, the sweep can be resumed.
             drain_s: at the end, how long to wait without any acknowledgement.
+            keep_run: whether the folder stays when every sink has everything.
         """
         self.name = f"log {folder.path}"
         self.folder = folder
         self._destinations, self._about = tuple(destinations), dict(about)
         self._quota = quota or Quota()
-        self._drain_s = drain_s
+        self._state = None if state is None else str(state.absolute())
+        self._drain_s, self._keep_run = drain_s, keep_run
+        self._standings: list[Standing] = []
         self._log = RunLog(folder, self._quota, on_durable=self._on_durable, on_full=self._on_full)
         self._service: RelayService | None = None  # None before it is open and after it is closed
         self._reported: RelayService | None = None
@@ -69,10 +76,15 @@ class RemoteSinks:
             InputError: when the folder holds another run, or none although one is resumed.
             SinkError: when the log or the process fails.
         """
+        made = runs.is_made_by_us(self.folder)
         self.folder.create()
-        self._run = self._take_run(resume)
+        description = {"sinks": self._shown(), "made": made, "state": self._state, **self._about}
+        taken = runs.take_run(self.folder, resume, str(uuid.uuid4()), description)
+        self._run = taken.run
         service = RelayService(self.folder, self._run, self._destinations, self._quota, self._log.room_again)
-        await self._log.open(resume)
+        await self._log.open(
+            resume if taken.resumed else None, self._run, at_least=furthest(self.folder.sinks, self._run)
+        )
         self._service = self._reported = service
         try:
             await service.start()
@@ -88,14 +100,15 @@ class RemoteSinks:
         await self._log.write(lines)
 
     def position(self) -> Position | None:
-        """Return which run this is, and the number of its last record."""
-        return {"run": self._run, "sequence": self._log.last}
+        """Return which run this is, the number of its last record, and whether every sink has everything."""
+        position: Position = {"run": self._run, "sequence": self._log.last}
+        return position | ({"delivered": 1} if self._is_delivered else {})
 
     async def close(self) -> None:
         """Deliver what is left, as long as the receivers get on.
 
         Raises:
-            SinkError: when records are left for a receiver that is not best effort; it says how to deliver them.
+            SinkError: when records are left, refused or skipped for any of them; it says which, why, and what to do.
         """
         service = self._service
         if service is None:
@@ -105,7 +118,8 @@ class RemoteSinks:
         finally:
             self._service = None
             await self._log.close()
-        if left := self._left(service):
+            self._standings = self._judge(service)
+        if left := explained(self._standings, self.folder, self._log.known):
             raise SinkError(left)
 
     async def _end(self, service: RelayService) -> None:
@@ -122,6 +136,36 @@ class RemoteSinks:
             await self._hurrying
         if failure is not None:
             raise failure
+
+    def discard(self, *, finished: bool) -> str | None:
+        """Remove the folder of the run when every sink has everything and nobody will go on with it.
+
+        Args:
+            finished: whether the sweep is complete, or cannot be resumed; its state is saved.
+
+        Returns:
+            A notice for people, when something stays that they may not expect.
+        """
+        if not self._is_delivered:
+            return None  # what is left was said with the reason
+        if self._keep_run or not finished:
+            return f"the log of the run is kept: {self.folder.path}"
+        try:
+            left = runs.remove(self.folder)
+        except SmtpsweepError as error:
+            return f"every sink has everything, but the log of the run stays: {error}"
+        return f"{self.folder.path}: is not removed: it holds what is not ours, such as {left[0]!a}" if left else None
+
+    @property
+    def sinks(self) -> list[dict[str, Any]]:
+        """Every remote sink, as the summary has it."""
+        return documents(self._standings)
+
+    @property
+    def _is_delivered(self) -> bool:
+        """Whether every sink was asked at the end, and has everything."""
+        standings = self._standings
+        return bool(standings) and not self._log.known.trouble and all(one.has_everything for one in standings)
 
     def last_call(self) -> None:
         """Bound every wait for the receivers: no more visits begin."""
@@ -145,25 +189,11 @@ class RemoteSinks:
         """Seconds for which the sweep had to wait for the log."""
         return self._full_s + (time.monotonic() - self._full_since if self.full else 0.0)
 
-    def _take_run(self, resume: Position | None) -> str:
-        """Return the id of the run in the folder, a new one for an empty folder."""
-        path = self.folder.path
-        if (path / "run.json").exists():
-            run = str(self.folder.description()["run"])
-            if resume is None:
-                raise InputError(f"{path}: holds a run already: name another with --run, or resume with its --state")
-            if resume.get("run") != run:
-                raise InputError(f"{path}: holds another run than the state file says: name the right one with --run")
-            return run
-        if resume is not None:
-            raise InputError(f"{path}: the log of the sweep that is resumed is not here: name its folder with --run")
-        run = str(uuid.uuid4())
-        sinks = [{"name": one.name, "url": one.url, "policy": one.policy.value} for one in self._destinations]
-        try:
-            self.folder.write_description({"run": run, "sinks": sinks, **self._about})
-        except OSError as error:
-            raise SinkError(f"{path}: cannot be written ({error.strerror})") from error
-        return run
+    def _shown(self) -> list[dict[str, str]]:
+        return [
+            {"name": one.name, "url": one.url, "shown": one.shown, "policy": one.policy.value}
+            for one in self._destinations
+        ]
 
     async def _note(self, activity: str) -> None:
         """Put a line about the run itself into the log."""
@@ -177,20 +207,14 @@ class RemoteSinks:
         }
         await self._log.note(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
-    def _left(self, service: RelayService) -> str:
-        """Say who has not got everything; empty when nobody is owed anything."""
-        optional = {one.name for one in self._destinations if one.policy is Policy.BEST_EFFORT}
-        parts = []
-        for name, lag in service.undelivered().items():
-            if name in optional:
-                log.warning("sink %s: %d records were not delivered (best effort)", name, lag)
-                continue
-            reports = {one["name"]: one["failure"] or one["trouble"] for one in service.reports}
-            why = reports.get(name) or service.failure or "it did not answer in time"
-            parts.append(f"sink {name} has not got {lag:,} records ({why})")
-        if not parts:
-            return ""
-        return f"{'; '.join(parts)}: they are kept: smtpsweep replay {self.folder.path} delivers them"
+    def _judge(self, service: RelayService) -> list[Standing]:
+        """Return how far every sink is, now that nobody serves them."""
+        troubles = {one["name"]: one["failure"] or one["trouble"] for one in service.reports}
+        known = self._log.known
+        return [
+            standing_of(self.folder, self._run, sink, known, troubles.get(sink["name"]) or service.failure)
+            for sink in self._shown()
+        ]
 
     def _on_durable(self, last: int) -> None:
         if self._service is not None:

@@ -1,28 +1,37 @@
-"""A run's records delivered after the sweep: what a receiver has not got, everything again, or its dead letters."""
+"""A run's records delivered after the sweep: what a receiver has not got, everything again, or its dead letters.
+
+What the log should hold is asked of everybody who knows: its index, the cursors, the sweep's state. So a log that was
+shortened or damaged delivers what it still holds, and what it does not hold is said, with numbers, as dead letters.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import replace as with_changes
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import orjson
 
-from scanner.errors import InputError, SinkError
+from scanner.errors import InputError, SinkError, SmtpsweepError
 from scanner.formats import Event
-from scanner.relay import dead_letters
+from scanner.relay import dead_letters, gaps
+from scanner.relay import run as runs
+from scanner.relay.batch import parts
 from scanner.relay.breaker import Breaker
 from scanner.relay.dead_letters import DeadLetter
-from scanner.relay.destination import Destination, make_destinations
-from scanner.relay.relay import Relay, RelayStatistics
+from scanner.relay.destination import Destination, make_destination
+from scanner.relay.relay import Policy, Relay, RelayStatistics
 from scanner.relay.settling import Settling
-from scanner.runlog import RunFolder, last_record, read_cursor, write_cursor
+from scanner.relay.standing import Standing, explained, standing_of
+from scanner.runlog import Known, RunFolder, furthest, last_record, read_cursor, read_known, write_cursor
 
 #: How often progress is looked at.
 _LOOK_EVERY_S = 0.5
 
 
 class Replayed(NamedTuple):
-    """What became of it: records delivered now, refused for good, and not delivered, with the reason."""
+    """What became of it: records delivered now, refused for good now, and not delivered, with the reason."""
 
     delivered: int
     dead: int
@@ -30,23 +39,97 @@ class Replayed(NamedTuple):
     trouble: str | None
 
 
-def find_destination(folder: RunFolder, sink: str) -> Destination:
-    """Return the destination that a name means in a run, or a new one when it is a URL.
+class StoredRun:
+    """A run that no sweep writes any more, as it is on the disk."""
+
+    def __init__(self, folder: RunFolder, at_least: int = 0) -> None:
+        """Read what it is and what it must hold; `at_least` is how far its log reached as the sweep's state knows it.
+
+        Raises:
+            InputError: when it is no run, or cannot be read.
+        """
+        self.folder = folder
+        self._description = folder.description()
+        self.run = str(self._description["run"])
+        try:
+            self.known: Known = read_known(folder, self.run)
+            reached = (at_least, furthest(folder.sinks, self.run), last_record(folder, self.run))
+        except OSError as error:
+            raise InputError(f"{folder.path}: cannot be read ({error.strerror})") from None
+        self.known.last = max(self.known.last, *reached)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its sinks."""
+        return [one["name"] for one in self._sinks]
+
+    @property
+    def is_being_removed(self) -> bool:
+        """Whether every sink has everything and somebody was stopped while removing it."""
+        return bool(self._description.get("removing"))
+
+    def destination(self, sink: str) -> Destination:
+        """Return the destination that a name means in this run, or a new one when it is a URL.
+
+        Raises:
+            InputError: when the run has no sink of that name, or it cannot be used.
+        """
+        if "://" in sink:
+            return make_destination(sink)
+        if sink not in self.names:
+            raise InputError(f"--sink {sink!a}: is not a sink of this run: it has {', '.join(self.names)}; or a URL")
+        number = self.names.index(sink)
+        return make_destination(self._sinks[number]["url"], number + 1)
+
+    def standing(self, destination: Destination, trouble: str | None = None) -> Standing:
+        """Return how far a destination is."""
+        sink = {"name": destination.name, "shown": destination.shown, "policy": destination.policy.value}
+        return standing_of(self.folder, self.run, sink, self.known, trouble)
+
+    def standings(self) -> list[Standing]:
+        """Return how far every sink of the run is."""
+        return [standing_of(self.folder, self.run, sink, self.known) for sink in self._sinks]
+
+    def explained(self, standings: list[Standing]) -> str:
+        """Say who has not got what; "" when all have everything."""
+        return explained(standings, self.folder, self.known)
+
+    def discard(self) -> str:
+        """Remove what nobody needs any more, since every sink has everything; return what was done, for people.
+
+        As long as the state file of the sweep is there it can be resumed, and needs to find the run.
+        """
+        state, path = self._description.get("state"), self.folder.path
+        try:
+            if state is not None and Path(state).exists():
+                runs.strip(self.folder, self.run, self.known.last)
+                return (
+                    f"every sink has everything: the records are removed from {path}, which stays for --state {state}"
+                )
+            left = runs.remove(self.folder)
+        except SmtpsweepError as error:
+            return f"every sink has everything, but the log of the run stays: {error}"
+        return f"every sink has everything: the log of the run is removed{f', but not {left[0]!a}' if left else ''}"
+
+    @property
+    def _sinks(self) -> list[dict[str, str]]:
+        sinks: list[dict[str, str]] = self._description["sinks"]
+        return sinks
+
+
+def state_of(folder: RunFolder) -> tuple[str, Path | None]:
+    """Return the id of a run, and the state file of its sweep, None when it had none.
 
     Raises:
-        InputError: when the run has no sink of that name, or it cannot be used.
+        InputError: when the folder is no run's.
     """
-    if "://" in sink:
-        return make_destinations([sink])[0]
-    urls = [one["url"] for one in folder.description()["sinks"]]
-    names = [one["name"] for one in folder.description()["sinks"]]
-    if sink not in names:
-        raise InputError(f"--sink {sink!a}: is no sink of this run: it has {', '.join(names)}; or give a URL")
-    return make_destinations(urls)[names.index(sink)]
+    description = folder.description()
+    state = description.get("state")
+    return str(description["run"]), None if state is None else Path(state)
 
 
 async def replay(
-    folder: RunFolder,
+    stored: StoredRun,
     destination: Destination,
     *,
     first: int | None,
@@ -56,7 +139,7 @@ async def replay(
     """Deliver the records of a run to one destination, from its cursor on.
 
     Args:
-        folder: of the run.
+        stored: the run.
         destination: whom to serve.
         first: begin with this record instead, whatever was delivered already; None: with the first not acknowledged.
         patience_s: give up after so many seconds without an acknowledgement.
@@ -64,57 +147,109 @@ async def replay(
 
     Raises:
         InputError: when another process serves the run, or the destination can never work.
-        StateError: when the cursor is damaged, or records are not in the log any more.
+        StateError: when the cursor is damaged.
         SinkError: when cursor or dead letters cannot be kept.
     """
-    run = str(folder.description()["run"])
+    folder, run, last = stored.folder, stored.run, stored.known.last
     with folder.locked("relay"):
-        last = last_record(folder)
-        file = folder.sinks / f"{destination.name}.cursor"
-        cursor = read_cursor(file, run)
         if first is not None:
-            if not 1 <= first <= last + 1:
-                raise InputError(f"--from {first}: the run has records 1 to {last}")
-            write_cursor(file, cursor._replace(sequence=first - 1))
-        before = cursor
-        relay = destination.relay(folder, run, lambda: None)
+            _rewind(stored, destination.name, first)
+        before = read_cursor(folder.sinks / f"{destination.name}.cursor", run)
+        # Nobody waits for the sweep now, so nothing is skipped to keep up with it.
+        relay = with_changes(destination, policy=Policy.SPOOL).relay(folder, run, lambda: None)
         relay.durable(last)
         relay.finish()
         await _run_patiently(relay, patience_s, on_progress)
     after = relay.statistics()
-    return Replayed(after.delivered - before.delivered, after.dead - before.dead, after.lag, after.trouble)
+    left = stored.known.records(after.sequence, last)
+    return Replayed(after.delivered - before.delivered, after.dead - before.dead, left, after.trouble)
 
 
-async def replay_dead_letters(folder: RunFolder, destination: Destination, *, patience_s: float) -> Replayed:
+async def replay_dead_letters(stored: StoredRun, destination: Destination, *, patience_s: float) -> Replayed:
     """Send what a destination refused once more; what it takes now leaves the file of dead letters.
 
     Raises:
         InputError: when another process serves the run, or the file is damaged.
         SinkError: when the file cannot be written.
     """
+    folder = stored.folder
     file = folder.sinks / f"{destination.name}.dead.jsonl"
     with folder.locked("relay"):
-        letters = list({letter.event_id: letter for letter in dead_letters.read(file)}.values())
-        events = [event for letter in letters if (event := _event(destination, letter)) is not None]
-        settling = Settling(destination.receiver, Breaker(), lambda *_: None)
-        taken: set[str] = set()
-        trouble = None
+        letters = list({(one.event_id, one.sequence): one for one in dead_letters.read(file)}.values())
+        events = [event for letter in letters for event in _events(destination, letter)]
+        refused: dict[str, str] = {}
+        trouble: list[str] = []
+        settling = Settling(destination.receiver, Breaker(), lambda _, reason: trouble.append(reason))
+        sent: set[str] = set()
+        is_in_time = True
         try:
-            async with asyncio.timeout(patience_s):
-                await settling.open(str(folder.description()["run"]))
-                for batch in _batches(events, destination.receiver.limits.max_events):
-                    refused = {one.event.id for one in await settling.settle(batch)}
-                    taken |= {event.id for event in batch} - refused
+            async with asyncio.timeout(patience_s) as patience:
+                await settling.open(stored.run)
+                limits = destination.receiver.limits
+                for batch in parts(events, limits.max_events, limits.max_bytes):
+                    refused |= {one.event.id: one.reason for one in await settling.settle(batch)}
+                    sent |= {event.id for event in batch}
+                    patience.reschedule(asyncio.get_running_loop().time() + patience_s)
         except TimeoutError:
-            trouble = "the receiver did not take them in time"
+            is_in_time = False
         finally:
             await destination.receiver.close()
-        left = [letter for letter in letters if letter.event_id not in taken]
-        try:
-            dead_letters.replace(file, left)
-        except OSError as error:
-            raise SinkError(f"{file}: cannot be written ({error.strerror})") from error
-    return Replayed(len(taken), len(left), 0 if trouble is None else len(left), trouble)
+        left = _still_dead(destination, letters, sent - refused.keys(), refused)
+        delivered = _keep_dead(stored, destination.name, file, left)
+    dead = sum(one.records for one in {one.sequence: one for one in left}.values())
+    why = None if is_in_time else next((one for one in reversed(trouble) if one), "the receiver did not answer in time")
+    return Replayed(delivered, dead if is_in_time else 0, 0 if is_in_time else dead, why)
+
+
+def _rewind(stored: StoredRun, name: str, first: int) -> None:
+    """Let a sink begin with a record again: what it refused or missed from there on is sent again, too."""
+    known, folder = stored.known, stored.folder
+    if not 1 <= first <= known.last + 1:
+        raise InputError(f"--from {first}: the run has records 1 to {known.last}")
+    if first <= known.removed:
+        raise InputError(
+            f"--from {first}: records up to {known.removed} were removed when every sink had them: begin with "
+            f"{known.removed + 1}"
+        )
+    file, dead = folder.sinks / f"{name}.cursor", folder.sinks / f"{name}.dead.jsonl"
+    cursor = read_cursor(file, stored.run)
+    letters = [one for one in dead_letters.read(dead) if one.sequence < first] if cursor.dead else []
+    count = sum(one.records for one in {one.sequence: one for one in letters}.values())
+    try:
+        skipped = gaps.cut(folder.sinks / f"{name}.gaps.jsonl", first) if cursor.skipped else 0
+        # The cursor first: a crash in between leaves letters that are sent again and then stand there twice.
+        write_cursor(file, cursor._replace(sequence=first - 1, dead=count, skipped=skipped))
+        if cursor.dead:
+            dead_letters.replace(dead, letters)
+    except OSError as error:
+        raise SinkError(f"{folder.path}: {name}: cannot be written ({error.strerror})") from error
+
+
+def _still_dead(
+    destination: Destination, letters: list[DeadLetter], taken: set[str], refused: dict[str, str]
+) -> list[DeadLetter]:
+    """Return the letters of which something is still not taken, with the newest reason."""
+    left = []
+    for letter in letters:
+        ids = [event.id for event in _events(destination, letter)]
+        if not ids or not taken.issuperset(ids):
+            reason = next((refused[id_] for id_ in ids if id_ in refused), letter.reason)
+            left.append(letter._replace(reason=reason))
+    return left
+
+
+def _keep_dead(stored: StoredRun, name: str, file: Path, left: list[DeadLetter]) -> int:
+    """Keep the letters that are left, and count the others as delivered; return how many records that are."""
+    cursor_file = stored.folder.sinks / f"{name}.cursor"
+    cursor = read_cursor(cursor_file, stored.run)
+    dead = sum(one.records for one in {one.sequence: one for one in left}.values())
+    delivered = max(0, cursor.dead - dead)
+    try:
+        dead_letters.replace(file, left)
+        write_cursor(cursor_file, cursor._replace(dead=dead, delivered=cursor.delivered + delivered))
+    except OSError as error:
+        raise SinkError(f"{file}: cannot be written ({error.strerror})") from error
+    return delivered
 
 
 async def _run_patiently(relay: Relay, patience_s: float, on_progress: Callable[[RelayStatistics], None]) -> None:
@@ -132,11 +267,15 @@ async def _run_patiently(relay: Relay, patience_s: float, on_progress: Callable[
         await running
 
 
-def _event(destination: Destination, letter: DeadLetter) -> Event | None:
-    """Make the refused event of a record again; None when the format does not make it any more."""
-    made = destination.format.events(orjson.loads(letter.line), letter.line)
-    return next((event._replace(sequence=letter.sequence) for event in made if event.id == letter.event_id), None)
-
-
-def _batches(events: Sequence[Event], size: int) -> list[list[Event]]:
-    return [list(events[start : start + size]) for start in range(0, len(events), size)]
+def _events(destination: Destination, letter: DeadLetter) -> list[Event]:
+    """Make the refused event of a record again, or all of one that could not be written; none when that is so still."""
+    if letter.line is None:
+        return []
+    try:
+        record: dict[str, Any] = orjson.loads(letter.line)
+        made = list(destination.format.events(record, letter.line))
+    except Exception:  # noqa: BLE001  whatever a format stumbles over: the letter stays
+        return []
+    return [
+        event._replace(sequence=letter.sequence) for event in made if not letter.event_id or event.id == letter.event_id
+    ]

@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from scanner.errors import SinkError
+from scanner.relay.alarms import Alarms
 from scanner.relay.destination import Destination
 from scanner.relay.relay import Policy
 from scanner.runlog import Quota, RunFolder
@@ -63,6 +64,7 @@ class RelayService:
         self._progress_at = time.monotonic()
         self._last_call: asyncio.Task[None] | None = None
         self._alarms: dict[str, str] = {}
+        self._not_delivered = Alarms(log.warning)
         #: The latest report: one dictionary a receiver, as `RelayStatistics` has it.
         self.reports: list[dict[str, Any]] = []
         self.failure: str | None = None
@@ -112,12 +114,6 @@ class RelayService:
             await asyncio.wait([self._keeping], timeout=patience_s)
             self._kill()
             await asyncio.wait([self._keeping], timeout=patience_s)
-
-    def undelivered(self) -> dict[str, int]:
-        """Return how many records each receiver has not got, those who have all left out; best effort counts too."""
-        known = {report["name"]: self._last - report["sequence"] for report in self.reports}
-        lags = {one.name: known.get(one.name, self._last) for one in self._destinations}
-        return {name: lag for name, lag in lags.items() if lag}
 
     async def _spawn(self) -> None:
         try:
@@ -210,6 +206,7 @@ class RelayService:
         self._on_room()
         for one in self.reports:
             self._alarm(one["name"], one["failure"] or one["trouble"] or "")
+            self._not_delivered.look(one, time.monotonic())
 
     def _waited_for(self) -> list[dict[str, Any]]:
         """Return the reports of all but those that have given up and are owed nothing (best effort)."""

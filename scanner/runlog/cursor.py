@@ -1,17 +1,21 @@
 """How far a receiver has acknowledged the log: one number, kept where a crash cannot tear it.
 
 A cursor is written after the acknowledgement, never before: after a crash a few records are sent again, none is lost.
+It carries a checksum (`scanner.sealed`): a digit that changed would leave out records, or count others as refused.
 """
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from scanner.errors import StateError
-from scanner.files import write_whole
+from scanner.files import open_own, write_whole
+from scanner.sealed import seal, unseal
 
-SCHEMA = "smtpsweep.cursor/1"
+SCHEMA = "smtpsweep.cursor/2"
+_EARLIER = b"smtpsweep.cursor/1"
 
 
 class Cursor(NamedTuple):
@@ -38,12 +42,14 @@ def read_cursor(file: Path, run: str) -> Cursor:
         StateError: when the file is damaged or belongs to another run.
     """
     try:
-        document = orjson.loads(file.read_bytes())
+        text = _read_own(file)
     except FileNotFoundError:
         return Cursor(run)
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise StateError(f"{file}: cannot be read ({str(error)!a}): move it away to send everything again") from None
-    cursor = _cursor(document)
+    except OSError as error:
+        raise StateError(f"{file}: cannot be read ({error.strerror}): move it away to send everything again") from None
+    if _EARLIER in text:
+        raise StateError(f"{file}: is of an earlier version: move it away to send everything again")
+    cursor = _cursor(text)
     if cursor is None:
         raise StateError(f"{file}: is damaged: move it away to send everything again")
     if cursor.run != run:
@@ -51,15 +57,31 @@ def read_cursor(file: Path, run: str) -> Cursor:
     return cursor
 
 
+def _read_own(file: Path) -> bytes:
+    """Return what is in a file of ours; a FIFO, which would hang, is none. Raises OSError."""
+    with os.fdopen(open_own(file, os.O_RDONLY), "rb") as stream:
+        return stream.read()
+
+
 def write_cursor(file: Path, cursor: Cursor) -> None:
     """Keep a cursor. Raises OSError."""
-    write_whole(file, orjson.dumps({"schema": SCHEMA, **cursor._asdict()}))
+    write_whole(file, seal(orjson.dumps({"schema": SCHEMA, **cursor._asdict()})))
 
 
-def _cursor(document: object) -> Cursor | None:
+def _cursor(text: bytes) -> Cursor | None:
+    try:
+        document = orjson.loads(unseal(text))
+    except ValueError:
+        return None
     if not isinstance(document, dict) or document.pop("schema", None) != SCHEMA or document.keys() != _FIELDS:
         return None
     cursor = Cursor(**document)
     if any(type(count) is not int or count < 0 for count in cursor[1:]):
         return None
     return cursor
+
+
+def furthest(folder: Path, run: str) -> int:
+    """Return the highest number that any cursor in a folder knows of: the log was at least so long. Raises OSError."""
+    cursors = [_cursor(_read_own(file)) for file in folder.glob("*.cursor")]
+    return max((one.sequence for one in cursors if one is not None and one.run == run), default=0)

@@ -1,6 +1,7 @@
 """Where things are in the folder of a run.
 
-    run.json                    what this run is: version, scan, destinations (never a secret)
+    run.json                    what this run is: version, scan, destinations (never a secret), how it ended
+    log.index, log.last         what must be in the log (`scanner.runlog.index`)
     records-000000000001.jsonl  segments of the log, named by the number of their first record
     sinks/NAME.cursor           how far a receiver has acknowledged
     sinks/NAME.dead.jsonl       records that it refused, each with its reason
@@ -23,7 +24,7 @@ import orjson
 from scanner.errors import InputError
 from scanner.files import open_private_append, own_folder, write_whole
 
-SCHEMA = "smtpsweep.run-log/1"
+SCHEMA = "smtpsweep.run-log/2"
 _SEGMENT = re.compile(r"records-(\d{12})\.jsonl")
 
 
@@ -37,7 +38,7 @@ class RunFolder:
         """Make the folder and what is inside, readable by its owner only: it holds what a sweep found out.
 
         Raises:
-            InputError: when that cannot be done, or it is another user's.
+            InputError: when that cannot be done.
         """
         try:
             own_folder(self.path)
@@ -76,9 +77,13 @@ class RunFolder:
             raise InputError(f"{self.path}: is no folder of a run: it has no run.json") from None
         except (OSError, orjson.JSONDecodeError) as error:
             raise InputError(f"{file}: cannot be read ({str(error)!a})") from None
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        schema = document.get("schema") if isinstance(document, dict) else None
+        if schema == "smtpsweep.run-log/1":
+            raise InputError(f"{self.path}: is the run of an earlier version ({schema}): replay it with that version")
+        if schema != SCHEMA:
             raise InputError(f"{file}: is not of schema {SCHEMA}")
-        return document
+        made: dict[str, Any] = document
+        return made
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
@@ -88,10 +93,10 @@ class RunFolder:
             InputError: when another process is at it.
         """
         try:
-            held = open_private_append(self.path / f"{what}.lock")
+            lock = open_private_append(self.path / f"{what}.lock")
         except OSError as error:
             raise InputError(f"{self.path}: {what}.lock cannot be used ({error.strerror})") from None
-        with held as lock:
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

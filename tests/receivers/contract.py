@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+from scanner.errors import SinkError
 from scanner.record import encode
 from scanner.relay import dead_letters
 from scanner.relay.dead_letters import DeadLetter
@@ -113,10 +114,19 @@ async def deliver_under_fire(
         await writing
     finally:
         writing.cancel()
-        await remote.close()
+        await close_with_dead_letters(remote)
     (statistics,) = remote.reports
     dead = list(dead_letters.read(RunFolder(folder).sinks / f"{statistics['name']}.dead.jsonl"))
     return Delivered(statistics, dead, relay_kills, receiver_kills if receiver is not None else 0)
+
+
+async def close_with_dead_letters(remote: RemoteSinks) -> None:
+    """Close sinks that may have refused records, which is for the caller to look at; what is left raises SinkError."""
+    try:
+        await remote.close()
+    except SinkError:
+        if any(sink["waiting"] for sink in remote.sinks):
+            raise
 
 
 async def _write(remote: RemoteSinks, count: int, lines: Callable[[int, int], Sequence[bytes]]) -> None:

@@ -42,7 +42,7 @@ class SweepUnderFire:
         self.output, self.run = folder / "out.jsonl", RunFolder(folder / "run")
         pace = ("--port", str(port), "--rate", "0", "--subnet-rate", "0", "--seed", "5", "--quiet", "--drain", drain)
         outputs = [word for url in (str(self.output), *urls) for word in ("-o", url)]
-        files = ("--state", str(folder / "state"), "--run", str(self.run.path))
+        files = ("--state", str(folder / "state"), "--run", str(self.run.path), "--keep-run")
         self._command = [sys.executable, "-m", "scanner", "sweep", targets, *pace, *outputs, *files]
         self._process: asyncio.subprocess.Process | None = None
 
@@ -163,6 +163,6 @@ async def test_receivers_that_are_down_for_the_whole_sweep_get_everything_from_r
 
 async def replay(run: RunFolder, name: str) -> int:
     """Deliver what a sink has not got; return the exit code of the command."""
-    command = [sys.executable, "-m", "scanner", "replay", str(run.path), "--sink", name, "--quiet"]
+    command = [sys.executable, "-m", "scanner", "replay", str(run.path), "--sink", name, "--quiet", "--keep-run"]
     process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **SECRETS})
     return await process.wait()

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from confluent_kafka import Message
 
+from scanner.errors import SinkError
 from scanner.formats import Event
 from scanner.relay import dead_letters
 from scanner.relay.destination import make_destinations
@@ -145,7 +146,8 @@ async def test_a_record_that_the_topic_does_not_take_is_the_only_dead_letter(kaf
     remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=30)
     await remote.open(None)
     await remote.write(lines)
-    await remote.close()
+    with pytest.raises(SinkError, match=r"sink kafka-1: 1 record not delivered \(the first: MSG_SIZE_TOO_LARGE"):
+        await remote.close()
 
     (letter,) = dead_letters.read(RunFolder(tmp_path / "run").sinks / "kafka-1.dead.jsonl")
     assert (letter.event_id, letter.reason) == (large["event_id"], "MSG_SIZE_TOO_LARGE: Broker: Message size too large")

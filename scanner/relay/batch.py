@@ -1,0 +1,112 @@
+"""What was read from the log at a time, and what becomes of it: events for the receiver, dead letters for the rest.
+
+Every record that was read is delivered in the end, or one dead letter is about it. There are three kinds of those:
+the receiver refused an event of the record, the format could not write the record (a bug of ours, or a record of a
+version that does not exist yet), or the log does not hold the record any more (`Lost`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+
+from scanner.formats.event import Event, Format
+from scanner.relay.dead_letters import DeadLetter
+from scanner.relay.settling import RefusedForGood
+from scanner.runlog.reader import Entry, Lost
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch under way. `last` is the number of its last record, `begun` when it was read (monotonic seconds).
+
+    A whole segment may begin before the cursor (`replay --from`): records up to number `after` were counted before, and
+    are not counted again. `records` counts those that have events, `skipped` those that are left out for best effort.
+    """
+
+    last: int
+    begun: float
+    after: int = 0
+    skipped: int = 0
+    records: int = 0
+    events: list[Event] = field(default_factory=list)
+    lines: dict[int, bytes] = field(default_factory=dict)  # by number, of the records with events
+    task: "asyncio.Task[None] | None" = None
+    _letters: list[DeadLetter] = field(default_factory=list)
+    _refused: set[int] = field(default_factory=set)  # numbers of records with a refused event
+
+    @property
+    def dead(self) -> int:
+        """How many records are not delivered."""
+        return len(self._refused) + sum(
+            letter.records for letter in self._letters if letter.sequence not in self._refused
+        )
+
+    @property
+    def delivered(self) -> int:
+        """How many records are delivered, now that the batch is settled."""
+        return self.records - len(self._refused)
+
+    def add(self, entry: Entry, events: Sequence[Event]) -> None:
+        """Take a record with its events."""
+        self.events += [event._replace(sequence=entry.sequence) for event in events]
+        if events:
+            self.lines[entry.sequence] = entry.line
+            self.records += entry.sequence > self.after
+
+    def refuse(self, refused: Sequence[RefusedForGood]) -> None:
+        """Note what the receiver will never take."""
+        for one in refused:
+            number = one.event.sequence
+            if number > self.after:
+                self._refused.add(number)
+                self._letters.append(DeadLetter(number, one.event.id, one.reason, self.lines[number]))
+
+    def lose(self, letter: DeadLetter) -> None:
+        """Note what cannot even be sent."""
+        if letter.sequence > self.after:
+            self._letters.append(letter)
+
+    def letters(self) -> list[DeadLetter]:
+        """Return the dead letters, in the order of their numbers."""
+        return sorted(self._letters, key=lambda letter: letter.sequence)
+
+
+def make_batch(entries: Sequence[Entry | Lost], format_: Format, after: int, begun: float) -> Batch:
+    """Format what was read. `after` is the cursor: records up to it were counted by an earlier attempt."""
+    batch = Batch(entries[-1].sequence, begun, after)
+    for entry in entries:
+        if isinstance(entry, Lost):
+            batch.lose(_lost(entry))
+            continue
+        try:
+            events = list(format_.events(orjson.loads(entry.line), entry.line))
+        except Exception as error:  # noqa: BLE001  whatever a format stumbles over must not keep the rest from anybody
+            reason = f"cannot be written as {format_.name}: {type(error).__name__}"
+            batch.lose(DeadLetter(entry.sequence, "", reason, entry.line))
+        else:
+            batch.add(entry, events)
+    return batch
+
+
+def parts(events: Sequence[Event], max_events: int, max_bytes: int) -> list[list[Event]]:
+    """Cut events into batches within the limits; an event that is larger alone is a batch of its own."""
+    cut: list[list[Event]] = []
+    size = 0
+    for event in events:
+        if not cut or len(cut[-1]) >= max_events or size + len(event.body) > max_bytes:
+            cut.append([])
+            size = 0
+        cut[-1].append(event)
+        size += len(event.body)
+    return cut
+
+
+def _lost(entry: Lost) -> DeadLetter:
+    if entry.reason == "damaged":
+        return DeadLetter(entry.first, "", "damaged in the log of the run", None, damaged=entry.text)
+    return DeadLetter(entry.first, "", "missing in the log of the run", None, last=entry.sequence)

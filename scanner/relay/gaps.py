@@ -1,0 +1,55 @@
+"""What was skipped for a receiver that may miss records (best effort): which numbers, for people and for replay."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from scanner.files import write_whole
+from scanner.relay.dead_letters import append_lines
+
+
+def keep(file: Path, first: int, last: int, records: int) -> None:
+    """Add the numbers from `first` to `last`, among them so many records. Raises OSError."""
+    append_lines(file, _line({"first": first, "last": last, "records": records, "at": round(time.time(), 3)}))
+
+
+def first_number(file: Path) -> int:
+    """Return the lowest number that was skipped, 1 when that cannot be said."""
+    return min((gap["first"] for gap in _read(file)), default=1)
+
+
+def cut(file: Path, before: int) -> int:
+    """Forget gaps from a number on, since it all is sent again from there; return how many records are still skipped.
+
+    Raises OSError.
+    """
+    left: list[dict[str, float]] = []
+    for gap in _read(file):
+        if gap["first"] < before:
+            inside = min(gap["last"], before - 1) - gap["first"] + 1
+            left.append({**gap, "last": min(gap["last"], before - 1), "records": min(gap["records"], inside)})
+    if left:
+        write_whole(file, b"".join(map(_line, left)))
+    else:
+        file.unlink(missing_ok=True)
+    return int(sum(gap["records"] for gap in left))
+
+
+def _read(file: Path) -> Iterator[dict[str, int]]:
+    """Yield the gaps of a file; what is damaged there is left out: the cursor has the count."""
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            gap = orjson.loads(line)
+            yield {name: int(gap[name]) for name in ("first", "last", "records", "at")}
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _line(gap: dict[str, float]) -> bytes:
+    return orjson.dumps(gap, option=orjson.OPT_APPEND_NEWLINE)

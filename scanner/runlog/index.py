@@ -1,0 +1,154 @@
+"""What must be in the log of a run, kept beside it: so that a log that was shortened is never taken for delivered.
+
+    log.index   sealed lines, on the disk before they count: {"run":..}, {"note":1}, {"last":9830}, {"removed":4711}
+    log.last    one sealed line of a fixed length, written over after each batch: {"last":"000000009831"}
+
+Problem: a segment that somebody cut, emptied or removed looks like a shorter log, and who has all of a shorter log has
+everything. The numbers in the lines show a hole only when something follows it.
+
+Approach: the index says how far the log reached whenever a segment or a sweep ended, which numbers are notes about the
+run (they are not records), and up to which number the quota has given back what every receiver had. `log.last` says how
+far it reached a moment ago. It is not synced, so that a batch costs one sync and no more: it outlives a kill, and after
+a power failure the index, the cursors and the state of the sweep still say something.
+
+Checksums of whole segments are left out: every line has one, and its number.
+"""
+
+import os
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from scanner.files import open_own, sync_folder
+from scanner.runlog.folder import RunFolder
+from scanner.sealed import seal, unseal
+
+INDEX, LAST = "log.index", "log.last"
+_LAST_DIGITS = 12
+
+
+@dataclass(slots=True)
+class Known:
+    """What a log must hold: records up to `last`, without those up to `removed` and the run's own `notes`.
+
+    `trouble` says what is wrong with the index itself; then nobody knows that the log is whole.
+    """
+
+    last: int = 0
+    removed: int = 0
+    notes: list[int] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+
+    def records(self, after: int, last: int) -> int:
+        """Return how many records have a number behind `after` and up to `last`."""
+        return max(0, last - after) - (bisect_right(self.notes, last) - bisect_right(self.notes, after))
+
+    def take(self, entry: dict[str, Any]) -> None:
+        """Add what a line of the index says."""
+        self.last = max(self.last, entry.get("last", 0))
+        self.removed = max(self.removed, entry.get("removed", 0))
+        if "note" in entry and entry["note"] not in self.notes:
+            self.notes.append(entry["note"])
+            self.notes.sort()
+        if "trouble" in entry:
+            self.trouble.append(entry["trouble"])
+
+
+def read_known(folder: RunFolder, run: str) -> Known:
+    """Return what the index of a run says. Raises OSError; what is damaged is in `trouble`."""
+    known = Known()
+    try:
+        lines = _read_own(folder.path / INDEX).split(b"\n")
+    except FileNotFoundError:
+        if folder.segments() or (folder.path / LAST).exists():
+            known.trouble.append(f"{INDEX} is missing: the log was changed")
+        lines = [b""]
+    for number, text in enumerate(lines[:-1], 1):  # what follows the last line end was torn by a crash
+        entry = _entry(text, run if number == 1 else None)
+        if entry is None:
+            known.trouble.append(f"{INDEX}: line {number} is damaged: the log was changed")
+        else:
+            known.take(entry)
+    known.last = max(known.last, _read_last(folder), known.removed)
+    return known
+
+
+def _entry(text: bytes, run: str | None) -> dict[str, Any] | None:
+    """Return a line of the index; None when it is damaged, or (the first one) another run's."""
+    try:
+        entry: dict[str, Any] = orjson.loads(unseal(text))
+    except ValueError:
+        return None
+    return None if run is not None and entry.get("run") != run else entry
+
+
+def _read_last(folder: RunFolder) -> int:
+    """Return what `log.last` says; 0 when it says nothing: a power failure may have torn it."""
+    try:
+        entry: dict[str, str] = orjson.loads(unseal(_read_own(folder.path / LAST).rstrip(b"\n")))
+        return int(entry["last"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return 0
+
+
+def _read_own(file: Path) -> bytes:
+    """Return what is in a file of ours; a FIFO, which would hang, is none. Raises OSError."""
+    with os.fdopen(open_own(file, os.O_RDONLY), "rb") as stream:
+        return stream.read()
+
+
+class LogIndex:
+    """The index being written, by the one process that writes the log."""
+
+    def __init__(self, known: Known, index: int, last: int) -> None:
+        """Take what is known and two descriptors; `open` makes them."""
+        self.known = known
+        self._index, self._last = index, last
+
+    @classmethod
+    def open(cls, folder: RunFolder, run: str) -> Self:
+        """Open the index of a run, or make it; cut what a crash tore. Raises OSError."""
+        known = read_known(folder, run)
+        index = open_own(folder.path / INDEX, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        last = open_own(folder.path / LAST, os.O_RDWR | os.O_CREAT)
+        self = cls(known, index, last)
+        whole = os.pread(index, os.fstat(index).st_size, 0).rfind(b"\n") + 1
+        os.ftruncate(index, whole)
+        if not whole:
+            self._append({"run": run, **({"trouble": known.trouble[0]} if known.trouble else {})})
+            sync_folder(folder.path)
+        return self
+
+    def reached(self, last: int) -> None:
+        """Note in passing how far the log is on the disk. Raises OSError."""
+        self.known.last = last
+        os.pwrite(self._last, seal(b'{"last":"%0*d"}' % (_LAST_DIGITS, last)) + b"\n", 0)
+
+    def note(self, number: int) -> None:
+        """Keep that a line that is on the disk is a note about the run. Raises OSError."""
+        if number not in self.known.notes:
+            self._append({"note": number})
+
+    def ended(self, last: int) -> None:
+        """Keep how far the log reached at the end of a segment, or of the sweep. Raises OSError."""
+        self._append({"last": last})
+
+    def removed(self, last: int) -> None:
+        """Keep that records up to this number are given back, before they are. Raises OSError."""
+        self._append({"removed": last})
+
+    def close(self) -> None:
+        """Let go. Harmless when that was done before."""
+        for fd in (self._index, self._last):
+            if fd >= 0:
+                os.close(fd)
+        self._index = self._last = -1
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        os.write(self._index, seal(orjson.dumps(entry)) + b"\n")
+        os.fsync(self._index)
+        if "run" not in entry:
+            self.known.take(entry)
