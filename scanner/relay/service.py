@@ -136,6 +136,8 @@ class RelayService:
             self._give_up(f"the process for remote sinks is not looked after any more ({reason})")
         finally:
             self._kill()
+            if self._process is not None:
+                await self._process.wait()
 
     async def _serve(self) -> None:
         """Read reports until the process ends; start it again when it should not have ended."""
