@@ -1,0 +1,48 @@
+"""Claims about how a syslog sink's connection ends, and about a receiver that speaks, which nobody asks it to do."""
+
+import logging
+import ssl
+from pathlib import Path
+
+import pytest
+
+from scanner.sinks.receiver import TAKEN
+from tests.test_sink_syslog import Collector, Pem, event, receiver, unframed
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Pem:
+    return Pem(tmp_path)
+
+
+async def test_what_a_receiver_says_over_tls_is_read_over_and_changes_nothing(pem: Pem) -> None:
+    collector = await Collector().start(pem.server(ssl.TLSVersion.TLSv1_3))
+    one = receiver(f"syslog+tls://127.0.0.1:{collector.port}?ca_file={pem.own}")
+    await one.open("run")
+    assert await one.send([event()]) == TAKEN
+    collector.writers[0].write(b"welcome, whoever you are\n" * 100)
+    await collector.writers[0].drain()
+    assert await one.send([event()]) == TAKEN
+    await one.close()
+    await collector.stop()
+
+    assert len(unframed(bytes(collector.said[0]))) == 2
+
+
+@pytest.mark.parametrize("sends", [False, True])
+async def test_a_receiver_that_never_reads_to_the_end_is_left_and_what_may_be_lost_is_said(
+    sends: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    collector = await Collector().start()
+    collector.reads.clear()
+    one = receiver(f"syslog+tcp://127.0.0.1:{collector.port}?timeout=0.2")
+    await one.open("run")
+    if sends:
+        assert await one.send([event()]) == TAKEN  # by its kernel
+    with caplog.at_level(logging.WARNING):
+        caplog.clear()
+        await one.close()
+    collector.reads.set()
+    await collector.stop()
+
+    assert ("ended without a sign that the last" in caplog.text) is sends
