@@ -85,3 +85,12 @@ async def test_parts_are_their_owners_only_and_follow_no_link(tmp_path: Path, ma
         os.umask(before)
     assert names_in(tmp_path) == ["out.0001.jsonl", "out.0002.jsonl", "out.jsonl"]
     assert [mode_of(tmp_path / name) for name in ("out.jsonl", "out.0001.jsonl")] == [0o600, 0o600]
+
+
+async def test_a_file_that_somebody_else_put_in_its_place_is_not_removed(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "out.jsonl")
+    await sink.open(None)
+    (tmp_path / "theirs").write_bytes(b"precious")
+    (tmp_path / "theirs").replace(tmp_path / "out.jsonl")
+    await sink.close()
+    assert (tmp_path / "out.jsonl").read_bytes() == b"precious"

@@ -9,9 +9,11 @@ from scanner.cli import logging, streams
 from scanner.cli.sweep import Request, run_sweep
 from scanner.cli.table import print_table
 from scanner.errors import InputError
+from scanner.files import make_folders
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
-from scanner.record import decode
+from scanner.places import FilePlace
+from scanner.results import read_records
 from scanner.settings import Settings
 from scanner.targets import Ranges, Source, parse_spec
 
@@ -34,7 +36,7 @@ _SETTINGS = Settings(
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("demo/sweep.jsonl"),
-              show_default=True, help="Where the records go; replaced when it exists.")  # fmt: skip
+              show_default=True, help="Where the records go; replaced when it holds records.")  # fmt: skip
 @click.option(
     "--network", default=_NETWORK, show_default=True, help="What to sweep, of 127.0.0.0/8; every address is a host."
 )
@@ -42,17 +44,33 @@ def demo(output: Path, network: str) -> int:
     """Sweep a simulated network on loopback and show what was found."""
     logging.configure("warning")
     _require_loopback(network)
-    if output.parent != Path():
-        output.parent.mkdir(parents=True, exist_ok=True)
+    _make_room(output)
     with LabProcess(LabSettings(port=0, profile="mixed")) as lab:
         settings = replace(_SETTINGS, ports=(lab.port,))
         request = Request(targets=(network,), outputs=(str(output),), if_exists="overwrite")
         streams.say(f"a simulated network is listening on loopback, port {lab.port}")
         code = run_sweep(request, settings)
-    with output.open("rb") as lines:
-        print_table(map(decode, lines))
+    print_table(read_records(output))
     click.echo(f"{output}: one JSON record a line")
     return code
+
+
+def _make_room(output: Path) -> None:
+    """Let records of an earlier demonstration be replaced, which are there to be thrown away, and nothing else."""
+    try:
+        make_folders(output.parent)
+    except OSError as error:
+        raise InputError(f"-o {output}: its folder cannot be made ({error.strerror})") from None
+    FilePlace(
+        output, label=f"-o {output}", may_replace=_holds_records, advice="it holds no records, so it is not replaced"
+    )
+
+
+def _holds_records(file: Path) -> bool:
+    try:
+        return next(read_records(file), None) is not None
+    except InputError:
+        return False
 
 
 def _require_loopback(network: str) -> None:

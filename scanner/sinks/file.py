@@ -20,11 +20,12 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Self
 
 from scanner.errors import InputError, SinkError
 from scanner.file_names import RECORDS, require_fitting_name
+from scanner.files import FileId
 from scanner.sinks.compression import codec_for
 from scanner.sinks.descriptor import Descriptor, open_error, printable, write_error
 from scanner.sinks.paths import part_path, path_of_url
@@ -193,7 +194,7 @@ class FileSink:
             if out is None:
                 return
             try:
-                if out.made and not self._begun:
+                if out.made and not self._begun and FileId.of(out.fd) == FileId.of(Path(out.name)):
                     os.unlink(out.name)  # noqa: PTH108  bytes that are no UTF-8 are kept in a str here
                 out.close()
             except OSError as error:
