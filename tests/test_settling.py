@@ -182,3 +182,24 @@ async def test_opening_is_tried_until_it_works() -> None:
     await settling(receiver).open("run-1")
 
     assert receiver.opened_for == ["run-1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(TryLaterError("nobody is there"), "unreachable"), (AccessDeniedError("who?"), "access_denied")]
+)
+async def test_opening_goes_on_until_the_receiver_lets_us_in_and_says_why_it_did_not(
+    error: Exception, kind: str
+) -> None:
+    class Shut(FakeReceiver):
+        async def open(self, run: str) -> None:
+            await super().open(run)
+            if len(self.opened_for) < 3:
+                raise error
+
+    receiver, alarms = Shut(), Alarms()
+    one = settling(receiver, alarms)
+    await one.open("run-1")
+
+    assert receiver.opened_for == ["run-1"] * 3
+    assert alarms == [(kind, str(error))] * 2 + [("", "")]
+    assert one.retries == {kind: 2}
