@@ -5,6 +5,7 @@ import gzip
 import os
 import re
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -291,8 +292,28 @@ def test_a_file_that_is_too_large_is_not_read(data: Data, monkeypatch: pytest.Mo
     path = data.put("a.json", nvd("CVE-2026-90038", cpe("exim:exim:9.0:*")))
     monkeypatch.setattr(update_module, "_LARGEST_BYTES", path.stat().st_size - 1)
 
-    with pytest.raises(InputError, match=r"a\.json: larger than 2 GiB"):
+    with pytest.raises(InputError, match=r"a\.json: holds more than 0 MiB: no list of vulnerabilities is so large$"):
         data.take(path)
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_given_up_early(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = data.folder / "a.json.gz"
+    with gzip.open(path, "wb", compresslevel=1) as packed:
+        for _ in range(64):
+            packed.write(bytes(1 << 20))
+    monkeypatch.setattr(update_module, "_LARGEST_BYTES", 4 << 20)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"a\.json\.gz: holds more than 4 MiB"):
+            data.take(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert most < 16 << 20  # unpacked it is 64 MiB
 
 
 def test_the_file_is_its_owners_only(data: Data) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+from scanner import safe_toml
 from scanner.assess.policy import DEFAULT_MIN_SEEN, EMPTY, Policy, RangeRules, RuleSetting, default_rules
 from scanner.assess.policy_rules import RULES, Level, Rule, fraction, text, words
 from scanner.assess.waivers import Addresses, Waiver
@@ -37,7 +38,7 @@ def read_policy(document: str, source: str, addresses: AddressReader) -> Policy:
         InputError: for the first thing that is wrong: file, key, and what is allowed.
     """
     try:
-        table = tomllib.loads(document)
+        table = safe_toml.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{source}: no valid TOML: {error}") from None
     return _Reader(source, addresses).policy(table)

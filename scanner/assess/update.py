@@ -17,6 +17,7 @@ import gzip
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final
 from zlib import error as zlib_error
@@ -33,8 +34,9 @@ from scanner.places import FilePlace, always
 
 _NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
 _SUFFIXES = (".json", ".json.gz")
-#: More than this is no list of vulnerabilities that fits into memory beside everything else.
-_LARGEST_BYTES: Final = 2 << 30
+#: NVD's largest file, a year, is 200 MB. More than this is none, and would not fit into memory beside everything else.
+_LARGEST_BYTES: Final = 1 << 29
+_PIECE_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -96,17 +98,26 @@ def _files(source: Path) -> list[Path]:
 
 def _read(path: Path) -> Any:
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise InputError(f"{path}: larger than 2 GiB")
-        text = path.read_bytes()
-        if path.name.endswith(".gz"):
-            text = gzip.decompress(text)
+        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+            text = _whole(stream, path)
     except (OSError, EOFError, zlib_error) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InputError(f"{path}: no valid JSON: {error}") from error
+
+
+def _whole(stream: gzip.GzipFile | BufferedReader, path: Path) -> bytearray:
+    """Return the contents, unpacked as they are read: a small file can hold more than there is memory."""
+    text = bytearray()
+    while piece := stream.read(_PIECE_BYTES):
+        text += piece
+        if len(text) > _LARGEST_BYTES:
+            raise InputError(
+                f"{path}: holds more than {_LARGEST_BYTES >> 20:,} MiB: no list of vulnerabilities is so large"
+            )
+    return text
 
 
 def _entries(

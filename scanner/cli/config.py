@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 import click
 from click.core import ParameterSource
 
+from scanner import safe_toml
 from scanner.errors import InputError
 
 #: Bytes: ten thousand exclusions fit; more belong into a file of their own.
@@ -42,7 +43,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         return None
     ctx.meta[CONFIG_FILE] = path
     try:
-        values = tomllib.loads(_read(path))
+        values = safe_toml.loads(_read(path))
     except OSError as error:
         raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -27,6 +27,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from scanner import safe_toml
 from scanner.errors import RuleError
 from scanner.identify.patterns import compile_pattern
 from scanner.identify.rules import GRAMMARS, Example, RefusalRule, Rule
@@ -125,7 +126,7 @@ def _load(
 def _tables(text: str, source: str, kind: str) -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:
     """Yield each rule of a file with its name for messages, and the file's fragments."""
     try:
-        document = tomllib.loads(text)
+        document = safe_toml.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RuleError(f"{source}: not TOML: {error}") from error
     fragments, tables = document.pop("fragments", {}), document.pop(kind, [])

@@ -13,6 +13,7 @@ from pathlib import Path
 from re import Pattern
 from typing import Any, Final
 
+from scanner import safe_toml
 from scanner.errors import RuleError
 from scanner.identify.patterns import compile_pattern
 from scanner.model import Software
@@ -62,7 +63,7 @@ def read_signatures(text: str, source: str) -> tuple[Signature, ...]:
         RuleError: for the first thing that is wrong.
     """
     try:
-        tables = tomllib.loads(text)["behaviour"]
+        tables = safe_toml.loads(text)["behaviour"]
     except tomllib.TOMLDecodeError as error:
         raise RuleError(f"{source}: not TOML ({error})") from None
     except KeyError:
