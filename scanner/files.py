@@ -161,7 +161,11 @@ def make_folders(folder: Path) -> None:
 
 
 def own_folder(folder: Path) -> None:
-    """Make a folder for ourselves, or use it again when it is ours. Raises OSError when it is not."""
+    """Make a folder for ourselves, or use it again when it is ours. Raises OSError when it is not.
+
+    A link to a folder of ours is followed when we or root made it: another user could lead us anywhere.
+    """
+    require_followable(folder)
     make_folders(folder)
     require_own(folder.stat(), folder)
 

@@ -1,6 +1,8 @@
 """Claims about `scanner.clashes`: whatever the names look like, one file is one file."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from scanner.clashes import Named, named, refuse_clashes, standard_input, standard_output
 from scanner.errors import InputError
+from tests.command_line import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +164,23 @@ def test_a_redirection_is_a_name_too() -> None:
         pytest.raises(InputError, match="--summary a would overwrite standard output"),
     ):
         refuse_clashes([Named("--summary", Path("a")), Named("standard output", opened.fileno())])
+
+
+@pytest.mark.parametrize(
+    "command", ["identify a", "diff a b --json", "diff b a", "logs a", "convert a --format ecs -o -", "policy check a"]
+)
+def test_no_command_prints_into_what_it_reads(tmp_path: Path, command: str) -> None:
+    for name in "ab":
+        Path(name).write_bytes(b"220 x ESMTP Postfix\n")
+    with Path("a").open("ab") as appended:
+        done = subprocess.run(
+            [sys.executable, "-m", "scanner", *command.split()],
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=appended, stderr=subprocess.PIPE, timeout=50,
+            check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert b"standard output would overwrite " in done.stderr
+    assert Path("a").read_bytes() == b"220 x ESMTP Postfix\n"
 
 
 def test_standard_streams_are_known_unless_they_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:

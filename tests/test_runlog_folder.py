@@ -49,7 +49,7 @@ def test_what_is_no_run_is_said_to_be_none(folder: RunFolder, content: bytes | N
 
 def test_a_description_that_is_a_folder_cannot_be_read(folder: RunFolder) -> None:
     (folder.path / "run.json").mkdir()
-    with pytest.raises(InputError, match=r"run\.json: cannot be read .*Is a directory"):
+    with pytest.raises(InputError, match=r"run\.json: cannot be read .*it is a folder"):
         folder.description()
 
 

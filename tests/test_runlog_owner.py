@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scanner.cli.entry import run
 from scanner.errors import InputError, SinkError
 from scanner.relay import dead_letters
 from scanner.relay.dead_letters import DeadLetter
@@ -106,3 +107,25 @@ def test_a_segment_of_another_user_is_not_read(tmp_path: Path) -> None:
         last_record(folder)
     with LogReader(folder, 0) as reader, pytest.raises(PermissionError):
         reader.read(1, max_records=1, max_bytes=100)
+
+
+@pytest.mark.parametrize("which", ["run", "run/run.json"])
+def test_the_run_of_another_user_is_not_replayed(
+    tmp_path: Path, which: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    folder.write_description({"run": "r", "sinks": [{"name": "a", "url": "syslog+tcp://127.0.0.1:9"}]})
+    give_away(tmp_path / which)
+    assert run(["replay", str(folder.path), "--sink", "a"]) == 2
+    assert "it belongs to another user (uid 65534)" in capsys.readouterr().err
+    assert list(modes_below(folder.path)) == ["run.json", "sinks"]
+
+
+async def test_a_link_of_another_user_does_not_lead_us_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "run").symlink_to("ours")
+    give_away(tmp_path / "run")
+    with pytest.raises(InputError, match="belongs to another user"):
+        RunFolder(tmp_path / "run").create()
+    assert list(modes_below(tmp_path)) == ["ours", "run"]

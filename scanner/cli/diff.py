@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.errors import InputError
@@ -49,6 +50,7 @@ def diff(
 
     Exit codes: 0 no changes (with --fail-on: none of those), 1 there are, 2 usage or input error, 4 no room to sort.
     """
+    refuse_clashes(standard_output(), [*named("BEFORE", before), *named("AFTER", after)])
     summaries = _both(summary_before, summary_after)
     if both := sorted(set(ignore) & set(fail_on)):
         raise InputError(f"--ignore {both[0]} and --fail-on {both[0]}: use one of them")

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import click
 
+from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli import logging
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options
@@ -44,6 +45,7 @@ def identify(
     logging.configure(log_level)
     if not files and not texts:
         raise InputError("nothing to identify: name a file, - for standard input, or give --text")
+    refuse_clashes(standard_output(), named("FILE", *files))  # it would grow while it is read
     observer = Observer(str(uuid.uuid4()), Settings(fingerprints=fingerprints))
     counts: Counter[str] = Counter()
     for number, kept in enumerate(_good(_greetings(files, texts, kind), counts, strict=strict)):

@@ -11,6 +11,7 @@ import click
 import orjson
 from rich.table import Table
 
+from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration
@@ -86,6 +87,7 @@ def logs(
         raise InputError("standard input can be the log or the sweep, not both")
     if reading["host"] is not None and not reading["host"].strip():
         raise InputError("--host '': names no host: is a variable unset?")
+    refuse_clashes(standard_output(), [*named("FILE", *files), *named("--sweep", sweep)])
     known = tuple(_address("--server", server) for server in servers)
     question = _question(tuple(_address("--scanner", scanner) for scanner in scanners), **reading)
     if sweep is not None:

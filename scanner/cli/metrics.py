@@ -8,6 +8,7 @@ Labels are words of ours (statuses, states, names of sinks), never anything that
 import asyncio
 import importlib.util
 import logging
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -99,8 +100,9 @@ async def served(
 
     registry = CollectorRegistry()
     registry.register(SweepCollector(run, remote))
+    keep = _Keeper(file, registry)
     with _listening(address, registry):
-        writing = asyncio.create_task(_write_often(file, registry))
+        writing = asyncio.create_task(keep.write_often())
         refused = False
         try:
             yield
@@ -111,7 +113,7 @@ async def served(
             writing.cancel()
             await asyncio.wait([writing])
             if not refused:
-                _write(file, registry)
+                keep.write()
 
 
 def require_library() -> None:
@@ -140,21 +142,28 @@ def _listening(address: tuple[str, int] | None, registry: "CollectorRegistry") -
         thread.join()
 
 
-async def _write_often(file: FilePlace | None, registry: "CollectorRegistry") -> None:
-    while True:
-        await asyncio.sleep(_WRITE_EVERY_S)
-        await asyncio.to_thread(_write, file, registry)
+class _Keeper:
+    """Keeps the file up to date. One writes at a time, so that the values of the end are written last."""
 
+    def __init__(self, file: FilePlace | None, registry: "CollectorRegistry") -> None:
+        self._file, self._registry = file, registry
+        self._lock = threading.Lock()
 
-def _write(file: FilePlace | None, registry: "CollectorRegistry") -> None:
-    """Replace the file; a disk that fails in the middle of a sweep is no reason to end it."""
-    from prometheus_client import generate_latest  # noqa: PLC0415  an extra
+    async def write_often(self) -> None:
+        while True:
+            await asyncio.sleep(_WRITE_EVERY_S)
+            await asyncio.to_thread(self.write)  # goes on when this task is cancelled
 
-    if file is not None:
-        try:
-            file.write(generate_latest(registry))
-        except SinkError as error:
-            log.warning("%s", error)
+    def write(self) -> None:
+        """Replace the file; a disk that fails in the middle of a sweep is no reason to end it."""
+        from prometheus_client import generate_latest  # noqa: PLC0415  an extra
+
+        with self._lock:
+            if self._file is not None:
+                try:
+                    self._file.write(generate_latest(self._registry))
+                except SinkError as error:
+                    log.warning("%s", error)
 
 
 def _gauge(

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from scanner.errors import InputError
-from scanner.files import open_private_append, own_folder, write_whole
+from scanner.files import open_own, open_private_append, own_folder, require_own, write_whole
 
 SCHEMA = "smtpsweep.run-log/2"
 _SEGMENT = re.compile(r"records-(\d{12})\.jsonl")
@@ -72,7 +72,9 @@ class RunFolder:
         """
         file = self.path / "run.json"
         try:
-            document = orjson.loads(file.read_bytes())
+            require_own(self.path.stat(), self.path)
+            with os.fdopen(open_own(file, os.O_RDONLY), "rb") as described:
+                document = orjson.loads(described.read())
         except FileNotFoundError:
             raise InputError(f"{self.path}: is no folder of a run: it has no run.json") from None
         except (OSError, orjson.JSONDecodeError) as error:
