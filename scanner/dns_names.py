@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 
 from scanner.errors import InputError
 from scanner.model import Certificate, Names, Record
+from scanner.patience import FOREVER_S, patience
 from scanner.smtp import escape
 
 #: Records looked up at the same time, and those that may wait besides.
@@ -169,12 +170,12 @@ class _Questions:
 
     def __init__(self, resolver: Resolver, deadline_s: float) -> None:
         self._resolver = resolver
-        self._ends_at = asyncio.get_running_loop().time() + deadline_s
+        self._left_s = deadline_s
         self.unanswered: list[str] = []
 
     async def names(self, ip: str) -> tuple[str, ...]:
         """Return the names that DNS gives an address."""
-        found = await self._ask("PTR", self._resolver.resolve_address(ip, lifetime=self._left_s))
+        found = await self._ask("PTR", self._resolver.resolve_address(ip, lifetime=FOREVER_S))
         return tuple(answer.target.to_text(omit_final_dot=True) for answer in found or ())[:MAX_PTR]
 
     async def leads_to(self, names: tuple[str, ...], ip: str | None) -> bool | None:
@@ -183,16 +184,12 @@ class _Questions:
             return None
         kind, is_sure = "AAAA" if ":" in ip else "A", True
         for name in names:
-            question = self._resolver.resolve(f"{name}.", kind, search=False, lifetime=self._left_s)
+            question = self._resolver.resolve(f"{name}.", kind, search=False, lifetime=FOREVER_S)
             found = await self._ask(kind, question)
             if any(answer.address == ip for answer in found or ()):
                 return True
             is_sure = is_sure and found is not None
         return False if is_sure else None
-
-    @property
-    def _left_s(self) -> float:
-        return max(self._ends_at - asyncio.get_running_loop().time(), 0.001)
 
     async def _ask(self, kind: str, question: Awaitable[Iterable[Any]]) -> list[Any] | None:
         """Return the answers, none when there is no such name; None when nobody answered."""
@@ -200,8 +197,11 @@ class _Questions:
         import dns.resolver  # noqa: PLC0415
 
         try:
-            async with asyncio.timeout(self._left_s):
-                return list(await question)
+            async with patience(self._left_s) as limit:
+                try:
+                    return list(await question)
+                finally:
+                    self._left_s = limit.left_s
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except (dns.exception.DNSException, OSError, ValueError):  # a TimeoutError is an OSError

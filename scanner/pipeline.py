@@ -39,7 +39,7 @@ from scanner.sinks import Delivery, Sink
 from scanner.sinks.account import accounts, discard
 from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
 from scanner.targets import Progress
-from scanner.unvisited import no_way_notice, no_way_reason
+from scanner.unvisited import machine_notices, no_way_reason
 from scanner.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -286,19 +286,20 @@ class Sweep:
         """Turn what the engine brought into lines on their way to the sinks."""
         assert self._delivery is not None  # noqa: S101  made before the pool
         assert self._gate is not None  # noqa: S101  made before the pool
+        assert self._pool is not None  # noqa: S101  it calls
         observe, put, outcomes, wanted = self._observer.record, self._delivery.put, self._outcomes, self._wanted
-        names, note = self._names, self._overview.observe
+        names, note, now = self._names, self._overview.observe, self._pool.now
         for attempt in attempts:
             record = observe(attempt)
             position, status, software = attempt.target.position, record.status, record.software
             is_wanted = status in wanted
             refused_us = record.refusal is not None and record.refusal.refused_us
             if refused_us:
-                self._gate.refused(attempt.target.ip, time.monotonic())
+                self._gate.refused(attempt.target.ip, now)
             elif status is Status.EXCLUDED and self._gate.is_closed(attempt.target.ip):
                 continue  # its network was closed after the plan was made: it has no result, and stays unvisited
             elif record.greeting is not None and self._gate.counts_answers:
-                self._gate.greeted(attempt.target.ip, time.monotonic())
+                self._gate.greeted(attempt.target.ip, now)
             product = software.product if software is not None else None
             outcomes[position] = Outcome(status, product, is_wanted, refused_us)
             note(record)
@@ -337,8 +338,7 @@ class Sweep:
         self._close_checkpoint()
         complete = self._failure is None and not self._ledger.not_visited
         self._ledger.check(done=self._progress.done_count, complete=complete)
-        if pool.no_way and not self._stopped:
-            self.notices.append(no_way_notice(pool.no_way))
+        self.notices += machine_notices(pool, self.settings, stopped=self._stopped)
         finished = self._checkpoint is None or (complete and self._failure is None)
         self.notices += discard(self._sinks.values(), finished=finished)
         return self._summary(pool.statistics(), complete=complete)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from scanner.errors import InputError
+from scanner.patience import FOREVER_S, patience
 from scanner.targets import ends_in_number
 
 #: Look-ups under way at the same time.
@@ -41,7 +42,7 @@ async def _all(
     async def one(name: str) -> tuple[str, ...]:
         async with free:
             try:
-                async with asyncio.timeout(_TIME_OUT_S):
+                async with patience(_TIME_OUT_S):
                     found = tuple(await look_up(name))
             except TimeoutError:
                 raise InputError(f"{names[name]}: {name!r}: no answer from DNS in {_TIME_OUT_S:g} s") from None
@@ -80,7 +81,7 @@ async def _mail_hosts(domain: str) -> list[str]:
     import dns.resolver  # noqa: PLC0415
 
     try:
-        answer = await dns.asyncresolver.resolve(domain, "MX")
+        answer = await dns.asyncresolver.resolve(domain, "MX", lifetime=FOREVER_S)  # the limit is around it
     except dns.resolver.NoAnswer:
         return [domain]
     except dns.exception.DNSException as error:

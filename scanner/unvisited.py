@@ -6,11 +6,20 @@ The line is bounded: neighbouring networks are merged, and the first `MAX_NAMED`
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
+from scanner.engine import Pool
 from scanner.engine.no_way import NoWay
 from scanner.engine.refusals import network_text
+from scanner.lateness import lateness_notices
+from scanner.settings import Settings
 
 #: Blocks named in one line.
 MAX_NAMED = 8
+
+
+def machine_notices(pool: Pool, settings: Settings, *, stopped: bool) -> list[str]:
+    """Return what there is to say of the machine that a sweep ran on; who stopped it knows why hosts are missing."""
+    missing = [no_way_notice(pool.no_way)] if pool.no_way and not stopped else []
+    return missing + lateness_notices(pool.lateness, settings)
 
 
 def no_way_reason(no_way: NoWay) -> str:

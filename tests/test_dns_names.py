@@ -55,11 +55,11 @@ class Zone:
 
     def resolve(self, qname: str, rdtype: str, *, search: bool, lifetime: float) -> Awaitable[Iterable[Any]]:
         assert not search
-        assert 0 < lifetime <= 5
+        assert lifetime > 60  # the stage has a limit of its own
         return self._answer(f"{rdtype} {qname}")
 
     def resolve_address(self, ipaddr: str, *, lifetime: float) -> Awaitable[Iterable[Any]]:
-        assert 0 < lifetime <= 5
+        assert lifetime > 60  # the stage has a limit of its own
         return self._answer(f"PTR {ipaddr}")
 
     async def _answer(self, question: str) -> Iterable[Any]:

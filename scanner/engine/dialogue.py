@@ -25,6 +25,7 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from scanner.engine.certificates import accepting_context, session_facts
 from scanner.model import Dialogue, Exchange, Tls
+from scanner.patience import FOREVER_S, patience
 from scanner.settings import Probe, Settings
 from scanner.smtp import GreetingReader, escape
 
@@ -62,8 +63,16 @@ class _Protocol(SMTPProtocol):
 class Speaker:
     """Holds one dialogue and gathers what was said. Make one for a connected socket, `hold` once."""
 
-    def __init__(self, sock: socket.socket, settings: Settings, server_name: str | None, heard: Listener) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        settings: Settings,
+        server_name: str | None,
+        heard: Listener,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sock = sock
+        self._clock = clock
         self._settings = settings
         self._server_name = server_name
         self._heard = heard
@@ -83,7 +92,7 @@ class Speaker:
         error: str | None = None
         protocol = _Protocol(self._heard)
         try:
-            async with asyncio.timeout(self._settings.total_timeout_s):
+            async with patience(self._settings.total_timeout_s):
                 await self._connect(protocol, implicit_tls=implicit_tls)
                 await self._speak(protocol, implicit_tls=implicit_tls)
         except (SMTPException, OSError, TimeoutError, ValueError) as problem:
@@ -104,7 +113,7 @@ class Speaker:
             return
         transport.close()
         try:
-            async with asyncio.timeout(_CLOSING_S):
+            async with patience(_CLOSING_S):
                 await protocol.lost.wait()
         except TimeoutError:
             transport.abort()
@@ -115,14 +124,19 @@ class Speaker:
             await loop.create_connection(lambda: protocol, sock=self._sock)
             return
         self._step = "TLS"
-        async with asyncio.timeout(self._limit_s):
+        async with patience(self._limit_s):
             await loop.create_connection(
-                lambda: protocol, sock=self._sock, ssl=accepting_context(), server_hostname=self._server_name or ""
+                lambda: protocol,
+                sock=self._sock,
+                ssl=accepting_context(),
+                server_hostname=self._server_name or "",
+                ssl_handshake_timeout=FOREVER_S,
             )
         self._tls = session_facts(_session(protocol), implicit=True)
         self._step = "greeting"
-        await protocol.read_response(self._settings.greeting_timeout_s)
-        self.greeting, self.greeted_at = bytes(protocol.reply), time.monotonic()
+        async with patience(self._settings.greeting_timeout_s):
+            await protocol.read_response()
+        self.greeting, self.greeted_at = bytes(protocol.reply), self._clock()
 
     async def _speak(self, protocol: _Protocol, *, implicit_tls: bool) -> None:
         if self._settings.speaks and (not implicit_tls or self.greeting.startswith(b"220")):
@@ -139,11 +153,13 @@ class Speaker:
         """Send one command and wait for its reply.
 
         Raises:
-            SMTPException: when there is none in time, or none that is a reply: after that nothing can be told apart.
+            TimeoutError, SMTPException: when there is none in time, or none that is a reply: after that nothing can be
+                told apart.
         """
         self._begin(protocol, command)
-        started = time.monotonic()
-        await protocol.execute_command(command.encode("ascii"), timeout=self._limit_s)
+        started = self._clock()
+        async with patience(self._limit_s):
+            await protocol.execute_command(command.encode("ascii"))
         return self._end(protocol, started)
 
     async def _start_tls(self, protocol: _Protocol) -> bool:
@@ -153,9 +169,10 @@ class Speaker:
             OSError: when the connection is of no further use.
         """
         self._begin(protocol, "STARTTLS")
-        started = time.monotonic()
+        started = self._clock()
         try:
-            await protocol.start_tls(accepting_context(), server_hostname=self._server_name, timeout=self._limit_s)
+            async with patience(self._limit_s):
+                await protocol.start_tls(accepting_context(), server_hostname=self._server_name, timeout=FOREVER_S)
         except (SMTPException, OSError) as problem:
             agreed = protocol.reply.startswith(b"220")
             injected = _after_reply(bytes(protocol.reply))
@@ -176,7 +193,7 @@ class Speaker:
         self._heard(">", command.encode("ascii") + b"\r\n")
 
     def _end(self, protocol: _Protocol, started: float) -> Exchange:
-        exchange = _exchange(self._step, bytes(protocol.reply), time.monotonic() - started)
+        exchange = _exchange(self._step, bytes(protocol.reply), self._clock() - started)
         self._exchanges.append(exchange)
         protocol.reply.clear()
         return exchange

@@ -177,7 +177,29 @@ class InFlight:
         return len(events)
 
     def expire(self, now: float) -> None:
-        """End every conversation whose phase or total time is over."""
+        """End every conversation whose phase or total time is over.
+
+        Before one ends for that, all that the sockets have to report is worked through: when this process did not run
+        for a while, what came in time is still waiting there.
+        """
+        if self._is_due(now):
+            for _ in range(2 + len(self._by_fd) // BATCH):  # a socket reports a few times at most while nobody waits
+                if self.drain() < BATCH:
+                    break
+        self._expire(now)
+
+    def _is_due(self, now: float) -> bool:
+        """Whether the head of any queue is at its end."""
+        for phase, limit_s in self._time_limits.items():
+            for conversation in self._queues[phase].values():
+                if conversation.phase_at + limit_s <= now:
+                    return True
+                break
+        for conversation in self._total.values():
+            return conversation.started_at + self._settings.total_timeout_s <= now
+        return False
+
+    def _expire(self, now: float) -> None:
         for phase, limit_s in self._time_limits.items():
             queue = self._queues[phase]
             while queue:

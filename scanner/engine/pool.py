@@ -17,22 +17,23 @@ Left out: a second engine (stateless discovery) and several processes. Both fit 
 """
 
 import asyncio
-import heapq
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from scanner.engine.descriptors import DescriptorBudget
 from scanner.engine.inflight import BATCH, InFlight, Phase, Trace
 from scanner.engine.no_way import NoWay
-from scanner.engine.pacing import Gate, network_of
+from scanner.engine.pacing import Gate
 from scanner.engine.readiness import Readiness, best_readiness
 from scanner.engine.source import Source
 from scanner.engine.transport import Cause, cause_of, connect_status, error_name, route_error
+from scanner.engine.turns import Turns, Visit
 from scanner.errors import LocalError
 from scanner.model import Attempt, Status, Target
+from scanner.patience import Lateness, PatientClock
 from scanner.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,14 +56,6 @@ TICK_S = 0.01
 
 #: Called with the results of a batch, in the order in which they came about.
 Deliver = Callable[[list[Attempt]], None]
-
-
-class _Visit(NamedTuple):
-    """A target that may be visited from `due` (monotonic seconds) on, for the `tries`-th time."""
-
-    due: float
-    target: Target
-    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +104,21 @@ class Pool:
         self._deliver = deliver
         self._budget = budget
         self._room = room
-        self._clock = clock
+        self._clock = PatientClock(clock)
         self._readiness = readiness or best_readiness()
-        self._in_flight = InFlight(settings, self._readiness, clock=clock, trace=trace)
+        self._in_flight = InFlight(settings, self._readiness, clock=self._clock, trace=trace)
         self._results: list[Attempt] = []
         self._trace = trace
         self._dialogues: Dialogues | None = None
         self._fresh: deque[Target] = deque()
-        self._deferred: list[_Visit] = []
-        self._retries: deque[_Visit] = deque()
+        self._deferred = Turns(gate)
+        self._retries: deque[Visit] = deque()
         self._no_way = NoWay(source, self._has_way, patience_s=settings.route_patience_s)
         self._exhausted = False
         self._stopping = False
         self._started = self._finished = self._retried = self._local_errors = 0
         self._back_off_s, self._resume_at = 0.0, 0.0
-        self._last_socket_at = clock()
+        self._last_socket_at = self._clock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._done: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -153,6 +146,16 @@ class Pool:
             no_way=len(self._no_way),
             sockets=len(flight),
         )
+
+    @property
+    def now(self) -> float:
+        """The time by the pool's clock, which its gate goes by."""
+        return self._clock()
+
+    @property
+    def lateness(self) -> Lateness:
+        """How often this process did not run in time."""
+        return self._clock.lateness
 
     @property
     def no_way(self) -> NoWay:
@@ -206,12 +209,14 @@ class Pool:
             self._pump()
 
     def _on_ready(self) -> None:
+        self._clock.tick()
         # A full batch means that more is waiting: those come first, so that nobody's greeting lies about for long.
         self._pump(admit=self._in_flight.drain() < BATCH)
 
     def _on_tick(self) -> None:
         assert self._loop is not None  # noqa: S101  set by run()
         self._timer = self._loop.call_later(TICK_S, self._on_tick)
+        self._clock.tick()
         now = self._clock()
         self._in_flight.expire(now)
         if self._no_way and not self._stopping:
@@ -261,14 +266,14 @@ class Pool:
         if self._dialogues is None:
             from scanner.engine.speaking import Dialogues  # noqa: PLC0415  TLS and certificates cost 60 ms to load
 
-            self._dialogues = Dialogues(self._settings, self.wake, self._trace)
+            self._dialogues = Dialogues(self._settings, self.wake, self._trace, self._clock)
         return self._dialogues
 
     def _admit(self, now: float) -> None:
         if self._stopping or now < self._resume_at or (self._dialogues is not None and self._dialogues.full):
             return
         if lifted := self._gate.take_lifted():
-            self._defer_anew(lifted, now)
+            self._deferred.renew(lifted, now)
         free = self._budget.connecting - self._in_flight.count(Phase.CONNECTING)
         count = min(free, self._room(), self._gate.allowance(now), STARTS_PER_PUMP)
         while count > 0 and self._has_descriptor():
@@ -281,14 +286,10 @@ class Pool:
         used = len(self._in_flight) + (len(self._dialogues) if self._dialogues is not None else 0)
         return used < self._budget.sockets or self._in_flight.give_way()
 
-    def _next_visit(self, now: float) -> _Visit | None:
+    def _next_visit(self, now: float) -> Visit | None:
         """Return the next visit that is due; those that come too early for their network are put aside on the way."""
-        while self._deferred and self._deferred[0].due <= now:
-            deferred = heapq.heappop(self._deferred)
-            due = self._gate.confirm(deferred.target.ip, now)  # its network may have been slowed down since
-            if due <= now:
-                return deferred
-            heapq.heappush(self._deferred, deferred._replace(due=due))
+        if (waited := self._deferred.maybe_due(now)) is not None:
+            return waited
         while len(self._deferred) < MAX_DEFERRED:
             visit = self._undeferred(now)
             if visit is None:
@@ -296,28 +297,18 @@ class Pool:
             due = self._gate.reserve(visit.target.ip, now)
             if due <= now:
                 return visit
-            heapq.heappush(self._deferred, visit._replace(due=due))
+            self._deferred.put(visit._replace(due=due))
         return None
 
-    def _defer_anew(self, networks: set[str], now: float) -> None:
-        """Give those who wait for a slow turn new ones: their networks got their pace back. Rare, so a walk will do."""
-        self._deferred = [
-            visit._replace(due=self._gate.reserve(visit.target.ip, now))
-            if network_of(visit.target.ip) in networks
-            else visit
-            for visit in sorted(self._deferred)
-        ]
-        heapq.heapify(self._deferred)
-
-    def _undeferred(self, now: float) -> _Visit | None:
+    def _undeferred(self, now: float) -> Visit | None:
         if self._retries and self._retries[0].due <= now:
             return self._retries.popleft()
         if not self._fresh and not self._exhausted:
             self._fresh.extend(self._source.take(TAKE))
             self._exhausted = not self._fresh
-        return _Visit(now, self._fresh.popleft(), 1) if self._fresh else None
+        return Visit(now, self._fresh.popleft(), 1) if self._fresh else None
 
-    def _start(self, visit: _Visit, now: float) -> bool:
+    def _start(self, visit: Visit, now: float) -> bool:
         """Start a visit; return whether the pool may go on."""
         target = visit.target
         if self._gate.is_excluded(target.ip):
@@ -355,7 +346,7 @@ class Pool:
             f"({self._no_way.reasons}): check its network, then run again"
         )
 
-    def _on_local_error(self, visit: _Visit, code: int, now: float) -> None:
+    def _on_local_error(self, visit: Visit, code: int, now: float) -> None:
         """Put the target back and leave the machine in peace for a while."""
         self._local_errors += 1
         if now - self._last_socket_at > PATIENCE_S and not self._in_flight:
@@ -366,7 +357,7 @@ class Pool:
         first_s, most_s = BACK_OFF_S
         self._back_off_s = min(most_s, self._back_off_s * 2 or first_s)
         self._resume_at = now + self._back_off_s
-        heapq.heappush(self._deferred, visit._replace(due=now))
+        self._deferred.put(visit._replace(due=now))
 
     def _on_ended(self, attempt: Attempt) -> None:
         """Take the result of one connection: final, or worth another try later in the sweep."""
@@ -375,7 +366,7 @@ class Pool:
         elif not self._stopping:  # else it stays unvisited, and a resumed sweep gives it its other try
             self._retried += 1
             due = self._clock() + self._settings.retry_delay_s
-            self._retries.append(_Visit(due, attempt.target, attempt.tries + 1))
+            self._retries.append(Visit(due, attempt.target, attempt.tries + 1))
 
     def _tries(self, attempt: Attempt) -> int:
         """Return how many tries may fail: one more for a time-out during which the way to the target was gone."""

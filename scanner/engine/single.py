@@ -22,6 +22,7 @@ from scanner.engine.transport import (
 )
 from scanner.errors import LocalError
 from scanner.model import Status
+from scanner.patience import patience
 
 
 class Connection(NamedTuple):
@@ -65,7 +66,7 @@ async def _finished(plain: socket.SocketType, timeout_s: float) -> Connection:
     sock = socket.socket(plain.family, plain.type, plain.proto, fileno=plain.detach())
     sock.setblocking(False)  # noqa: FBT003  the standard library's signature; the object does not know it yet
     try:
-        async with asyncio.timeout(timeout_s):
+        async with patience(timeout_s):
             code = await _outcome(sock)
     except TimeoutError:
         sock.close()

@@ -21,8 +21,15 @@ log = logging.getLogger(__name__)
 class Dialogues:
     """The dialogues of one pool. They belong to it: `cancel` and `wait_closed` before the loop ends."""
 
-    def __init__(self, settings: Settings, wake: Callable[[], None], trace: Trace | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        wake: Callable[[], None],
+        trace: Trace | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._wake = wake
         self._trace = trace
         self._free = asyncio.Semaphore(settings.dialogue_concurrency)
@@ -66,26 +73,26 @@ class Dialogues:
             self._ended.append(attempt)  # not in one with the wait: `take_ended` may change the list meanwhile
         except Exception:  # one host's surprise must not end the sweep: it becomes that host's status
             log.exception("bug: the dialogue with %s port %d failed", *conversation.target[1:3])
-            self._ended.append(conversation.attempt(Status.BUG, time.monotonic(), None))
+            self._ended.append(conversation.attempt(Status.BUG, self._clock(), None))
         finally:
             sock.close()
 
     async def _hold(self, conversation: Conversation, sock: socket.socket) -> Attempt:
         target, implicit = conversation.target, not conversation.raw
-        speaker = Speaker(sock, self._settings, target.host, self._listener(conversation))
-        read_at = time.monotonic()
+        speaker = Speaker(sock, self._settings, target.host, self._listener(conversation), self._clock)
+        read_at = self._clock()
         dialogue = await speaker.hold(implicit_tls=implicit)
         if not implicit:
             return conversation.attempt(None, read_at, None)._replace(dialogue=dialogue)
         conversation.raw, conversation.first_byte_at = speaker.greeting, speaker.greeted_at
-        ended_at = speaker.greeted_at or time.monotonic()
+        ended_at = speaker.greeted_at or self._clock()
         return conversation.attempt(_ending(speaker), ended_at, dialogue.error)._replace(dialogue=dialogue)
 
     def _listener(self, conversation: Conversation) -> Callable[[str, bytes], None]:
-        trace, target, started_at = self._trace, conversation.target, conversation.started_at
+        trace, target, started_at, clock = self._trace, conversation.target, conversation.started_at, self._clock
         if trace is None:
             return lambda _direction, _data: None
-        return lambda direction, data: trace(target, direction, data, time.monotonic() - started_at)
+        return lambda direction, data: trace(target, direction, data, clock() - started_at)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -15,6 +15,7 @@ import orjson
 
 from scanner.errors import InputError, SinkError, SmtpsweepError
 from scanner.formats import Event
+from scanner.patience import patience
 from scanner.relay import dead_letters, gaps
 from scanner.relay import run as runs
 from scanner.relay.batch import parts
@@ -183,13 +184,13 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
         sent: set[str] = set()
         is_in_time = True
         try:
-            async with asyncio.timeout(patience_s) as patience:
+            async with patience(patience_s) as limit:
                 await settling.open(stored.run)
                 limits = destination.receiver.limits
                 for batch in parts(events, limits.max_events, limits.max_bytes):
                     refused |= {one.event.id: one.reason for one in await settling.settle(batch)}
                     sent |= {event.id for event in batch}
-                    patience.reschedule(asyncio.get_running_loop().time() + patience_s)
+                    limit.renew()
         except TimeoutError:
             is_in_time = False
         finally:

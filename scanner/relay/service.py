@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from scanner.errors import SinkError
+from scanner.patience import Limit, patience
 from scanner.relay.alarms import Alarms
 from scanner.relay.destination import Destination
 from scanner.relay.relay import Policy
@@ -61,8 +62,8 @@ class RelayService:
         self._keeping: asyncio.Task[None] | None = None
         self._last = 0
         self._ended = self._stopping = False
-        self._progress_at = time.monotonic()
         self._last_call: asyncio.Task[None] | None = None
+        self._limit: Limit | None = None
         self._alarms: dict[str, str] = {}
         self._not_delivered = Alarms(log.warning)
         #: The latest report: one dictionary a receiver, as `RelayStatistics` has it.
@@ -91,7 +92,6 @@ class RelayService:
             patience_s: seconds without any acknowledgement after which the rest stays for `replay`.
         """
         if self._last_call is None:
-            self._progress_at = time.monotonic()
             self._last_call = asyncio.create_task(self._lose_patience(patience_s))
 
     async def drain(self, patience_s: float) -> None:
@@ -172,8 +172,9 @@ class RelayService:
 
     async def _lose_patience(self, patience_s: float) -> None:
         """Return when nobody has acknowledged anything for so long; then no writer waits for room any more."""
-        while (left := self._progress_at + patience_s - time.monotonic()) > 0:  # noqa: ASYNC110  time is what it awaits
-            await asyncio.sleep(left)
+        with contextlib.suppress(TimeoutError):
+            async with patience(patience_s) as self._limit:
+                await asyncio.Event().wait()  # a report of progress renews the limit; only its end ends this
         self._despair(f"it is full, and no sink has acknowledged anything for {patience_s:g} s")
 
     def _kill(self) -> None:
@@ -200,8 +201,8 @@ class RelayService:
             return
         before = sum(one["sequence"] for one in self.reports)
         self.reports = report["relays"]
-        if sum(one["sequence"] for one in self.reports) > before:
-            self._progress_at = time.monotonic()
+        if sum(one["sequence"] for one in self.reports) > before and self._limit is not None:
+            self._limit.renew()
         self._quota.done = min((one["needs_after"] for one in self._waited_for()), default=self._last)
         self._hold()
         self._judge_failed()

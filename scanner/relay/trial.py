@@ -1,10 +1,10 @@
 """One record through a sink, and what the answer means: `smtpsweep sinks test`."""
 
-import asyncio
 from typing import NamedTuple
 
 import orjson
 
+from scanner.patience import patience
 from scanner.relay.destination import Destination
 from scanner.sinks.receiver import AccessDeniedError, BatchRefusedError, Receipt, TooLargeError, TryLaterError
 
@@ -33,7 +33,7 @@ async def try_sink(destination: Destination, line: bytes, timeout_s: float) -> T
     events = list(destination.format.events(orjson.loads(line), line))
     what = f"{len(events)} event{'s' if len(events) != 1 else ''} ({destination.format.name})"
     try:
-        async with asyncio.timeout(timeout_s):
+        async with patience(timeout_s):
             await destination.receiver.open("sinks-test")
             receipt = await destination.receiver.send(events)
     except TimeoutError:

@@ -19,6 +19,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.errors import InputError
+from scanner.patience import patience
 from scanner.sinks.receiver import AccessDeniedError, TooLargeError, TryLaterError
 from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
 from scanner.sinks.urls import Option, SinkUrl, choice, seconds
@@ -81,7 +82,7 @@ class HttpClient:
 
         await self.close()
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the limit is around each request
             connector=aiohttp.TCPConnector(ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             # An answer is small; one that unpacks to gigabytes is not asked for.
@@ -120,7 +121,10 @@ class HttpClient:
             sent["Content-Encoding"] = "gzip"
         url = URL(self._bases[turn % len(self._bases)] + path, encoded=True)
         try:
-            async with self._session.request(method, url, data=body, headers=sent, allow_redirects=False) as response:
+            async with (
+                patience(self._timeout_s),
+                self._session.request(method, url, data=body, headers=sent, allow_redirects=False) as response,
+            ):
                 received = {name.lower(): value for name, value in response.headers.items()}
                 answer = Answer(response.status, await _read(response), received)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:

@@ -17,6 +17,7 @@ import orjson
 
 from scanner.errors import InputError
 from scanner.formats.event import Event
+from scanner.patience import patience
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, BatchLimits, Receipt, Receiver, RefusedEvent, TryLaterError
 from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
@@ -75,7 +76,7 @@ class NatsReceiver:
 
         await self.close()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with patience(self._timeout_s):
                 self._client = client = Client()  # kept before it connects, so that a failure can close it
                 await client.connect(
                     self._servers,
@@ -100,7 +101,7 @@ class NatsReceiver:
             await self.open("")
         assert self._client is not None  # noqa: S101  opened above
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with patience(self._timeout_s):
                 waiting = [await self._publish(self._client, event, str(at)) for at, event in enumerate(batch)]
                 answers = await asyncio.gather(*waiting)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises

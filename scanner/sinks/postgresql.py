@@ -15,7 +15,6 @@ language is tried again instead, which loses nothing.
 Left out: other formats than native, and a second table for findings: `record` is jsonb, SQL takes it apart.
 """
 
-import asyncio
 import contextlib
 import importlib.util
 import re
@@ -28,6 +27,7 @@ import orjson
 
 from scanner.errors import InputError
 from scanner.formats.event import Event
+from scanner.patience import patience
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, BatchLimits, BatchRefusedError, Receipt, Receiver, TryLaterError
 from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
@@ -105,7 +105,7 @@ class PostgresqlReceiver:
         del run
         await self.close()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with patience(self._timeout_s):
                 self._connection = await self._connect()
                 if self._url.values["create"]:
                     await self._create(self._connection)
@@ -123,7 +123,7 @@ class PostgresqlReceiver:
         assert self._connection is not None  # noqa: S101  opened above
         rows = [_row(event) for event in batch]
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with patience(self._timeout_s):
                 stored = await self._store(self._connection, rows)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             meaning = _meaning(error)

@@ -28,6 +28,7 @@ import orjson
 
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
+from scanner.patience import patience
 from scanner.sinks.http import HTTP_OPTIONS, Answer, HttpClient, describe, header_secret
 from scanner.sinks.receiver import (
     TAKEN,
@@ -160,7 +161,7 @@ class SplunkReceiver:
             AccessDeniedError: when the server does not know acknowledgements any more.
         """
         try:
-            async with asyncio.timeout(self._ack_timeout_s):
+            async with patience(self._ack_timeout_s):
                 await self._poll(channel, _ack_id(answer))
         except TimeoutError:
             message = f"not acknowledged by an indexer in {self._ack_timeout_s:g} s: sent again"

@@ -14,6 +14,7 @@ import logging
 import ssl
 from collections import deque
 
+from scanner.patience import patience
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, TryLaterError
 from scanner.sinks.stream_connection import StreamConnection
@@ -62,7 +63,7 @@ class StreamClient:
         await self._abort()
         host, port = self._hosts[self._turn % len(self._hosts)]
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with patience(self._timeout_s):
                 self._connection = await StreamConnection.open(host, port, self._tls)
             for data in self._window:
                 await self._write(self._connection, data)
@@ -90,7 +91,7 @@ class StreamClient:
     async def close(self) -> None:
         """Wait until the receiver has read everything, but not for ever. Raises nothing."""
         try:
-            async with asyncio.timeout(min(self._timeout_s, _CLOSE_S)):
+            async with patience(min(self._timeout_s, _CLOSE_S)):
                 for _ in range(_CLOSE_ATTEMPTS):
                     if await self._ended():
                         return
@@ -122,7 +123,7 @@ class StreamClient:
         return True
 
     async def _write(self, connection: StreamConnection, data: bytes) -> None:
-        async with asyncio.timeout(self._timeout_s):
+        async with patience(self._timeout_s):
             await connection.write(data)
 
     async def _failed(self, error: Exception) -> None:

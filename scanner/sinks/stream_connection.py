@@ -21,6 +21,8 @@ import struct
 import termios
 from typing import Self
 
+from scanner.patience import patience
+
 _CHUNK_BYTES = 1 << 16
 #: Between two looks at the send queue: the first and the longest pause.
 _LOOK_S, _LONGEST_LOOK_S = 0.0005, 0.02
@@ -55,7 +57,7 @@ class StreamConnection:
         try:
             if tls is not None and tls.version == "TLSv1.3":
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_VERDICT_S):
+                    async with patience(_VERDICT_S):
                         await self._heard.wait()
                 self._check()
         except BaseException:

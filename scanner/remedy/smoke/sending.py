@@ -28,6 +28,7 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from scanner.engine.certificates import session_facts
 from scanner.model import Tls
+from scanner.patience import FOREVER_S, patience
 from scanner.smtp import GreetingReader, escape
 
 #: Characters of a server's words that are shown.
@@ -94,11 +95,11 @@ class Envelope:
 
 
 class Steps:
-    """The steps so far, told to `on_step` as they end, and the deadline (loop time) of the next ones."""
+    """The steps so far, told to `on_step` as they end, and the seconds that the next ones have in all."""
 
     def __init__(self, on_step: Callable[[Step], None], login: Login | None = None) -> None:
         self.taken: list[Step] = []
-        self.deadline: float | None = None
+        self.left_s = FOREVER_S
         self._on_step = on_step
         self._login = login
 
@@ -112,15 +113,18 @@ class Steps:
 
     @asynccontextmanager
     async def step(self, name: str) -> AsyncIterator[Note]:
-        """Time a step until the deadline.
+        """Time a step, within the seconds that are left.
 
         Raises:
             StepFailed: when it goes wrong; the reason is written down.
         """
         started, note = time.monotonic(), Note()
         try:
-            async with asyncio.timeout_at(self.deadline):
-                yield note
+            async with patience(self.left_s) as limit:
+                try:
+                    yield note
+                finally:
+                    self.left_s = limit.left_s
         except (SMTPException, OSError, TimeoutError, ValueError, StepFailed) as problem:
             self.add(name, time.monotonic() - started, reason(problem), ok=False)
             raise StepFailed from None
@@ -160,7 +164,7 @@ async def _converse(smtp: aiosmtplib.SMTP, envelope: Envelope, steps: Steps) -> 
     except StepFailed:
         return Sent(tls)
     with suppress(SMTPException, OSError, TimeoutError):  # it has the message: a bad goodbye changes nothing
-        async with asyncio.timeout(_GOODBYE_S):
+        async with patience(_GOODBYE_S):
             await smtp.execute_command(b"QUIT")
     return Sent(tls, queue_id(accepted.message), accepted_at)
 
@@ -208,7 +212,9 @@ async def _start_tls(smtp: aiosmtplib.SMTP, envelope: Envelope, steps: Steps) ->
         ear = _PlainTextEar(cast("SMTPProtocol", smtp.protocol))
         cast("asyncio.Transport", smtp.transport).set_protocol(ear)
         try:
-            await smtp.starttls(server_hostname=envelope.server_name, tls_context=envelope.tls_context)
+            await smtp.starttls(
+                server_hostname=envelope.server_name, tls_context=envelope.tls_context, timeout=FOREVER_S
+            )
         finally:
             if rest := ear.after_reply():
                 raise StepFailed(f"{len(rest)} bytes came in plain text after the reply to it: {escape(rest)}")

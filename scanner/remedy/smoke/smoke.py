@@ -11,7 +11,6 @@ with the user's exclusions. There are no retries: a message is never sent twice.
 Left out: more than one recipient, delivery status (RFC 3464); a server that relays elsewhere is judged by what arrives.
 """
 
-import asyncio
 import re
 import socket
 import ssl
@@ -34,6 +33,7 @@ from scanner.engine.single import connect_through
 from scanner.engine.transport import check_source_address
 from scanner.errors import InputError, LocalError
 from scanner.model import Tls
+from scanner.patience import patience
 from scanner.plan import Plan, make_plan
 from scanner.remedy.smoke.mailboxes import MARK_HEADER, MailboxError, Place
 from scanner.remedy.smoke.received import HeaderLeak, software_in_headers
@@ -171,7 +171,7 @@ def _addresses(plan: Plan) -> list[str]:
 
 async def _deliver(test: SmokeTest, gate: Gate, addresses: Sequence[str], steps: Steps) -> tuple[str | None, Sent]:
     """Connect and send, both within the test's time-out."""
-    steps.deadline = asyncio.get_running_loop().time() + test.timeout_s
+    steps.left_s = test.timeout_s
     message, context = compose(test, datetime.now(UTC)), tls_context(test.ca_file, insecure=test.insecure_tls)
     try:
         async with steps.step("connect") as note:
@@ -221,7 +221,7 @@ async def _await_arrival(result: SmokeResult, place: Place, steps: Steps, accept
     """Wait for the message; what keeps it from being seen is a step that failed."""
     wait_s = result.test.timeout_s
     try:
-        async with asyncio.timeout(wait_s):
+        async with patience(wait_s):
             headers = await place.arrival()
     except TimeoutError:
         steps.add("arrival", time.monotonic() - accepted_at, f"not seen in {wait_s:g} s", ok=False)

@@ -25,6 +25,7 @@ from scanner.engine.certificates import accepting_context
 from scanner.engine.dialogue import own_name
 from scanner.engine.single import connect_through
 from scanner.model import Exchange
+from scanner.patience import FOREVER_S, patience
 from scanner.remedy.verification.shown import Opinion
 from scanner.settings import Settings
 from scanner.smtp import escape
@@ -44,7 +45,7 @@ async def second_opinion(gate: Gate, ip: str, port: int, settings: Settings, hos
         return Opinion(error=": ".join(filter(None, (made.status and made.status.value, made.error))))
     reading = _Reading(_client(made.sock, settings, (host or ip) if port in settings.tls_ports else None), settings)
     try:
-        async with asyncio.timeout(settings.total_timeout_s):
+        async with patience(settings.total_timeout_s):
             await reading.read()
     except TimeoutError:
         reading.error = f"no answer to {reading.step} in time"
@@ -78,29 +79,31 @@ class _Reading:
     async def read(self) -> None:
         """Connect, say EHLO and HELP, and leave politely; stop at the first step that brings no reply."""
         try:
-            await self._take("greeting", self._client.connect(timeout=self._settings.greeting_timeout_s))
+            await self._take("greeting", self._client.connect(timeout=FOREVER_S), self._settings.greeting_timeout_s)
             if self._read["greeting"].code != 220:
                 return
             limit_s = self._settings.dialogue_timeout_s
             name = (self._client.local_hostname or "").encode("ascii")
-            await self._take("EHLO", self._client.execute_command(b"EHLO", name, timeout=limit_s))
-            await self._take("HELP", self._client.execute_command(b"HELP", timeout=limit_s))
+            await self._take("EHLO", self._client.execute_command(b"EHLO", name, timeout=None), limit_s)
+            await self._take("HELP", self._client.execute_command(b"HELP", timeout=None), limit_s)
         except (SMTPException, OSError, TimeoutError, ValueError) as problem:
             self.error = _reason(self.step, problem)
             return
         with suppress(SMTPException, OSError, TimeoutError):
-            await self._client.quit(timeout=self._settings.quit_timeout_s)
+            async with patience(self._settings.quit_timeout_s):
+                await self._client.quit(timeout=None)
 
-    async def _take(self, step: str, coming: Awaitable[SMTPResponse]) -> None:
+    async def _take(self, step: str, coming: Awaitable[SMTPResponse], limit_s: float) -> None:
         """Await one reply and keep it, also the one that aiosmtplib raises with.
 
         Raises:
-            SMTPException: when there is no reply, or none that aiosmtplib can read.
+            TimeoutError, SMTPException: when there is no reply in time, or none that aiosmtplib can read.
         """
         self.step = step
         started = time.monotonic()
         try:
-            code, message = await coming
+            async with patience(limit_s):
+                code, message = await coming
         except SMTPResponseException as refused:
             if refused.code == _INVALID:
                 raise

@@ -14,7 +14,6 @@ packed, and each host is judged when its result is asked for (`Results`).
 
 import asyncio
 import logging
-import time
 import uuid
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -201,6 +200,7 @@ class _FreshLook:
         self._schedule = plan.schedule()
         self._source = self._schedule if chosen is None else _Chosen(self._schedule, chosen)
         self._observer = Observer(str(uuid.uuid4()), settings, self._schedule.sample)
+        self._pool: Pool | None = None
         self._gate = Gate(
             plan.excluded,
             rate=settings.rate,
@@ -216,20 +216,21 @@ class _FreshLook:
             LocalError: when this machine cannot open connections, or has no way to any of them.
         """
         budget = descriptor_budget(self._settings.concurrency)
-        pool = Pool(self._settings, self._source, self._gate, self._take, budget=budget)
+        pool = self._pool = Pool(self._settings, self._source, self._gate, self._take, budget=budget)
         await pool.run()
         if pool.no_way:
             log.warning(no_way_notice(pool.no_way))
 
     def _take(self, attempts: list[Attempt]) -> None:
+        assert self._pool is not None  # noqa: S101  it calls
         for attempt in attempts:
             record, target = self._observer.record(attempt), attempt.target
             if record.refusal is not None and record.refusal.refused_us:
-                self._gate.refused(target.ip, time.monotonic())
+                self._gate.refused(target.ip, self._pool.now)
             elif record.status is Status.EXCLUDED and self._gate.is_closed(target.ip):
                 continue  # its network was closed meanwhile: this visit was not made
             elif record.greeting is not None and self._gate.counts_answers:
-                self._gate.greeted(target.ip, time.monotonic())
+                self._gate.greeted(target.ip, self._pool.now)
             key = target.ip, target.port
             self._packed.setdefault(key, []).append(zlib.compress(encode(record), 1))
             if record.status is Status.READY:
