@@ -152,8 +152,7 @@ def sync_folder(folder: Path) -> None:
 def make_folders(folder: Path) -> None:
     """Make a folder and those above it that are missing, each for its owner only. Raises OSError."""
     if not folder.is_dir():
-        if folder.parent != folder:
-            make_folders(folder.parent)
+        make_folders(folder.parent)  # ends at the root, or at the current folder
         with suppress(FileExistsError):
             folder.mkdir(mode=PRIVATE_FOLDER)
         if not folder.is_dir():

@@ -182,3 +182,14 @@ def test_hard_links_are_the_same_file(tmp_path: Path) -> None:
 def test_what_is_not_there_is_said_as_the_system_says_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         files.open_own(tmp_path / "a", os.O_RDONLY)
+
+
+def test_what_is_ours_is_told_by_the_user_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").touch()
+    (tmp_path / "link").symlink_to("a")
+    files.require_own((tmp_path / "a").stat(), "a")
+    files.require_followable(tmp_path / "link")
+    files.require_followable("/dev/fd")  # root's, whoever asks
+    monkeypatch.setattr(os, "geteuid", lambda: 65533)
+    with pytest.raises(PermissionError, match="it belongs to another user"):
+        files.require_own((tmp_path / "a").stat(), "a")

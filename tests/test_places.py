@@ -155,9 +155,13 @@ def test_a_file_system_without_hard_links_works_as_well(tmp_path: Path, monkeypa
     other = FilePlace(tmp_path / "a")
     place.write(b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
-    with pytest.raises(SinkError, match="cannot be written"):
+    with pytest.raises(SinkError, match="somebody else made it meanwhile"):
         other.write(b"later")
-    assert left_over(tmp_path) == []
+    last = FilePlace(tmp_path / "b")
+    (tmp_path / "b").symlink_to("nowhere")
+    with pytest.raises(SinkError, match="cannot be written"):
+        last.write(b"later")
+    assert names_in(tmp_path) == ["a", "b"]
 
 
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,6 +273,6 @@ def test_a_folder_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: 
 
 def test_a_folder_that_cannot_be_made_is_said_before_anything_is_done(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for name in ("file/it", "file/sub/it"):
-        with pytest.raises(InputError, match=r"it: cannot be written"), folder_of_ours(tmp_path / name):
+    for place in (tmp_path / "file" / "it", tmp_path / "file" / "sub" / "it", Path("/proc/none/it")):
+        with pytest.raises(InputError, match=r"it: cannot be written"), folder_of_ours(place):
             pytest.fail("the block must not begin")

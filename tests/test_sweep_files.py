@@ -115,6 +115,8 @@ def test_files_that_differ_are_let_alone() -> None:
     files = checked_files(given)
     assert files.summary is not None
     assert files.metrics is not None
+    none = checked_files(request("nats://127.0.0.1/a?token_env=A&credentials_file=c", "other://x"))
+    none.write_summary(Summary(complete=True, reason=None, document={}))
     assert names_in(Path()) == []
 
 
