@@ -54,7 +54,7 @@ def test_what_is_no_letter_is_an_error_with_its_line(file: Path, line: bytes) ->
     with file.open("ab") as out:
         out.write(line + b"\n")
 
-    with pytest.raises(InputError, match=r"fake\.dead\.jsonl:3: is no dead letter"):
+    with pytest.raises(InputError, match=r"fake\.dead\.jsonl:3: is not a dead letter"):
         list(dead_letters.read(file))
 
 

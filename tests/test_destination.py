@@ -51,7 +51,7 @@ def test_every_installed_kind_is_listed_by_its_scheme() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("sweep.jsonl", "'sweep.jsonl': is no URL of a remote sink"),
+        ("sweep.jsonl", "'sweep.jsonl': is not the URL of a remote sink"),
         ("other://h/a", "no sink of this kind is installed"),
         ("twice://h/a", "more than one installed package provides it"),
         ("broken://h/a", r"no_such_module:KIND cannot be loaded: .*no_such_module"),
