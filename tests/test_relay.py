@@ -315,3 +315,22 @@ def test_dead_letters_survive_a_torn_end(tmp_path: Path) -> None:
 
     assert list(dead_letters.read(file)) == letters
     assert list(dead_letters.read(tmp_path / "none")) == []
+
+
+async def test_what_a_receiver_may_not_have_read_is_taken_back(folder: RunFolder) -> None:
+    """Syslog and GELF have no acknowledgement: whether the last records were read shows when the connection ends."""
+    await log_of(folder, 30)
+
+    class Unread(FakeReceiver):
+        unconfirmed_from = 21
+
+    one = relay(folder, Unread())
+    await delivered(one, 30)
+
+    assert read_cursor(folder.sinks / "fake.cursor", "run-1")[1:] == (20, 20, 0, 0, 0)
+    assert one.statistics().lag == 10
+    assert one.statistics().trouble == "it ended without a sign that it has read them"
+    again = FakeReceiver()
+    await delivered(relay(folder, again), 30)
+    assert numbers(again.taken) == list(range(21, 31))
+    assert read_cursor(folder.sinks / "fake.cursor", "run-1")[1:] == (30, 30, 0, 0, 0)

@@ -288,7 +288,7 @@ async def post_over_tls(context: ssl.SSLContext, query: str) -> list[str]:
 
 
 async def test_a_certificate_nobody_vouches_for_is_not_trusted(pair: tuple[bytes, bytes], tmp_path: Path) -> None:
-    with pytest.raises(TryLaterError, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(AccessDeniedError, match="CERTIFICATE_VERIFY_FAILED"):
         await post_over_tls(server_context(*pair), "")
     trusted = tmp_path / "ca.pem"
     trusted.write_bytes(pair[0])
@@ -299,7 +299,7 @@ async def test_a_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> 
     pair = make_certificate(names=("127.0.0.2", "mx.example.org"))
     trusted = tmp_path / "ca.pem"
     trusted.write_bytes(pair[0])
-    with pytest.raises(TryLaterError, match="IP address mismatch"):
+    with pytest.raises(AccessDeniedError, match="IP address mismatch"):
         await post_over_tls(server_context(*pair), f"ca_file={trusted}")
 
 

@@ -684,3 +684,18 @@ async def test_gelf_over_tls_verifies_the_server(pem: Pem) -> None:
     await one.close()
     assert bytes(collector.said[0]) == b"{}\0"
     await collector.stop()
+
+
+async def test_a_message_that_is_too_long_is_refused_unless_it_may_be_cut(collector: Collector) -> None:
+    long = event(body=b"x" * 9000)
+    one = receiver(f"syslog+tcp://127.0.0.1:{collector.port}?hostname=probe1")
+    refused = await one.send([event(), long])
+    await one.close()
+    cut = receiver(f"syslog+tcp://127.0.0.1:{collector.port}?hostname=probe1&long=cut")
+    taken = await cut.send([long])
+    await cut.close()
+
+    (alone,) = refused.refused
+    assert alone.place == 1
+    assert re.fullmatch(r"91\d\d bytes, more than max_bytes=8192: raise it here .*, or set long=cut", alone.reason)
+    assert taken.refused == ()

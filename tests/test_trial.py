@@ -1,15 +1,18 @@
 """Claims about `scanner.relay.trial`: one record through a sink, and what the answer means."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 
 import orjson
 import pytest
 
+from scanner.cli.sinks import sample_line
 from scanner.formats import Event, make_format
 from scanner.relay import Policy
-from scanner.relay.destination import Destination
+from scanner.relay.destination import Destination, make_destination
 from scanner.relay.trial import Trial, try_sink
+from scanner.sinks import gelf, syslog, webhook
 from scanner.sinks.receiver import (
     AccessDeniedError,
     BatchRefusedError,
@@ -18,6 +21,8 @@ from scanner.sinks.receiver import (
     TooLargeError,
     TryLaterError,
 )
+from scanner.sinks.urls import SinkKind
+from tests.receivers.http_server import Say, ScriptedServer
 from tests.receivers_fake import Answer, FakeReceiver
 from tests.test_relay import record
 
@@ -47,9 +52,9 @@ async def test_a_repeat_is_said_to_be_one() -> None:
     ("answer", "words"),
     [
         (TryLaterError("503 busy"), "503 busy: "),
-        (AccessDeniedError("401 who are you"), "401 who are you: it does not let us in: check the secret"),
+        (AccessDeniedError("401 who are you"), "401 who are you: a person has to mend that; a sweep would keep"),
         (TooLargeError("413"), "413: even one record is too large for it"),
-        (BatchRefusedError("400 bad"), "400 bad: it refuses the record: check format and destination"),
+        (BatchRefusedError("400 bad"), "400 bad: it refuses the record: check what it expects"),
         (lambda _: Receipt(refused=(RefusedEvent(0, "no field x"),)), "no field x: it refuses the record"),
         (lambda _: Receipt(retry=(0,), reason="queue is full"), "queue is full: "),
         (lambda _: Receipt(retry=(0,)), "not taken: "),
@@ -76,5 +81,76 @@ async def test_a_sink_that_does_not_answer_is_left_after_the_time_out() -> None:
     receiver = Silent()
     trial = await tried(receiver, timeout_s=0.05)
 
-    assert (trial.ok, trial.text) == (False, "no answer within 0.05 s to 1 event (native)")
+    assert (trial.ok, trial.text) == (
+        False,
+        "no answer within 0.05 s to 1 event (native): a sweep would keep the records and try again",
+    )
     assert receiver.closed == 1
+
+
+async def tried_at(url: str, timeout_s: float = 20) -> Trial:
+    return await try_sink(make_destination(url), sample_line(), timeout_s)
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "words"),
+    [
+        ("http://127.0.0.1:{port}/in", 404, "HTTP 404 Not Found: check the URL and its options: a sweep would keep"),
+        ("http://127.0.0.1:{port}/in", 500, "HTTP 500 Not Found: a sweep would keep the records and try again"),
+        ("http://127.0.0.1:{port}/in", 400, "HTTP 400 Not Found: it refuses the record: check format= (native, ecs"),
+        (
+            "opensearch+http://127.0.0.1:{port}/i",
+            401,
+            "HTTP 401 Not Found: it does not let us in: check the secret (password_env or api_key_env, or ..._file)",
+        ),
+    ],
+)
+async def test_an_answer_is_never_called_unreachable(url: str, status: int, words: str) -> None:
+    async with ScriptedServer(default=lambda _: Say(status, f"{status}: Not Found".encode())) as server:
+        trial = await tried_at(url.format(port=server.port))
+
+    assert not trial.ok
+    assert trial.text.startswith(words)
+    assert "reach" not in trial.text
+
+
+@pytest.mark.parametrize("scheme", ["http", "syslog+tcp", "gelf+tcp", "syslog+udp"])
+async def test_nobody_is_said_to_be_nobody(scheme: str, unused_tcp_port: int) -> None:
+    trial = await tried_at(f"{scheme}://127.0.0.1:{unused_tcp_port}")
+
+    assert not trial.ok
+    assert "it cannot be reached, or does not answer: a sweep would keep the records" in trial.text
+
+
+async def test_udp_to_somebody_is_not_said_to_be_taken() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        trial = await tried_at(f"syslog+udp://127.0.0.1:{one.getsockname()[1]}")
+
+    assert (trial.ok, trial.text) == (True, "sent 1 event (native): nothing confirms that anybody has it")
+
+
+@pytest.mark.parametrize("scheme", ["syslog+tcp", "gelf+tcp"])
+async def test_a_port_that_accepts_and_reads_nothing_has_taken_nothing(scheme: str) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        trial = await tried_at(f"{scheme}://127.0.0.1:{one.getsockname()[1]}?timeout=0.3")
+
+    assert not trial.ok
+    assert "went out, but the other side gave no sign that it has read it" in trial.text
+
+
+@pytest.mark.parametrize("kind", [webhook.KIND, syslog.KIND, syslog.UDP_KIND, gelf.KIND])
+async def test_advice_names_no_option_that_the_sink_does_not_have(kind: SinkKind) -> None:
+    names = {option.name for option in kind.options} | {f"{secret}_env" for secret in kind.secrets} | {"format"}
+    for error in (
+        AccessDeniedError("HTTP 401"), AccessDeniedError("CERTIFICATE_VERIFY_FAILED"), TooLargeError("413"),
+        BatchRefusedError("400"), TryLaterError("503", answered=True),
+    ):  # fmt: skip
+        one = Destination(
+            "fake", "fake://h", "fake://h", FakeReceiver(error), make_format("native"), Policy.SPOOL, 100, kind
+        )
+        trial = await try_sink(one, record(1).rstrip(b"\n"), 20)
+        words = {word.strip("(),;:=") for word in trial.text.split()}
+        assert {word for word in words if "_" in word and word.islower() and word != "..._file"} <= names

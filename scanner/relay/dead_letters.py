@@ -7,7 +7,7 @@ holds damaged, has its number and no record; what a format cannot write has its 
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,6 +83,16 @@ def read(file: Path) -> Iterator[DeadLetter]:
         return
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
+
+
+def before(file: Path, first: int) -> list[DeadLetter]:
+    """Return the letters about records before a number: what comes from there on is sent again. See `read`."""
+    return [letter for letter in read(file) if letter.sequence < first]
+
+
+def count(letters: Iterable[DeadLetter]) -> int:
+    """Return how many records letters are about; several about one record (its events) count once."""
+    return sum(letter.records for letter in {letter.sequence: letter for letter in letters}.values())
 
 
 def first_reason(file: Path) -> str | None:

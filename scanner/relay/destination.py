@@ -29,6 +29,7 @@ class Destination:
     format: Format
     policy: Policy
     max_lag: int
+    kind: SinkKind | None = None
 
     def relay(self, folder: RunFolder, run: str, on_progress: Callable[[], None]) -> Relay:
         """Return the relay that serves it from a run."""
@@ -96,6 +97,7 @@ def make_destination(text: str, number: int = 1) -> Destination:
         format=make_format(url.values["format"]),
         policy=Policy(url.values["policy"]),
         max_lag=url.values["max_lag"],
+        kind=kind,
     )
 
 

@@ -338,6 +338,21 @@ class Relay:
         self._keep_cursor()
         self._state = RelayState.ENDED
         await self._receiver.close()
+        first = getattr(self._receiver, "unconfirmed_from", None)
+        if first is not None and first <= self._cursor.sequence:
+            self._take_back(first)
+
+    def _take_back(self, first: int) -> None:
+        """Let the cursor go back: whether records from this number on were read is not known, so they were not."""
+        cursor = self._cursor
+        letters = dead_letters.before(self._files.dead, first) if cursor.dead else []
+        dead = dead_letters.count(letters)
+        again = read_known(self._folder, cursor.run).records(first - 1, cursor.sequence) - (cursor.dead - dead)
+        self._cursor = cursor._replace(sequence=first - 1, delivered=max(0, cursor.delivered - again), dead=dead)
+        self._trouble = "it ended without a sign that it has read them"
+        self._keep_cursor()
+        if cursor.dead != dead:
+            dead_letters.replace(self._files.dead, letters)
 
     def _on_trouble(self, kind: str, reason: str) -> None:
         self._trouble = reason

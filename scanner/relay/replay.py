@@ -197,7 +197,7 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
             await destination.receiver.close()
         left = _still_dead(destination, letters, sent - refused.keys(), refused)
         delivered = _keep_dead(stored, destination.name, file, left)
-    dead = sum(one.records for one in {one.sequence: one for one in left}.values())
+    dead = dead_letters.count(left)
     why = None if is_in_time else next((one for one in reversed(trouble) if one), "the receiver did not answer in time")
     return Replayed(delivered, dead if is_in_time else 0, 0 if is_in_time else dead, why)
 
@@ -214,8 +214,8 @@ def _rewind(stored: StoredRun, name: str, first: int) -> None:
         )
     file, dead = folder.sinks / f"{name}.cursor", folder.sinks / f"{name}.dead.jsonl"
     cursor = read_cursor(file, stored.run)
-    letters = [one for one in dead_letters.read(dead) if one.sequence < first] if cursor.dead else []
-    count = sum(one.records for one in {one.sequence: one for one in letters}.values())
+    letters = dead_letters.before(dead, first) if cursor.dead else []
+    count = dead_letters.count(letters)
     try:
         skipped = gaps.cut(folder.sinks / f"{name}.gaps.jsonl", first) if cursor.skipped else 0
         # The cursor first: a crash in between leaves letters that are sent again and then stand there twice.
@@ -243,7 +243,7 @@ def _keep_dead(stored: StoredRun, name: str, file: Path, left: list[DeadLetter])
     """Keep the letters that are left, and count the others as delivered; return how many records that are."""
     cursor_file = stored.folder.sinks / f"{name}.cursor"
     cursor = read_cursor(cursor_file, stored.run)
-    dead = sum(one.records for one in {one.sequence: one for one in left}.values())
+    dead = dead_letters.count(left)
     delivered = max(0, cursor.dead - dead)
     try:
         dead_letters.replace(file, left)

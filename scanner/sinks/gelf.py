@@ -48,12 +48,17 @@ class GelfReceiver:
         out = {one.place for one in refused}
         data = b"".join(event.body + _NUL for place, event in enumerate(batch) if place not in out)
         if data:
-            await self._client.send(data)
+            await self._client.send(data, batch[0].sequence)
         return Receipt(refused=tuple(refused))
 
     async def close(self) -> None:
         """Wait until the receiver has read everything, but not for ever."""
         await self._client.close()
+
+    @property
+    def unconfirmed_from(self) -> int | None:
+        """The number of the first event that may not have been read, once it is closed; None when all were."""
+        return self._client.unconfirmed_from
 
     def _maybe_refusal(self, event: Event) -> str | None:
         if _NUL in event.body:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scanner.errors import InputError
 from scanner.patience import patience
 from scanner.sinks.receiver import AccessDeniedError, TooLargeError, TryLaterError
-from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
+from scanner.sinks.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
 from scanner.sinks.urls import Option, SinkUrl, choice, seconds
 from scanner.smtp import escape
 from scanner.version import VERSION
@@ -129,7 +129,8 @@ class HttpClient:
                 answer = Answer(response.status, await _read(response), received)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             self._another_host(turn)
-            raise TryLaterError(f"{type(error).__name__}: {shown(str(error)) or 'no answer in time'}") from None
+            text = f"{type(error).__name__}: {shown(str(error)) or 'no answer in time'}"
+            raise AccessDeniedError(text) if is_tls_trouble(str(error)) else TryLaterError(text) from None
         self._judge(answer, turn)
         return answer
 
@@ -141,10 +142,12 @@ class HttpClient:
             raise TooLargeError(describe(answer))
         if status in (408, 425, 429) or status >= 500:
             self._another_host(turn)
-            raise TryLaterError(describe(answer), retry_after_s(answer.headers.get("retry-after"), time.time()))
+            after_s = retry_after_s(answer.headers.get("retry-after"), time.time())
+            raise TryLaterError(describe(answer), after_s, answered=True)
         if not 200 <= status < 300 and status < 400:
             where = shown(answer.headers.get("location", ""))
-            raise TryLaterError(f"HTTP {status}: it redirects to {where!a}: name that URL if it is the right one")
+            message = f"HTTP {status}: it redirects to {where!a}: name that URL if it is the right one"
+            raise TryLaterError(message, answered=True)
 
     def _another_host(self, turn: int) -> None:
         """Go on with the next host, unless another request that failed has seen to it already."""
@@ -154,7 +157,8 @@ class HttpClient:
 
 def describe(answer: Answer) -> str:
     """Return an answer for messages: its status and the beginning of its text, printable ASCII."""
-    return f"HTTP {answer.status} {shown(answer.body)}".rstrip()
+    text = shown(answer.body)  # many servers repeat the status there: "404: Not Found"
+    return f"HTTP {answer.status} {text.removeprefix(str(answer.status)).lstrip(': ')}".rstrip()
 
 
 def shown(text: str | bytes) -> str:

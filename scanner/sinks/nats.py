@@ -66,6 +66,7 @@ class NatsReceiver:
         self._subject: str = url.values["subject"]
         self._timeout_s: float = url.values["timeout"]
         self._client: Client | None = None
+        self._trouble: Exception | None = None
         self._inbox = ""
         self._waiting: dict[str, asyncio.Future[_Answer]] = {}
 
@@ -75,6 +76,7 @@ class NatsReceiver:
         from nats.aio.client import Client  # noqa: PLC0415  an extra
 
         await self.close()
+        self._trouble = None
         try:
             async with patience(self._timeout_s):
                 self._client = client = Client()  # kept before it connects, so that a failure can close it
@@ -84,7 +86,7 @@ class NatsReceiver:
                     tls=self._tls,
                     allow_reconnect=False,
                     max_reconnect_attempts=1,  # of the first connection, too
-                    error_cb=_ignore,
+                    error_cb=self._note_trouble,
                     **self._credentials(),
                 )
                 if self._url.values["create"]:
@@ -93,7 +95,15 @@ class NatsReceiver:
                 await client.subscribe(f"{self._inbox}.*", cb=self._take)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
-            raise _meaning(error) from None
+            # It tries until the time is over; what went wrong each time is what a person wants to know.
+            raise _meaning(self._cause(error)) from None
+
+    def _cause(self, error: Exception) -> Exception:
+        return self._trouble or error if isinstance(error, TimeoutError) else error
+
+    async def _note_trouble(self, error: Exception) -> None:
+        """Keep what the library would print."""
+        self._trouble = error
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
         """Publish in order, then wait for every acknowledgement."""
@@ -192,11 +202,6 @@ class NatsReceiver:
         return Receipt(refused=tuple(refused), retry=tuple(retry), duplicates=duplicates, reason=reason)
 
 
-async def _ignore(error: Exception) -> None:
-    """What the library would print: the same error ends the batch that is under way."""
-    del error
-
-
 def _meaning(error: BaseException) -> Exception:
     """Return what an error of the library means to the relay."""
     from nats.errors import (  # noqa: PLC0415  an extra
@@ -214,7 +219,8 @@ def _meaning(error: BaseException) -> Exception:
 
 
 def _text(error: BaseException) -> str:
-    return printable(f"{type(error).__name__}: {error}".rstrip(": "))
+    text = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "")
+    return printable(f"{type(error).__name__}: {text}".rstrip(": "))
 
 
 def _make(url: SinkUrl) -> Receiver:

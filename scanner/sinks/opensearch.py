@@ -99,7 +99,7 @@ class OpenSearchReceiver:
             _check_index(answer)
             raise BatchRefusedError(describe(answer))
         if answer.status != 200:
-            raise TryLaterError(f"{describe(answer)}: is this the URL of OpenSearch or Elasticsearch?")
+            raise TryLaterError(f"{describe(answer)}: is this the URL of OpenSearch or Elasticsearch?", answered=True)
         return _receipt(_outcomes(answer, len(batch)))
 
     async def close(self) -> None:
@@ -150,7 +150,7 @@ def _check_index(answer: Answer) -> None:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return
     if isinstance(kind, str) and kind in _INDEX_TROUBLE:
-        raise TryLaterError(f"{describe(answer)}: mend the index, or name another")
+        raise TryLaterError(f"{describe(answer)}: mend the index, or name another", answered=True)
 
 
 def _outcomes(answer: Answer, count: int) -> list[tuple[int, Mapping[str, Any]]]:
@@ -165,7 +165,7 @@ def _outcomes(answer: Answer, count: int) -> list[tuple[int, Mapping[str, Any]]]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, StopIteration):
         outcomes = []
     if len(outcomes) != count or not all(type(code) is int and isinstance(why, dict) for code, why in outcomes):
-        raise TryLaterError(f"its answer does not say what became of each document: {describe(answer)}")
+        raise TryLaterError(f"its answer does not say what became of each document: {describe(answer)}", answered=True)
     return outcomes
 
 

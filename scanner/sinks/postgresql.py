@@ -261,7 +261,9 @@ def _meaning(error: BaseException) -> Exception:
 def _text(error: BaseException) -> str:
     """Return an error in one line, without detail and context, which repeat the row."""
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
-    words = " ".join((primary or str(error)).split())
+    words = " ".join((primary or str(error)).split()) or (
+        "no answer in time" if isinstance(error, TimeoutError) else ""
+    )
     return printable(f"{type(error).__name__}: {words}".rstrip(": ")[:400])
 
 

@@ -60,12 +60,13 @@ class BatchLimits:
 class TryLaterError(Exception):
     """Raised when nothing of a batch is known to be taken and a later attempt may succeed: network, 429, 5xx, time-out.
 
-    `after_s` is the pause that the receiver asked for (`Retry-After`), None when it did not.
+    `after_s` is the pause that the receiver asked for (`Retry-After`), None when it did not. `answered` says that there
+    was an answer, so that nobody is told that it cannot be reached.
     """
 
-    def __init__(self, reason: str, after_s: float | None = None) -> None:
+    def __init__(self, reason: str, after_s: float | None = None, *, answered: bool = False) -> None:
         super().__init__(reason)
-        self.after_s = after_s
+        self.after_s, self.answered = after_s, answered
 
 
 class TooLargeError(Exception):
@@ -112,5 +113,10 @@ class Receiver(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of it; raises nothing."""
+        """Let go of it; raises nothing.
+
+        One that only finds out here whether events were read (no acknowledgements: syslog, GELF) may have an attribute
+        `unconfirmed_from`: the lowest `sequence` of an event that may not have been, else None. The relay takes those
+        back from what counts as delivered.
+        """
         ...

@@ -43,7 +43,7 @@ from scanner.sinks.receiver import (
     TooLargeError,
     TryLaterError,
 )
-from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
+from scanner.sinks.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, choice, seconds, single_host
 
 if TYPE_CHECKING:
@@ -191,12 +191,17 @@ def _meaning(error: BaseException) -> Exception:
         NoCredentialsError,
         PartialCredentialsError,
         ProfileNotFound,
+        SSLError,
         TokenRetrievalError,
     )
 
     if isinstance(error, ClientError):
         return _refusal(error.response)
+    if isinstance(error, RecursionError):  # how botocore ends when it is sent in circles
+        return AccessDeniedError("it redirects in circles: name the endpoint of the bucket's own region")
     text = _line(f"{type(error).__name__}: {error}")
+    if isinstance(error, SSLError) and is_tls_trouble(text):
+        return AccessDeniedError(text)
     if isinstance(error, NoCredentialsError):
         return AccessDeniedError(f"{text}: name keys with access_key_env= and secret_key_env=, or log in to AWS")
     lost = (CredentialRetrievalError, PartialCredentialsError, ProfileNotFound, TokenRetrievalError)
@@ -208,12 +213,13 @@ def _refusal(response: Mapping[str, Any]) -> Exception:
     about, status = response.get("Error", {}), response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     code = str(about.get("Code", ""))
-    text = _line(f"HTTP {status} {code} {about.get('Message', '')}".rstrip())
+    named = "" if code == str(status) else f"{code} "  # a proxy's answer has no code of S3's
+    text = _line(f"HTTP {status} {named}{about.get('Message', '')}".rstrip())
     if code == "EntityTooLarge" or status == 413:
         return TooLargeError(text)
     # A proxy's 400 has no code of S3's: then botocore gives the status as the code.
     if code in _PASSING or status in (408, 409, 425, 429) or status >= 500 or code == "400":
-        return TryLaterError(text, retry_after_s(headers.get("retry-after"), time.time()))
+        return TryLaterError(text, retry_after_s(headers.get("retry-after"), time.time()), answered=True)
     return AccessDeniedError(f"{text}: {_ADVICE[code]}" if code in _ADVICE else text)
 
 

@@ -125,7 +125,7 @@ class SplunkReceiver:
         if answer.status != 200:
             return _partly_taken(answer, len(batch))
         if _number(answer, "code") != 0:
-            raise TryLaterError(f"{describe(answer)}: is no answer of Splunk's collector")
+            raise TryLaterError(f"{describe(answer)}: is not an answer of Splunk's collector", answered=True)
         if self._acks_asked:
             await self._await_ack(channel, answer)
         self._channels.append(channel)
@@ -165,7 +165,7 @@ class SplunkReceiver:
                 await self._poll(channel, _ack_id(answer))
         except TimeoutError:
             message = f"not acknowledged by an indexer in {self._ack_timeout_s:g} s: sent again"
-            raise TryLaterError(message) from None
+            raise TryLaterError(message, answered=True) from None
         except AccessDeniedError as error:
             self._acks_checked = False  # before anything is sent again, so that a person's delay makes no doubles
             self._without_acks(error)
@@ -238,7 +238,7 @@ def _partly_taken(answer: Answer, size: int) -> Receipt:
     if answer.status != 400 or code in _FOR_A_PERSON:
         raise AccessDeniedError(_for_a_person(answer, "is this the URL of Splunk's event collector?"))
     if code in _SERVER_TROUBLE:
-        raise TryLaterError(describe(answer))
+        raise TryLaterError(describe(answer), answered=True)
     place = -1 if number is None else number - (code == _INCORRECT_INDEX)
     if code == _INCORRECT_INDEX and place <= 0:  # all events name the same index: no event is to blame
         raise AccessDeniedError(_for_a_person(answer, "the token must be allowed to write to this index"))

@@ -18,7 +18,7 @@ from scanner.patience import patience
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, TryLaterError
 from scanner.sinks.stream_connection import StreamConnection
-from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
+from scanner.sinks.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
 from scanner.sinks.urls import Option, SinkUrl, seconds, whole
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,6 @@ STREAM_OPTIONS = (
 #: How long the end may take; the relay is given a little more before it is killed.
 _CLOSE_S = 5.0
 _CLOSE_ATTEMPTS = 3
-#: Reasons of OpenSSL (ssl.SSLError.reason) that time does not mend: a person has to change a certificate or setting.
-_DENIED = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "WRONG_VERSION_NUMBER")
 
 
 class StreamClient:
@@ -53,6 +51,8 @@ class StreamClient:
         self._window = _Window(url.values["resend_bytes"])
         self._connection: StreamConnection | None = None
         self._turn = 0
+        #: After `close`: the number of the first event that may not have been read; None when all were.
+        self.unconfirmed_from: int | None = None
 
     async def open(self) -> None:
         """Connect anew; send again what may not have arrived over the connection before.
@@ -65,7 +65,7 @@ class StreamClient:
         try:
             async with patience(self._timeout_s):
                 self._connection = await StreamConnection.open(host, port, self._tls)
-            for data in self._window:
+            for data, _ in self._window:
                 await self._write(self._connection, data)
         except (OSError, UnicodeError) as error:  # a name that is none is a UnicodeError
             await self._failed(error)
@@ -73,8 +73,10 @@ class StreamClient:
             await self._abort()
             raise
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes, first: int = 0) -> None:
         """Return when everything is sent: acknowledged by the receiver's kernel, and the connection stands.
+
+        `first` is the number of the first event in it, for `unconfirmed_from`.
 
         Raises:
             TryLaterError, AccessDeniedError: when it is not; some of it may have arrived.
@@ -86,7 +88,7 @@ class StreamClient:
             await self._write(self._connection, data)
         except OSError as error:
             await self._failed(error)
-        self._window.add(data)
+        self._window.add(data, first)
 
     async def close(self) -> None:
         """Wait until the receiver has read everything, but not for ever. Raises nothing."""
@@ -100,8 +102,9 @@ class StreamClient:
         finally:
             await self._abort()
         if self._window.size:
+            self.unconfirmed_from = self._window.first
             log.warning(
-                "-o %s: ended without a sign that the last %d bytes were read; smtpsweep replay can send them again",
+                "-o %s: ended without a sign that the last %d bytes were read; they count as not delivered",
                 self.shown,
                 self._window.size,
             )
@@ -131,7 +134,7 @@ class StreamClient:
         await self._abort()
         self._turn += 1  # another host may be well
         text = f"{type(error).__name__}: {printable(str(error)) or 'no answer in time'}"
-        if isinstance(error, ssl.SSLError) and any(word in (error.reason or "") for word in _DENIED):
+        if isinstance(error, ssl.SSLError) and is_tls_trouble(error.reason or ""):
             raise AccessDeniedError(text) from None
         raise TryLaterError(text) from None
 
@@ -141,7 +144,7 @@ class StreamClient:
             await connection.abort()
 
 
-class _Window(deque[bytes]):
+class _Window(deque[tuple[bytes, int]]):
     """What was sent last, oldest first: as little of it as holds `limit` bytes, or everything that was sent."""
 
     def __init__(self, limit: int) -> None:
@@ -149,11 +152,16 @@ class _Window(deque[bytes]):
         self._limit = limit
         self.size = 0
 
-    def add(self, data: bytes) -> None:
-        self.append(data)
+    @property
+    def first(self) -> int:
+        """The lowest number of an event in it."""
+        return min(first for _, first in self)
+
+    def add(self, data: bytes, first: int) -> None:
+        self.append((data, first))
         self.size += len(data)
-        while self and self.size - len(self[0]) >= self._limit:
-            self.size -= len(self.popleft())
+        while self and self.size - len(self[0][0]) >= self._limit:
+            self.size -= len(self.popleft()[0])
 
     def clear(self) -> None:
         super().clear()

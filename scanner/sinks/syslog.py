@@ -8,6 +8,7 @@ UDP (RFC 5426) is for those who cannot have better: a datagram that is lost is l
 import asyncio
 import errno
 import logging
+import os
 import socket
 from collections.abc import Sequence
 
@@ -59,16 +60,21 @@ class SyslogReceiver:
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
         """Send every event that can go out; refuse the others."""
-        refused = refusals(batch)
+        refused = refusals(batch, self._style)
         out = {one.place for one in refused}
         data = b"".join(frame(message(event, self._style)) for place, event in enumerate(batch) if place not in out)
         if data:
-            await self._client.send(data)
+            await self._client.send(data, batch[0].sequence)
         return Receipt(refused=refused)
 
     async def close(self) -> None:
         """Wait until the receiver has read everything, but not for ever."""
         await self._client.close()
+
+    @property
+    def unconfirmed_from(self) -> int | None:
+        """The number of the first event that may not have been read, once it is closed; None when all were."""
+        return self._client.unconfirmed_from
 
 
 class DatagramReceiver:
@@ -109,7 +115,7 @@ class DatagramReceiver:
         if self._socket is None:
             await self.open("")
         assert self._socket is not None  # noqa: S101  opened above
-        refused = {one.place: one for one in refusals(batch)}
+        refused = {one.place: one for one in refusals(batch, self._style)}
         for place, event in enumerate(batch):
             if place in refused:
                 continue
@@ -125,6 +131,9 @@ class DatagramReceiver:
                     await self.close()
                     raise _try_later(error) from None
         await asyncio.sleep(len(batch) / self._rate)
+        if number := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # what came back meanwhile
+            await self.close()
+            raise _try_later(OSError(number, f"{os.strerror(number)}: nobody listens there")) from None
         return Receipt(refused=tuple(refused.values()))
 
     async def close(self) -> None:
@@ -134,9 +143,9 @@ class DatagramReceiver:
             one.close()
 
 
-def refusals(batch: Sequence[Event]) -> tuple[RefusedEvent, ...]:
+def refusals(batch: Sequence[Event], style: MessageStyle) -> tuple[RefusedEvent, ...]:
     """Return the events that must not go out, with the reason."""
-    found = ((place, maybe_refusal(event)) for place, event in enumerate(batch))
+    found = ((place, maybe_refusal(event, style)) for place, event in enumerate(batch))
     return tuple(RefusedEvent(place, reason) for place, reason in found if reason is not None)
 
 
@@ -148,6 +157,7 @@ def _style(url: SinkUrl) -> MessageStyle:
         facility=values["facility"],
         enterprise=values["enterprise"],
         max_bytes=values["max_bytes"],
+        cuts=values["long"] == "cut",
     )
 
 
@@ -172,7 +182,10 @@ _MESSAGE_OPTIONS = (
         str(DOCUMENTATION_ENTERPRISE),
         whole(0, (1 << 32) - 1),
     ),
-    Option("max_bytes", "longer messages are cut", "8192", whole(LEAST_MAX_BYTES, 1 << 26)),
+    Option("max_bytes", "the longest message that the receiver takes", "8192", whole(LEAST_MAX_BYTES, 1 << 26)),
+    Option(
+        "long", "longer messages: refuse (a dead letter) or cut (a part goes out)", "refuse", choice("refuse", "cut")
+    ),
 )
 KIND = SinkKind(
     summary="syslog (RFC 5424) over TCP or TLS, octet-counted",
@@ -186,5 +199,6 @@ UDP_KIND = SinkKind(
     example="syslog+udp://host:514",
     formats=_FORMATS,
     make=_datagrams,
+    confirms=False,
     options=(*_MESSAGE_OPTIONS, Option("rate", "datagrams a second", "5000", whole(1, 10**6))),
 )

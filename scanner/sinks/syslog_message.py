@@ -3,8 +3,8 @@
     <134>1 2026-11-22T10:16:56.123000Z probe1 smtpsweep - native [smtpsweep@32473 id="..." ip="..." port="25"] {...}
 
 Everything that a filter needs is outside MSG: the severity, the format as MSGID, and as structured data the event's id,
-address and port. A message that is longer than `max_bytes` is cut at the end of a character and carries
-`truncated="1"`: the id finds the whole record. A cut JSON object is not JSON.
+address and port. A message that is longer than `max_bytes` is refused, since a part of a record is not the record; who
+can live with parts has them cut, at the end of a character and with `truncated="1"`. A cut JSON object is not JSON.
 
 MSG has a byte order mark only where it is not plain ASCII: RFC 5424, 6.4, asks for one before UTF-8, ASCII is both
 UTF-8 and any octets, and receivers pass the mark on as a part of the text.
@@ -44,13 +44,17 @@ _ESCAPED = str.maketrans({'"': '\\"', "\\": "\\\\", "]": "\\]"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageStyle:
-    """What is the same in all messages of a sink. `name` is the format's, `max_bytes` counts a message unframed."""
+    """What is the same in all messages of a sink.
+
+    `name` is the format's, `max_bytes` counts a message unframed, `cuts` says whether longer ones are cut.
+    """
 
     name: str = "native"
     hostname: str = _NIL
     facility: str = "local0"
     enterprise: int = DOCUMENTATION_ENTERPRISE
     max_bytes: int = 8192
+    cuts: bool = False
 
 
 def read_hostname(text: str) -> str:
@@ -72,7 +76,7 @@ def own_hostname() -> str:
 
 def message(event: Event, style: MessageStyle) -> bytes:
     """Return the message of an event, at most `max_bytes` long (unless its id alone is longer)."""
-    mark = b"" if event.body.isascii() else _BOM
+    mark = _mark(event)
     head = _head(event, style, truncated=False)
     if len(head) + len(mark) + len(event.body) <= style.max_bytes:
         return head + mark + event.body
@@ -85,10 +89,24 @@ def frame(text: bytes) -> bytes:
     return b"%d %b" % (len(text), text)
 
 
-def maybe_refusal(event: Event) -> str | None:
-    """Return why an event must not go out: a control character is a line end or a command to somebody who reads it."""
+def maybe_refusal(event: Event, style: MessageStyle) -> str | None:
+    """Return why an event must not go out: it is too long to go whole, or holds a control character.
+
+    A control character is a line end or a command to somebody who reads it.
+    """
     found = _CONTROL.search(event.body)
-    return None if found is None else f"holds the control character \\x{found[0][0]:02x}"
+    if found is not None:
+        return f"holds the control character \\x{found[0][0]:02x}"
+    if style.cuts:
+        return None
+    size = len(_head(event, style, truncated=False)) + len(_mark(event)) + len(event.body)
+    if size <= style.max_bytes:
+        return None
+    return f"{size} bytes, more than max_bytes={style.max_bytes}: raise it here and at the receiver, or set long=cut"
+
+
+def _mark(event: Event) -> bytes:
+    return b"" if event.body.isascii() else _BOM
 
 
 def _head(event: Event, style: MessageStyle, *, truncated: bool) -> bytes:

@@ -9,6 +9,9 @@ from scanner.sinks.urls import Option, SinkUrl, yes_no
 
 log = logging.getLogger(__name__)
 
+#: Reasons of OpenSSL (ssl.SSLError.reason) that time does not mend: a person has to change a certificate or setting.
+DENIED_REASONS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "WRONG_VERSION_NUMBER")
+
 TLS_OPTIONS = (
     Option("ca_file", "certificates to trust instead of the system's (PEM)"),
     Option("cert_file", "our certificate, for mutual TLS (PEM)"),
@@ -40,6 +43,11 @@ def tls_context(url: SinkUrl) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
         log.warning("-o %s: verify=no: whoever is on the way can read and change what is sent", url.shown)
     return context
+
+
+def is_tls_trouble(text: str) -> bool:
+    """Whether an error's text is about TLS in a way that time does not mend: a certificate, or no TLS at all."""
+    return any(reason in text for reason in DENIED_REASONS)
 
 
 def warn_plain(url: SinkUrl) -> None:

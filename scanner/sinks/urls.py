@@ -100,7 +100,7 @@ class SinkKind:
     """A kind of remote sink, as its entry point (group `smtpsweep.receivers`, named by its scheme) offers it.
 
     `formats` are the formats it can send, the default one first. `secrets` are names of secrets: each is read from
-    `NAME_env` or `NAME_file`. `make` builds the receiver.
+    `NAME_env` or `NAME_file`. `make` builds the receiver. `confirms` is False for those that never answer (UDP).
     """
 
     summary: str
@@ -109,6 +109,7 @@ class SinkKind:
     make: Callable[["SinkUrl"], Receiver]
     options: tuple[Option, ...] = ()
     secrets: tuple[str, ...] = ()
+    confirms: bool = True
 
 
 class SinkUrl:

@@ -76,7 +76,7 @@ class WebhookReceiver:
             return Receipt(duplicates=len(batch))
         if answer.status in (400, 422):
             raise BatchRefusedError(describe(answer))
-        raise TryLaterError(f"{describe(answer)}: check the URL and its options; the records wait")
+        raise TryLaterError(f"{describe(answer)}: check the URL and its options", answered=True)
 
     async def close(self) -> None:
         """End the session."""

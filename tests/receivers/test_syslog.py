@@ -123,7 +123,7 @@ async def test_structured_data_cannot_be_broken_out_of(daemon: SyslogDaemon) -> 
 @pytest.mark.parametrize("certificates", ["tcp"], indirect=True)
 async def test_what_is_too_long_arrives_cut_and_marked_and_the_next_message_whole(daemon: SyslogDaemon) -> None:
     long, short = Event("1", "192.0.2.1 25", None, 6, b"x" * 9000), Event("2", "192.0.2.1 25", None, 6, b"y")
-    first, second = await through(daemon, [long, short])
+    first, second = await through(daemon, [long, short], "long=cut")
 
     assert first is not None
     assert second is not None
