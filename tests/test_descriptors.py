@@ -1,11 +1,16 @@
 """Claims about `scanner.engine.descriptors`, made by processes with limits of their own."""
 
 import json
+import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from scanner.engine import descriptor_budget
+from scanner.engine import descriptors as module
 
 CHILD = """
 import json, os, resource, sys
@@ -77,3 +82,42 @@ def test_the_budget_can_really_be_opened() -> None:
     done = subprocess.run([sys.executable, "-c", USER], capture_output=True, check=True, timeout=50)
 
     assert 200 - 48 - FEW <= int(done.stdout) <= 200 - 48
+
+
+@pytest.mark.parametrize(
+    ("limits", "refused", "limit"),
+    [
+        ((64, 1000), False, 1000),
+        ((64, 1000), True, 64),
+        ((1000, 1000), True, 1000),
+        ((64, resource.RLIM_INFINITY), False, 1 << 20),
+    ],
+)
+def test_the_limit_is_the_hard_one_unless_the_machine_does_not_let_us(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], refused: bool, limit: int
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def setrlimit(_: int, wanted: tuple[int, int]) -> None:
+        asked.append(wanted)
+        if refused:
+            raise ValueError("not here")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    monkeypatch.setattr(module, "_already_open", lambda: 3)
+    budget = descriptor_budget(1 << 30)
+
+    assert budget.sockets == budget.connecting == max(module.MINIMUM, limit - module.RESERVED - 3)
+    assert f"concurrency lowered from {1 << 30} to {budget.sockets}: " in str(budget.notice)
+    assert asked == ([] if limits[0] == limits[1] else [(limits[1] if limits[1] != -1 else 1 << 20,) * 2])
+
+
+def test_where_nobody_says_what_is_open_a_few_are_taken_for_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module._already_open() >= 3
+
+    def iterdir(_: Path) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert module._already_open() == 16

@@ -144,3 +144,14 @@ async def test_the_turns_of_the_rates_are_waited_for(monkeypatch: pytest.MonkeyP
         await connect_through(shared, ip, port)
 
     assert slept == [5.0, 2.0]  # the second: its network's turn; the third, elsewhere: the global rate
+
+
+async def test_a_connection_that_is_made_while_we_give_it_up_disturbs_nobody() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        waiting = asyncio.create_task(single._outcome(ours))
+        await asyncio.sleep(0)
+        waiting.cancel()  # before the loop has looked at the socket, which can be written
+        with pytest.raises(asyncio.CancelledError):
+            await waiting

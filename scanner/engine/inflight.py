@@ -341,8 +341,8 @@ class InFlight:
         conversation.phase_at = now
 
     def _end(self, conversation: Conversation, status: Status | None, now: float, error: str | None) -> None:
+        self._ended.append(conversation.attempt(status, now, error))  # first, so that nothing can cost a host
         self._close(conversation)
-        self._ended.append(conversation.attempt(status, now, error))
 
     def _hand_over(self, conversation: Conversation) -> None:
         self._drop(conversation)
