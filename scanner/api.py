@@ -18,6 +18,7 @@ from scanner.model import Record
 from scanner.pipeline import Sweep
 from scanner.plan import make_plan
 from scanner.record import decode
+from scanner.saved import Saved
 from scanner.settings import Settings
 from scanner.sinks import Position
 from scanner.summary import Summary
@@ -53,7 +54,11 @@ async def sweep(
         LocalError: when this machine cannot open connections; after the records that came before.
         SinkError: when the state cannot be written.
     """
-    plan = await make_plan(_spec("targets", targets), _spec("exclude", exclude), settings or Settings())
+    settings = settings or Settings()
+    saved = Saved.read(state) if state is not None else None
+    known = saved.names if saved is not None else None
+    asked, never = _spec("targets", targets), _spec("exclude", exclude)
+    plan = await make_plan(asked, never, settings, known, strict=settings.strict_names)
     sink = _Handover()
     run = Sweep(plan, [sink], state=state)
     await run.prepare()

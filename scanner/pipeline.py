@@ -14,31 +14,31 @@ import asyncio
 import logging
 import secrets
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scanner.checkpoint import Checkpoint, Identity, Positions, Saved, difference
 from scanner.dns_names import NameStage, Resolver, system_resolver
 from scanner.ending import DEFAULT_DRAIN_S, Ending
 from scanner.engine import Gate, Pool, PoolStatistics, descriptor_budget
 from scanner.engine.transport import check_source_address
-from scanner.errors import LedgerError, LocalError, SinkError, SmtpsweepError, StateError
-from scanner.ledger import Ledger, Outcome
+from scanner.errors import LocalError, SinkError, SmtpsweepError
+from scanner.ledger import Outcome
 from scanner.model import Attempt, Record, Status
 from scanner.observation import Observer
 from scanner.overview import Overview, remarks
 from scanner.plan import Plan
 from scanner.record import encode
 from scanner.restraints import Restraints, refusal_reason
+from scanner.saved import Identity
 from scanner.settings import SEED_LIMIT
 from scanner.sinks import Delivery, Sink
 from scanner.sinks.account import accounts, discard
+from scanner.sinks.sink import identity_of
+from scanner.standing import Standing
 from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
-from scanner.targets import Progress
 from scanner.unvisited import machine_notices, no_way_reason
 from scanner.version import VERSION
 
@@ -82,18 +82,16 @@ class Sweep:
         self.plan = plan
         self.settings = plan.settings
         self.notices: list[str] = [*plan.notices]
-        self.identity = self._new_identity()
-        self._sinks = {f"{number}:{sink.name}": sink for number, sink in enumerate(sinks)}
-        self._checkpoint = Checkpoint(state, self.identity) if state is not None else None
-        self._ledger = Ledger(plan.planned, plan.excluded_count)
-        self._progress = Progress()
-        self._finished_before = 0
+        self._sinks = {f"{number}:{identity_of(sink)}": sink for number, sink in enumerate(sinks)}
+        self._restraints = Restraints(self.settings)
+        self._gate = self._new_gate()
+        self._standing = Standing(plan, self._sinks, self._gate, state)
+        self._ledger = self._standing.ledger
         self._outcomes: dict[int, Outcome] = {}
         self._wanted = frozenset(status for status in Status if self.settings.all_statuses or status.answered)
         self._started_at, self._stopped = time.monotonic(), False
         self._failure: SmtpsweepError | None = None
         self._pool: Pool | None = None
-        self._gate: Gate | None = None
         self._delivery: Delivery | None = None
         self._ending = Ending(
             sinks, grace_s=self.settings.grace_s, drain_s=drain_s, give_up=self._give_up, abort=self.abort
@@ -101,24 +99,27 @@ class Sweep:
         self._resolver: Resolver | None = None
         self._names: NameStage | None = None
         self._overview = Overview(self.settings)
-        self._restraints = Restraints(self.settings)
         self._observer = self._new_observer()
 
     def _new_observer(self) -> Observer:
         several = self.settings.samples > 1
         return Observer(self.identity.scan_id, self.settings, self.plan.schedule().sample if several else None)
 
-    def _new_identity(self) -> Identity:
+    def _new_gate(self) -> Gate:
         settings = self.settings
-        return Identity(
-            scan_id=str(uuid.uuid4()),
-            seed=settings.seed,
-            digest=self.plan.digest,
-            shard=f"{settings.shard + 1}/{settings.shards}",
-            started_at=iso(time.time()),
-            version=VERSION,
-            options=shown_options(settings),
+        return Gate(
+            self.plan.never,
+            rate=settings.rate,
+            subnet_rate=settings.subnet_rate,
+            refusal_limit=settings.refusal_limit,
+            refusal_action=settings.refusal_action,
+            on_restraint=self._restraints.add,
         )
+
+    @property
+    def identity(self) -> Identity:
+        """What makes this sweep this sweep; that of its state, once `prepare` has read it."""
+        return self._standing.identity
 
     async def prepare(self) -> None:
         """Check the machine, read the state, open the sinks. Nothing has been visited when this raises.
@@ -132,49 +133,22 @@ class Sweep:
         self._resolver = system_resolver() if self.settings.dns else None
         opened: list[Sink] = []
         try:
-            saved = self._take_state()
-            positions = saved.last_positions() if saved else {}
+            positions = self._standing.take()
             for name, sink in self._sinks.items():
                 await sink.open(positions.get(name))
                 opened.append(sink)
-            if saved is not None:
-                self._resume(saved)
-            if self._checkpoint is not None:
-                self._checkpoint.compact(self._ledger, self._positions(), self._progress)
+            self.notices += self._standing.begin()
+            if self._standing.is_resumed:
+                self._observer = self._new_observer()  # under the id of the scan that goes on
         except BaseException:
             self._ending.hurry()
             for sink in opened:
                 with suppress(SinkError):  # the first error is the news
                     await self._ending.close(sink)
-            self._close_checkpoint()
+            self._standing.close()
             raise
         if warning := self._observer.data_warning(datetime.now(UTC).date()):
             self.notices.append(warning)
-
-    def _take_state(self) -> Saved | None:
-        if self._checkpoint is None:
-            return None
-        self._checkpoint.open()
-        saved = Saved.read(self._checkpoint.path)
-        if saved is not None and saved.identity.digest != self.plan.digest:
-            raise StateError(f"{self._checkpoint.path}: {difference(saved.identity, self.identity)}")
-        return saved
-
-    def _resume(self, saved: Saved) -> None:
-        assert self._checkpoint is not None  # noqa: S101  only read from a checkpoint
-        self.identity = replace(saved.identity, version=VERSION)
-        path = self._checkpoint.path
-        try:
-            self._progress = saved.restore(self._ledger, self._positions())
-            self._ledger.check(done=self._progress.done_count, complete=False)
-        except (StateError, LedgerError) as error:
-            raise StateError(f"{path}: {error}") from None
-        self._checkpoint.identity = self.identity
-        self._observer = self._new_observer()
-        self._finished_before = self._ledger.finished
-        self.notices.append(
-            f"resumed from {path}: {self._ledger.finished:,} of {self.plan.to_visit:,} targets are done"
-        )
 
     async def run(self) -> Summary:
         """Visit every target that is left; return how it went. Failures of sinks and machine are in the summary."""
@@ -185,19 +159,10 @@ class Sweep:
         delivery = self._delivery = Delivery(
             list(self._sinks.values()), self._on_delivered, on_room=self._on_room, max_pending=MAX_PENDING
         )
-        settings = self.settings
-        gate = self._gate = Gate(
-            self.plan.excluded,
-            rate=settings.rate,
-            subnet_rate=settings.subnet_rate,
-            refusal_limit=settings.refusal_limit,
-            refusal_action=settings.refusal_action,
-            on_restraint=self._restraints.add,
-        )
         names = self._names = self._new_name_stage(delivery)
-        source = self.plan.schedule(self._progress)
+        source = self.plan.schedule(self._standing.progress)
         room = (lambda: delivery.room) if names is None else (lambda: min(delivery.room, names.room))
-        pool = self._pool = Pool(self.settings, source, gate, self._on_attempts, budget=budget, room=room)
+        pool = self._pool = Pool(self.settings, source, self._gate, self._on_attempts, budget=budget, room=room)
         if self._stopped:
             pool.stop()
             self._ending.begin()
@@ -253,7 +218,7 @@ class Sweep:
             planned=self._ledger.planned,
             excluded=self._ledger.excluded,
             finished=self._ledger.finished,
-            finished_before=self._finished_before,
+            finished_before=self._standing.finished_before,
             records=self._ledger.records,
             pending=len(self._outcomes),
             statuses=self._ledger.statuses,
@@ -285,7 +250,6 @@ class Sweep:
     def _on_attempts(self, attempts: list[Attempt]) -> None:
         """Turn what the engine brought into lines on their way to the sinks."""
         assert self._delivery is not None  # noqa: S101  made before the pool
-        assert self._gate is not None  # noqa: S101  made before the pool
         assert self._pool is not None  # noqa: S101  it calls
         observe, put, outcomes, wanted = self._observer.record, self._delivery.put, self._outcomes, self._wanted
         names, note, now = self._names, self._overview.observe, self._pool.now
@@ -310,17 +274,11 @@ class Sweep:
 
     def _on_delivered(self, done: Sequence[int]) -> None:
         """Book what every sink has, and only then note it in the state file."""
-        self._ledger.count(map(self._outcomes.pop, done))
-        self._progress.mark_many(done)
-        if self._checkpoint is not None:
-            self._checkpoint.append(done, self._ledger, self._positions(), self._progress)
+        self._standing.book(map(self._outcomes.pop, done), done)
 
     def _on_room(self) -> None:
         if self._pool is not None:
             self._pool.wake()
-
-    def _positions(self) -> Positions:
-        return {name: sink.position() for name, sink in self._sinks.items()}
 
     async def _finish(self, pool: Pool) -> Summary:
         """Close everything, whatever failed, then balance the books."""
@@ -331,21 +289,17 @@ class Sweep:
                 self._fail(error)
         self._ending.over()
         try:
-            if self._checkpoint is not None and self._failure is None:
-                self._checkpoint.compact(self._ledger, self._positions(), self._progress)
+            if self._failure is None:
+                self._standing.fold()
         except SinkError as error:
             self._fail(error)
-        self._close_checkpoint()
-        complete = self._failure is None and not self._ledger.not_visited
-        self._ledger.check(done=self._progress.done_count, complete=complete)
+        self._standing.close()
+        complete = self._failure is None and not self._ledger.not_visited and not self.plan.unresolved
+        self._ledger.check(done=self._standing.progress.done_count, complete=complete)
         self.notices += machine_notices(pool, self.settings, stopped=self._stopped)
-        finished = self._checkpoint is None or (complete and self._failure is None)
+        finished = not self._standing.is_kept or (complete and self._failure is None)
         self.notices += discard(self._sinks.values(), finished=finished)
         return self._summary(pool.statistics(), complete=complete)
-
-    def _close_checkpoint(self) -> None:
-        if self._checkpoint is not None:
-            self._checkpoint.close()
 
     def _summary(self, counts: PoolStatistics, *, complete: bool) -> Summary:
         ledger, failure = self._ledger, self._failure
@@ -377,6 +331,7 @@ class Sweep:
             "records": ledger.records,
             "sinks": accounts(self._sinks.values(), records=ledger.records, waiting=waiting, failure=reason),
             "refused_us": ledger.refused_us,
+            "unresolved": [{"name": name, **each._asdict()} for name, each in self.plan.unresolved.items()],
             "connections": counts.started,
             "retried": counts.retried,
             "local_errors": counts.local_errors,
@@ -386,7 +341,10 @@ class Sweep:
         return Summary(complete=bool(document["complete"]), reason=reason, document=document)
 
     def _why_incomplete(self) -> str:
-        if self._stopped or self._pool is None or self._gate is None:
+        unresolved = self.plan.unresolved
+        if unresolved and not self._ledger.not_visited:
+            return f"{len(unresolved):,} {'name' if len(unresolved) == 1 else 'names'} could not be resolved"
+        if self._stopped or self._pool is None:
             return "interrupted"
         if self._pool.no_way:
             return no_way_reason(self._pool.no_way)

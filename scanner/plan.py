@@ -8,22 +8,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain
-from typing import Any
 
 from scanner.errors import InputError
-from scanner.resolve import resolve
+from scanner.known_names import KnownNames, ask
+from scanner.resolve import Unresolved, named, require_all
 from scanner.settings import SEED_LIMIT, Settings
 from scanner.targets import (
-    COMMAND_LINE,
     YOURS,
     Exclusions,
     Progress,
     Ranges,
     Schedule,
-    Source,
     Spec,
-    parse_spec,
     require_confirmation,
     share,
 )
@@ -37,6 +33,8 @@ class Plan:
 
     `hosts` maps an address to the name it was given by. All counts are of this shard's targets (address and port), and
     `share` is what of `visited` is this shard's: whole networks, so that rates and refusals of a network are exact.
+    `known` is what the names were resolved to. `later` are addresses that were excluded after the sweep had begun:
+    those of them that are in `visited` keep their positions, and the gate turns them down.
     """
 
     asked: Ranges
@@ -44,6 +42,9 @@ class Plan:
     excluded: Exclusions
     hosts: Mapping[str, str]
     settings: Settings
+    known: KnownNames = field(default_factory=KnownNames)
+    later: Ranges = field(default_factory=Ranges.from_pairs)
+    names_notices: tuple[str, ...] = ()
     share: Ranges = field(init=False)
     _asked_count: int = field(init=False)
 
@@ -75,14 +76,27 @@ class Plan:
     @property
     def notices(self) -> tuple[str, ...]:
         """What people should know before the first packet."""
+        notices = list(self.names_notices)
         if self.excluded.yours and YOURS not in self.excluded.taken_from(self.asked):
-            return ("the exclusions take out none of the targets: check that they are the right ones",)
-        return ()
+            notices.append("the exclusions take out none of the targets: check that they are the right ones")
+        if self.unresolved:
+            notices.append(f"not visited, since they have no address: {named(self.unresolved)}")
+        return tuple(notices)
+
+    @property
+    def never(self) -> Exclusions:
+        """Whom the gate turns down."""
+        return Exclusions(self.excluded.yours.union(self.later)) if self.later else self.excluded
 
     @property
     def to_visit(self) -> int:
         """Targets of this shard that will be visited."""
         return self.share.count * self._visits
+
+    @property
+    def unresolved(self) -> Mapping[str, Unresolved]:
+        """The names that could not be resolved: nobody knows what was to be visited there."""
+        return self.known.targets.failed
 
     @property
     def _visits(self) -> int:
@@ -152,18 +166,28 @@ def _over(count: int, rate: float) -> float:
     return count / rate if rate else 0.0
 
 
-async def make_plan(targets: Spec, exclusions: Spec, settings: Settings) -> Plan:
+async def make_plan(
+    targets: Spec, exclusions: Spec, settings: Settings, known: KnownNames | None = None, *, strict: bool = True
+) -> Plan:
     """Resolve names, take out the exclusions and check what is left.
 
+    Args:
+        targets: what to visit.
+        exclusions: what never to visit.
+        settings: how; they are checked here.
+        known: the answers of DNS that a sweep began with, when it is resumed.
+        strict: refuse to go on without a name that cannot be resolved; else it is in `unresolved`.
+
     Raises:
-        InputError: when a name cannot be resolved, nothing is left to visit, or the sweep is larger than 2**24
-            addresses and `settings.confirm_large` is not set.
+        InputError: when a name that is needed cannot be resolved, nothing is left to visit, or the sweep is larger than
+            2**24 addresses and `settings.confirm_large` is not set.
     """
-    named = await resolve(targets.names, targets.mail_domains)
-    asked = targets.ranges.union(_addresses(named))
+    answers = await ask(targets, exclusions, known)
+    asked = targets.ranges.union(answers.targets)
+    if strict or not asked:
+        require_all(answers.unresolved)
     require_confirmation(asked, confirmed=settings.confirm_large)
-    never = await resolve(exclusions.names, exclusions.mail_domains)
-    excluded = Exclusions(exclusions.ranges.union(_addresses(never)))
+    excluded = Exclusions(exclusions.ranges.union(answers.excluded))
     if not asked:
         raise InputError("no targets: name addresses, ranges, host names, mx:DOMAIN, @FILE or - for standard input")
     visited, taken = asked, excluded.taken_from(asked)
@@ -173,13 +197,10 @@ async def make_plan(targets: Spec, exclusions: Spec, settings: Settings) -> Plan
         which = f"all {asked.count:,} addresses are" if asked.count > 1 else "the only address is"
         why = reasons_text({reason: addresses.count for reason, addresses in taken.items()})
         raise InputError(f"{which} excluded: nothing to do ({why})")
-    hosts = {address: name for name, addresses in reversed(named.items()) for address in addresses}
-    return Plan(asked, visited, excluded, hosts, settings.validated())
-
-
-def _addresses(found: Mapping[str, Any]) -> Ranges:
-    texts = chain.from_iterable(found.values())
-    return parse_spec([Source(COMMAND_LINE, texts)], allow_names=False).ranges
+    return Plan(
+        asked, visited, excluded, answers.hosts, settings.validated(),
+        known=answers.known, later=answers.later, names_notices=answers.notices,
+    )  # fmt: skip
 
 
 def reasons_text(why: Mapping[str, int]) -> str:

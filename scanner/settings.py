@@ -81,6 +81,7 @@ class Settings:
     max_greeting_bytes: int = 8192
     max_greeting_lines: int = 100
     confirm_large: bool = False
+    strict_names: bool = False
 
     @property
     def speaks(self) -> bool:

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scanner.checkpoint import Checkpoint, Identity, Positions, Saved
+from scanner.checkpoint import Checkpoint
 from scanner.ledger import Ledger, Outcome
 from scanner.model import Status
+from scanner.saved import Identity, Positions, Saved
 from scanner.targets import Progress
 
 IDENTITY = Identity("scan", 7, "digest", "1/1", "2026-11-22T10:16:56.123Z", "0.1.0", {"rate": 500.0})
@@ -50,7 +51,7 @@ def read(path: Path) -> Saved:
 def restored(path: Path, reached: Positions | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return progress and counts as a resumed run finds them."""
     ledger = Ledger(1000, 0)
-    progress = read(path).restore(ledger, reached or {})
+    progress = read(path).restore(ledger, reached or {}).progress
     ledger.check(done=progress.done_count, complete=False)
     return progress.snapshot(), ledger.snapshot()
 

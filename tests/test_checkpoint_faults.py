@@ -12,9 +12,12 @@ from typing import Any
 import orjson
 import pytest
 
-from scanner.checkpoint import SCHEMA, Checkpoint, Saved
+from scanner.checkpoint import Checkpoint
 from scanner.errors import SinkError, StateError
+from scanner.known_names import KnownNames
 from scanner.ledger import Ledger
+from scanner.saved import SCHEMA, Saved
+from scanner.sealed import seal, unseal
 from tests.foreign_files import give_away, names_in
 from tests.state_files import IDENTITY, Run, read, restored, running
 
@@ -31,13 +34,19 @@ def snapshot(**changes: Any) -> bytes:
         "progress": {"low_water": 0, "done_above": []},
         "counts": {"statuses": {}, "products": {}, "records": 0},
         "sinks": {},
+        "names": KnownNames().plain(),
+        "refusals": {},
     }
-    return orjson.dumps({name: value for name, value in (good | changes).items() if value != "absent"}) + b"\n"
+    return seal(orjson.dumps({name: value for name, value in (good | changes).items() if value != "absent"})) + b"\n"
 
 
 def entry(**changes: Any) -> bytes:
     good = {"done": [0], "counts": {"statuses": {"ready": 1}, "products": {}, "records": 1}, "sinks": {}}
-    return orjson.dumps(good | changes) + b"\n"
+    return seal(orjson.dumps(good | changes)) + b"\n"
+
+
+def unsealed(line: bytes) -> bytes:
+    return unseal(line[:-1]) + b"\n"
 
 
 DAMAGED = {
@@ -55,10 +64,13 @@ DAMAGED = {
     "no counts": snapshot(counts="absent"),
     "sinks that are none": snapshot(sinks=[]),
     "a position that is none": snapshot(sinks={"0:out": 7}),
-    "a line that is no JSON": snapshot() + b"x\n" + entry(),
-    "a line that is no object": snapshot() + b"[]\n",
-    "an empty line": snapshot() + b"\n" + entry(),
-    "a line without positions": snapshot() + b'{"counts":{},"sinks":{}}\n',
+    "a snapshot without seal": unsealed(snapshot()),
+    "names that are none": snapshot(names=[]),
+    "an address that is none": snapshot(names=KnownNames(later=("mail.example.com",)).plain()),
+    "no refusals": snapshot(refusals="absent"),
+    "a seed that jq cannot read": snapshot(identity=orjson.loads(orjson.dumps(IDENTITY)) | {"seed": 2**53}),
+    "outputs that are none": snapshot(identity=orjson.loads(orjson.dumps(IDENTITY)) | {"outputs": [1]}),
+    "a line without positions": snapshot() + seal(b'{"counts":{},"sinks":{}}') + b"\n",
     "positions that are none": snapshot() + entry(done=["0"]),
     "a position below zero": snapshot() + entry(done=[-1]),
     "a list instead of sinks": snapshot() + entry(sinks=[]),
@@ -78,13 +90,17 @@ def test_a_damaged_file_is_refused_with_its_name_and_what_to_do(path: Path, data
     assert path.read_bytes() == data
 
 
-def test_a_file_of_another_version_is_refused_by_name(path: Path) -> None:
-    path.write_bytes(snapshot(schema="smtpsweep.state/2"))
+@pytest.mark.parametrize("schema", ["smtpsweep.state/1", "smtpsweep.state/3"])
+def test_a_file_of_another_version_is_refused_by_name_and_with_what_to_do(path: Path, schema: str) -> None:
+    path.write_bytes(unsealed(snapshot(schema=schema)))
 
     with pytest.raises(StateError) as caught:
         Saved.read(path)
 
-    assert str(caught.value) == f"{path}: not a state file of this version ({SCHEMA})"
+    assert str(caught.value) == (
+        f"{path}: is of '{schema}', and this version has {SCHEMA}: finish that sweep with the version that began it, "
+        "or begin anew with another --state file"
+    )
 
 
 @pytest.mark.parametrize(

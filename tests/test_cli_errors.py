@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner.checkpoint import Checkpoint, Identity
+from scanner.checkpoint import Checkpoint
 from scanner.ledger import Ledger
+from scanner.saved import Identity
 from scanner.targets import Progress
 from tests.command_line import ROOT, Done, smtpsweep
 from tests.foreign_files import names_in

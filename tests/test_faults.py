@@ -112,7 +112,7 @@ def test_interrupted_twice_it_ends_at_once_with_whole_lines_and_a_good_state(tmp
         process.communicate(timeout=20)
     assert process.returncode == 3
     assert len(records(output)) >= 200
-    assert orjson.loads(state.read_bytes().split(b"\n")[0])["schema"] == "smtpsweep.state/1"
+    assert orjson.loads(state.read_bytes().split(b"\n")[0])["schema"] == "smtpsweep.state/2"
 
 
 def test_a_full_disk_ends_it_with_one_line_and_what_is_acknowledged_is_whole(lab: LabProcess, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner import plan as plan_module
+from scanner import resolve as resolve_module
 from scanner.errors import InputError, SettingsError
 from scanner.plan import Plan, make_plan, seconds_text
 from scanner.settings import Settings
@@ -49,10 +49,14 @@ def resolving(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, tuple[s
     """Return a way to say which names have which addresses."""
 
     def use(known: Mapping[str, tuple[str, ...]]) -> None:
-        async def resolve(names: Mapping[str, Any], mail_domains: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-            return {name: known[name] for name in [*names, *mail_domains]}
+        async def mail_hosts(domain: str) -> list[str]:
+            return [domain]
 
-        monkeypatch.setattr(plan_module, "resolve", resolve)
+        async def addresses(name: str) -> tuple[str, ...]:
+            return known[name]
+
+        monkeypatch.setattr(resolve_module, "_mail_hosts", mail_hosts)
+        monkeypatch.setattr(resolve_module, "_addresses", addresses)
 
     return use
 

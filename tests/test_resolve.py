@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from scanner import resolve as resolve_module
 from scanner.errors import InputError
-from scanner.resolve import resolve
+from scanner.resolve import Found, look_up, resolve
 from tests.name_server import answering
 
 ZONE = {
@@ -120,7 +121,7 @@ async def test_a_host_that_is_named_twice_is_looked_up_once_and_keeps_its_place(
     ],
 )
 async def test_a_domain_without_mail_hosts_is_an_error_with_its_place(domain: str, message: str) -> None:
-    assert await complaint(mail=(domain,)) == f"command line: '{domain}' cannot be resolved: {message}"
+    assert await complaint(mail=(domain,)) == f"command line: 'mx:{domain}' cannot be resolved: {message}"
 
 
 @pytest.mark.usefixtures("dns_server")
@@ -131,7 +132,7 @@ async def test_a_mail_host_that_the_c_library_would_take_for_an_address_is_not_l
     monkeypatch.setitem(HOSTS, host.lower(), ["127.0.0.1"])  # as getaddrinfo has it
 
     assert await complaint(mail=(domain,)) == (
-        f"command line: '{domain}' cannot be resolved: its mail host '{host}' is no name: "
+        f"command line: 'mx:{domain}' cannot be resolved: its mail host '{host}' is no name: "
         "a name does not end in a number"
     )
 
@@ -155,11 +156,90 @@ async def test_a_name_without_address_is_an_error() -> None:
     assert await complaint("empty.example.com") == "list.txt:3: 'empty.example.com' has no address"
 
 
-async def test_one_of_several_unknown_names_is_told_as_an_error_of_one_line() -> None:
-    message = await complaint("no1.example.com", "www.example.com", "no2.example.com")
+async def test_all_unknown_names_are_told_in_one_line() -> None:
+    reason = f"cannot be resolved: [Errno {socket.EAI_NONAME}] Name or service not known"
 
-    assert message.startswith("list.txt:3: 'no")
-    assert message.endswith(f"cannot be resolved: [Errno {socket.EAI_NONAME}] Name or service not known")
+    assert await complaint("no1.example.com", "www.example.com", "no2.example.com") == (
+        f"list.txt:3: 'no1.example.com' {reason}; list.txt:3: 'no2.example.com' {reason}"
+    )
+
+
+async def test_of_many_unknown_names_a_bounded_number_is_told() -> None:
+    message = await complaint(*(f"no{i}.example.com" for i in range(1234)))
+
+    assert message.count("cannot be resolved") == 20
+    assert message.endswith("; and 1,214 more")
+
+
+async def test_those_that_are_found_do_not_depend_on_those_that_are_not() -> None:
+    found = await look_up({"no.example.com": "a.txt:1", "www.example.com": "a.txt:2"}, {})
+
+    assert found.addresses == {"www.example.com": ("192.0.2.5", "192.0.2.6")}
+    assert list(found.failed) == ["no.example.com"]
+    assert found.failed["no.example.com"].where == "a.txt:1"
+
+
+@pytest.mark.usefixtures("dns_server")
+async def test_a_mail_host_that_fails_leaves_the_others_of_its_domain() -> None:
+    found = await look_up({}, {"example.com": "a.txt:1", "gone.example": "a.txt:2", "null.example": "a.txt:3"})
+
+    assert list(found.addresses) == ["mx1.example.com", "mx2.example.com", "backup.example.com"]
+    assert {name: failed.where for name, failed in found.failed.items()} == {
+        "mx:null.example": "a.txt:3",
+        "gone.example.com": "a.txt:2",
+    }
+
+
+async def test_what_is_known_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(name: str) -> list[str]:
+        raise AssertionError(name)
+
+    monkeypatch.setattr(resolve_module, "_addresses", never)
+    monkeypatch.setattr(resolve_module, "_mail_hosts", never)
+    known = Found({"a.example": ("192.0.2.1",), "b.example": ("192.0.2.2",)}, {"c.example": ("b.example",)})
+
+    assert await look_up({"a.example": 1}, {"c.example": 2}, known) == known
+    assert await look_up({"a.example": 1}, {}, known) == Found({"a.example": ("192.0.2.1",)})
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("fe80::1%lo", "zones cannot be used"), ("::ffff:192.0.2.1", "an IPv4-mapped address reaches an IPv4 host")],
+)
+async def test_a_name_of_an_address_that_cannot_be_a_target_is_not_resolved(
+    monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+) -> None:
+    monkeypatch.setitem(HOSTS, "odd.example.com", [address])
+
+    assert reason in await complaint("odd.example.com")
+
+
+async def test_a_dns_that_is_gone_is_asked_for_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve_module, "_AT_ONCE", 2)
+    monkeypatch.setattr(resolve_module, "_GIVE_UP_AFTER", 4)
+    asked = []
+
+    async def look(name: str) -> list[str]:
+        asked.append(name)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(resolve_module, "_addresses", look)
+    found = await look_up({f"host{i}.example.com": "list.txt" for i in range(100)}, {})
+
+    assert 4 <= len(asked) <= 6
+    assert len(found.failed) == 100
+    assert found.failed["host99.example.com"].reason.startswith("was not looked up: DNS did not answer for ")
+
+
+async def test_an_answer_that_comes_after_the_end_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve_module, "_TIME_OUT_S", 0.01)
+    late = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: late.wait(10) and [])
+
+    message = await complaint("slow.example.com")
+    late.set()
+
+    assert message == "list.txt:3: 'slow.example.com' cannot be resolved: no answer from DNS in 0.01 s"
 
 
 async def test_a_server_that_does_not_answer_is_waited_for_as_long_as_a_name_may_take(
@@ -171,7 +251,7 @@ async def test_a_server_that_does_not_answer_is_waited_for_as_long_as_a_name_may
         monkeypatch.setattr(dns.asyncresolver, "default_resolver", resolver)
         message = await complaint(mail=("silent.example",))
 
-    assert message == "command line: 'silent.example': no answer from DNS in 0.2 s"
+    assert message == "command line: 'mx:silent.example' cannot be resolved: no answer from DNS in 0.2 s"
 
 
 async def test_a_name_has_its_own_limit_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,14 +260,14 @@ async def test_a_name_has_its_own_limit_of_time(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(dns.asyncresolver, "default_resolver", resolver)
         message = await complaint(mail=("silent.example",))
 
-    assert message == "command line: 'silent.example': no answer from DNS in 0.1 s"
+    assert message == "command line: 'mx:silent.example' cannot be resolved: no answer from DNS in 0.1 s"
 
 
 async def test_a_bounded_number_of_look_ups_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve_module, "_AT_ONCE", 3)
     under_way, most, names = 0, 0, [f"host{i}.example.com" for i in range(10)]
 
-    async def look_up(name: str) -> list[str]:
+    async def ask(name: str) -> list[str]:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
@@ -196,15 +276,16 @@ async def test_a_bounded_number_of_look_ups_is_under_way(monkeypatch: pytest.Mon
         under_way -= 1
         return [name]
 
-    assert await resolve_module._all(dict.fromkeys(names, COMMAND_LINE), look_up) == {name: (name,) for name in names}
+    found = await resolve_module._all(dict.fromkeys(names, COMMAND_LINE), ask, {}, {})
+    assert found == {name: (name,) for name in names}
     assert most == 3
 
 
 async def test_a_bug_is_not_taken_for_a_name_that_cannot_be_resolved() -> None:
-    async def look_up(name: str) -> list[str]:
+    async def ask(name: str) -> list[str]:
         raise ZeroDivisionError
 
     with pytest.raises(ExceptionGroup) as caught:
-        await resolve_module._all({"a.example.com": COMMAND_LINE}, look_up)
+        await resolve_module._all({"a.example.com": COMMAND_LINE}, ask, {}, {})
 
     assert caught.value.subgroup(ZeroDivisionError) is not None

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,38 @@ async def test_a_file_shorter_than_the_checkpoint_says_is_cut_to_whole_units_and
     assert read(path) == b"".join(lines(0, 1))
 
 
-async def test_a_file_that_is_gone_begins_anew_and_tells_the_truth(tmp_path: Path) -> None:
-    assert await resumed(tmp_path / "gone.jsonl", {"part": 0, "bytes": 99}) == {"part": 0, "bytes": 0}
+async def test_a_file_that_is_gone_or_empty_is_refused_and_not_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.jsonl: is not there any more: put it back, or use a new --state"):
+        await resumed(tmp_path / "gone.jsonl", {"part": 0, "bytes": 99})
+    assert os.listdir(tmp_path) == []  # noqa: PTH208  names are all we need
+
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(InputError, match=r"empty\.jsonl: is empty, and held records of the sweep"):
+        await resumed(tmp_path / "empty.jsonl", {"part": 0, "bytes": 99})
+
+
+async def test_a_file_that_nothing_was_written_to_may_be_gone(tmp_path: Path) -> None:
+    assert await resumed(tmp_path / "new.jsonl", {"part": 0, "bytes": 0}) == {"part": 0, "bytes": 0}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda part: part.unlink(), r"sweep\.0001: is not there any more: put it back, or use a new --state"),
+        (lambda part: part.write_bytes(b""), r"sweep: its earlier parts are shorter than they were"),
+    ],
+    ids=["gone", "empty"],
+)
+async def test_an_earlier_part_must_be_there_and_whole(
+    tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    options = SinkOptions(rotate_size=4)
+    position = await written(tmp_path / "sweep", [b"a\n", b"b\n", b"c\n", b"d\n", b"e\n"], options=options)
+    assert position == {"part": 2, "bytes": 2, "before": 8}
+    damage(tmp_path / "sweep.0001")
+
+    with pytest.raises(InputError, match=message):
+        await FileSink(tmp_path / "sweep", options).open(position)
 
 
 @pytest.mark.parametrize("position", [{}, {"part": "1", "bytes": -5}, {"bytes": "many"}])
@@ -135,7 +166,8 @@ async def test_parts_keep_below_the_size_and_split_no_line(tmp_path: Path, name:
     assert all(part.stat().st_size <= 3000 for part in parts)
     assert all(read(part).endswith(b"}\n") for part in parts)
     assert b"".join(map(read, parts)) == b"".join(b"".join(batch) for batch in batches)
-    assert position == {"part": len(later), "bytes": parts[-1].stat().st_size}
+    before = sum(part.stat().st_size for part in parts[:-1])
+    assert position == {"part": len(later), "bytes": parts[-1].stat().st_size, "before": before}
 
 
 async def test_a_line_longer_than_a_part_has_a_part_of_its_own(tmp_path: Path) -> None:
@@ -201,7 +233,7 @@ async def test_a_crash_after_a_part_began_resumes_in_that_part(tmp_path: Path) -
     await sink.open({"part": 0, "bytes": 2})
     await sink.close()
 
-    assert sink.position() == {"part": 1, "bytes": 2}
+    assert sink.position() == {"part": 1, "bytes": 2, "before": 4}
     assert (tmp_path / "sweep.0001").read_bytes() == b"c\n"
 
 

@@ -59,6 +59,8 @@ target_options = _options(
                  help="Visit every target so often, each time after all others: pools of servers show themselves."),
     click.option("--seed", type=Seed(),
                  help="Fix the order of the targets, below 2^53 (default: random; with --shard, from the targets)."),
+    click.option("--strict-names", is_flag=True,
+                 help="Visit nobody when a name cannot be resolved (default: all others; the exit code is then 3)."),
     click.option("--confirm-large", is_flag=True, help="Yes, I am responsible for more than 2^24 addresses."),
 )  # fmt: skip
 pace_options = _options(

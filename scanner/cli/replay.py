@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from scanner.checkpoint import Saved
 from scanner.cli import logging, running, streams
 from scanner.cli.entry import INCOMPLETE, complain
 from scanner.cli.values import Duration
@@ -19,6 +18,7 @@ from scanner.relay.replay import replay as deliver
 from scanner.relay.run import remove
 from scanner.relay.standing import Standing
 from scanner.runlog import RunFolder
+from scanner.saved import Saved
 
 #: Seconds between two lines of progress.
 _SAY_EVERY_S = 10.0

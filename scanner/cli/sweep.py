@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from collections.abc import Awaitable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -9,18 +10,19 @@ from typing import Any
 
 import click
 
-from scanner.checkpoint import Saved
 from scanner.cli import logging, metrics, options, progress, running, streams
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs
 from scanner.cli.sweep_files import SweepFiles, checked_files
 from scanner.errors import LocalError, SinkError
+from scanner.known_names import KnownNames
 from scanner.pipeline import Sweep, random_seed
 from scanner.plan import Plan, derived_seed, make_plan, reasons_text, seconds_text
+from scanner.saved import Saved
 from scanner.settings import Settings
 from scanner.summary import Summary
-from scanner.targets import Spec, parse_exclusions, parse_spec
+from scanner.targets import parse_exclusions, parse_spec
 
 #: For what has no bound of its own (books, summary); then the process ends, whatever it waits for.
 _SLACK_S = 5.0
@@ -56,10 +58,12 @@ def sweep(log_level: str, log_format: str, shard: tuple[int, int], seed: int | N
     """
     logging.configure(log_level, log_format)
     request = Request(**{field.name: given.pop(field.name) for field in fields(Request)})
-    known = seed if seed is not None else _saved_seed(request.state)
-    settings = Settings(seed=known or 0, shard=shard[0], shards=shard[1], **given).validated()
+    saved = Saved.read(request.state) if request.state is not None else None
+    if seed is None and saved is not None:
+        seed = saved.identity.seed  # a resumed sweep keeps its order
+    settings = Settings(seed=seed or 0, shard=shard[0], shards=shard[1], **given).validated()
     _relax_collector()
-    return run_sweep(request, settings, choose_seed=known is None)
+    return run_sweep(request, settings, choose_seed=seed is None, known=saved.names if saved is not None else None)
 
 
 def _relax_collector() -> None:
@@ -68,16 +72,13 @@ def _relax_collector() -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
-def _saved_seed(state: Path | None) -> int | None:
-    """Return the seed of the sweep that is resumed: it keeps its order. None when none is."""
-    saved = Saved.read(state) if state is not None else None
-    return saved.identity.seed if saved is not None else None
-
-
-def run_sweep(request: Request, settings: Settings, *, choose_seed: bool = False) -> int:
+def run_sweep(
+    request: Request, settings: Settings, *, choose_seed: bool = False, known: KnownNames | None = None
+) -> int:
     """Plan, sweep, and report to the terminal; return the exit code.
 
     With `choose_seed` the one of the settings does not count: a shard's follows from the targets, others are random.
+    `known` is what names were resolved to when the sweep that is resumed began.
 
     Raises:
         InputError: when something cannot be used as given; nothing was visited then.
@@ -92,15 +93,16 @@ def run_sweep(request: Request, settings: Settings, *, choose_seed: bool = False
         notices.append(f"the order follows from the targets (seed {settings.seed}), the same for every shard")
     elif choose_seed:
         settings = replace(settings, seed=random_seed())
-    return running.run(_run_sweep(request, targets, never, settings, notices))
+    planning = make_plan(targets, never, settings, known, strict=settings.strict_names)
+    return running.run(_run_sweep(request, planning, notices))
 
 
-async def _run_sweep(request: Request, targets: Spec, never: Spec, settings: Settings, notices: list[str]) -> int:
-    plan = await make_plan(targets, never, settings)
+async def _run_sweep(request: Request, planning: Awaitable[Plan], notices: list[str]) -> int:
+    plan = await planning
     if request.plan_only:
-        click.echo("\n".join((plan_text(plan), *notices)))
+        click.echo("\n".join((plan_text(plan), *plan.notices, *notices)))
         return 0
-    files = checked_files(request, settings.fingerprints)
+    files = checked_files(request, plan.settings.fingerprints)
     outputs = make_outputs(request, plan)
     run = Sweep(plan, outputs.sinks, state=request.state, drain_s=request.drain_s)
     run.notices += notices

@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 import orjson
 
-from scanner.checkpoint import Saved
 from scanner.clashes import Named, refuse_clashes, standard_input, standard_output
 from scanner.cli.config import CONFIG_FILE
 from scanner.cli.outputs import is_remote, run_folder
@@ -22,6 +21,7 @@ from scanner.file_names import JSON_DOCUMENT, METRICS, require_fitting_name
 from scanner.files import PUBLIC_FILE
 from scanner.identify.recog import FILE_NAME
 from scanner.places import FilePlace, always
+from scanner.saved import Saved
 from scanner.sinks.paths import is_part_of, path_of_url
 from scanner.sinks.registry import scheme_of
 from scanner.summary import SUMMARY_SCHEMA, Summary

@@ -69,6 +69,11 @@ class RemoteSinks:
         self.full = False
         self._full_since = self._full_s = 0.0
 
+    @property
+    def identity(self) -> str:
+        """Whom the log is for, in the order given. How they are served may change when a sweep is resumed."""
+        return " ".join(f"{one.shown.partition('?')[0]} ({one.name})" for one in self._destinations)
+
     async def open(self, resume: Position | None) -> None:
         """Open the log and start serving.
 

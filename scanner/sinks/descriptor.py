@@ -20,10 +20,11 @@ import select
 import stat
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 from scanner.errors import InputError, SinkError
-from scanner.files import maybe_lstat, require_followable, require_own, require_regular
+from scanner.files import FileId, maybe_lstat, require_followable, require_own, require_regular
 
 #: Results name weak servers: only their owner may read them. A file that exists keeps its mode.
 _NEW_FILE_MODE = 0o600
@@ -59,7 +60,9 @@ class Descriptor:
         self.name = name
         self.regular = regular
         self.made = made
-        self.size = os.fstat(fd).st_size if regular else 0
+        found = os.fstat(fd)
+        self.size = found.st_size if regular else 0
+        self._had_name = found.st_nlink > 0  # standard output may be a temporary file that has none
         self._stopped = False
 
     @classmethod
@@ -100,7 +103,7 @@ class Descriptor:
                 return cls(
                     os.open(f"/dev/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC), "stdout", regular=False
                 )
-        return cls(os.dup(fd), "stdout", regular=False)
+        return cls(os.dup(fd), "stdout", regular=stat.S_ISREG(os.fstat(fd).st_mode))
 
     def write_all(self, data: bytes) -> None:
         """Return when all of `data` is written. Raises OSError; a part of `data` may then be in the file."""
@@ -119,6 +122,27 @@ class Descriptor:
         if self.regular:
             os.ftruncate(self.fd, size)
             self.size = size
+
+    def require_kept(self, path: str | None = None) -> None:
+        """Find out whether nobody has removed, replaced or cut a regular file that is being written.
+
+        `path` is where it must be; None: anywhere, as long as it has a name.
+
+        Raises:
+            SinkError: saying which file, and what became of it.
+        """
+        if not self.regular:
+            return
+        held = os.fstat(self.fd)
+        became = None
+        if path is not None and FileId.of(Path(path)) != FileId.from_stat(held):
+            became = "replaced by another file" if os.path.lexists(path) else "removed"
+        elif self._had_name and not held.st_nlink:
+            became = "removed"
+        elif held.st_size < self.size:
+            became = f"cut from {self.size:,} to {held.st_size:,} bytes"
+        if became:
+            raise SinkError(kept_error(self.name, became))
 
     def stop(self) -> None:
         """Let a writer that waits for a slow reader give up, with ECANCELED. Callable from another thread."""
@@ -155,6 +179,13 @@ def write_error(name: str, error: OSError) -> SinkError:
 def printable(text: str) -> str:
     """Return the text when a terminal can show it as it is, else with what it cannot written out."""
     return text if text.isprintable() else ascii(text)
+
+
+def kept_error(name: str, became: str) -> str:
+    """Say in one line what somebody else has done to an output."""
+    return (
+        f"{printable(name)}: was {became} while the sweep wrote it, and records with it: sweep anew, with a new --state"
+    )
 
 
 def silence_standard_output(fd: int) -> None:

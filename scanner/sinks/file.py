@@ -5,6 +5,9 @@ renamed, never written again once the next has begun, and no line is split betwe
 `.zst` is compressed, each batch as a unit of its own (see `scanner.sinks.compression`); the rotation size then counts
 compressed bytes.
 
+At each write and at the end every file is looked at again: one that somebody has removed, replaced or cut while the
+sweep writes it does not hold what was acknowledged, and the sweep must not say that it does.
+
 After a write that failed, the file is cut back to what was acknowledged. After a crash, resuming cuts what is torn at
 the end: less than a line of a plain file (whole lines stay, even when the checkpoint had not heard of them: they may
 have been read already), less than a unit of a compressed one.
@@ -27,7 +30,7 @@ from scanner.errors import InputError, SinkError
 from scanner.file_names import RECORDS, require_fitting_name
 from scanner.files import FileId
 from scanner.sinks.compression import codec_for
-from scanner.sinks.descriptor import Descriptor, open_error, printable, write_error
+from scanner.sinks.descriptor import Descriptor, kept_error, open_error, printable, write_error
 from scanner.sinks.paths import part_path, path_of_url
 from scanner.sinks.sink import Position, SinkOptions
 
@@ -54,10 +57,17 @@ class FileSink:
         self._out: Descriptor | None = None
         self._part = 0
         self._acknowledged: Position | None = None
+        self._finished: list[tuple[str, os.stat_result]] = []  # parts that are written no more
+        self._before = 0  # bytes of all parts before this one
         self._begun = self._replaces = False
         # A write that was cancelled goes on in its thread; closing must wait for it, or the number of the
         # descriptor could belong to another file by the time it writes.
         self._lock = threading.Lock()
+
+    @property
+    def identity(self) -> str:
+        """Where the path leads, however it was written."""
+        return printable(os.path.realpath(self._path))
 
     @classmethod
     def from_url(cls, url: str, options: SinkOptions) -> Self:
@@ -107,6 +117,7 @@ class FileSink:
             if resume is None:
                 self._look_at(self._out)
             else:
+                self._require_earlier(self._out, resume)
                 self._repair(self._out, resume)
             self._acknowledge(self._out)
         except OSError as error:
@@ -142,6 +153,23 @@ class FileSink:
                     f"{self.name}: exists and is not empty: use --append, --overwrite, or --state to resume its sweep"
                 )
 
+    def _require_earlier(self, out: Descriptor, resume: Position) -> None:
+        """Refuse to go on with a file that holds nothing of what it should, or after parts that are not all there."""
+        known = _count(resume, "part"), _count(resume, "bytes")
+        if known > (0, 0) and out.made:
+            raise InputError(f"{self.name}: is not there any more: put it back, or use a new --state")
+        if known[1] and self._part == known[0] and not out.size:
+            raise InputError(f"{self.name}: is empty, and held records of the sweep: put it back, or use a new --state")
+        for part in range(self._part):
+            path = self._part_path(part)
+            found = _stat_or_none(path)
+            if found is None:
+                raise InputError(f"{printable(path)}: is not there any more: put it back, or use a new --state")
+            self._finished.append((path, found))
+            self._before += found.st_size
+            if part + 1 == known[0] and self._before < _count(resume, "before"):
+                raise InputError(f"{self.name}: its earlier parts are shorter than they were: use a new --state")
+
     def _repair(self, out: Descriptor, resume: Position) -> None:
         known = _count(resume, "bytes") if self._part == _count(resume, "part") else 0
         # A file shorter than it should be may be torn anywhere, so all of it is looked through.
@@ -162,6 +190,7 @@ class FileSink:
                     self._out.cut(size if self._part == first_part else 0)
                 raise write_error(self.name, error) from error
             if self._out.regular:
+                self._out.require_kept(self._part_path(self._part))
                 self._acknowledge(self._out)
 
     def _begin(self, out: Descriptor) -> None:
@@ -174,6 +203,9 @@ class FileSink:
         limit = self._options.rotate_size
         if limit is not None and out.regular and out.size and out.size + len(block) > limit:
             following = Descriptor.open(self._part_path(self._part + 1), exclusive=True, like=out)
+            out.require_kept(self._part_path(self._part))
+            self._finished.append((self._part_path(self._part), os.fstat(out.fd)))
+            self._before += out.size
             self._out, self._part = following, self._part + 1
             out.close()
             out = following
@@ -182,9 +214,14 @@ class FileSink:
 
     def _acknowledge(self, out: Descriptor) -> None:
         self._acknowledged = {"part": self._part, "bytes": 0 if self._replaces else out.size}
+        if self._part:
+            self._acknowledged["before"] = self._before
 
     def _abandon(self) -> None:
         if self._out is not None:
+            if self._out.made:
+                with suppress(OSError):
+                    os.unlink(self._out.name)  # noqa: PTH108  as in `_close`
             os.close(self._out.fd)
             self._out = None
 
@@ -196,9 +233,26 @@ class FileSink:
             try:
                 if out.made and not self._begun and FileId.of(out.fd) == FileId.of(Path(out.name)):
                     os.unlink(out.name)  # noqa: PTH108  bytes that are no UTF-8 are kept in a str here
-                out.close()
+                elif self._begun:
+                    self._require_kept(out)
             except OSError as error:
                 raise write_error(self.name, error) from error
+            finally:
+                self._let_go(out)
+
+    def _let_go(self, out: Descriptor) -> None:
+        try:
+            out.close()
+        except OSError as error:
+            raise write_error(self.name, error) from error
+
+    def _require_kept(self, out: Descriptor) -> None:
+        """Look at every part once more. Raises SinkError."""
+        out.require_kept(self._part_path(self._part))
+        for path, then in self._finished:
+            now = _stat_or_none(path)
+            if now is None or FileId.from_stat(now) != FileId.from_stat(then) or now.st_size < then.st_size:
+                raise SinkError(kept_error(path, "removed" if now is None else "replaced or cut"))
 
     def _part_path(self, part: int) -> str:
         return str(part_path(self._path, part))
@@ -215,6 +269,13 @@ def _blocks(lines: Sequence[bytes], limit: int) -> Iterator[bytes]:
         size += len(line)
     if block:
         yield b"".join(block)
+
+
+def _stat_or_none(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116  bytes that are no UTF-8 are kept in a str here
+    except FileNotFoundError:
+        return None
 
 
 def _count(position: Position | None, key: str) -> int:

@@ -88,3 +88,11 @@ class Patient(Protocol):
 
     def hurry(self) -> None:
         """End every wait within half a second: `write` fails, `close` keeps what it can."""
+
+
+def identity_of(sink: Sink) -> str:
+    """Return what makes a destination this one and no other: its `identity` when it has one, else its name.
+
+    A state belongs to its outputs: a path is told by where it leads, not by how it is written. No secrets.
+    """
+    return str(getattr(sink, "identity", sink.name))
