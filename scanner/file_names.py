@@ -94,7 +94,8 @@ def converted(target: str) -> Content:
     suffixes = {"csv": {".csv"}, "parquet": {".parquet"}, "cef": {".cef"}, "leef": {".leef"}}
     packings = frozenset[str]() if target == "parquet" else _RECORD_PACKINGS
     lines = {".jsonl", ".ndjson", *({".gelf"} if target == "gelf" else ())}
-    return Content(f"--format {target}", frozenset(suffixes.get(target, lines)), packings)
+    name = {"csv": "CSV", "parquet": "Parquet", "native": "JSON Lines"}.get(target, target.upper())
+    return Content(name, frozenset(suffixes.get(target, lines)), packings)
 
 
 def require_fitting_name(label: str, path: PurePath, content: Content) -> None:

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from scanner.errors import InputError, SinkError
 from scanner.model import Dialogue, Exchange, Finding, Record, Software, Status
 from scanner.record import event_id
-from scanner.remedy.plans.model import Plan
+from scanner.remedy.plans.model import PLAN_FOLDER, Plan
 from scanner.remedy.plans.patching import advise
 from scanner.remedy.plans.products import GENERAL, PLANS, plan_for
 from scanner.remedy.plans.writing import NO_ADDRESS, NO_GREETING, NOTHING_SHOWN, write_plans
@@ -396,3 +396,10 @@ def test_the_sendmail_files_are_the_facts(tmp_path: Path) -> None:
     assert "confSMTP_banner" in found["products/sendmail.md"]
     commands = "\n".join(shell_blocks(found["products/sendmail.md"]))
     assert "confSMTP_banner" not in commands
+
+
+def test_no_step_copies_the_mode_of_a_file_that_only_its_owner_can_read() -> None:
+    commands = [step.commands for plan in {*PLANS.values(), GENERAL} for step in plan.steps]
+
+    assert any(f"install -m 644 {PLAN_FOLDER}" in command for command in commands)
+    assert not [command for command in commands if re.search(rf"\b(cp|mv)\b[^|;&\n]*{PLAN_FOLDER}", command)]

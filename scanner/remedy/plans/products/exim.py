@@ -83,7 +83,7 @@ _STEPS: Final = (
         "nothing.)",
         "rm -rf /etc/exim4.new && cp -a /etc/exim4 /etc/exim4.new &&\n"
         "if grep -q \"^dc_use_split_config='true'\" /etc/exim4.new/update-exim4.conf.conf; then\n"
-        f"  cp {PLAN_FOLDER}/exim.settings /etc/exim4.new/conf.d/main/00_smtpsweep\n"
+        f"  install -m 644 {PLAN_FOLDER}/exim.settings /etc/exim4.new/conf.d/main/00_smtpsweep\n"
         "else\n"
         f"  cat {PLAN_FOLDER}/exim.settings >>/etc/exim4.new/exim4.conf.localmacros\n"
         "fi &&\n"
