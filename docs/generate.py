@@ -25,6 +25,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from scanner.cli import signals
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, USAGE_ERROR, smtpsweep
 from scanner.cli.values import Duration, Shard
 from scanner.lab import personality
@@ -70,9 +71,21 @@ Every command ends with one of these exit codes, and writes one line to stderr w
 | {INCOMPLETE} | incomplete: interrupted, or an output failed; `--state` says how far it got |
 | {ALL_LOCAL} | trouble of this machine only: no descriptors, no network |
 
+**Stopping.** Ctrl-C, SIGTERM and SIGHUP are one request each, whichever it is:
+
+| request | `sweep` | every other command |
+|--:|---|---|
+| first | begins no further visit. Hosts under way get `--grace`, then sinks get `--drain`: what still waits after both together is given up. Summary and state are written, exit code 3 | is interrupted: exit code 3 (`lab` 0), within {signals.BOUND_S:g} s |
+| second | gives everything up at once, writes summary and state, exit code 3 | the same |
+| third | ends on the spot, without a summary; so does the process when it has not ended {signals.AT_ONCE_S:g} s after the second | the same |
+
+Whatever is given up was not acknowledged, so the same command with the same `--state` does it again.
+SIGQUIT keeps its meaning, and a signal that was ignored when the command was started stays ignored (`nohup`).
+A service manager must wait longer than `--grace` and `--drain` together (35 s by default) before it kills: `docker stop -t 45`, `TimeoutStopSec=45`; or give shorter ones.
+
 Durations are seconds (`4`, `0.5`) or carry a unit (`500ms`, `2m`, `1h`).
 Sizes are bytes or carry one (`100MB`, `64KiB`).
-"""
+"""  # noqa: E501  rows of a table
 
 _TAIL = """
 ## Options from a file

@@ -107,7 +107,7 @@ dialogue_options = _options(
 patience_options = _options(
     waiting_options,
     click.option("--grace", "grace_s", type=Duration(), default=_DEFAULTS.grace_s, show_default=True,
-                 help="After Ctrl-C: for the hosts under way."),
+                 help="After Ctrl-C (or TERM, HUP): for the hosts under way."),
     click.option("--passive", is_flag=True, help="Send nothing at all, not even QUIT."),
     click.option("--probe", type=click.Choice([probe.value for probe in Probe]), default=_DEFAULTS.probe.value,
                  show_default=True, callback=lambda _ctx, _param, value: Probe(value),
@@ -132,7 +132,8 @@ output_options = _options(
     click.option("--spool-limit", type=Size(), default="10GiB", show_default=True, metavar="SIZE",
                  help="How large that log may grow; then the sweep waits for its sinks."),
     click.option("--drain", "drain_s", type=Duration(), default=30.0, show_default=True,
-                 help="At the end: wait so long for remote sinks that acknowledge nothing."),
+                 help="At the end: wait so long for remote sinks that acknowledge nothing. After Ctrl-C and --grace: "
+                      "so long for all that sinks have not got."),
     click.option("--dns", is_flag=True,
                  help="Look up whether each server's names fit together: greeting, address, certificate."),
     click.option("--all", "all_statuses", is_flag=True, help="Records of refused, unreachable, timed out ones, too."),
