@@ -16,7 +16,6 @@ import errno
 import os
 import secrets
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Self
@@ -50,8 +49,11 @@ class FileId:
 
 
 def require_own(found: os.stat_result, name: str | Path) -> None:
-    """Refuse what belongs to another user; for root, too. Raises OSError."""
-    if found.st_uid != os.geteuid():
+    """Refuse what belongs to another user; for root, too. Raises OSError.
+
+    Root may read everything anyway, so what is root's is nobody's trap.
+    """
+    if found.st_uid not in (os.geteuid(), 0):
         raise PermissionError(errno.EPERM, f"it belongs to another user (uid {found.st_uid})", str(name))
 
 
@@ -68,8 +70,7 @@ def require_followable(name: str | Path) -> None:
     found = maybe_lstat(name)
     if found is None or not stat.S_ISLNK(found.st_mode):
         return
-    if found.st_uid != 0:
-        require_own(found, name)
+    require_own(found, name)
     if not Path(name).exists():
         raise OSError(errno.ELOOP, "it is a symbolic link that leads nowhere", str(name))
 
@@ -85,10 +86,18 @@ def maybe_lstat(name: str | Path) -> os.stat_result | None:
 def open_own(file: Path, flags: int, mode: int = PRIVATE_FILE) -> int:
     """Open a regular file of ours and return its descriptor; a link is not followed, and nothing is waited for.
 
-    Raises OSError, also when it is a link, not a regular file, or another user's.
+    Raises OSError, also when it is a link, not a regular file, or another user's. What is made by this is ours,
+    whatever owner the file system shows.
     """
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    if flags & os.O_CREAT:
+        try:
+            return os.open(file, flags | os.O_EXCL, mode)
+        except FileExistsError:
+            if flags & os.O_EXCL:
+                raise
     try:
-        fd = os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+        fd = os.open(file, flags & ~os.O_CREAT)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a symbolic link", str(file)) from None
@@ -149,14 +158,21 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def make_folders(folder: Path) -> None:
-    """Make a folder and those above it that are missing, each for its owner only. Raises OSError."""
-    if not folder.is_dir():
-        make_folders(folder.parent)  # ends at the root, or at the current folder
-        with suppress(FileExistsError):
-            folder.mkdir(mode=PRIVATE_FOLDER)
+def make_folders(folder: Path) -> bool:
+    """Make a folder and those above it that are missing, each for its owner only; tell whether it was missing.
+
+    Raises OSError.
+    """
+    if folder.is_dir():
+        return False
+    make_folders(folder.parent)  # ends at the root, or at the current folder
+    try:
+        folder.mkdir(mode=PRIVATE_FOLDER)
+    except FileExistsError:
         if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+        return False
+    return True
 
 
 def own_folder(folder: Path) -> None:
@@ -165,8 +181,8 @@ def own_folder(folder: Path) -> None:
     A link to a folder of ours is followed when we or root made it: another user could lead us anywhere.
     """
     require_followable(folder)
-    make_folders(folder)
-    require_own(folder.stat(), folder)
+    if not make_folders(folder):
+        require_own(folder.stat(), folder)
 
 
 def sync(out: BinaryIO) -> None:

@@ -2,6 +2,9 @@
 
 import os
 import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.requirements import require_or_skip
@@ -35,3 +38,16 @@ def names_in(folder: Path) -> list[str]:
 def modes_below(folder: Path) -> dict[str, int]:
     """Return the permissions of everything below a folder, by its path from there."""
     return {str(path.relative_to(folder)): mode_of(path) for path in sorted(folder.rglob("*"))}
+
+
+@contextmanager
+def mounted_disk(place: Path) -> Iterator[Path]:
+    """Make a file system of 64 KiB in a new folder; skip the test when we are not allowed to."""
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    can = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    require_or_skip(can, "needs root and the right to mount a tmpfs")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

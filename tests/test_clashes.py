@@ -167,7 +167,16 @@ def test_a_redirection_is_a_name_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["identify a", "diff a b --json", "diff b a", "logs a", "convert a --format ecs -o -", "policy check a"]
+    "command",
+    [
+        "identify a",
+        "diff a b --json",
+        "diff b a",
+        "logs a",
+        "convert a --format ecs -o -",
+        "policy check a",
+        "remedy --mc a",
+    ],
 )
 def test_no_command_prints_into_what_it_reads(tmp_path: Path, command: str) -> None:
     for name in "ab":

@@ -299,6 +299,7 @@ def test_the_files_of_a_review_follow_no_prepared_link(tmp_path: Path) -> None:
     assert not (plan / "sendmail.mc.new").is_symlink()
 
 
+@pytest.mark.root
 def test_a_folder_of_another_user_gets_no_review(tmp_path: Path, capsysbinary: Capture) -> None:
     file, plan = text_file(tmp_path / "sendmail.mc", DEBIAN_MC), tmp_path / "plan"
     plan.mkdir()

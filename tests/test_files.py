@@ -191,5 +191,43 @@ def test_what_is_ours_is_told_by_the_user_who_asks(tmp_path: Path, monkeypatch: 
     files.require_followable(tmp_path / "link")
     files.require_followable("/dev/fd")  # root's, whoever asks
     monkeypatch.setattr(os, "geteuid", lambda: 65533)
+    theirs = os.stat_result([0o100600, 0, 0, 1, 65532, 0, 0, 0, 0, 0])
     with pytest.raises(PermissionError, match="it belongs to another user"):
-        files.require_own((tmp_path / "a").stat(), "a")
+        files.require_own(theirs, "a")
+    files.require_own(os.stat_result([0o100600, 0, 0, 1, 0, 0, 0, 0, 0, 0]), "a")  # root reads everything anyway
+
+
+def test_what_we_made_is_ours_whatever_owner_the_file_system_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share or a stick may show one owner for all files."""
+
+    def another(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "it belongs to another user")
+
+    monkeypatch.setattr(files, "require_own", another)
+    files.own_folder(tmp_path / "run")
+    with files.open_private_append(tmp_path / "run" / "a") as out:
+        out.write(b"one")
+    for use in (lambda: files.own_folder(tmp_path / "run"), lambda: files.open_private_append(tmp_path / "run" / "a")):
+        with pytest.raises(PermissionError):
+            use()
+
+
+def test_a_folder_that_somebody_makes_at_the_same_time_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.mkdir
+
+    def late(path: Path, mode: int = 0o777) -> None:
+        real(path, mode)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    assert not files.make_folders(tmp_path / "a")
+
+
+def test_a_file_that_must_be_new_is_refused_when_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(FileExistsError):
+        files.open_own(tmp_path / "a", os.O_WRONLY | os.O_CREAT | os.O_EXCL)

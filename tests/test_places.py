@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import InputError, SinkError
+from scanner.files import write_whole
 from scanner.places import FilePlace, WholeFolder, always
-from tests.foreign_files import give_away, left_over, mode_of, modes_below, names_in
+from tests.foreign_files import give_away, left_over, mode_of, modes_below, mounted_disk, names_in
 
 
 @pytest.fixture(autouse=True, params=[0o022, 0o000], ids=oct)
@@ -276,3 +277,21 @@ def test_a_folder_that_cannot_be_made_is_said_before_anything_is_done(tmp_path: 
     for place in (tmp_path / "file" / "it", tmp_path / "file" / "sub" / "it", Path("/proc/none/it")):
         with pytest.raises(InputError, match=r"it: cannot be written"), folder_of_ours(place):
             pytest.fail("the block must not begin")
+
+
+@pytest.mark.root
+def test_a_disk_that_is_really_full_costs_nothing_that_was_there(tmp_path: Path) -> None:
+    with mounted_disk(tmp_path / "disk") as disk:
+        write_whole(disk / "a", b"old")
+        with folder_of_ours(disk / "it") as new:
+            (new / "mark").write_text("old")
+        place = FilePlace(disk / "a", may_replace=always)
+        with pytest.raises(OSError, match="No space left on device"):
+            write_whole(disk / "a", bytes(1 << 20))
+        with pytest.raises(SinkError, match="No space left on device"):
+            place.write(bytes(1 << 20))
+        with pytest.raises(SinkError, match="No space left"), folder_of_ours(disk / "it", overwrite=True) as new:
+            (new / "mark").write_bytes(bytes(1 << 20))
+        assert (disk / "a").read_bytes() == b"old"
+        assert (disk / "it" / "mark").read_text() == "old"
+        assert left_over(disk) == []

@@ -109,6 +109,7 @@ def test_a_segment_of_another_user_is_not_read(tmp_path: Path) -> None:
         reader.read(1, max_records=1, max_bytes=100)
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("which", ["run", "run/run.json"])
 def test_the_run_of_another_user_is_not_replayed(
     tmp_path: Path, which: str, capsys: pytest.CaptureFixture[str]
@@ -122,6 +123,7 @@ def test_the_run_of_another_user_is_not_replayed(
     assert list(modes_below(folder.path)) == ["run.json", "sinks"]
 
 
+@pytest.mark.root
 async def test_a_link_of_another_user_does_not_lead_us_anywhere(tmp_path: Path) -> None:
     (tmp_path / "ours").mkdir()
     (tmp_path / "run").symlink_to("ours")

@@ -11,7 +11,7 @@ import pytest
 
 from scanner.errors import InputError, SinkError
 from scanner.sinks import FileSink, SinkOptions
-from tests.requirements import require_or_skip
+from tests.foreign_files import mounted_disk
 from tests.sink_files import NAMES, lines, read
 
 
@@ -99,14 +99,8 @@ async def test_closing_gives_up_a_write_whose_reader_stalls(tmp_path: Path) -> N
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    can = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
-    require_or_skip(can, "needs root and the right to mount a tmpfs")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with mounted_disk(tmp_path / "disk") as place:
+        yield place
 
 
 @pytest.mark.root

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.clashes import Named, named, refuse_clashes
+from scanner.clashes import Named, named, refuse_clashes, standard_output
 from scanner.cli.entry import complain
 from scanner.errors import InputError
 
@@ -104,6 +104,7 @@ def _from_configuration(given: dict[str, Path], helpfile: Path | None, output: P
     from scanner.remedy.sendmail.reader import Kind  # noqa: PLC0415
     from scanner.remedy.sendmail.review import review, write_review  # noqa: PLC0415  loaded when asked for
 
+    refuse_clashes(standard_output(), [*named("the configuration", *given.values()), *named("--helpfile", helpfile)])
     done = review({Kind(name): path for name, path in given.items()}, helpfile)
     if output is not None:
         write_review(done, output, overwrite=overwrite)

@@ -84,9 +84,10 @@ class Descriptor:
                 raise
             fd, made = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC), False
         try:
-            found = os.fstat(fd)
-            require_regular(found, path)
-            require_own(found, path)
+            if not made:
+                found = os.fstat(fd)
+                require_regular(found, path)
+                require_own(found, path)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if like is not None:
                 os.fchmod(fd, stat.S_IMODE(os.fstat(like.fd).st_mode))
