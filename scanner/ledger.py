@@ -25,6 +25,7 @@ class Outcome(NamedTuple):
 class Ledger:
     """Counts terminal statuses and products. `excluded` were never to be visited; they are part of `planned`.
 
+    `excluded_records` of them have a record, when those were asked for.
     `refused_us` counts the hosts that turned our address away: they have a status, but were not seen. Lost coverage.
     """
 
@@ -34,6 +35,7 @@ class Ledger:
         self.statuses: Counter[Status] = Counter()
         self.products: Counter[str] = Counter()
         self.records = 0
+        self.excluded_records = 0
         self.refused_us = 0
 
     def count(self, outcomes: Iterable[Outcome]) -> None:
@@ -46,6 +48,11 @@ class Ledger:
                 self.records += count
             if outcome.refused_us:
                 self.refused_us += count
+
+    def count_excluded(self, records: int) -> None:
+        """Book records of excluded targets: they were counted as excluded before."""
+        self.excluded_records += records
+        self.records += records
 
     @property
     def finished(self) -> int:
@@ -63,7 +70,8 @@ class Ledger:
         Raises:
             LedgerError: when they disagree, or a complete sweep has targets without a status.
         """
-        if self.finished != done or self.not_visited < 0 or (complete and self.not_visited):
+        wrong = self.finished != done or self.not_visited < 0 or self.excluded_records > self.excluded
+        if wrong or (complete and self.not_visited):
             raise LedgerError(
                 f"the books do not balance: {self.planned:,} planned, {self.excluded:,} excluded, "
                 f"{self.finished:,} with a status, {done:,} marked as done; this is a bug in smtpsweep"
@@ -75,6 +83,7 @@ class Ledger:
             "statuses": _plain(self.statuses),
             "products": _plain(self.products),
             "records": self.records,
+            "excluded_records": self.excluded_records,
             "refused_us": self.refused_us,
         }
 
@@ -88,10 +97,12 @@ class Ledger:
             statuses = Counter({Status(name): _checked(count) for name, count in snapshot["statuses"].items()})
             products = Counter({str(name): _checked(count) for name, count in snapshot["products"].items()})
             records = _checked(snapshot["records"])
+            excluded_records = _checked(snapshot.get("excluded_records", 0))
             refused_us = _checked(snapshot.get("refused_us", 0))  # states of earlier versions do not have it
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise StateError(f"its counts are damaged ({error})") from None
         self.statuses, self.products, self.records, self.refused_us = statuses, products, records, refused_us
+        self.excluded_records = excluded_records
 
 
 def _checked(count: Any) -> int:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from scanner.engine import Gate, Pool, PoolStatistics, descriptor_budget
 from scanner.engine.transport import check_source_address
 from scanner.errors import LocalError, SinkError, SmtpsweepError
 from scanner.ledger import Outcome
+from scanner.left_out import LeftOut, split
 from scanner.model import Attempt, Record, Status
 from scanner.observation import Observer
 from scanner.overview import Overview, remarks
@@ -87,6 +88,7 @@ class Sweep:
         self._gate = self._new_gate()
         self._standing = Standing(plan, self._sinks, self._gate, state)
         self._ledger = self._standing.ledger
+        self._left_out = LeftOut(plan, self._put_left_out, self._room) if self.settings.all_statuses else None
         self._outcomes: dict[int, Outcome] = {}
         self._wanted = frozenset(status for status in Status if self.settings.all_statuses or status.answered)
         self._started_at, self._stopped = time.monotonic(), False
@@ -103,7 +105,13 @@ class Sweep:
 
     def _new_observer(self) -> Observer:
         several = self.settings.samples > 1
-        return Observer(self.identity.scan_id, self.settings, self.plan.schedule().sample if several else None)
+        return Observer(self.identity.scan_id, self.settings, self._sample_of() if several else None)
+
+    def _sample_of(self) -> Callable[[int], int]:
+        visited, left_out = self.plan.schedule().sample, self._left_out
+        if left_out is None:
+            return visited
+        return lambda position: visited(position) if position >= 0 else left_out.sample(position)
 
     def _new_gate(self) -> Gate:
         settings = self.settings
@@ -161,8 +169,7 @@ class Sweep:
         )
         names = self._names = self._new_name_stage(delivery)
         source = self.plan.schedule(self._standing.progress)
-        room = (lambda: delivery.room) if names is None else (lambda: min(delivery.room, names.room))
-        pool = self._pool = Pool(self.settings, source, self._gate, self._on_attempts, budget=budget, room=room)
+        pool = self._pool = Pool(self.settings, source, self._gate, self._on_attempts, budget=budget, room=self._room)
         if self._stopped:
             pool.stop()
             self._ending.begin()
@@ -172,6 +179,12 @@ class Sweep:
             if names is not None:
                 group.create_task(self._look_up(names, delivery))
         return await self._finish(pool)
+
+    def _room(self) -> int:
+        """How many more results the sinks, and the look-ups before them, can take."""
+        assert self._delivery is not None  # noqa: S101  made before the pool
+        room = self._delivery.room
+        return room if self._names is None else min(room, self._names.room)
 
     def _new_name_stage(self, delivery: Delivery) -> NameStage | None:
         def deliver(position: int, record: Record) -> None:
@@ -189,6 +202,7 @@ class Sweep:
         """Admit no more targets; those under way get `settings.grace_s` seconds to end, then the sinks `drain_s`."""
         if not self._stopped:
             self._stopped = True
+            self._leave_no_records()
             if self._pool is not None:
                 self._pool.stop()
                 self._ending.begin()
@@ -203,6 +217,7 @@ class Sweep:
     def abort(self) -> None:
         """Stop at once. What the sinks have not got is not booked and will be visited again."""
         self._stopped = True
+        self._leave_no_records()
         if self._pool is not None:
             self._pool.abort()
         if self._names is not None:
@@ -228,6 +243,8 @@ class Sweep:
     async def _visit(self, delivery: Delivery, pool: Pool) -> None:
         try:
             await pool.run()
+            if self._left_out is not None:
+                await self._left_out.record(self._ledger.excluded_records)
         except LocalError as error:
             self._fail(error)
         finally:
@@ -240,6 +257,7 @@ class Sweep:
         except SinkError as error:
             self._fail(error)
             pool.abort()
+            self._leave_no_records()
             if self._names is not None:
                 self._names.abort()
 
@@ -274,9 +292,20 @@ class Sweep:
 
     def _on_delivered(self, done: Sequence[int]) -> None:
         """Book what every sink has, and only then note it in the state file."""
-        self._standing.book(map(self._outcomes.pop, done), done)
+        visited, left_out = (done, 0) if self._left_out is None else split(done)
+        self._standing.book(map(self._outcomes.pop, visited), visited, left_out)
+
+    def _put_left_out(self, attempt: Attempt) -> None:
+        assert self._delivery is not None  # noqa: S101  made before the pool
+        self._delivery.put(attempt.target.position, encode(self._observer.record(attempt)))
+
+    def _leave_no_records(self) -> None:
+        if self._left_out is not None:
+            self._left_out.stop()
 
     def _on_room(self) -> None:
+        if self._left_out is not None:
+            self._left_out.wake()
         if self._pool is not None:
             self._pool.wake()
 
@@ -295,6 +324,7 @@ class Sweep:
             self._fail(error)
         self._standing.close()
         complete = self._failure is None and not self._ledger.not_visited and not self.plan.unresolved
+        complete = complete and (self._left_out is None or self._ledger.excluded_records == self._ledger.excluded)
         self._ledger.check(done=self._standing.progress.done_count, complete=complete)
         self.notices += machine_notices(pool, self.settings, stopped=self._stopped)
         finished = not self._standing.is_kept or (complete and self._failure is None)

@@ -93,13 +93,16 @@ class Standing:
             *(f"{path}: {doubt}" for doubt in restored.doubts),
         ]
 
-    def book(self, outcomes: Iterable[Outcome], done: Sequence[int]) -> None:
+    def book(self, outcomes: Iterable[Outcome], done: Sequence[int], left_out: int = 0) -> None:
         """Book what every sink has, and only then note it in the state file.
+
+        `left_out` counts the records of targets that are excluded.
 
         Raises:
             SinkError: when the state cannot be written.
         """
         self.ledger.count(outcomes)
+        self.ledger.count_excluded(left_out)
         self.progress.mark_many(done)
         if self._checkpoint is not None:
             refused = self._gate.counts_answers

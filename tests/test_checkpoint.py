@@ -34,7 +34,7 @@ def test_a_snapshot_and_its_journal_come_back(path: Path) -> None:
     assert read(path).identity == IDENTITY
     assert restored(path) == (
         {"low_water": 3, "done_above": [[5, 6]]},
-        {"statuses": {"ready": 4}, "products": {"Postfix": 4}, "records": 4, "refused_us": 0},
+        {"statuses": {"ready": 4}, "products": {"Postfix": 4}, "records": 4, "excluded_records": 0, "refused_us": 0},
     )
 
 
@@ -65,7 +65,7 @@ def test_a_torn_last_line_is_not_believed_and_nothing_else_is_lost(path: Path, c
 
     assert restored(path) == (
         {"low_water": 2, "done_above": []},
-        {"statuses": {"ready": 2}, "products": {"Postfix": 2}, "records": 2, "refused_us": 0},
+        {"statuses": {"ready": 2}, "products": {"Postfix": 2}, "records": 2, "excluded_records": 0, "refused_us": 0},
     )
 
 

@@ -94,10 +94,30 @@ def test_counts_survive_the_state_file() -> None:
     restored.restore(orjson.loads(orjson.dumps(books.snapshot())))
 
     assert restored.snapshot() == books.snapshot()
-    expected = {"statuses": {"ready": 2, "refused": 2}, "products": {"Postfix": 1}, "records": 2, "refused_us": 0}
-    assert restored.snapshot() == expected
+    assert restored.snapshot() == {
+        "statuses": {"ready": 2, "refused": 2},
+        "products": {"Postfix": 1},
+        "records": 2,
+        "excluded_records": 0,
+        "refused_us": 0,
+    }
     restored.count([READY])
     assert restored.statuses[Status.READY] == 3
+
+
+def test_records_of_excluded_targets_are_no_statuses_and_never_more_than_those() -> None:
+    books = Ledger(planned=5, excluded=3)
+    books.count([READY, READY])
+    books.count_excluded(3)
+
+    books.check(done=2, complete=True)
+    assert (books.records, books.excluded_records, books.finished, books.not_visited) == (5, 3, 2, 0)
+    restored = Ledger(planned=5, excluded=3)
+    restored.restore(books.snapshot())
+    assert restored.excluded_records == 3
+    books.count_excluded(1)
+    with pytest.raises(LedgerError):
+        books.check(done=2, complete=True)
 
 
 def test_hosts_that_refuse_us_are_counted_beside_their_status_and_survive_the_state_file() -> None:

@@ -93,7 +93,7 @@ def _record() -> Schema:
         "tries": {
             "type": "integer",
             "minimum": 0,
-            "description": "Connections made to the target, retries included; 0 for a kept greeting.",
+            "description": "Connections made to the target, retries included; 0 when it was kept or excluded.",
         },
         "banner": maybe(object_of("The bytes the server sent first; null when there were none.", _banner())),
         "refusal": maybe(object_of("What a banner that turns the client away means; null for any other.", _refusal())),
