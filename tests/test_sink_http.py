@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives import serialization
 
 from scanner.errors import InputError
 from scanner.sinks import http
-from scanner.sinks.http import HTTP_OPTIONS, Answer, HttpClient, describe, header_secret, retry_after_s, shown
+from scanner.sinks.http import HTTP_OPTIONS, Answer, HttpClient, describe, header_secret, retry_after_s
 from scanner.sinks.receiver import AccessDeniedError, Receiver, TooLargeError, TryLaterError
+from scanner.sinks.redaction import Redaction
 from scanner.sinks.urls import SinkKind, SinkUrl
 from scanner.version import VERSION
 from tests.certificates import make_certificate, server_context
@@ -241,11 +242,11 @@ def test_without_aiohttp_the_user_is_told_what_to_install(monkeypatch: pytest.Mo
 
 
 def test_what_others_wrote_is_shown_as_one_printable_line() -> None:
-    answer = Answer(400, b"\x1b[31mred\r\nforged line \xff\xe2\x80\xae " + b"x" * 1000, {})
+    answer = Answer(400, b"\x1b[31mred\r\nforged line \xff\xe2\x80\xae " + b"x" * 1000, {}, Redaction())
     assert describe(answer).startswith(r"HTTP 400 \x1b[31mred\x0d\x0aforged line \xff\xe2\x80\xae xxx")
     assert len(answer.body) > 1000
     assert len(describe(answer)) < 300
-    assert shown("\ud800 \u202e\n") == r"\\ud800 \xe2\x80\xae"
+    assert answer.shown("\ud800 \u202e\n") == r"\\ud800 \xe2\x80\xae"
 
 
 @pytest.mark.parametrize("secret", ["two\nlines", "a\r\nX-Forged: 1", "nul\0"])

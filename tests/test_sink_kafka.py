@@ -20,9 +20,11 @@ from scanner.relay import dead_letters
 from scanner.relay.destination import make_destinations
 from scanner.relay.remote import RemoteSinks
 from scanner.runlog import RunFolder
+from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.kafka import KafkaReceiver
 from scanner.sinks.kafka_producer import _Log, _text
 from scanner.sinks.receiver import TAKEN, AccessDeniedError, Receipt, TryLaterError
+from scanner.sinks.redaction import Redaction
 from tests.certificates import make_certificate
 from tests.receivers.kafka_mock import INIT_PRODUCER_ID, PRODUCE, MockKafka, event_ids, header, stored
 
@@ -38,8 +40,9 @@ def kafka() -> Iterator[MockKafka]:
 
 def receiver(url: str) -> KafkaReceiver:
     (one,) = make_destinations([url])
-    assert isinstance(one.receiver, KafkaReceiver)
-    return one.receiver
+    assert isinstance(one.receiver, DiscreetReceiver)
+    assert isinstance(one.receiver.inner, KafkaReceiver)
+    return one.receiver.inner
 
 
 def events(first: int, last: int, *, body: bytes = b"{}", key: str = "192.0.2.1 25") -> list[Event]:
@@ -425,11 +428,11 @@ def test_without_the_extra_it_is_said_which_one(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_a_broker_says_is_printable_short_and_the_same_each_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    _Log().log(3, "%s", "said \x1b[31mred\nforged line")
+    _Log(Redaction()).log(3, "%s", "said \x1b[31mred\nforged line")
 
     assert caplog.messages == [r"'said \x1b[31mred\nforged line'"]
-    assert _text(KafkaError(KafkaError._SSL, "evil \x1b[31m\n")) == r"'_SSL: evil \x1b[31m\n'"
-    assert len(_text(KafkaError(KafkaError._SSL, "x" * 5000))) == 300
+    assert _text(KafkaError(KafkaError._SSL, "evil \x1b[31m\n"), Redaction()) == r"'_SSL: evil \x1b[31m\n'"
+    assert len(_text(KafkaError(KafkaError._SSL, "x" * 5000), Redaction())) == 300
     refused = "h:1: Connect failed: Connection refused"
     for varying in (" (after 12ms in state CONNECT)", " (after 3ms in state CONNECT, 7 identical error(s) suppressed)"):
-        assert _text(KafkaError(KafkaError._TRANSPORT, refused + varying)) == f"_TRANSPORT: {refused}"
+        assert _text(KafkaError(KafkaError._TRANSPORT, refused + varying), Redaction()) == f"_TRANSPORT: {refused}"

@@ -9,6 +9,7 @@ import pytest
 from scanner.errors import InputError
 from scanner.formats import Event
 from scanner.relay.destination import make_destinations
+from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.nats import NatsReceiver
 from scanner.sinks.receiver import AccessDeniedError, TryLaterError
 from tests.nats_fake import FakeNats, refusal
@@ -30,8 +31,9 @@ def event(number: int, body: bytes = b"{}") -> Event:
 
 def receiver(port: int, options: str = "", path: str = "/SWEEP", timeout_s: float = 20) -> NatsReceiver:
     (one,) = make_destinations([f"nats://127.0.0.1:{port}{path}?timeout={timeout_s}{options}"])
-    assert isinstance(one.receiver, NatsReceiver)
-    return one.receiver
+    assert isinstance(one.receiver, DiscreetReceiver)
+    assert isinstance(one.receiver.inner, NatsReceiver)
+    return one.receiver.inner
 
 
 async def test_every_event_is_a_message_with_its_id_and_target_and_repeats_are_counted(server: FakeNats) -> None:
@@ -181,6 +183,7 @@ def test_without_nats_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_several_servers_are_named_as_the_client_wants_them_with_tls_too() -> None:
     (one,) = make_destinations(["nats+tls://user@h,[2001:db8::1]:99/SWEEP"])
-    assert isinstance(one.receiver, NatsReceiver)
-    assert one.receiver._servers == ["tls://h:4222", "tls://[2001:db8::1]:99"]
-    assert one.receiver._credentials() == {"user": "user"}
+    assert isinstance(one.receiver, DiscreetReceiver)
+    assert isinstance(one.receiver.inner, NatsReceiver)
+    assert one.receiver.inner._servers == ["tls://h:4222", "tls://[2001:db8::1]:99"]
+    assert one.receiver.inner._credentials() == {"user": "user"}

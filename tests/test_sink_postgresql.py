@@ -11,8 +11,10 @@ from scanner.errors import InputError
 from scanner.formats import Event
 from scanner.relay.destination import make_destinations
 from scanner.sinks import postgresql
+from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.postgresql import COLUMNS, PostgresqlReceiver
 from scanner.sinks.receiver import AccessDeniedError, BatchRefusedError, TryLaterError
+from scanner.sinks.redaction import Redaction
 from tests.certificates import make_certificate
 
 WHERE = "postgresql://user@127.0.0.1:5432/mail"
@@ -20,8 +22,9 @@ WHERE = "postgresql://user@127.0.0.1:5432/mail"
 
 def receiver(url: str) -> PostgresqlReceiver:
     (one,) = make_destinations([url])
-    assert isinstance(one.receiver, PostgresqlReceiver)
-    return one.receiver
+    assert isinstance(one.receiver, DiscreetReceiver)
+    assert isinstance(one.receiver.inner, PostgresqlReceiver)
+    return one.receiver.inner
 
 
 @pytest.mark.parametrize("path", ["", "/", "//", "/a/b", "/%00", "/a%0a"])
@@ -106,6 +109,10 @@ def test_a_row_has_what_is_picked_and_the_whole_record() -> None:
     }  # fmt: skip
 
 
+def meaning_of(error: BaseException) -> Exception:
+    return postgresql._meaning(error, Redaction())
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -135,7 +142,7 @@ def test_a_row_has_what_is_picked_and_the_whole_record() -> None:
     ],
 )
 def test_an_sqlstate_says_what_becomes_of_the_batch(error: str, kind: type[Exception]) -> None:
-    meaning = postgresql._meaning(psycopg.errors.lookup(error)("what it said"))
+    meaning = meaning_of(psycopg.errors.lookup(error)("what it said"))
     assert type(meaning) is kind
     assert error in str(meaning)
 
@@ -157,17 +164,17 @@ def test_an_sqlstate_says_what_becomes_of_the_batch(error: str, kind: type[Excep
     ],
 )
 def test_a_connection_that_failed_is_judged_by_its_text(text: str, kind: type[Exception]) -> None:
-    assert type(postgresql._meaning(psycopg.OperationalError(f"connection failed: {text}"))) is kind
+    assert type(meaning_of(psycopg.OperationalError(f"connection failed: {text}"))) is kind
 
 
 def test_what_the_library_cannot_encode_is_the_records_fault_and_a_time_out_is_not() -> None:
     nul = psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
-    assert isinstance(postgresql._meaning(nul), BatchRefusedError)
-    assert isinstance(postgresql._meaning(TimeoutError()), TryLaterError)
+    assert isinstance(meaning_of(nul), BatchRefusedError)
+    assert isinstance(meaning_of(TimeoutError()), TryLaterError)
 
 
 def test_messages_are_one_printable_line() -> None:
-    text = str(postgresql._meaning(psycopg.OperationalError("a\nb \x1b[31m" + "c" * 1000)))
+    text = str(meaning_of(psycopg.OperationalError("a\nb \x1b[31m" + "c" * 1000)))
     assert text.isprintable()
     assert text.startswith("'OperationalError: a b ")
     assert len(text) < 450

@@ -15,7 +15,9 @@ from scanner.errors import InputError
 from scanner.formats import Event
 from scanner.relay.destination import make_destinations
 from scanner.sinks import s3
+from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.receiver import AccessDeniedError, TooLargeError, TryLaterError
+from scanner.sinks.redaction import Redaction
 from scanner.sinks.s3 import S3Receiver
 from tests.certificates import make_certificate
 
@@ -40,8 +42,9 @@ class Store:
 
 def receiver(url: str) -> S3Receiver:
     (one,) = make_destinations([url])
-    assert isinstance(one.receiver, S3Receiver)
-    return one.receiver
+    assert isinstance(one.receiver, DiscreetReceiver)
+    assert isinstance(one.receiver.inner, S3Receiver)
+    return one.receiver.inner
 
 
 def batch(first: int, count: int = 2) -> list[Event]:
@@ -221,13 +224,13 @@ async def test_an_answer_never_blames_a_record(status: int, code: str, kind: typ
 
 def test_a_pause_that_the_store_asks_for_is_handed_on() -> None:
     about = {"HTTPStatusCode": 503, "HTTPHeaders": {"retry-after": "7"}}
-    meaning = s3._refusal({"Error": {"Code": "SlowDown"}, "ResponseMetadata": about})
+    meaning = s3._refusal({"Error": {"Code": "SlowDown"}, "ResponseMetadata": about}, Redaction())
     assert isinstance(meaning, TryLaterError)
     assert meaning.after_s == 7
 
 
 def test_an_answer_without_anything_in_it_needs_a_person() -> None:
-    assert str(s3._refusal({})) == "HTTP 0"
+    assert str(s3._refusal({}, Redaction())) == "HTTP 0"
 
 
 @pytest.mark.parametrize(
@@ -246,11 +249,11 @@ def test_an_answer_without_anything_in_it_needs_a_person() -> None:
     ],
 )
 def test_what_the_library_raises_is_classified(failure: Exception, kind: type[Exception]) -> None:
-    assert type(s3._meaning(failure)) is kind
+    assert type(s3._meaning(failure, Redaction())) is kind
 
 
 def test_messages_are_one_printable_line() -> None:
-    text = str(s3._meaning(OSError("a\nb \x1b[31m" + "c" * 1000)))
+    text = str(s3._meaning(OSError("a\nb \x1b[31m" + "c" * 1000), Redaction()))
     assert text.isprintable()
     assert text.startswith("'OSError: a b ")
     assert len(text) < 450

@@ -167,7 +167,7 @@ async def test_a_wrong_token_needs_a_person_and_is_not_shown(secret: None) -> No
     async with ScriptedServer(Say(403, b"no")) as server, hook(server, "token_env=HOOK_TOKEN") as receiver:
         with pytest.raises(AccessDeniedError) as caught:
             await receiver.send([event(1)])
-        assert "t0ken" not in f"{caught.value} {receiver.name} {vars(receiver)['_client']!r}"
+        assert "t0ken" not in f"{caught.value} {receiver.name} {receiver!r}"
 
 
 async def test_path_and_query_arrive_as_they_were_meant() -> None:

@@ -90,9 +90,12 @@ def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "Re
         "digest": plan.digest,
     }
     folder = RunFolder(run_folder(request))
+    destinations = make_destinations(urls)
+    for destination in destinations:
+        destination.redaction.guard_logs()
     return RemoteSinks(
         folder,
-        make_destinations(urls),
+        destinations,
         about,
         Quota(request.spool_limit),
         state=request.state,

@@ -65,6 +65,8 @@ def replay(
         remove(folder)
         return 0
     chosen = [stored.destination(sink) for sink in sinks or _lacking(stored, dead_letters=dead_letters)]
+    for destination in chosen:
+        destination.redaction.guard_logs()
     standings = [
         _serve(stored, destination, first, patience_s, dead_letters=dead_letters, quiet=quiet) for destination in chosen
     ]

@@ -46,6 +46,7 @@ def test_sink(url: str, timeout_s: float, log_level: str) -> int:
     """
     logging.configure(log_level)
     destination = make_destinations([url])[0]
+    destination.redaction.guard_logs()
     trial = running.run(try_sink(destination, sample_line(), timeout_s))
     if trial.ok:
         click.echo(f"{destination.shown}: {trial.text}")

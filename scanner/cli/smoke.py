@@ -19,6 +19,8 @@ from scanner.places import FilePlace, always, never
 from scanner.remedy.smoke.places import FORMS, Where, parse_where, place_maker
 from scanner.remedy.smoke.sending import Login, StartTls, Step
 from scanner.remedy.smoke.smoke import SmokeResult, SmokeState, SmokeTest, as_json, smoke_test
+from scanner.sinks.redaction import Redaction
+from scanner.sinks.secrets import others_read, warn_when_open
 
 _EXIT_CODES = {SmokeState.DELIVERED: 0, SmokeState.FAILED: 1, SmokeState.NOT_ARRIVED: 3}
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -68,7 +70,8 @@ def smoke(
     files = [options["password_file"], options["imap_password_file"], options["ca_file"]]
     imap_password = _secret("--imap-password", options.pop("imap_password_env"), options.pop("imap_password_file"))
     login = _login(options.pop("user_env"), options.pop("password_env"), options.pop("password_file"))
-    test = SmokeTest(login=login, **options).validated()
+    redaction = Redaction(*([imap_password] if imap_password is not None else []))
+    test = SmokeTest(login=login, redaction=redaction, **options).validated()
     where = parse_where(receive)
     make_place = place_maker(where, test, imap_password)
     headers = None
@@ -96,11 +99,13 @@ def _login(user_env: str | None, password_env: str | None, password_file: Path |
 
 def _secret(option: str, variable: str | None, file: Path | None) -> str | None:
     """Read a secret; what is said about it never shows it."""
+    is_open = False
     if variable is not None and file is not None:
         raise InputError(f"{option}-env and {option}-file: only one of them")
     if file is not None:
         try:
             with file.open(encoding="utf-8") as stream:
+                is_open = others_read(stream.fileno())
                 text, source = (
                     stream.read(_MAX_SECRET + 2).removesuffix("\n").removesuffix("\r"),
                     f"{option}-file {file}",
@@ -114,6 +119,7 @@ def _secret(option: str, variable: str | None, file: Path | None) -> str | None:
         return None
     if not text or len(text) > _MAX_SECRET or not text.isprintable():
         raise InputError(f"{source}: must be there, on one line, of 1 to {_MAX_SECRET:,} printable characters")
+    warn_when_open(source, is_open=is_open)
     return text
 
 

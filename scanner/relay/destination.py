@@ -5,13 +5,15 @@ installed. Nothing is opened here; what is wrong with a URL is found out before 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scanner.errors import InputError
 from scanner.formats import Format, make_format
 from scanner.relay.relay import Policy, Relay
 from scanner.runlog import RunFolder
+from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.receiver import Receiver
+from scanner.sinks.redaction import Redaction
 from scanner.sinks.registry import entry_points, scheme_of
 from scanner.sinks.urls import SinkKind, SinkUrl
 
@@ -30,6 +32,7 @@ class Destination:
     policy: Policy
     max_lag: int
     kind: SinkKind | None = None
+    redaction: Redaction = field(default_factory=Redaction)
 
     def relay(self, folder: RunFolder, run: str, on_progress: Callable[[], None]) -> Relay:
         """Return the relay that serves it from a run."""
@@ -93,7 +96,8 @@ def make_destination(text: str, number: int = 1) -> Destination:
         name=url.values["name"] or f"{scheme.replace('+', '-')}-{number}",
         url=text,
         shown=url.shown,
-        receiver=kind.make(url),
+        receiver=DiscreetReceiver(kind.make(url), url.redaction),
+        redaction=url.redaction,
         format=make_format(url.values["format"]),
         policy=Policy(url.values["policy"]),
         max_lag=url.values["max_lag"],

@@ -15,13 +15,14 @@ be read, and what it reads is empty: neither can tear a report or swallow an ord
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ import orjson
 import uvloop
 
 from scanner.errors import InputError, SmtpsweepError
-from scanner.relay.destination import make_destinations
+from scanner.relay.destination import Destination, make_destinations
 from scanner.relay.relay import Relay
 from scanner.runlog import RunFolder
+from scanner.sinks.redaction import CleanStream
 
 #: How often the sweep is told, at least while something happens.
 REPORT_EVERY_S = 0.25
@@ -60,7 +62,7 @@ class RelayProcess:
         self._changed = asyncio.Event()
         self._relays = [
             one.relay(folder, order["run"], self._changed.set)
-            for one in make_destinations(order["urls"])
+            for one in _destinations(order["urls"])
             if order.get("only") is None or one.name in order["only"]
         ]
         self._failures: dict[str, str] = {}
@@ -162,6 +164,16 @@ def end_with(orders: int, after_s: float) -> None:
     hang_up.poll()
     time.sleep(after_s)
     os._exit(1)
+
+
+def _destinations(urls: Sequence[str]) -> list[Destination]:
+    """Return whom to serve; from now on nothing that this process writes for people holds one of their secrets."""
+    logging.disable(logging.WARNING)  # the sweep has said what there is to say about the URLs
+    destinations = make_destinations(urls)
+    logging.disable(logging.NOTSET)
+    sys.stdout = sys.stderr = CleanStream(sys.stderr, [one.redaction for one in destinations])
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    return destinations
 
 
 async def _main(orders_fd: int, reports: int) -> int:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from scanner.errors import InputError
 from scanner.patience import patience
 from scanner.sinks.receiver import AccessDeniedError, TooLargeError, TryLaterError
+from scanner.sinks.redaction import Redaction
 from scanner.sinks.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
 from scanner.sinks.urls import Option, SinkUrl, choice, seconds
-from scanner.smtp import escape
 from scanner.version import VERSION
 
 if TYPE_CHECKING:
@@ -43,11 +43,19 @@ _MIN_GZIP_BYTES = 512
 
 
 class Answer(NamedTuple):
-    """An answer: its status, its body (cut at `_MAX_ANSWER_BYTES`), and its headers by lower-case name."""
+    """An answer: its status, its body (cut at `_MAX_ANSWER_BYTES`), and its headers by lower-case name.
+
+    Body and headers are as they came and may repeat our secrets: `redaction` is for what is shown of them.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str]
+    redaction: Redaction
+
+    def shown(self, text: str | bytes) -> str:
+        """Return the beginning of a part of it for messages: one line of printable ASCII without secrets."""
+        return self.redaction.beginning(text, _SHOWN_BYTES)
 
 
 class HttpClient:
@@ -72,6 +80,7 @@ class HttpClient:
         usual = default_port or (443 if secure else 80)
         self._bases = [_base(host, port or usual, secure=secure) for host, port in url.hosts]
         self._timeout_s: float = url.values["timeout"]
+        self._redaction = url.redaction
         self._gzip = url.values["compress"] == "gzip"
         self._session: aiohttp.ClientSession | None = None
         self._turn = 0
@@ -126,13 +135,16 @@ class HttpClient:
                 self._session.request(method, url, data=body, headers=sent, allow_redirects=False) as response,
             ):
                 received = {name.lower(): value for name, value in response.headers.items()}
-                answer = Answer(response.status, await _read(response), received)
+                answer = Answer(response.status, await _read(response), received, self._redaction)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             self._another_host(turn)
-            text = f"{type(error).__name__}: {shown(str(error)) or 'no answer in time'}"
+            text = f"{type(error).__name__}: {self._shown(error) or 'no answer in time'}"
             raise AccessDeniedError(text) if is_tls_trouble(str(error)) else TryLaterError(text) from None
         self._judge(answer, turn)
         return answer
+
+    def _shown(self, error: BaseException) -> str:
+        return self._redaction.beginning(str(error), _SHOWN_BYTES)
 
     def _judge(self, answer: Answer, turn: int) -> None:
         status = answer.status
@@ -145,7 +157,7 @@ class HttpClient:
             after_s = retry_after_s(answer.headers.get("retry-after"), time.time())
             raise TryLaterError(describe(answer), after_s, answered=True)
         if not 200 <= status < 300 and status < 400:
-            where = shown(answer.headers.get("location", ""))
+            where = answer.shown(answer.headers.get("location", ""))
             message = f"HTTP {status}: it redirects to {where!a}: name that URL if it is the right one"
             raise TryLaterError(message, answered=True)
 
@@ -157,14 +169,8 @@ class HttpClient:
 
 def describe(answer: Answer) -> str:
     """Return an answer for messages: its status and the beginning of its text, printable ASCII."""
-    text = shown(answer.body)  # many servers repeat the status there: "404: Not Found"
+    text = answer.shown(answer.body)  # many servers repeat the status there: "404: Not Found"
     return f"HTTP {answer.status} {text.removeprefix(str(answer.status)).lstrip(': ')}".rstrip()
-
-
-def shown(text: str | bytes) -> str:
-    """Return the beginning of what somebody else wrote for messages: one line of printable ASCII."""
-    raw = text if isinstance(text, bytes) else text[:_SHOWN_BYTES].encode("utf-8", "backslashreplace")
-    return escape(raw[:_SHOWN_BYTES].strip())
 
 
 def header_secret(url: SinkUrl, name: str) -> str | None:

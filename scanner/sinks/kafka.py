@@ -89,7 +89,8 @@ class KafkaReceiver:
         password = self._url.secret("password")
         secret = {"sasl.password": password.reveal()} if password is not None else {}
         try:
-            return Producer({**self._configuration, **secret}, self._topic, self._content_type)
+            settings = {**self._configuration, **secret}
+            return Producer(settings, self._topic, self._content_type, self._url.redaction)
         except KafkaException as error:
             raise InputError(f"-o {self._url.shown}: {error.args[0].str()!a}") from None
 

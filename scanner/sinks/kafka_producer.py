@@ -29,6 +29,7 @@ from confluent_kafka import KafkaError, KafkaException
 from scanner.formats.event import Event
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, TryLaterError
+from scanner.sinks.redaction import Redaction
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +114,16 @@ _TAKEN = Answer(Verdict.TAKEN)
 class Producer:
     """A producer for one topic. One call at a time; `stop` comes from any thread and ends a call that waits."""
 
-    def __init__(self, configuration: Mapping[str, Any], topic: str, content_type: str) -> None:
-        """Take librdkafka's configuration.
+    def __init__(
+        self, configuration: Mapping[str, Any], topic: str, content_type: str, redaction: Redaction | None = None
+    ) -> None:
+        """Take librdkafka's configuration, and what must not be shown of brokers' messages.
 
         Raises:
             KafkaException: when it makes no sense, or a file that it names cannot be used.
         """
         self._topic = topic
+        self._redaction = redaction or Redaction()
         self._headers = [("content-type", content_type.encode())]
         self._busy = threading.Lock()
         self._stopped = threading.Event()
@@ -132,7 +136,7 @@ class Producer:
         self._ask_again = False
         #: Why it can take nothing any more: make another one.
         self.fatal: str | None = None
-        settings = {**configuration, "error_cb": self._on_error, "logger": _Log()}
+        settings = {**configuration, "error_cb": self._on_error, "logger": _Log(self._redaction)}
         self._producer: confluent_kafka.Producer | None = confluent_kafka.Producer(settings)
 
     def check(self, timeout_s: float) -> None:
@@ -280,7 +284,7 @@ class Producer:
             reason = self.fatal or self._trouble or f"no acknowledgement within {timeout_s:g} s"
             return self._denied_answer() or Answer(Verdict.LATER, reason)
         if error.code() in _RECORD_ERRORS:
-            return Answer(Verdict.REFUSED if event.id in self._alone else Verdict.LATER, _text(error))
+            return Answer(Verdict.REFUSED if event.id in self._alone else Verdict.LATER, self._text(error))
         return self._judge(error)
 
     def _judge(self, error: KafkaError) -> Answer:
@@ -288,11 +292,14 @@ class Producer:
         if error.code() in _NO_TOPIC:
             return Answer(Verdict.DENIED, f"no topic {self._topic}, or none that we may see: create it")
         if _is_denied(error):
-            return Answer(Verdict.DENIED, _text(error))
-        return Answer(Verdict.LATER, _text(error))
+            return Answer(Verdict.DENIED, self._text(error))
+        return Answer(Verdict.LATER, self._text(error))
 
     def _denied_answer(self) -> Answer | None:
         return None if self._denied is None else Answer(Verdict.DENIED, self._denied)
+
+    def _text(self, error: KafkaError) -> str:
+        return _text(error, self._redaction)
 
     def _is_over(self, deadline: float) -> bool:
         now = time.monotonic()
@@ -316,10 +323,10 @@ class Producer:
         if error is None:
             self._trouble = ""
         elif error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001  as above
-            self.fatal = self.fatal or _text(error)
+            self.fatal = self.fatal or self._text(error)
 
     def _on_error(self, error: KafkaError) -> None:
-        text = _text(error)
+        text = self._text(error)
         if error.fatal():
             self.fatal = text
         if _is_denied(error):
@@ -332,8 +339,11 @@ class Producer:
 class _Log:
     """Where librdkafka writes its log: brokers have a say in it, so it is made printable; what matters is an answer."""
 
+    def __init__(self, redaction: Redaction) -> None:
+        self._redaction = redaction
+
     def log(self, _level: int, form: str, *arguments: object) -> None:
-        log.debug("%s", printable(form % arguments))
+        log.debug("%s", printable(self._redaction.clean(form % arguments)))
 
 
 def _is_denied(error: KafkaError) -> bool:
@@ -344,7 +354,7 @@ def _is_denied(error: KafkaError) -> bool:
     return error.code() in _DENIED_ERRORS or is_certificate
 
 
-def _text(error: KafkaError) -> str:
-    """Return an error as one line, without what differs each time."""
-    text = _VARYING.sub("", error.str())
+def _text(error: KafkaError, redaction: Redaction) -> str:
+    """Return an error as one line, without secrets and what differs each time."""
+    text = redaction.clean(_VARYING.sub("", error.str()))
     return printable(f"{error.name()}: {text}")[:_MAX_REASON]

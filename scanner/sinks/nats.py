@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,6 +21,7 @@ from scanner.formats.event import Event
 from scanner.patience import patience
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, BatchLimits, Receipt, Receiver, RefusedEvent, TryLaterError
+from scanner.sinks.secrets import others_read, warn_when_open
 from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, seconds, yes_no
 
@@ -35,6 +37,8 @@ _PORT = 4222
 #: "message size exceeds maximum allowed" of a stream (nats-server, errors.json).
 _TOO_LARGE = 10054
 _NO_RESPONDERS = "503"
+#: Bytes of a credentials file that are read; characters of a line that is one, not a frame around it.
+_MAX_CREDENTIALS, _LEAST_CREDENTIAL = 64 << 10, 24
 
 
 class NatsReceiver:
@@ -55,6 +59,7 @@ class NatsReceiver:
             raise InputError(f"-o {url.shown}: the path must name a stream, as in nats://host:4222/SMTPSWEEP")
         self.name = url.shown
         self._url = url
+        _hide_credentials(url)
         secure = url.scheme.endswith("+tls")
         self._tls = tls_context(url) if secure else None
         if not secure:
@@ -200,6 +205,27 @@ class NatsReceiver:
         if retry:
             await self.close()
         return Receipt(refused=tuple(refused), retry=tuple(retry), duplicates=duplicates, reason=reason)
+
+
+def _hide_credentials(url: SinkUrl) -> None:
+    """Keep what a credentials file holds (a JWT and the seed of a key) out of messages.
+
+    Raises:
+        InputError: when it cannot be read.
+    """
+    path = url.values["credentials_file"]
+    if path is None:
+        return
+    try:
+        with Path(path).open("rb") as stream:
+            text = stream.read(_MAX_CREDENTIALS).decode("utf-8", "replace")
+            is_open = others_read(stream.fileno())
+    except OSError as error:
+        raise InputError(f"-o {url.shown}: credentials_file={path!a}: cannot be read ({error.strerror})") from None
+    warn_when_open(f"-o {url.shown}: credentials_file={path!a}", is_open=is_open)
+    for line in text.split():
+        if len(line) >= _LEAST_CREDENTIAL:
+            url.redaction.add(line)
 
 
 def _meaning(error: BaseException) -> Exception:

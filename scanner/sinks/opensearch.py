@@ -16,7 +16,7 @@ Sources: "Bulk API" and "Index templates" in the documentation of both; answers 
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -26,7 +26,7 @@ import orjson
 
 from scanner.errors import InputError
 from scanner.formats.event import Event
-from scanner.sinks.http import HTTP_OPTIONS, Answer, HttpClient, describe, header_secret, shown
+from scanner.sinks.http import HTTP_OPTIONS, Answer, HttpClient, describe, header_secret
 from scanner.sinks.receiver import (
     AccessDeniedError,
     BatchLimits,
@@ -100,7 +100,7 @@ class OpenSearchReceiver:
             raise BatchRefusedError(describe(answer))
         if answer.status != 200:
             raise TryLaterError(f"{describe(answer)}: is this the URL of OpenSearch or Elasticsearch?", answered=True)
-        return _receipt(_outcomes(answer, len(batch)))
+        return _receipt(_outcomes(answer, len(batch)), answer.shown)
 
     async def close(self) -> None:
         """End the session."""
@@ -169,7 +169,7 @@ def _outcomes(answer: Answer, count: int) -> list[tuple[int, Mapping[str, Any]]]
     return outcomes
 
 
-def _receipt(outcomes: Sequence[tuple[int, Mapping[str, Any]]]) -> Receipt:
+def _receipt(outcomes: Sequence[tuple[int, Mapping[str, Any]]], shown: Callable[[str], str]) -> Receipt:
     refused: list[RefusedEvent] = []
     retry: list[int] = []
     denied = duplicates = 0
@@ -180,11 +180,11 @@ def _receipt(outcomes: Sequence[tuple[int, Mapping[str, Any]]]) -> Receipt:
         if status == 409:
             duplicates += 1
         elif _is_trouble_of_the_document(status, error):
-            refused.append(RefusedEvent(place, _reason(status, error)))
+            refused.append(RefusedEvent(place, _reason(status, error, shown)))
         else:
             retry.append(place)
             denied += status in (401, 403)
-            reason = reason or _reason(status, error)
+            reason = reason or _reason(status, error, shown)
     if retry and denied == len(outcomes):
         raise AccessDeniedError(reason)
     return Receipt(refused=tuple(refused), retry=tuple(retry), duplicates=duplicates, reason=reason)
@@ -196,7 +196,7 @@ def _is_trouble_of_the_document(status: int, error: Mapping[str, Any]) -> bool:
     return str(error.get("type")) not in _INDEX_TROUBLE
 
 
-def _reason(status: int, error: Mapping[str, Any]) -> str:
+def _reason(status: int, error: Mapping[str, Any], shown: Callable[[str], str]) -> str:
     """Return why a document was not taken, with the cause behind it when there is one."""
     cause = error.get("caused_by")
     causes = [cause.get("reason")] if isinstance(cause, dict) else []

@@ -30,6 +30,7 @@ from scanner.formats.event import Event
 from scanner.patience import patience
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, BatchLimits, BatchRefusedError, Receipt, Receiver, TryLaterError
+from scanner.sinks.redaction import Redaction
 from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, seconds, yes_no
 
@@ -111,7 +112,7 @@ class PostgresqlReceiver:
                     await self._create(self._connection)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
-            meaning = _meaning(error)
+            meaning = _meaning(error, self._url.redaction)
             if isinstance(meaning, BatchRefusedError):  # no record is to blame: somebody else made the table just now
                 meaning = TryLaterError(str(meaning))
             raise meaning from None
@@ -126,7 +127,7 @@ class PostgresqlReceiver:
             async with patience(self._timeout_s):
                 stored = await self._store(self._connection, rows)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
-            meaning = _meaning(error)
+            meaning = _meaning(error, self._url.redaction)
             if not isinstance(meaning, BatchRefusedError):  # the next attempt begins with a new connection
                 await self.close()
             raise meaning from None
@@ -237,11 +238,11 @@ def _row(event: Event) -> tuple[object, ...]:
     return tuple(picked.get(column) for column in COLUMNS)
 
 
-def _meaning(error: BaseException) -> Exception:
+def _meaning(error: BaseException, redaction: Redaction) -> Exception:
     """Return what an error of the library means to the relay."""
     from psycopg import DataError, Error  # noqa: PLC0415  an extra
 
-    text = _text(error)
+    text = _text(error, redaction)
     if not isinstance(error, Error):
         return TryLaterError(text)
     state = error.sqlstate
@@ -258,10 +259,10 @@ def _meaning(error: BaseException) -> Exception:
     return TryLaterError(f"{state} {text}")
 
 
-def _text(error: BaseException) -> str:
+def _text(error: BaseException, redaction: Redaction) -> str:
     """Return an error in one line, without detail and context, which repeat the row."""
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
-    words = " ".join((primary or str(error)).split()) or (
+    words = redaction.clean(" ".join((primary or str(error)).split())) or (
         "no answer in time" if isinstance(error, TimeoutError) else ""
     )
     return printable(f"{type(error).__name__}: {words}".rstrip(": ")[:400])

@@ -43,6 +43,7 @@ from scanner.sinks.receiver import (
     TooLargeError,
     TryLaterError,
 )
+from scanner.sinks.redaction import Redaction
 from scanner.sinks.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, choice, seconds, single_host
 
@@ -105,6 +106,8 @@ class S3Receiver:
         self._codec = codec_for(PurePath(f"records{self._suffix}"))
         self._run = ""
         self._client: S3Client | None = None
+        self._found: set[str] = set()
+        self._credentials: Any = None  # botocore's, which it may renew
 
     async def open(self, run: str) -> None:
         """Make the client; whether the bucket takes objects shows with the first one."""
@@ -113,7 +116,7 @@ class S3Receiver:
         try:
             self._client = await asyncio.to_thread(self._make_client)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
-            raise _meaning(error) from None
+            raise _meaning(error, self._redaction()) from None
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
         """Put one object."""
@@ -121,7 +124,7 @@ class S3Receiver:
         try:
             await asyncio.to_thread(self._put, self._client, batch)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
-            raise _meaning(error) from None
+            raise _meaning(error, self._redaction()) from None
         return TAKEN
 
     async def close(self) -> None:
@@ -147,6 +150,16 @@ class S3Receiver:
             },
         )
 
+    def _redaction(self) -> Redaction:
+        """Return the filter for secrets, which knows those that botocore has found by itself, too."""
+        redaction = self._url.redaction
+        with contextlib.suppress(Exception):  # they cannot be had now; then they were not sent either
+            for secret in self._credentials.get_frozen_credentials() if self._credentials is not None else ():
+                if secret and secret not in self._found:
+                    self._found.add(secret)
+                    redaction.add(secret)
+        return redaction
+
     def _make_client(self) -> "S3Client":
         import boto3  # noqa: PLC0415  an extra, and 300 ms
         from botocore.config import Config  # noqa: PLC0415  as above
@@ -156,7 +169,9 @@ class S3Receiver:
         revealed = {name: secret.reveal() if secret is not None else None for name, secret in keys.items()}
         certificate = (values["cert_file"], values["key_file"]) if values["key_file"] else values["cert_file"]
         # A session of our own: the default one is shared with whoever else uses boto3 in this process.
-        return boto3.session.Session().client(
+        session = boto3.session.Session()
+        self._credentials = session.get_credentials() if revealed["access_key"] is None else None
+        return session.client(
             "s3",
             endpoint_url=self._endpoint,
             region_name=values["region"],
@@ -183,7 +198,7 @@ def _endpoint(url: SinkUrl) -> str:
     return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _meaning(error: BaseException) -> Exception:
+def _meaning(error: BaseException, redaction: Redaction) -> Exception:
     """Return what an error of the library means to the relay."""
     from botocore.exceptions import (  # noqa: PLC0415  an extra
         ClientError,
@@ -196,10 +211,10 @@ def _meaning(error: BaseException) -> Exception:
     )
 
     if isinstance(error, ClientError):
-        return _refusal(error.response)
+        return _refusal(error.response, redaction)
     if isinstance(error, RecursionError):  # how botocore ends when it is sent in circles
         return AccessDeniedError("it redirects in circles: name the endpoint of the bucket's own region")
-    text = _line(f"{type(error).__name__}: {error}")
+    text = _line(f"{type(error).__name__}: {error}", redaction)
     if isinstance(error, SSLError) and is_tls_trouble(text):
         return AccessDeniedError(text)
     if isinstance(error, NoCredentialsError):
@@ -208,13 +223,13 @@ def _meaning(error: BaseException) -> Exception:
     return AccessDeniedError(text) if isinstance(error, lost) else TryLaterError(text)
 
 
-def _refusal(response: Mapping[str, Any]) -> Exception:
+def _refusal(response: Mapping[str, Any], redaction: Redaction) -> Exception:
     """Return what an answer that is no success means: by S3's own code where it has one, else by HTTP's status."""
     about, status = response.get("Error", {}), response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     code = str(about.get("Code", ""))
     named = "" if code == str(status) else f"{code} "  # a proxy's answer has no code of S3's
-    text = _line(f"HTTP {status} {named}{about.get('Message', '')}".rstrip())
+    text = _line(f"HTTP {status} {named}{about.get('Message', '')}".rstrip(), redaction)
     if code == "EntityTooLarge" or status == 413:
         return TooLargeError(text)
     # A proxy's 400 has no code of S3's: then botocore gives the status as the code.
@@ -223,9 +238,9 @@ def _refusal(response: Mapping[str, Any]) -> Exception:
     return AccessDeniedError(f"{text}: {_ADVICE[code]}" if code in _ADVICE else text)
 
 
-def _line(text: str) -> str:
+def _line(text: str, redaction: Redaction) -> str:
     """Return a text of the store or the library in one printable line."""
-    return printable(" ".join(text.split())[:400])
+    return printable(redaction.clean(" ".join(text.split()))[:400])
 
 
 def _make(url: SinkUrl) -> Receiver:

@@ -4,10 +4,15 @@ A URL or a configuration file says where a secret is (`token_env=NAME`, `token_f
 lines are seen by every user of a machine, and configuration files end up in version control.
 """
 
+import logging
 import os
+import stat
 from pathlib import Path
 
 from scanner.errors import InputError
+from scanner.sinks.redaction import SHORT
+
+log = logging.getLogger(__name__)
 
 #: A file that is larger is no file of a secret.
 _MAX_BYTES = 64 << 10
@@ -32,6 +37,8 @@ class Secret:
 def read_secret(where: str, name: str, env: str | None, file: str | None) -> Secret | None:
     """Return the secret that an environment variable or a file holds; None when neither was named.
 
+    A warning is logged for a file that others may read, and for a secret that is too short to be one.
+
     Line ends at the end of a file are left out.
 
     Raises:
@@ -43,12 +50,13 @@ def read_secret(where: str, name: str, env: str | None, file: str | None) -> Sec
         text = os.environ.get(env, "")
         if not text:
             raise InputError(f"{where}: {name}_env={env}: this environment variable is not set")
-        return Secret(text)
+        return _secret(text, f"{where}: {name}_env={env}")
     if file is None:
         return None
     try:
         with Path(file).open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)
+            is_open = others_read(stream.fileno())
     except OSError as error:
         raise InputError(f"{where}: {name}_file={file!a}: cannot be read ({error.strerror})") from None
     try:
@@ -57,4 +65,23 @@ def read_secret(where: str, name: str, env: str | None, file: str | None) -> Sec
         text = ""
     if not text or len(data) > _MAX_BYTES:
         raise InputError(f"{where}: {name}_file={file!a}: must hold the secret as text, and nothing else")
+    warn_when_open(f"{where}: {name}_file={file!a}", is_open=is_open)
+    return _secret(text, f"{where}: {name}_file={file!a}")
+
+
+def others_read(fd: int) -> bool:
+    """Tell whether others than its owner may read an open file. Raises OSError."""
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def warn_when_open(what: str, *, is_open: bool) -> None:
+    """Log a warning when others may read the file of a secret. It is used all the same: it may be meant so."""
+    if is_open:
+        log.warning("%s: other users of this machine can read it: chmod 600", what)
+
+
+def _secret(text: str, what: str) -> Secret:
+    if len(text) < SHORT:
+        log.warning("%s: less than %d characters can hardly be kept out of messages", what, SHORT)
     return Secret(text)

@@ -84,6 +84,7 @@ class SplunkReceiver:
         """
         self._client = HttpClient(url, default_port=_PORT)
         self.name = url.shown
+        self._redaction = url.redaction
         path = url.path.rstrip("/") or _PATH
         if path.endswith(("/raw", "/raw/1.0", "/ack", "/health")):
             raise InputError(f"-o {url.shown}: the path must be the collector's for events, as {_PATH}")
@@ -194,7 +195,8 @@ class SplunkReceiver:
         if self._acks_needed:
             raise error
         if self._acks_asked:
-            log.warning("-o %s: goes on without acknowledgements (ack=best_effort): %s", self.name, error)
+            why = self._redaction.clean(str(error))
+            log.warning("-o %s: goes on without acknowledgements (ack=best_effort): %s", self.name, why)
         self._acks_asked = False
 
 

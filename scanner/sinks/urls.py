@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 from scanner.errors import InputError
 from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import Receiver
+from scanner.sinks.redaction import Redaction
 from scanner.sinks.secrets import Secret, read_secret
 
 #: The parts of a URL (RFC 3986, appendix B). urllib's own function refuses several hosts of which one is in brackets.
@@ -113,7 +114,11 @@ class SinkKind:
 
 
 class SinkUrl:
-    """A URL, taken apart and checked. `values` are the options, defaults included; `hosts` pairs of host and port."""
+    """A URL, taken apart and checked.
+
+    `values` are the options, defaults included; `hosts` pairs of host and port. `redaction` knows all secrets: what
+    others say goes through it before it is shown, and who finds a further secret adds it there.
+    """
 
     def __init__(self, text: str, kind: SinkKind) -> None:
         """Read a URL.
@@ -135,6 +140,10 @@ class SinkUrl:
             raise InputError(f"-o {self.shown}: a password must not stand in a URL: name it with password_env=NAME")
         self.user = unquote(user) or None
         self.values, self._secrets = self._read(dict(_query(parts["query"] or "", self.shown)), kind)
+        self.redaction = Redaction()
+        for secret in self._secrets.values():
+            if secret is not None:
+                self.redaction.add(secret.reveal(), self.user)
 
     def secret(self, name: str) -> Secret | None:
         """Return a secret, None when the URL does not say where it is."""
@@ -188,7 +197,8 @@ def _hosts(netloc: str) -> list[tuple[str, int | None]]:
     for part in netloc.rpartition("@")[2].split(","):
         match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", part)
         if match is None:
-            raise ValueError(f"{part!a} is no host or host:port")
+            host, colon, _ = part.rpartition("@")[2].partition(":")  # what follows may be a password
+            raise ValueError(f"{host + colon * 4!a} is no host or host:port".replace("::::", ":..."))
         port = int(match[2]) if match[2] else None
         if port is not None and not 1 <= port <= 65535:
             raise ValueError(f"port {port} must be 1 to 65535")
@@ -206,8 +216,22 @@ def _query(query: str, shown: str) -> list[tuple[str, str]]:
 
 
 def _without_query(text: str) -> str:
-    """Return a URL for messages: without its parameters, and without a password that should not be there."""
-    url = text.partition("?")[0]
-    scheme, separator, rest = url.partition("://")
-    userinfo, at, host = rest.rpartition("@")
-    return printable(f"{scheme}{separator}{userinfo.partition(':')[0]}{at}{host}")
+    """Return a URL for messages: without its parameters, and without a password that should not be there.
+
+    A password may hold what ends a host or a path; then the user information goes up to the last @ of the whole text.
+    """
+    scheme, separator, rest = text.partition("://")
+    head = rest.partition("?")[0]
+    is_user = "@" not in head and ":" in head and "@" in rest and not _is_host(re.split("[/#]", head)[0])
+    userinfo, at, host = (rest if is_user else head).rpartition("@")
+    host, slash, path = host.partition("?")[0].partition("/")
+    if "[" not in host and not _is_host(host):
+        host = re.sub(r":(?![0-9]{1,5}(?:,|$))[^,]*", ":...", host)  # no port: a password perhaps
+    return printable(f"{scheme}{separator}{userinfo.partition(':')[0]}{at}{host}{slash}{path}")
+
+
+def _is_host(netloc: str) -> bool:
+    try:
+        return bool(_hosts(netloc))
+    except ValueError:
+        return False

@@ -17,7 +17,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Sequence
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from scanner.errors import InputError
 from scanner.formats.event import Event
@@ -29,6 +29,8 @@ SIGNATURE = "X-Smtpsweep-Signature"
 #: RFC 9110, 5.6.2.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CONTENT_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "single": "application/json"}
+#: Characters of a value in the query that may be a secret (a key, a signature): shorter ones are versions and flags.
+_SECRET_VALUE = 12
 #: What HTTP and we use ourselves.
 _TAKEN_HEADERS = frozenset(
     {"content-type", "content-length", "content-encoding", "host", "transfer-encoding", "idempotency-key"}
@@ -53,6 +55,9 @@ class WebhookReceiver:
         batch = 1 if self._mode == "single" else url.values["batch"]
         self.limits = BatchLimits(max_events=batch, max_bytes=1 << 20, in_flight=url.values["parallel"])
         self._path = quote(url.path or "/") + _query(url)
+        for _, value in parse_qsl(url.values["query"] or ""):
+            if len(value) >= _SECRET_VALUE:
+                url.redaction.add(value)
         self._headers = {"Content-Type": _CONTENT_TYPES[self._mode], **_token(url)}
         secret = url.secret("secret")
         self._key = None if secret is None else secret.reveal().encode()

@@ -5,13 +5,12 @@ it; the first that fails ends the sending, with the server's reply. All of them 
 
 TLS is verified unless that was switched off; AUTH is said inside TLS only. What a server sends in plain text after its
 reply to STARTTLS (RFC 3207, 4.2) fails the step: aiosmtplib would drop it in silence, and the message would go through
-a man in the middle's hands unnoticed. A reply that repeats the password is not shown.
+a man in the middle's hands unnoticed. Of a reply that repeats the password the rest is shown.
 
 Left out: retries, further recipients, SMTPUTF8, client certificates. Sources: RFC 5321, RFC 3207, RFC 4954.
 """
 
 import asyncio
-import base64
 import re
 import socket
 import ssl
@@ -29,6 +28,7 @@ from aiosmtplib.protocol import SMTPProtocol
 from scanner.engine.certificates import session_facts
 from scanner.model import Tls
 from scanner.patience import FOREVER_S, patience
+from scanner.sinks.redaction import Redaction
 from scanner.smtp import GreetingReader, escape
 
 #: Characters of a server's words that are shown.
@@ -73,12 +73,6 @@ class Login:
     user: str = field(repr=False)
     password: str = field(repr=False)
 
-    def is_in(self, text: str) -> bool:
-        """Tell whether an escaped text repeats the password, also as AUTH sends it (base64)."""
-        plain, encoded = self.password.encode(), f"\0{self.user}\0{self.password}".encode()
-        forms = (escape(plain), *(base64.b64encode(each).decode("ascii") for each in (plain, encoded)))
-        return any(form in text for form in forms)
-
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -97,17 +91,15 @@ class Envelope:
 class Steps:
     """The steps so far, told to `on_step` as they end, and the seconds that the next ones have in all."""
 
-    def __init__(self, on_step: Callable[[Step], None], login: Login | None = None) -> None:
+    def __init__(self, on_step: Callable[[Step], None], redaction: Redaction | None = None) -> None:
         self.taken: list[Step] = []
         self.left_s = FOREVER_S
         self._on_step = on_step
-        self._login = login
+        self._clean = (redaction or Redaction()).clean
 
     def add(self, name: str, took_s: float, detail: str | None, *, ok: bool = True) -> None:
         """Write a step down."""
-        if detail is not None and self._login is not None and self._login.is_in(detail):
-            detail = "(the reply repeats the password and is not shown)"
-        step = Step(name, ok, took_s, None if detail is None else detail[:_MAX_SHOWN])
+        step = Step(name, ok, took_s, None if detail is None else self._clean(detail)[:_MAX_SHOWN])
         self.taken.append(step)
         self._on_step(step)
 

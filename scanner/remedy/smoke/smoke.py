@@ -39,6 +39,7 @@ from scanner.remedy.smoke.mailboxes import MARK_HEADER, MailboxError, Place
 from scanner.remedy.smoke.received import HeaderLeak, software_in_headers
 from scanner.remedy.smoke.sending import Envelope, Login, Sent, StartTls, Step, StepFailed, Steps, send
 from scanner.settings import Settings
+from scanner.sinks.redaction import Redaction
 from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
 
 SCHEMA: Final = "smtpsweep.smoke/1"
@@ -58,7 +59,8 @@ class SmokeState(StrEnum):
 class SmokeTest:
     """What to send, through which server, and how. `token` is new for each test; it marks the message.
 
-    `timeout_s` is seconds for connecting and sending, and once more for arriving.
+    `timeout_s` is seconds for connecting and sending, and once more for arriving. `redaction` knows the passwords of
+    others than `login`: what servers say goes through it.
     """
 
     host: str
@@ -69,6 +71,7 @@ class SmokeTest:
     insecure_tls: bool = False
     ca_file: Path | None = None
     login: Login | None = field(default=None, repr=False)
+    redaction: Redaction = field(default_factory=Redaction, repr=False)
     timeout_s: float = 60.0
     connect_timeout_s: float = 10.0
     exclude: Sequence[str] = ()
@@ -108,6 +111,8 @@ class SmokeTest:
 class SmokeResult(NamedTuple):
     """How it went. `arrived_s` counts from the acceptance; `headers` are the bytes as they arrived, None if not.
 
+    Only our own passwords are taken out of them, should a server have written one there.
+
     `leaks` are the header lines that name software, with a version or without. `ip` is None without a connection.
     """
 
@@ -143,7 +148,9 @@ async def smoke_test(
         LocalError: when this machine cannot open a connection.
     """
     test.validated()
-    steps = Steps(on_step, test.login)
+    if test.login is not None:
+        test.redaction.add(test.login.password, test.login.user)
+    steps = Steps(on_step, test.redaction)
     started_at, started = time.time(), time.monotonic()
     plan = await _plan(test)
     gate = Gate(plan.excluded, rate=0, subnet_rate=0)
@@ -151,7 +158,8 @@ async def smoke_test(
     steps.add("resolve", time.monotonic() - started, ", ".join(addresses))
     async with make_place(gate) as place:
         ip, sent = await _deliver(test, gate, addresses, steps)
-        result = SmokeResult(test, SmokeState.FAILED, started_at, ip, (), sent.tls, sent.queue_id)
+        queue_id = None if sent.queue_id is None else test.redaction.clean(sent.queue_id)
+        result = SmokeResult(test, SmokeState.FAILED, started_at, ip, (), sent.tls, queue_id)
         if sent.accepted_at is not None:
             result = await _await_arrival(result, place, steps, sent.accepted_at)
     return result._replace(steps=tuple(steps.taken))
@@ -222,7 +230,7 @@ async def _await_arrival(result: SmokeResult, place: Place, steps: Steps, accept
     wait_s = result.test.timeout_s
     try:
         async with patience(wait_s):
-            headers = await place.arrival()
+            headers = _without_secrets(await place.arrival(), result.test.redaction)
     except TimeoutError:
         steps.add("arrival", time.monotonic() - accepted_at, f"not seen in {wait_s:g} s", ok=False)
         return result._replace(state=SmokeState.NOT_ARRIVED)
@@ -233,6 +241,10 @@ async def _await_arrival(result: SmokeResult, place: Place, steps: Steps, accept
     steps.add("arrival", arrived_s, f"{len(headers)} bytes of headers")
     leaks = software_in_headers(headers)
     return result._replace(state=SmokeState.DELIVERED, arrived_s=arrived_s, headers=headers, leaks=leaks)
+
+
+def _without_secrets(headers: bytes, redaction: Redaction) -> bytes:
+    return redaction.clean(headers.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def compose(test: SmokeTest, now: datetime) -> bytes:
