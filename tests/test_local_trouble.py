@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,16 +12,18 @@ from click.testing import CliRunner
 
 from scanner.checking import check_host
 from scanner.cli.check import check
-from scanner.engine import Gate, single
+from scanner.engine import DescriptorBudget, Gate, Pool, single
 from scanner.engine.transport import start_connection
 from scanner.errors import LocalError
-from scanner.model import Status
+from scanner.model import Attempt, Status, Target
 from scanner.remedy.smoke import smoke
 from scanner.remedy.smoke.sending import StepFailed
 from scanner.remedy.verification.second_opinion import second_opinion
-from scanner.settings import Settings
-from scanner.targets import Ranges
-from tests.servers import Script, free_port, greets, serving
+from scanner.remedy.verification.states import State
+from scanner.remedy.verification.verify import Request, verify
+from scanner.settings import Probe, Settings
+from scanner.targets import COMMAND_LINE, Ranges, Source, parse_spec
+from tests.servers import ListSource, Script, free_port, greets, serving
 from tests.smoke_tests import Hands, into, make_test
 
 PLAIN = greets(b"220 mx.example.org ESMTP Postfix\r\n")
@@ -119,3 +122,39 @@ async def test_a_smoke_test_without_any_way_is_this_machines_trouble(no_way: Cal
 
     with pytest.raises(LocalError, match=r"no way to 127.0.0.1"):
         await smoke.smoke_test(make_test(25), into(Hands()))
+
+
+async def test_verify_judges_nobody_that_this_machine_has_no_way_to(
+    two_addresses: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(PLAIN) as server, caplog.at_level(logging.WARNING):
+        options = replace(settings(server.port), route_patience_s=0.0, probe=Probe.DIALOGUE, total_timeout_s=3.0)
+        request = Request(
+            settings=options,
+            targets=parse_spec([Source(COMMAND_LINE, [two_addresses])]),
+            ports=(server.port,),
+            ask_second_reader=False,
+        )
+        fresh = await verify(request)
+    found = {each.ip: each for each in fresh.results}
+
+    assert (found[LOST].state, found[LOST].after) == (State.INCONCLUSIVE, None)
+    assert found["127.0.0.1"].after is not None
+    (said,) = caplog.messages
+    assert said.startswith("1 target was not visited: this machine had no way there (ENETUNREACH), in 127.0.0.0/24; ")
+
+
+async def test_a_surprise_while_ways_are_looked_for_ends_the_sweep_and_hangs_nobody(
+    two_addresses: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("scanner.engine.no_way.NoWay.look", surprise)
+    targets = [Target(0, LOST, 25), Target(1, "127.0.0.1", free_port())]
+    gate = Gate(Ranges.from_pairs(), rate=0, subnet_rate=0)
+    delivered: list[Attempt] = []
+    pool = Pool(settings(25), ListSource(targets), gate, delivered.extend, budget=DescriptorBudget(9, 9, None))
+
+    with pytest.raises(ZeroDivisionError):
+        await pool.run()

@@ -219,47 +219,57 @@ class Pool:
         self._clock.tick()
         now = self._clock()
         self._in_flight.expire(now)
-        if self._no_way and not self._stopping:
-            self._fresh.extendleft(self._no_way.look(now, idle=self._is_idle))
-            if self._started:
-                self._no_way.warn(now)
-        self._pump()
+        self._pump(look=True)
 
-    def _pump(self, *, admit: bool = True) -> None:
+    def _pump(self, *, admit: bool = True, look: bool = False) -> None:
         """Hand over what has ended, admit what may start, and see whether that was all."""
         assert self._done is not None  # noqa: S101  only run() and its callbacks come here
         if self._done.done():
             return
         try:
+            if look and self._no_way and not self._stopping:
+                self._look_again(self._clock())
             if admit:
                 self._admit(self._clock())
-            for attempt in self._in_flight.take_ended():
-                self._on_ended(attempt)
-            for conversation in self._in_flight.take_handed():
-                self._speaking().begin(conversation)
-            if self._dialogues is not None:
-                self._results += self._dialogues.take_ended()
-            if self._results:
-                results, self._results = self._results, []
-                self._finished += len(results)
-                self._deliver(results)
+            self._hand_over()
         except Exception as error:  # noqa: BLE001  the owner of run() must hear of it, not the event loop
             self._done.set_exception(error)
             return
-        if not self._is_idle:
-            return
+        if self._is_idle:
+            self._end(self._done)
+
+    def _hand_over(self) -> None:
+        for attempt in self._in_flight.take_ended():
+            self._on_ended(attempt)
+        for conversation in self._in_flight.take_handed():
+            self._speaking().begin(conversation)
+        if self._dialogues is not None:
+            self._results += self._dialogues.take_ended()
+        if self._results:
+            results, self._results = self._results, []
+            self._finished += len(results)
+            self._deliver(results)
+
+    def _end(self, done: "asyncio.Future[None]") -> None:
+        """End with nobody left to visit, unless some are worth waiting for that this machine has no way to."""
         if self._stopping or not self._no_way:
-            self._done.set_result(None)
+            done.set_result(None)
         elif not self._started:
-            self._done.set_exception(self._no_network())  # no patience: not one was reached, now or before
+            done.set_exception(self._no_network())  # no patience: not one was reached
         elif self._no_way.is_hopeless(self._clock()):
-            self._done.set_result(None)
+            done.set_result(None)
 
     @property
     def _is_idle(self) -> bool:
         """Whether nobody is visited or waits for a visit, those apart that this machine has no way to."""
         waiting = self._in_flight or self._fresh or self._deferred or self._retries or self._dialogues
         return not waiting and (self._exhausted or self._stopping)
+
+    def _look_again(self, now: float) -> None:
+        """See who has got a way meanwhile; they are visited next."""
+        self._fresh.extendleft(self._no_way.look(now, idle=self._is_idle))
+        if self._started:
+            self._no_way.warn(now)
 
     def _speaking(self) -> "Dialogues":
         """Return the dialogues of this pool; their code is loaded at the first call, since most sweeps only listen."""
