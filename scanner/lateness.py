@@ -3,6 +3,9 @@
 from scanner.patience import Lateness
 from scanner.settings import Settings
 
+#: Seconds in all from which on people hear of it: a disk that was slow once is nothing.
+WORTH_TELLING_S = 2.0
+
 
 def lateness_notices(lateness: Lateness, settings: Settings) -> list[str]:
     """Return a line when there is something to say."""
@@ -14,7 +17,11 @@ def lateness_notices(lateness: Lateness, settings: Settings) -> list[str]:
             f"({settings.concurrency:,}) or --rate, or give it more of a processor"
         )
         return [line]
-    if lateness.pauses:
+    if lateness.paused_s >= WORTH_TELLING_S:
         times = "once" if lateness.pauses == 1 else f"{lateness.pauses:,} times"
-        return [f"this process was suspended {times}, for {lateness.paused_s:,.0f} s in all: time-outs were extended"]
+        line = (
+            f"this process was suspended or held up {times}, for {lateness.paused_s:,.0f} s in all: "
+            "time-outs were extended by as much"
+        )
+        return [line]
     return []

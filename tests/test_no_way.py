@@ -209,8 +209,8 @@ def test_the_networks_that_are_told_apart_are_bounded(monkeypatch: pytest.Monkey
     machine.lost = set()
     machine.run(2.0)
     assert (len(machine.visited), machine.tested.networks) == (20, {})
-    for _ in range(4):
-        for position in range(0, 256 * 20, 256):
+    for first in range(4):
+        for position in range(256 * 100 * first, 256 * 100 * first + 256 * 20, 256):
             machine.put_back(position)
         machine.run(2.0)
     assert len(machine.tested._lost_at) <= 6

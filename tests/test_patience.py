@@ -213,8 +213,15 @@ def test_a_machine_that_is_always_late_still_comes_to_its_deadlines() -> None:
     [
         ([0.01] * 1000, []),
         ([0.3] * 10, []),  # a few late ticks are nothing
-        ([0.01] * 1000 + [65.0], ["this process was suspended once, for 64 s in all: time-outs were extended"]),
-        ([0.01] * 99 + [31.0] * 3, ["this process was suspended 3 times, for 90 s in all: time-outs were extended"]),
+        ([0.01] * 100 + [2.5], []),  # nor is a disk that was slow once
+        (
+            [0.01] * 1000 + [65.0],
+            ["this process was suspended or held up once, for 64 s in all: time-outs were extended by as much"],
+        ),
+        (
+            [0.01] * 99 + [31.0] * 3,
+            ["this process was suspended or held up 3 times, for 90 s in all: time-outs were extended by as much"],
+        ),
         (
             [0.01, 0.5] * 100,
             [

@@ -432,6 +432,35 @@ async def test_a_machine_without_a_route_says_so_at_once_and_delivers_nothing(
     assert len(routes.connects) == min(count, 10)
 
 
+async def test_a_refusal_that_comes_at_once_is_the_targets_and_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over loopback the answer may be there before connect(2) returns."""
+    routes = Routes(monkeypatch)
+    routes.default = errno.ECONNREFUSED
+    attempts, counts = await sweep(loopback_targets(3, 25))
+    assert {attempt.status for attempt in attempts} == {Status.REFUSED}
+    assert {attempt.error for attempt in attempts} == {"ECONNREFUSED"}
+    assert (counts.started, counts.no_way, len(by_ip(attempts))) == (3, 0, 3)
+
+
+async def test_who_waits_for_a_slow_turn_is_visited_when_the_network_gets_its_pace_back() -> None:
+    """Slowed to one visit in ten seconds, the last of four would come after half a minute."""
+    gate = Gate(NoAddresses(), rate=0, subnet_rate=1, refusal_limit=3)
+    delivered: list[Attempt] = []
+    for host in range(3):
+        gate.refused(f"127.1.0.{host}", 0.0)
+    with serving(greets(PLAIN)) as server:
+        targets = loopback_targets(2, server.port)
+        pool = Pool(FAST, ListSource(targets), gate, delivered.extend, budget=DescriptorBudget(9, 9, None))
+        running = asyncio.create_task(pool.run())
+        while pool.statistics().deferred < 1:
+            await asyncio.sleep(0)
+        while gate.slowed:
+            gate.greeted("127.1.0.9", pool.now)
+        pool.wake()
+        await asyncio.wait_for(running, 8)
+    assert len(by_ip(delivered)) == 2
+
+
 async def test_a_stop_does_not_wait_for_a_way(monkeypatch: pytest.MonkeyPatch) -> None:
     routes = Routes(monkeypatch)
     routes.errors = {"127.1.0.1": errno.ENETUNREACH}

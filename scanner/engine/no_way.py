@@ -151,9 +151,7 @@ class NoWay:
 
     def _next(self, most: int) -> list[Target]:
         """Return the next to look at; after the last it begins again with the first."""
-        positions = self._waiting.next_after(self._last, most)
-        if not len(positions):
-            positions = self._waiting.next_after(-1, most)
+        positions = self._waiting.next_after(self._last, most)  # not empty: only who was looked at leaves
         self._last = int(positions[-1])
         if not len(self._waiting.next_after(self._last, 1)):
             self._last = -1  # that was the last: the round is over
