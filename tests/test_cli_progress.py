@@ -270,3 +270,14 @@ def test_a_dozen_products_are_named_and_the_others_counted(capsys: pytest.Captur
 
     assert lines[4].startswith("products: Product0 2,000, Product1 1,999, ")
     assert lines[4].endswith("Product11 1,989 and 3 more")
+
+
+def test_it_is_shown_how_many_wait_for_a_route_when_some_do() -> None:
+    routed, lost = counts(1, 5, pool=pool(waiting=2)), counts(1, 5, pool=pool(waiting=2, no_way=1234))
+
+    assert progress._line(routed, 5.0, None).endswith(" 2 waiting")
+    assert progress._line(lost, 5.0, None).endswith(" 2 waiting, 1,234 without a route")
+    for snapshot, is_said in ((routed, False), (lost, True)):
+        console = Console(file=io.StringIO(), width=160)
+        console.print(live._block(snapshot, Pace()))
+        assert ("1,234 without a route" in cast("io.StringIO", console.file).getvalue()) is is_said
