@@ -61,7 +61,8 @@ _HEAD = f"""# Commands and options
 
 Made from the program by `make docs`; `smtpsweep COMMAND --help` says the same.
 
-Every command ends with one of these exit codes, and writes one line to stderr when it is not 0:
+Every command ends with one of these exit codes, and writes one line to stderr when it is not 0.
+A standard error that is closed, full or without a reader changes neither; results that standard output does not take are exit code 3.
 
 | exit code | meaning |
 |--:|---|

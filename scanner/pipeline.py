@@ -163,7 +163,6 @@ class Sweep:
         budget = descriptor_budget(self.settings.concurrency)
         if budget.notice:
             self.notices.append(budget.notice)
-            log.warning(budget.notice)
         delivery = self._delivery = Delivery(
             list(self._sinks.values()), self._on_delivered, on_room=self._on_room, max_pending=MAX_PENDING
         )

@@ -270,7 +270,10 @@ def test_a_report_never_takes_the_place_of_what_it_is_made_from(capsys: Output, 
         (["sweep.jsonl", "--policy", "latin.toml"], "latin.toml: no valid TOML: not UTF-8"),
         (["sweep.jsonl", "--policy", "name.toml"], "name.toml: waivers[1].addresses: 'mx.example.com': host names"),
         (["sweep.jsonl", "--policy", "wide.toml"], "wide.toml: waivers[1].addresses: 'x/99': "),
-        (["sweep.jsonl", "--policy", "none.toml"], "none.toml: waivers[1].addresses: '# all': a target that names nothing"),
+        (
+            ["sweep.jsonl", "--policy", "none.toml"],
+            "none.toml: waivers[1].addresses: '# all': a target that names nothing",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(capsys: Output, arguments: list[str], wanted: str) -> None:

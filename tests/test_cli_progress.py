@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from scanner.cli import live, progress
+from scanner.cli.outputs import Outputs
 from scanner.cli.progress import Pace, print_summary, shown, time_left
+from scanner.cli.sink_lines import SinkLine, SinkWatch
 from scanner.engine import PoolStatistics
 from scanner.model import Status
 from scanner.pipeline import Sweep, SweepStatistics
@@ -164,21 +167,6 @@ async def test_an_error_of_the_body_is_not_hidden() -> None:
             raise ZeroDivisionError
 
 
-async def test_on_a_terminal_the_live_block_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr("sys.stderr", terminal)
-    monkeypatch.setenv("TERM", "xterm")
-    async with shown(Run(counts(10, 5000, statuses={Status.READY: 3})).as_sweep(), quiet=False, live=True):
-        while "ready 3" not in terminal.getvalue():
-            await asyncio.sleep(0)
-
-    assert "5,000 of 65,536" in terminal.getvalue()
-
-
 def test_the_live_block_shows_counts_pace_statuses_and_what_is_waited_for() -> None:
     pace = Pace()
     pace.update(counts(0, 0, excluded=536))
@@ -281,3 +269,112 @@ def test_it_is_shown_how_many_wait_for_a_route_when_some_do() -> None:
         console = Console(file=io.StringIO(), width=160)
         console.print(live._block(snapshot, Pace()))
         assert ("1,234 without a route" in cast("io.StringIO", console.file).getvalue()) is is_said
+
+
+async def test_notices_are_said_when_they_come_up_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(counts(0, 0), notices=("resumed from x",))
+    err = ""
+    async with shown(run.as_sweep(), quiet=False, live=True) as said:
+        run.notices.append("a network was \x1b[31mslowed\nforged")
+        while "slowed" not in err:
+            await asyncio.sleep(0)
+            err += capsys.readouterr().err
+
+    late = [*run.notices, "said at the end"]
+    print_summary(Summary(complete=True, reason=None, document=document(notices=late)), said)
+    err += capsys.readouterr().err
+
+    lines = err.splitlines()
+    assert lines[1:3] == ["resumed from x", r"a network was \x1b[31mslowed\nforged"]
+    assert [line for line in lines if "resumed" in line or "slowed" in line] == lines[1:3]
+    assert lines[-2] == "said at the end"
+
+
+def test_a_line_is_bounded_however_many_sinks_are_down() -> None:
+    sinks = [SinkLine(f"s{number}", 0, 5, since="12:00:00", why="y" * 120) for number in range(1000)]
+
+    text = progress._troubled(sinks)
+
+    assert text.startswith(f"; s0: 0 delivered, 5 waiting; down since 12:00:00: {'y' * 120}; s1: ")
+    assert text.endswith("; and 992 more sinks")
+    assert len(text) < 2000
+
+
+def test_sinks_that_are_well_and_have_everything_are_not_in_a_line() -> None:
+    lines = [SinkLine("a", 7, 0), SinkLine("b", 7, 0, dead=2), SinkLine("c", 5, 0, skipped=2)]
+
+    assert (
+        progress._troubled(lines) == "; b: 7 delivered, 0 waiting, 2 dead letters; c: 5 delivered, 0 waiting, 2 skipped"
+    )
+
+
+class Remote:
+    """Remote sinks as far as progress knows them."""
+
+    name = "log run"
+
+    def __init__(self, *reports: dict[str, Any]) -> None:
+        self.reports = list(reports)
+
+
+def watch(remote: Remote, now: list[float], *others: Any) -> SinkWatch:
+    outputs = Outputs([*others, cast("Any", remote)], cast("Any", remote))
+    return SinkWatch(outputs, clock=lambda: now[0])
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    usual = {"name": "siem", "delivered": 5, "last": 9, "sequence": 7, "dead": 1, "skipped": 0, "failure": None}
+    return usual | {"trouble": None, **changes}
+
+
+def test_a_sink_is_down_since_its_trouble_was_first_seen_until_it_is_over() -> None:
+    remote, now = Remote(report()), [1000.0]
+    sinks = watch(remote, now, SimpleNamespace(name="out\x1b.jsonl"))
+    state = counts(0, 0, records=3, pending=4)
+
+    assert sinks.lines(state) == [SinkLine(r"out\x1b.jsonl", 3, 4), SinkLine("siem", 5, 2, dead=1)]
+    remote.reports = [report(trouble="it is\ndown " + "x" * 200)]
+    first = sinks.lines(state)[1]
+    now[0] = 2000.0
+    again = sinks.lines(state)[1]
+    remote.reports = [report()]
+    well = sinks.lines(state)[1]
+    remote.reports = [report(failure="for good")]
+    last = sinks.lines(state)[1]
+
+    assert first == again
+    assert first.since == time.strftime("%H:%M:%S", time.localtime(1000))
+    assert (first.why or "").startswith(r"it is\ndown xxx")
+    assert len(first.why or "") == 120
+    assert well.since is None
+    assert (last.since, last.why) == (time.strftime("%H:%M:%S", time.localtime(2000)), "for good")
+
+
+def test_the_block_has_a_line_for_each_sink_and_counts_those_that_do_not_fit() -> None:
+    console = Console(record=True, width=60, file=io.StringIO(), markup=False)
+    sinks = [SinkLine(f"s{number}", 1, 2, since="12:00:00", why="z" * 100) for number in range(10)]
+
+    console.print(live._block(counts(0, 0), Pace(), sinks, 60))
+
+    lines = [line.rstrip() for line in console.export_text().splitlines()]
+    assert lines[2].startswith("s0: 1 delivered, 2 waiting; down since 12:00:00: zzz")
+    assert lines[-2].startswith("s7: ")
+    assert lines[-1] == "and 2 more sinks"
+    assert max(map(len, lines)) <= 60
+
+
+@pytest.mark.parametrize(
+    ("sink", "line"),
+    [
+        ({"name": "a", "delivered": 1234, "dead": 0, "skipped": 0, "waiting": 0, "reason": None}, "a: 1,234 delivered"),
+        (
+            {"name": "b", "delivered": 0, "dead": 2, "skipped": 3, "waiting": 4, "reason": "no\x1b"},
+            r"b: 0 delivered, 2 dead letters, 3 skipped, 4 not delivered (no\x1b)",
+        ),
+        ({"name": "c"}, "c: "),
+    ],
+)
+def test_the_summary_says_for_each_sink_what_it_has_not_got(
+    capsys: pytest.CaptureFixture[str], sink: dict[str, Any], line: str
+) -> None:
+    assert f"sink {line}" in summary(capsys, sinks=[sink])

@@ -1,15 +1,27 @@
-"""The block that a terminal shows while a sweep runs, drawn with rich, markup off."""
+"""The block that a terminal shows while a sweep runs: how far it is, what was found, how each sink is.
+
+Rich lays it out (markup off); drawing is ours. It goes through the one door for people (`scanner.cli.streams`), which
+removes it, writes what is said, and draws it again, so lines above it are never torn and no old block is left behind.
+It has fewer rows than the terminal and is never as wide: what a terminal scrolls or wraps cannot be removed.
+
+Ctrl-Z removes the block before the shell takes the terminal, and `fg` brings it back; in the background nothing is
+drawn. Left out: terminals that cannot move the cursor (`TERM=dumb`), which get lines (`scanner.cli.progress`).
+"""
 
 import asyncio
-from collections.abc import Mapping
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from scanner.cli.progress import Pace, time_left
+from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch
+from scanner.cli.streams import Voice
 from scanner.model import Status
 from scanner.pipeline import Sweep, SweepStatistics
 
@@ -17,21 +29,60 @@ _REDRAW_S = 0.25
 _STATUS_STYLE = {Status.READY: "green", Status.BUSY: "yellow", Status.TEMPORARY: "yellow", Status.REJECTED: "yellow"}
 
 
-async def redraw(run: Sweep, pace: Pace) -> None:
+async def redraw(run: Sweep, pace: Pace, sinks: SinkWatch, voice: Voice) -> None:
     """Redraw until cancelled; the block then disappears, and the summary takes its place."""
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-    with Live(console=console, auto_refresh=False, transient=True) as view:
-        while True:
-            view.update(_block(run.statistics(), pace), refresh=True)
-            await asyncio.sleep(_REDRAW_S)
+    block = Block(voice)
+    try:
+        with _suspended_well(block):
+            while True:
+                counts = run.statistics()
+                if _in_foreground(voice):
+                    block.draw(_block(counts, pace, sinks.lines(counts), voice.terminal_size()[0]))
+                else:
+                    block.hide()
+                await asyncio.sleep(_REDRAW_S)
+    finally:
+        block.hide()
 
 
-def _block(counts: SweepStatistics, pace: Pace) -> RenderableType:
+class Block:
+    """Rows at the bottom of a terminal that are drawn over and over."""
+
+    def __init__(self, voice: Voice) -> None:
+        """Take the door to the terminal."""
+        self._voice = voice
+        self._console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+    def draw(self, contents: RenderableType) -> None:
+        """Show this in the place of what was shown."""
+        console, (columns, rows) = self._console, self._voice.terminal_size()
+        console.width = max(1, columns - 1)
+        with console.capture() as captured:
+            console.print(contents)
+        lines = captured.get().splitlines()[: max(1, rows - 1)]
+        widths = [Text.from_ansi(line).cell_len for line in lines]
+        text = "".join(f"{line}\n" for line in lines)
+        self._voice.show(text.encode(console.encoding, "replace"), lambda: self._erase(widths))
+
+    def hide(self) -> None:
+        """Remove it."""
+        self._voice.hide()
+
+    def _erase(self, widths: Sequence[int]) -> bytes:
+        """Return what removes rows of these widths; a terminal that was made narrower meanwhile has wrapped them."""
+        columns, rows = self._voice.terminal_size()
+        drawn = sum(max(1, -(-width // max(1, columns))) for width in widths)
+        return b"\r\x1b[%dA\x1b[J" % min(drawn, max(1, rows - 1))
+
+
+def _block(counts: SweepStatistics, pace: Pace, sinks: Sequence[SinkLine] = (), columns: int = 120) -> RenderableType:
     rate, left = pace.update(counts)
     to_visit = counts.planned - counts.excluded
     head = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        head.add_column(no_wrap=True, overflow="crop")
     head.add_row(
-        ProgressBar(total=max(1, to_visit), completed=counts.finished, width=40),
+        ProgressBar(total=max(1, to_visit), completed=counts.finished, width=min(40, max(4, columns - 45))),
         Text(f"{counts.finished:,} of {to_visit:,}"),
         Text(f"{rate:,.0f}/s"),
         Text(f"left {time_left(left)}"),
@@ -39,15 +90,21 @@ def _block(counts: SweepStatistics, pace: Pace) -> RenderableType:
     rows: list[RenderableType] = [head, _statuses(counts.statuses)]
     if counts.pool is not None:
         pool = counts.pool
-        no_way = f"{pool.no_way:,} without a route, " if pool.no_way else ""
         rows.append(
-            Text(
+            _line(
                 f"{pool.connecting:,} connecting, {pool.waiting:,} waiting for a greeting, {pool.leaving:,} leaving, "
-                f"{pool.retrying + pool.deferred:,} put off, {no_way}{counts.pending:,} on the way to the sinks",
-                style="dim",
+                f"{pool.retrying + pool.deferred:,} put off, {counts.pending:,} on the way to the sinks",
+                "dim",
             )
         )
+    rows += [_line(sink.text(), "red" if sink.since is not None else "dim") for sink in sinks[:MOST_SINKS]]
+    if len(sinks) > MOST_SINKS:
+        rows.append(_line(f"and {len(sinks) - MOST_SINKS} more sinks", "dim"))
     return Group(*rows)
+
+
+def _line(text: str, style: str) -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _statuses(counts: Mapping[Status, int]) -> Text:
@@ -56,3 +113,37 @@ def _statuses(counts: Mapping[Status, int]) -> Text:
         if counts.get(status):
             text.append(f"{status.value} {counts[status]:,}  ", style=_STATUS_STYLE.get(status, "default"))
     return text or Text("nothing found yet", style="dim")
+
+
+def _in_foreground(voice: Voice) -> bool:
+    """Whether the terminal is ours now: the shell's, when the user has sent us to the background."""
+    try:
+        return os.tcgetpgrp(voice.fileno()) == os.getpgrp()
+    except OSError:
+        return True  # not the terminal that controls us, so nobody can have sent us away from it
+
+
+@contextmanager
+def _suspended_well(block: Block) -> Iterator[None]:
+    """Remove the block before Ctrl-Z suspends us; what runs on draws it again."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int, frame: object) -> None:
+        del number, frame
+        loop.call_soon_threadsafe(suspend)  # not in the middle of a drawing
+
+    def suspend() -> None:
+        block.hide()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)  # we stand still in here
+        signal.signal(signal.SIGTSTP, on_signal)
+
+    before = signal.getsignal(signal.SIGTSTP)
+    if before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGTSTP, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)

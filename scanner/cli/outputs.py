@@ -3,6 +3,9 @@
 The relay, with all that it needs, is loaded only when a remote sink was asked for.
 """
 
+import os
+import stat
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 #: What `scanner.runlog` and `scanner.relay` take by default; said here because those are loaded late.
 DEFAULT_QUOTA_BYTES: Final = 10 << 30
 DEFAULT_DRAIN_S: Final = 30.0
+#: Linux's numbers of terminals: consoles, /dev/tty, pseudo-terminals.
+_TERMINALS = frozenset({4, 5, *range(136, 144)})
 #: Ordinary records fit; one that does not (a greeting of 8 KiB, escaped) is kept all the same, with a warning.
 LEAST_QUOTA_BYTES: Final = 16 << 10
 
@@ -65,6 +70,21 @@ def make_outputs(request: OutputRequest, plan: Plan) -> Outputs:
         raise InputError(f"--spool-limit {request.spool_limit}: must be at least {least} KiB: a record must fit")
     remote = _make_remote(request, remote_urls, plan)
     return Outputs([*direct, remote], remote)
+
+
+def shares_terminal(outputs: Sequence[str]) -> bool:
+    """Whether records go to a terminal: a block that is drawn over and over would tear them."""
+    return any(map(_is_terminal, outputs or ("-",)))
+
+
+def _is_terminal(output: str) -> bool:
+    try:
+        if output == "-":
+            return sys.stdout.isatty()
+        status = Path(output.removeprefix("file://")).stat()
+    except (OSError, ValueError, AttributeError):  # not there yet, no path at all, or no standard output
+        return False
+    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) in _TERMINALS
 
 
 def is_remote(output: str) -> bool:

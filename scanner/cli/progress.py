@@ -6,12 +6,15 @@ minute: right for ranges where one address in a thousand answers.
 """
 
 import asyncio
-import sys
+import os
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from scanner.cli import streams
+from scanner.cli.outputs import Outputs
+from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch, summary_line
 from scanner.cli.streams import say as _say
 from scanner.model import Status
 from scanner.overview import remarks
@@ -20,6 +23,8 @@ from scanner.plan import reasons_text, seconds_text
 from scanner.summary import Summary
 
 _LINE_S = 10.0
+#: How soon a notice is said.
+_NOTICES_S = 0.25
 #: Seconds over which the pace is measured.
 _WINDOW_S = 30.0
 
@@ -42,21 +47,52 @@ class Pace:
         return rate, left / rate if rate else None
 
 
+class Said:
+    """Which notices people have been told; each is said once, when it comes up."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def say_new(self, notices: Iterable[str]) -> None:
+        """Say those that were not said before."""
+        for notice in notices:
+            if notice not in self._said:
+                self._said.add(notice)
+                _say(notice)
+
+
 @asynccontextmanager
-async def shown(run: Sweep, *, quiet: bool, live: bool) -> AsyncIterator[None]:
-    """Show the progress of a sweep while the body runs."""
+async def shown(run: Sweep, outputs: Outputs | None = None, *, quiet: bool, live: bool) -> AsyncIterator[Said]:
+    """Show the progress of a sweep and of its sinks while the body runs; yield what was said."""
+    said = Said()
     if quiet:
-        yield
+        yield said
         return
     _announce(run)
-    task = asyncio.create_task(
-        _redraw(run) if live and sys.stderr is not None and sys.stderr.isatty() else _write_lines(run)
-    )
+    said.say_new(run.notices)
+    sinks, voice = SinkWatch(outputs), streams.voice()
+    drawn = live and voice is not None and voice.isatty() and can_redraw(os.environ.get("TERM", ""))
+    tasks = [
+        asyncio.create_task(_watch_notices(run, said)),
+        asyncio.create_task(_redraw(run, sinks, voice) if drawn and voice is not None else _write_lines(run, sinks)),
+    ]
     try:
-        yield
+        yield said
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def can_redraw(term: str) -> bool:
+    """Whether a terminal of this kind can move its cursor up."""
+    return term.lower() not in ("", "dumb", "unknown")
+
+
+async def _watch_notices(run: Sweep, said: Said) -> None:
+    while True:
+        said.say_new(run.notices)
+        await asyncio.sleep(_NOTICES_S)
 
 
 def _announce(run: Sweep) -> None:
@@ -69,18 +105,23 @@ def _announce(run: Sweep) -> None:
         f"{run.plan.to_visit:,} targets to visit, {excluded}; {rate}{subnet}, "
         f"{settings.concurrency:,} at once, seed {settings.seed}"
     )
-    for notice in run.notices:
-        _say(notice)
 
 
-async def _write_lines(run: Sweep) -> None:
+async def _write_lines(run: Sweep, sinks: SinkWatch) -> None:
     pace = Pace()
     pace.update(run.statistics())
     while True:
         await asyncio.sleep(_LINE_S)
         counts = run.statistics()
         rate, left = pace.update(counts)
-        _say(_line(counts, rate, left))
+        _say(_line(counts, rate, left) + _troubled(sinks.lines(counts)))
+
+
+def _troubled(sinks: Sequence[SinkLine]) -> str:
+    """Return what to add to a line: every sink that is not well, or has not got everything; a few of them at most."""
+    behind = [sink for sink in sinks if sink.since is not None or sink.dead or sink.skipped or sink.waiting]
+    more = f"; and {len(behind) - MOST_SINKS} more sinks" if len(behind) > MOST_SINKS else ""
+    return "".join(f"; {sink.text()}" for sink in behind[:MOST_SINKS]) + more
 
 
 def _line(counts: SweepStatistics, rate: float, left_s: float | None) -> str:
@@ -99,14 +140,14 @@ def time_left(seconds: float | None) -> str:
     return seconds_text(seconds) if seconds is not None else "unknown"
 
 
-async def _redraw(run: Sweep) -> None:
+async def _redraw(run: Sweep, sinks: SinkWatch, voice: streams.Voice) -> None:
     from scanner.cli.live import redraw  # noqa: PLC0415  rich costs a tenth of a second that only terminals need
 
-    await redraw(run, Pace())
+    await redraw(run, Pace(), sinks, voice)
 
 
-def print_summary(summary: Summary) -> None:
-    """Print how a sweep ended: its books, what was found, and what was not visited when it is not complete."""
+def print_summary(summary: Summary, said: Said | None = None) -> None:
+    """Print how a sweep ended: its books, what was found and not visited, its sinks, and what was not said yet."""
     document = summary.document
     rows = [("planned", document["planned"]), ("excluded", document["excluded"]), *document["statuses"].items()]
     if document["not_visited"]:
@@ -118,8 +159,9 @@ def print_summary(summary: Summary) -> None:
         _say(f"{document['refused_us']:,} of them refused this address: they were not really seen")
     if document["products"]:
         _say("products: " + _products(document["products"]))
-    for remark in remarks(document):
-        _say(remark)
+    for sink in document.get("sinks") or ():
+        _say(f"sink {summary_line(sink)}")
+    (said or Said()).say_new([*document.get("notices", ()), *remarks(document)])
     _say(f"{document['records']:,} records, {document['connections']:,} connections in {document['elapsed_s']:,.1f} s")
 
 

@@ -21,10 +21,11 @@ import errno
 import io
 import os
 import select
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
@@ -58,7 +59,7 @@ class Voice(io.RawIOBase):
         self._own = None if fd is None else _reopened_terminal(fd)
         self._lock = threading.RLock()
         self._block: bytes | None = None  # what is shown at the bottom of the terminal, None when there is no block
-        self._erase = b""
+        self._eraser: Callable[[], bytes] = bytes  # what removes it
         self._line = b""  # the beginning of a line, while a block is shown
         self._patience_s: float | None = None
         self._stuck = False
@@ -105,29 +106,32 @@ class Voice(io.RawIOBase):
         lines, newline, self._line = (self._line + said).rpartition(b"\n")
         if len(self._line) > _MAX_LINE_BYTES:
             lines, newline, self._line = lines + newline + self._line, b"\n", b""
-        return self._erase + lines + newline + block if newline else b""
+        return self._eraser() + lines + newline + block if newline else b""
 
-    def show(self, block: bytes, erase: bytes) -> None:
-        """Draw a block in the place of the one before; `erase` removes the new one."""
+    def show(self, block: bytes, eraser: Callable[[], bytes]) -> None:
+        """Draw a block in the place of the one before; `eraser` returns what will remove the new one."""
         with self._lock:
-            self._put((self._erase if self._block is not None else b"") + block)
-            self._block, self._erase = block, erase
+            self._put((self._eraser() if self._block is not None else b"") + block)
+            self._block, self._eraser = block, eraser
 
     def hide(self) -> None:
         """Remove the block."""
         with self._lock:
             if self._block is not None:
-                self._put(self._erase + self._line)
-            self._block, self._erase, self._line = None, b"", b""
+                self._put(self._eraser() + self._line)
+            self._block, self._eraser, self._line = None, bytes, b""
 
-    def set_erase(self, erase: bytes) -> None:
-        """Say anew how to remove the block that is shown: the terminal has another width now."""
-        with self._lock:
-            self._erase = erase
+    def terminal_size(self) -> tuple[int, int]:
+        """Return columns and rows; of a usual terminal when it does not say."""
+        try:
+            columns, rows = os.get_terminal_size(self.fileno())
+        except OSError:
+            columns, rows = 0, 0
+        return columns or 80, rows or 24
 
     def set_patience(self, seconds: float | None) -> None:
         """Say how long to wait for a reader that stands still; None: for ever."""
-        self._patience_s = seconds
+        self._patience_s, self._stuck = seconds, False
 
     def _put(self, data: bytes) -> bool:
         """Write; return False when a reader that stands still was waited for in vain."""
@@ -200,6 +204,8 @@ _output: Output | None = None
 def install() -> None:
     """Replace `sys.stdout` and `sys.stderr`; once, at the start of a command."""
     global _voice, _output  # noqa: PLW0603  a process has one of each
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # `stty tostop`: writing from the background must not stop us
     _voice = Voice(_descriptor(sys.stderr))
     _output = Output(_descriptor(sys.stdout))
     sys.stderr = _text(_voice, sys.stderr, line_buffering=True)

@@ -1,7 +1,6 @@
 """`smtpsweep sweep`: from address ranges to JSON Lines."""
 
 import gc
-import sys
 from collections.abc import Awaitable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
@@ -13,7 +12,7 @@ import click
 from scanner.cli import logging, metrics, options, progress, running, streams
 from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
 from scanner.cli.inputs import require_one_reader, sources
-from scanner.cli.outputs import OutputRequest, make_outputs
+from scanner.cli.outputs import OutputRequest, make_outputs, shares_terminal
 from scanner.cli.sweep_files import SweepFiles, checked_files
 from scanner.errors import LocalError, SinkError
 from scanner.known_names import KnownNames
@@ -108,22 +107,22 @@ async def _run_sweep(request: Request, planning: Awaitable[Plan], notices: list[
     run.notices += notices
     async with metrics.served(run, outputs.remote, request.metrics_address, files.metrics):
         await run.prepare()
-        to_stdout = not request.outputs or "-" in request.outputs
         with _stopping(run, request.drain_s):
+            view = progress.shown(run, outputs, quiet=request.quiet, live=not shares_terminal(request.outputs))
             with streams.hurried():
-                async with progress.shown(run, quiet=request.quiet, live=not (to_stdout and sys.stdout.isatty())):
+                async with view as said:
                     summary = await run.run()
-            return _said(run, summary, request, files)
+            return _said(run, summary, request, files, said)
 
 
-def _said(run: Sweep, summary: Summary, request: Request, files: SweepFiles) -> int:
+def _said(run: Sweep, summary: Summary, request: Request, files: SweepFiles, said: progress.Said) -> int:
     """Say how a sweep ended, in the file and then, since files do not wait for people, on the terminal.
 
     Returns the exit code.
     """
     written = _summary_written(files, summary)
     if not request.quiet:
-        progress.print_summary(summary)
+        progress.print_summary(summary, said)
     code = _exit_code(run, summary, request.state)
     return code if written else code or INCOMPLETE
 

@@ -31,6 +31,7 @@ import orjson
 import uvloop
 
 from scanner.errors import InputError, SmtpsweepError
+from scanner.relay import words
 from scanner.relay.destination import Destination, make_destinations
 from scanner.relay.relay import Relay
 from scanner.runlog import RunFolder
@@ -57,6 +58,7 @@ class RelayProcess:
         The order: `folder`, `run` (scan id), `urls`, and `only`: names to serve, None for all.
         """
         self._reports = reports
+        words.configure(order.get("log_level", logging.WARNING))
         folder = RunFolder(Path(order["folder"]))
         self._folder = folder
         self._changed = asyncio.Event()
@@ -139,6 +141,15 @@ class RelayProcess:
             for relay in self._relays
         ]
         _say(self._reports, {"relays": relays})
+
+
+def _destinations(urls: Sequence[str]) -> list[Destination]:
+    """Make them without their warnings, which the sweep has said when it made them."""
+    logging.disable(logging.WARNING)
+    try:
+        return make_destinations(urls)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _say(reports: int, document: Mapping[str, Any]) -> None:

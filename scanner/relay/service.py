@@ -24,6 +24,7 @@ from scanner.patience import Limit, patience
 from scanner.relay.alarms import Alarms
 from scanner.relay.destination import Destination
 from scanner.relay.relay import Policy
+from scanner.relay.words import WORDS_S, repeat_words
 from scanner.runlog import Quota, RunFolder
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,12 @@ class RelayService:
     ) -> None:
         """Take the run, whom to serve, and whom to tell that the log may go on."""
         self._destinations = tuple(destinations)
-        self._order = {"folder": str(folder.path), "run": run, "urls": [one.url for one in destinations]}
+        self._order = {
+            "folder": str(folder.path),
+            "run": run,
+            "urls": [one.url for one in destinations],
+            "log_level": log.getEffectiveLevel(),
+        }
         self._quota, self._on_room = quota, on_room
         self._process: asyncio.subprocess.Process | None = None
         self._reaped = True
@@ -119,7 +125,8 @@ class RelayService:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "scanner.relay.process",
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_MAX_REPORT_BYTES,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                limit=_MAX_REPORT_BYTES,
             )  # fmt: skip
         except OSError as error:
             raise SinkError(f"the process for remote sinks cannot be started ({error.strerror})") from error
@@ -144,9 +151,14 @@ class RelayService:
         restarts = 0
         while True:
             assert self._process is not None  # noqa: S101  set by _spawn
-            await self._read_reports(self._process)
-            code = await self._process.wait()
-            self._reaped = True
+            repeating = asyncio.create_task(repeat_words(self._process.stderr))
+            try:
+                await self._read_reports(self._process)
+                code = await self._process.wait()
+                self._reaped = True
+                await asyncio.wait([repeating], timeout=WORDS_S)
+            finally:
+                repeating.cancel()
             if self._stopping or self.failure is not None or (code == 0 and self._ended):
                 return
             restarts += 1
