@@ -3,9 +3,8 @@
 import errno
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -38,11 +37,11 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> str:
     def start(ip: str, port: int, source: str | None) -> tuple[socket.SocketType, int]:
         return (socket.SocketType(), errno.ENETUNREACH) if ip == LOST else start_connection(ip, port, source)
 
-    async def both(names: Mapping[str, Any], _domains: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-        return dict.fromkeys(names, ("127.0.0.1", LOST))
+    async def both(_name: str) -> list[str]:
+        return ["127.0.0.1", LOST]
 
     monkeypatch.setattr("scanner.engine.inflight.start_connection", start)
-    monkeypatch.setattr("scanner.plan.resolve", both)
+    monkeypatch.setattr("scanner.resolve._addresses", both)
     return "mx.example.org"
 
 
