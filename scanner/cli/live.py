@@ -90,10 +90,11 @@ def _block(counts: SweepStatistics, pace: Pace, sinks: Sequence[SinkLine] = (), 
     rows: list[RenderableType] = [head, _statuses(counts.statuses)]
     if counts.pool is not None:
         pool = counts.pool
+        no_way = f"{pool.no_way:,} without a route, " if pool.no_way else ""
         rows.append(
             _line(
                 f"{pool.connecting:,} connecting, {pool.waiting:,} waiting for a greeting, {pool.leaving:,} leaving, "
-                f"{pool.retrying + pool.deferred:,} put off, {counts.pending:,} on the way to the sinks",
+                f"{pool.retrying + pool.deferred:,} put off, {no_way}{counts.pending:,} on the way to the sinks",
                 "dim",
             )
         )

@@ -58,13 +58,12 @@ class RelayProcess:
         The order: `folder`, `run` (scan id), `urls`, and `only`: names to serve, None for all.
         """
         self._reports = reports
-        words.configure(order.get("log_level", logging.WARNING))
         folder = RunFolder(Path(order["folder"]))
         self._folder = folder
         self._changed = asyncio.Event()
         self._relays = [
             one.relay(folder, order["run"], self._changed.set)
-            for one in _destinations(order["urls"])
+            for one in _destinations(order["urls"], order.get("log_level", logging.WARNING))
             if order.get("only") is None or one.name in order["only"]
         ]
         self._failures: dict[str, str] = {}
@@ -143,15 +142,6 @@ class RelayProcess:
         _say(self._reports, {"relays": relays})
 
 
-def _destinations(urls: Sequence[str]) -> list[Destination]:
-    """Make them without their warnings, which the sweep has said when it made them."""
-    logging.disable(logging.WARNING)
-    try:
-        return make_destinations(urls)
-    finally:
-        logging.disable(logging.NOTSET)
-
-
 def _say(reports: int, document: Mapping[str, Any]) -> None:
     line = memoryview(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
     while line:
@@ -177,13 +167,13 @@ def end_with(orders: int, after_s: float) -> None:
     os._exit(1)
 
 
-def _destinations(urls: Sequence[str]) -> list[Destination]:
+def _destinations(urls: Sequence[str], log_level: int) -> list[Destination]:
     """Return whom to serve; from now on nothing that this process writes for people holds one of their secrets."""
     logging.disable(logging.WARNING)  # the sweep has said what there is to say about the URLs
     destinations = make_destinations(urls)
     logging.disable(logging.NOTSET)
     sys.stdout = sys.stderr = CleanStream(sys.stderr, [one.redaction for one in destinations])
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    words.configure(log_level)
     return destinations
 
 

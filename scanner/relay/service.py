@@ -151,7 +151,9 @@ class RelayService:
         restarts = 0
         while True:
             assert self._process is not None  # noqa: S101  set by _spawn
-            repeating = asyncio.create_task(repeat_words(self._process.stderr))
+            repeating = asyncio.create_task(
+                repeat_words(self._process.stderr, [one.redaction for one in self._destinations])
+            )
             try:
                 await self._read_reports(self._process)
                 code = await self._process.wait()

@@ -8,7 +8,10 @@ library in C, a traceback) is a warning, each line once, and no more than `_MOST
 import asyncio
 import logging
 import re
+from collections.abc import Iterable
 from typing import Final
+
+from scanner.sinks.redaction import Redaction
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +28,9 @@ def configure(level: int) -> None:
     logging.basicConfig(level=level, format=_FORM, force=True)
 
 
-async def repeat_words(stream: asyncio.StreamReader | None) -> None:
-    """Log what comes, line by line, until the end; never fails."""
+async def repeat_words(stream: asyncio.StreamReader | None, redactions: Iterable[Redaction] = ()) -> None:
+    """Log what comes, line by line and without secrets, until the end; never fails."""
+    kept = tuple(redactions)
     said: set[str] = set()
     while stream is not None:
         try:
@@ -35,7 +39,10 @@ async def repeat_words(stream: asyncio.StreamReader | None) -> None:
             continue
         if not line:
             return
-        text = line.decode("utf-8", "backslashreplace").rstrip()[:_MOST_CHARACTERS]
+        text = line.decode("utf-8", "backslashreplace").rstrip()
+        for redaction in kept:  # a library in C writes past what cleans the process's own streams
+            text = redaction.clean(text)
+        text = text[:_MOST_CHARACTERS]
         if match := _OURS.fullmatch(text):
             logging.getLogger(match[2]).log(logging.getLevelNamesMapping()[match[1]], "%s", match[3])
         elif text and text not in said and len(said) < _MOST_LINES:
