@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from scanner.relay.words import repeat_words
+from scanner.sinks.redaction import Redaction
 
 
 async def repeated(text: bytes, limit: int = 1 << 16) -> None:
@@ -40,6 +41,16 @@ async def test_a_line_without_an_end_and_bytes_that_are_no_text_are_no_trouble(
     await repeated(b"x" * 5000 + b"\n\xff\x1b[2J\nunfinished", limit=1000)
 
     assert caplog.messages == ["\\xff\x1b[2J", "unfinished"]
+
+
+async def test_no_word_holds_a_secret(caplog: pytest.LogCaptureFixture) -> None:
+    stream = asyncio.StreamReader()
+    stream.feed_data(b"library: Authorization: Splunk s3cret-token-0123456789\n")
+    stream.feed_eof()
+
+    await repeat_words(stream, [Redaction("s3cret-token-0123456789")])
+
+    assert caplog.messages == ["library: Authorization: Splunk ***"]
 
 
 async def test_a_process_without_standard_error_is_no_trouble() -> None:
