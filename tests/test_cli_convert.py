@@ -24,6 +24,7 @@ from scanner.model import Names
 from scanner.results import parquet
 from scanner.results.conversion import TARGETS, Converted, convert
 from scanner.results.whole_file import WholeFile
+from scanner.runlog.line import framed, run_key
 from tests.command_line import smtpsweep
 from tests.formats_corpus import Line, line_of, record_of, records, run_lines
 
@@ -178,17 +179,52 @@ BAD: Final = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_line_that_is_no_record_is_named_and_nothing_is_written(
+def test_a_line_that_cannot_be_converted_is_named_and_counted_and_the_rest_goes_on(
     sweep: Path, capfd: pytest.CaptureFixture[str], what: str
 ) -> None:
     line, why = BAD[what]
+    whole, out = sweep.with_name("whole"), sweep.with_name("out")
+    sweep.write_bytes(TEXT + TEXT)
+    assert run(["convert", str(sweep), "--format", "ocsf", "-o", str(whole), "-q"]) == 0
     sweep.write_bytes(TEXT + line + b"\n" + TEXT)
+
+    assert run(["convert", str(sweep), "--format", "ocsf", "-o", str(out), "-q"]) == 3
+
+    said = capfd.readouterr().err.splitlines()
+    assert said[0].startswith(f"smtpsweep: {sweep}:{len(CORPUS) + 1}: ")
+    assert why in said[0]
+    assert said[1] == f"smtpsweep: incomplete: 1 of {2 * len(CORPUS) + 1} lines were left out"
+    assert out.read_bytes().count(b"\n") == whole.read_bytes().count(b"\n")
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_file_without_any_record_is_refused_and_nothing_is_written(
+    sweep: Path, capfd: pytest.CaptureFixture[str], what: str
+) -> None:
+    line, why = BAD[what]
+    sweep.write_bytes(line + b"\n")
 
     said = fails(capfd, sweep, "--format", "ocsf", "-o", sweep.with_name("out"))
 
-    assert said.startswith(f"{sweep}:{len(CORPUS) + 1}: ")
+    assert said.startswith(f"{sweep}:1: ")
     assert why in said
     assert left_over(sweep.parent) == []
+
+
+def test_a_segment_of_a_log_is_converted_like_the_records_in_it(sweep: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sweep.write_bytes(TEXT)
+    whole, out = sweep.with_name("whole"), sweep.with_name("out")
+    assert run(["convert", str(sweep), "--format", "native", "-o", str(whole), "-q"]) == 0
+    lines = [framed(line, run_key("r"), number) for number, line in enumerate(TEXT.splitlines(), 1)]
+    sweep.write_bytes(b"\n".join([*lines, b""]))
+
+    assert run(["convert", str(sweep), "--format", "native", "-o", str(out), "-q"]) == 0
+    assert out.read_bytes() == whole.read_bytes()
+
+    lines[1] = lines[1].replace(b'"port":25', b'"port":26')
+    sweep.write_bytes(b"\n".join([*lines, b""]))
+    assert run(["convert", str(sweep), "--format", "native", "-o", str(out), "-q", "--overwrite"]) == 3
+    assert f"{sweep}:2: damaged in the log of the run: its checksum does not fit" in capfd.readouterr().err
 
 
 #: Of other types than a record has; the second is only found out by who looks into the texts.
@@ -218,10 +254,10 @@ def test_a_cut_last_line_is_an_error(sweep: Path, capfd: pytest.CaptureFixture[s
     assert f"{sweep}:{len(CORPUS) + 1}: the line is cut" in fails(capfd, sweep, "--format", "csv", "-o", "-")
 
 
-def test_nothing_reaches_standard_output_when_the_last_line_is_bad(
+def test_nothing_reaches_standard_output_when_the_last_line_is_cut(
     sweep: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    sweep.write_bytes(TEXT + b"{}\n")
+    sweep.write_bytes(TEXT + b"{}")
 
     assert run(["convert", str(sweep), "--format", "ecs", "-o", "-"]) == 2
     assert capfd.readouterr().out == ""

@@ -3,6 +3,7 @@
 import click
 
 from scanner.cli import streams
+from scanner.cli.entry import INCOMPLETE, complain
 from scanner.results.conversion import TARGETS
 from scanner.results.conversion import convert as convert_files
 
@@ -18,9 +19,15 @@ def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool
 
     The output is packed when its name ends in .gz or .zst. It appears when all is well, and not at all otherwise.
 
-    Exit codes: 0 done, 2 usage or input error (a line that is no record is named), 4 no room.
+    Exit codes: 0 done, 2 usage or input error, 3 lines were left out (a line that is no record, or cannot be written in
+    this format, is named), 4 no room.
     """
     done = convert_files(files, target, output, overwrite=overwrite)
+    for line in done.said:
+        complain(f"{line}: left out")
     if not quiet:
         streams.say(f"{done.read:,} lines read, {done.written:,} written")
+    if done.left_out:
+        complain(f"incomplete: {done.left_out:,} of {done.read:,} lines were left out")
+        return INCOMPLETE
     return 0

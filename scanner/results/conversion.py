@@ -1,8 +1,9 @@
 """Stored records said in another format: files in, one file out, in bounded memory.
 
-Every line is read as a record first, so that a damaged file is found out before anything is in its place: the output
-is whole or not there (`whole_file`). Lines about the run itself, which the log of a run has between the records, are
-for the formats that say them.
+Every line is read as a record first. One that is none, or that the format cannot write, is left out, counted and said:
+the rest goes on. A file without any record is refused. The output is whole or not there (`whole_file`). Segments of a
+run's log are files of records, too: number and checksum are taken off. Lines about the run itself, which such a log has
+between the records, are for the formats that say them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ from scanner.formats.plain import plain
 from scanner.formats.suspicion import suspicions
 from scanner.record import decode
 from scanner.results.parquet import import_duckdb, write_parquet
-from scanner.results.stored import name_of, read_lines
+from scanner.results.stored import name_of, read_lines, record_of
 from scanner.results.whole_file import WholeFile
 from scanner.sinks.compression import codec_for, is_compressed
 
@@ -34,11 +35,20 @@ _UNIT_BYTES: Final = 1 << 20
 _WRONG_TYPES: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
+#: So many lines that are left out are said one by one.
+_SAID_LINES: Final = 20
+
+
 class Converted(NamedTuple):
-    """What was done: lines read (records and lines about runs), and lines or rows written."""
+    """What was done: lines read (records and lines about runs), and lines or rows written.
+
+    `left_out` counts lines that are in the input and not in the output; `said` has place and reason of the first ones.
+    """
 
     read: int
     written: int
+    left_out: int = 0
+    said: tuple[str, ...] = ()
 
 
 class _Stored(NamedTuple):
@@ -55,7 +65,14 @@ class _Say(Protocol):
 
 class _Counts:
     def __init__(self) -> None:
-        self.read = self.written = 0
+        self.read = self.written = self.left_out = 0
+        self.said: list[str] = []
+
+    def leave_out(self, error: InputError) -> None:
+        """Go on without a line."""
+        self.left_out += 1
+        if len(self.said) < _SAID_LINES:
+            self.said.append(str(error))
 
 
 def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = False) -> Converted:
@@ -68,8 +85,9 @@ def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = F
         overwrite: whether it may exist.
 
     Raises:
-        InputError: when a file cannot be read, a line is no record (file and line are named), the output exists, is an
-            input or has a name that promises another format, or an extra is not installed. There is no output then.
+        InputError: when a file cannot be read, no line of it is a record (file and line are named), the output exists,
+            is an input or has a name that promises another format, or an extra is not installed. There is no output
+            then.
         LocalError: when there is no room for it.
     """
     if target == "parquet":
@@ -89,19 +107,21 @@ def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = F
             pack = codec_for(Path(out)).pack
             for unit in _units(_text(lines, target, counts)):
                 file.stream.write(pack(unit))
-    return Converted(counts.read, counts.written)
+        if counts.left_out and counts.left_out >= counts.read:
+            raise InputError(counts.said[0])  # the wrong file: there is nothing to go on with
+    return Converted(counts.read, counts.written, counts.left_out, tuple(counts.said))
 
 
 def _lines(inputs: Iterable[str], counts: _Counts) -> Iterator[_Stored]:
     for file in inputs:
         for number, line in read_lines(file):
             where = f"{name_of(file)}:{number}"
-            try:
-                document = _document(line)
-            except (InputError, OverflowError) as error:
-                raise InputError(f"{where}: {error}") from None
             counts.read += 1
-            yield _Stored(where, document, line)
+            try:
+                record = record_of(line)
+                yield _Stored(where, _document(record), record)
+            except (InputError, OverflowError) as error:
+                counts.leave_out(InputError(f"{where}: {error}"))
 
 
 def _document(line: bytes) -> dict[str, Any]:
@@ -124,7 +144,8 @@ def _text(lines: Iterable[_Stored], target: str, counts: _Counts) -> Iterator[by
         try:
             said = list(say(stored))
         except _WRONG_TYPES as error:
-            raise _no_record(stored, error) from None
+            counts.leave_out(_no_record(stored, error))
+            continue
         counts.written += len(said)
         yield from said
 
@@ -150,7 +171,8 @@ def _rows(lines: Iterable[_Stored], counts: _Counts) -> Iterator[dict[str, Any]]
                 record = plain(stored.document, stored.line)
                 row = row_of(record, suspicions(record, stored.line))
             except _WRONG_TYPES as error:
-                raise _no_record(stored, error) from None
+                counts.leave_out(_no_record(stored, error))
+                continue
             counts.written += 1
             yield row
 

@@ -20,6 +20,7 @@ import zstandard
 from scanner.errors import InputError
 from scanner.model import Record
 from scanner.record import decode
+from scanner.runlog.line import is_framed, unframed
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -48,9 +49,21 @@ def read_numbered(file: str | Path) -> Iterator[tuple[int, Record]]:
     """
     for number, line in read_lines(file):
         try:
-            yield number, decode(line)
+            yield number, decode(record_of(line))
         except (InputError, OverflowError) as error:  # OverflowError: a time that no clock shows, such as 1e308
             raise InputError(f"{name_of(file)}:{number}: {error}") from None
+
+
+def record_of(line: bytes) -> bytes:
+    """Return the record that a line holds: the line, or in the log of a run what stands before number and checksum.
+
+    Raises:
+        InputError: when the line is of a log, and damaged.
+    """
+    try:
+        return unframed(line).line if is_framed(line) else line
+    except ValueError as error:
+        raise InputError(f"damaged in the log of the run: {error}") from None
 
 
 def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:

@@ -40,6 +40,11 @@ def framed(line: bytes, key: bytes, number: int) -> bytes:
     return seal(b'%b%b%b/%d"}' % (line[:-1], _KEY, key, number))
 
 
+def is_framed(text: bytes) -> bool:
+    """Whether a line, without its line end, says that it is of a log, whole or damaged."""
+    return text.endswith(b'"}') and text.find(_KEY, -FRAME_BYTES) >= 0
+
+
 def unframed(text: bytes) -> Framed:
     """Take a line of the log apart, without its line end.
 
