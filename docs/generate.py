@@ -69,7 +69,7 @@ A standard error that is closed, full or without a reader changes neither; resul
 | 0 | done; of a sweep: every planned target has its status, and every record is delivered |
 | 1 | a command that checks found something: `check` no SMTP greeting, `bench` a host lost or wrong |
 | {USAGE_ERROR} | usage or input error; nothing was visited |
-| {INCOMPLETE} | incomplete: interrupted, or an output failed; `--state` says how far it got |
+| {INCOMPLETE} | incomplete: interrupted, an output failed, or not all could be visited (networks, names); `--state` says how far it got |
 | {ALL_LOCAL} | trouble of this machine only: no descriptors, no network |
 
 **Stopping.** Ctrl-C, SIGTERM and SIGHUP are one request each, whichever it is:

@@ -11,6 +11,9 @@ import pytest
 from scanner.errors import InputError, StateError
 from scanner.pipeline import Sweep
 from scanner.plan import make_plan
+from scanner.relay.destination import make_destinations
+from scanner.relay.remote import RemoteSinks
+from scanner.runlog import RunFolder
 from scanner.settings import RefusalAction, Settings
 from scanner.sinks import FileSink, Sink
 from scanner.sinks.sink import identity_of
@@ -161,3 +164,17 @@ async def test_the_state_names_its_outputs(tmp_path: Path) -> None:
     head = orjson.loads((tmp_path / "state").read_bytes().splitlines()[0])
     assert head["identity"]["outputs"] == [f"{tmp_path}/a", f"{tmp_path}/b"]
     assert set(head["sinks"]) == {f"0:{tmp_path}/a", f"1:{tmp_path}/b"}
+
+
+def test_receivers_are_told_by_their_address_and_name_without_options_and_secrets(tmp_path: Path) -> None:
+    def identity(*urls: str) -> str:
+        return identity_of(RemoteSinks(RunFolder(tmp_path / "run"), make_destinations(urls), {}))
+
+    one = "syslog+tcp://127.0.0.1:9?format=cef"
+
+    assert identity(one) == "syslog+tcp://127.0.0.1:9 (syslog-tcp-1)"
+    assert identity("syslog+tcp://127.0.0.1:9?format=ecs") == identity(one)
+    assert identity("syslog+tcp://127.0.0.1:10") != identity(one)
+    assert identity(one, "syslog+tcp://127.0.0.1:10") == (
+        "syslog+tcp://127.0.0.1:9 (syslog-tcp-1) syslog+tcp://127.0.0.1:10 (syslog-tcp-2)"
+    )
