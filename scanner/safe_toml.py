@@ -7,12 +7,28 @@ those of TOML 1.0 (64 bits), which everything that computes with them or prints 
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any, Final
 
 #: The most parts of a dotted key. A list of addresses in one text has a few dots, never so many in a row.
 _MOST_PARTS: Final = 64
 _MANY_PARTS = re.compile(rf"(?:[\w\"'-]+[ \t]*\.[ \t]*){{{_MOST_PARTS}}}")
 _INTEGERS: Final = range(-(2**63), 2**63)
+#: Bytes of a file: half a million addresses fit. What is longer has no end, or is something else.
+_MOST_BYTES: Final = 1 << 23
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file, without a byte order mark. Raises OSError and UnicodeDecodeError.
+
+    Raises:
+        tomllib.TOMLDecodeError: when it is longer than any such file, as a device is.
+    """
+    with path.open("rb") as stream:
+        raw = stream.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise tomllib.TOMLDecodeError(f"more than {_MOST_BYTES:,} bytes")
+    return raw.decode("utf-8-sig")
 
 
 def loads(text: str) -> dict[str, Any]:

@@ -25,8 +25,6 @@ from click.core import ParameterSource
 from scanner import safe_toml
 from scanner.errors import InputError
 
-#: Bytes: ten thousand exclusions fit; more belong into a file of their own.
-_MAX_BYTES = 1 << 20
 #: Where the context keeps which file was read, so that no output replaces it.
 CONFIG_FILE: Final = f"{__name__}.file"
 _YES_NO = {True: "yes", False: "no"}
@@ -43,7 +41,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         return None
     ctx.meta[CONFIG_FILE] = path
     try:
-        values = safe_toml.loads(_read(path))
+        values = safe_toml.loads(safe_toml.read_text(path))
     except OSError as error:
         raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -66,19 +64,6 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
             raise InputError(f"--config {path}: {key!r} must be {problem}") from None
     ctx.default_map = defaults
     return path
-
-
-def _read(path: Path) -> str:
-    """Return the text of a file that is not larger than any configuration. Raises OSError and UnicodeDecodeError.
-
-    Raises:
-        InputError: when it is too large, or has no end.
-    """
-    with path.open("rb") as stream:
-        raw = stream.read(_MAX_BYTES + 1)
-    if len(raw) > _MAX_BYTES:
-        raise InputError(f"--config {path}: is larger than {_MAX_BYTES:,} bytes: is it a configuration file?")
-    return raw.decode("utf-8-sig")
 
 
 def with_configured(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """`smtpsweep policy`: judge stored records by a policy, for pipelines, without any network."""
 
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import click
 import orjson
 
+from scanner import safe_toml
 from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
 from scanner.assess.policy_file import default_document, read_policy
 from scanner.clashes import named, refuse_clashes, standard_output
@@ -103,11 +105,13 @@ def load_policy(path: Path) -> Policy:
         InputError: when it cannot be read, or for the first thing in it that is wrong.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = safe_toml.read_text(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: no valid TOML: not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: no valid TOML: {error}") from None
     return read_policy(text, str(path), read_addresses)
 
 

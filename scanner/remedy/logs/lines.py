@@ -33,6 +33,9 @@ from scanner.smtp.escape import escape
 
 #: No mail server writes longer lines; journald's JSON is some ten times the text. The rest of such a line is skipped.
 MAX_LINE_BYTES = 1 << 18
+#: A line that goes on for so long has no end (a device), and so many lines that are none of a log are none.
+_ENDLESS_BYTES = 1 << 26
+_MOST_FOREIGN_LINES = 1_000_000
 _ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
 #: A host may be missing (local datagrams); it never ends in a colon, or a program's name could be taken for it.
 _SYSLOG = re.compile(
@@ -90,6 +93,8 @@ def read_log(
         parser = _Parser(stamps, counts)
         with open_stored(file) as stream:
             for number, line in enumerate(_lines(stream), 1):
+                if number == _MOST_FOREIGN_LINES and not parser.is_log:
+                    raise InputError(f"{name}: {number:,} lines, and none is one of a log")
                 if parsed := parser.maybe_line(line):
                     at, host, software, pid, text = parsed
                     yield LogLine(Place(name, number), at, host, software, pid, text)
@@ -120,8 +125,11 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
     """Yield the lines without their ends; in place of one that is too long comes a line end alone."""
     while line := stream.readline(MAX_LINE_BYTES):
         if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            left = _ENDLESS_BYTES
             while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-                pass
+                left -= len(rest)
+                if left < 0:
+                    raise EOFError("a line without end")
             yield b"\n"
             continue
         yield line.rstrip(b"\r\n")
@@ -135,6 +143,7 @@ class _Parser:
         self._stamps = stamps
         self._counts = counts
         self._software: dict[bytes, LogSoftware | None] = {}
+        self.is_log = False  # whether a line had the form of one, of whatever program
 
     def maybe_line(self, line: bytes) -> _Parsed | None:
         """Take one line apart; None when it is not of a mail server, or broken, which is counted."""
@@ -154,6 +163,7 @@ class _Parser:
             stamp, host, tag, pid, text = match.groups(b"")
         else:
             return None
+        self.is_log = True
         return self._stamped(stamp, host, tag, pid, text)
 
     def _stamped(self, stamp: bytes, host: bytes, tag: bytes, pid: bytes, text: bytes) -> _Parsed | None:
@@ -182,6 +192,7 @@ class _Parser:
         """Read an entry of the journal; a text with odd bytes is a list of numbers there."""
         try:
             entry: Any = orjson.loads(line)
+            self.is_log = True
             software = self._maybe_software(_octets(entry.get("SYSLOG_IDENTIFIER", "")))
             if software is None:
                 return None
