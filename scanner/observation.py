@@ -58,6 +58,7 @@ class Observer:
         self._assess = assessor.assess
         self.data_warning = assessor.facts.maybe_warning
         self._sample_of = sample_of
+        self._tells = log.isEnabledFor(logging.DEBUG)  # asked once: this is done for every host
         self._limits = (settings.max_greeting_bytes, settings.max_greeting_lines)
 
     def record(self, attempt: Attempt) -> Record:
@@ -81,6 +82,9 @@ class Observer:
         if greeting is not None:
             said = self._meaning(greeting, attempt.started_at + (attempt.first_byte_s or 0.0), target.ip)
         sample = None if self._sample_of is None else self._sample_of(target.position)
+        if self._tells:
+            outcome = status if attempt.error is None else f"{status} ({attempt.error})"
+            log.debug("%s port %d: %s after %.3f s", target.ip, target.port, outcome, attempt.total_s)
         record = Record(
             self._scan_id,
             self._event_id(target.ip, target.port, sample),

@@ -240,6 +240,7 @@ class Sweep:
         )
 
     async def _visit(self, delivery: Delivery, pool: Pool) -> None:
+        log.debug("visits begin: %d targets are left", self.plan.to_visit - self._ledger.finished)
         try:
             await pool.run()
             if self._left_out is not None:
@@ -247,6 +248,7 @@ class Sweep:
         except LocalError as error:
             self._fail(error)
         finally:
+            log.debug("visits are over: %s", pool)
             self._ending.last_call()
             (delivery if self._names is None else self._names).finish()
 

@@ -48,3 +48,31 @@ def test_a_traceback_keeps_its_lines_and_loses_its_teeth(capsys: pytest.CaptureF
     assert first.endswith(" ERROR a: it broke")
     assert others[0] == "Traceback (most recent call last):"
     assert others[-1] == r"ValueError: \x1b]0;title\x07"
+
+
+def debug_record(message: str, created: float) -> logging.LogRecord:
+    record = logging.LogRecord("scanner.x", logging.DEBUG, "x.py", 1, message, ("a host",), None)
+    record.created = created
+    return record
+
+
+def test_debug_lines_of_one_kind_are_bounded_in_a_second_and_the_rest_is_counted() -> None:
+    bounded = cli_logging._Bounded()
+    first = [bounded.filter(debug_record("visited %s", 100.1)) for _ in range(1000)]
+    other = bounded.filter(debug_record("retried %s", 100.2))
+    following = debug_record("visited %s", 101.0)
+    later = bounded.filter(following)
+    last = debug_record("visited %s", 102.0)
+
+    assert first == [True] * 20 + [False] * 980
+    assert (other, later) == (True, True)
+    assert following.getMessage() == "visited a host (and 980 like it before)"
+    assert bounded.filter(last)
+    assert last.getMessage() == "visited a host"
+
+
+def test_warnings_have_no_bound() -> None:
+    bounded = cli_logging._Bounded()
+    record = logging.LogRecord("scanner.x", logging.WARNING, "x.py", 1, "lost", (), None)
+
+    assert all(bounded.filter(record) for _ in range(1000))

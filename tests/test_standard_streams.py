@@ -18,8 +18,12 @@ from typing import NamedTuple
 
 import pytest
 
+from scanner import observation
 from scanner.lab import LabProcess, LabSettings
+from scanner.model import Attempt, Status, Target
+from scanner.observation import Observer
 from scanner.record import encode
+from scanner.settings import Settings
 from tests.command_line import ROOT
 from tests.mail_logs import DATA
 from tests.records import full_record
@@ -221,3 +225,34 @@ def test_a_locale_without_any_special_character_is_enough(
     assert b"Traceback" not in done.err
     assert done.out.isascii()
     assert bool(done.out) is command.prints
+
+
+def test_debug_tells_of_the_start_of_each_host_of_what_is_tried_again_and_of_the_end(
+    lab_port: int, inputs: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(inputs, tmp_path / "here")
+    sink = ["-o", "syslog+tcp://127.0.0.1:9", "--run", "debug.run", "--drain", "2s"]
+    line = ["sweep", "127.1.0.0/31", "-p", str(lab_port), "-o", "out.jsonl", "--log-level", "debug", *sink]
+
+    done = started(line, tmp_path / "here", ("", "kept", "kept"))
+
+    said = done.err.decode()
+    assert done.code == 3
+    assert "DEBUG scanner.pipeline: visits begin: 2 targets are left\n" in said
+    assert re.search(r"DEBUG scanner.observation: 127.1.0.0 port \d+: ready after \d+.\d{3} s\n", said)
+    assert re.search(r"DEBUG scanner.pipeline: visits are over: <Pool started=2 .*>\n", said)
+    assert re.search(r"DEBUG scanner.relay.settling: .*Connect.*, to be tried again\n", said)
+
+
+def test_without_debug_a_host_costs_no_call_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    observer = Observer("scan", Settings())
+
+    def never(*_: object) -> None:
+        raise AssertionError("the log was called")
+
+    monkeypatch.setattr(observation.log, "debug", never)
+    monkeypatch.setattr(observation.log, "isEnabledFor", never)
+
+    target = Target(0, "192.0.2.1", 25)
+    record = observer.record(Attempt(target, None, b"220 mx ESMTP\r\n", 0.0, 0.1, 0.1, 0.2))
+    assert record.status is Status.READY

@@ -10,6 +10,8 @@ from typing import Any
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("console", "json")
+#: A second, of each kind: a sweep visits thousands of hosts a second, and nobody reads so fast.
+MOST_DEBUG_LINES = 20
 
 
 class _Neutral(logging.Formatter):
@@ -27,12 +29,35 @@ class _Neutral(logging.Formatter):
         return "\n".join(map(neutral, super().formatException(ei).split("\n")))
 
 
+class _Bounded(logging.Filter):
+    """Lets a bounded number of debug lines of each kind through in a second; the next one says how many there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[tuple[str, object], tuple[int, int]] = {}  # kind -> second, lines in it
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is shown."""
+        if record.levelno > logging.DEBUG:
+            return True
+        kind, second = (record.name, record.msg), int(record.created)
+        last, lines = self._seen.get(kind, (second, 0))
+        if last == second:
+            self._seen[kind] = second, lines + 1
+            return lines < MOST_DEBUG_LINES
+        if lines > MOST_DEBUG_LINES:
+            record.msg = f"{record.msg} (and {lines - MOST_DEBUG_LINES:,} like it before)"
+        self._seen[kind] = second, 1
+        return True
+
+
 def configure(level: str, form: str = "console") -> None:
     """Set up logging for the command line: `level` of LEVELS, `form` of FORMATS."""
     handler = logging.StreamHandler()
     handler.setFormatter(
         _json_formatter() if form == "json" else _Neutral("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
+    handler.addFilter(_Bounded())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 

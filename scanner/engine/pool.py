@@ -17,6 +17,7 @@ Left out: a second engine (stateless discovery) and several processes. Both fit 
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -38,6 +39,8 @@ from scanner.settings import Settings
 
 if TYPE_CHECKING:
     from scanner.engine.speaking import Dialogues
+
+log = logging.getLogger(__name__)
 
 #: Connections started in one go, so that greetings already there are not kept waiting.
 STARTS_PER_PUMP = 256
@@ -367,6 +370,7 @@ class Pool:
         first_s, most_s = BACK_OFF_S
         self._back_off_s = min(most_s, self._back_off_s * 2 or first_s)
         self._resume_at = now + self._back_off_s
+        log.debug("%s: no new connection for %.2f s", error_name(code), self._back_off_s)
         self._deferred.put(visit._replace(due=now))
 
     def _on_ended(self, attempt: Attempt) -> None:
@@ -375,6 +379,7 @@ class Pool:
             self._results.append(attempt)
         elif not self._stopping:  # else it stays unvisited, and a resumed sweep gives it its other try
             self._retried += 1
+            log.debug("%s port %d: %s, to be tried again", attempt.target.ip, attempt.target.port, attempt.status)
             due = self._clock() + self._settings.retry_delay_s
             self._retries.append(Visit(due, attempt.target, attempt.tries + 1))
 

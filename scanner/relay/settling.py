@@ -5,6 +5,7 @@ is halved, what was refused whole is bisected until the bad event is alone. Deni
 person has to mend it, and no record is to blame.
 """
 
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from scanner.sinks.receiver import (
     TooLargeError,
     TryLaterError,
 )
+
+log = logging.getLogger(__name__)
 
 
 class RefusedForGood(NamedTuple):
@@ -101,6 +104,7 @@ class Settling:
     async def _pause(self, kind: str, reason: object, asked_s: float | None = None) -> None:
         self.retries[kind] += 1
         self._alarm(kind, str(reason))
+        log.debug("%s (%s), to be tried again", reason, kind)
         await self._breaker.failed(asked_s)
 
     def _is_well(self) -> None:
