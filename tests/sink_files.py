@@ -46,3 +46,8 @@ async def resumed(path: Path, position: Position | None, *batches: list[bytes]) 
         await sink.write(batch)
     await sink.close()
     return reached
+
+
+def place(position: Position | None) -> dict[str, int | str]:
+    """Return a position of a file without the checksum of what lies before it."""
+    return {key: value for key, value in (position or {}).items() if key != "tail"}

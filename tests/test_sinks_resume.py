@@ -15,7 +15,7 @@ import pytest
 
 from scanner.errors import InputError, SinkError
 from scanner.sinks import FileSink, Position, SinkOptions
-from tests.sink_files import NAMES, lines, read, resumed, written
+from tests.sink_files import NAMES, lines, place, read, resumed, written
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,7 +41,7 @@ async def test_whole_batches_that_the_checkpoint_has_not_heard_of_stay(tmp_path:
     late = await resumed(path, early, lines(3, 2))
     late = await resumed(path, early)
 
-    assert late == {"part": 0, "bytes": path.stat().st_size}
+    assert place(late) == {"part": 0, "bytes": path.stat().st_size}
     assert read(path) == b"".join(lines(0, 3) + lines(3, 2))
 
 
@@ -69,6 +69,32 @@ async def test_a_file_that_is_gone_or_empty_is_refused_and_not_made_anew(tmp_pat
         await resumed(tmp_path / "empty.jsonl", {"part": 0, "bytes": 99})
 
 
+@pytest.mark.parametrize("name", NAMES)
+async def test_another_file_in_its_place_is_refused_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    position = await written(path, lines(0, 5))
+    other = lines(5, 9)
+    path.unlink()
+    await written(path, other)
+    before = path.read_bytes() + b"torn"
+    path.write_bytes(before)
+
+    with pytest.raises(InputError, match=f"{name}: does not hold what the sweep wrote: put that file back"):
+        await resumed(path, position)
+    assert path.read_bytes() == before
+
+
+async def test_another_file_in_the_place_of_a_part_is_refused(tmp_path: Path) -> None:
+    options = SinkOptions(rotate_size=4)
+    position = await written(tmp_path / "sweep", [b"a\n", b"b\n", b"c\n"], options=options)
+    assert place(position) == {"part": 1, "bytes": 2, "before": 4}
+    (tmp_path / "sweep.0001").write_bytes(b"x\n")
+    (tmp_path / "sweep.0002").write_bytes(b"y\n")
+
+    with pytest.raises(InputError, match=r"sweep\.0001: does not hold what the sweep wrote"):
+        await FileSink(tmp_path / "sweep", options).open(position)
+
+
 async def test_a_file_that_nothing_was_written_to_may_be_gone(tmp_path: Path) -> None:
     assert await resumed(tmp_path / "new.jsonl", {"part": 0, "bytes": 0}) == {"part": 0, "bytes": 0}
 
@@ -86,7 +112,7 @@ async def test_an_earlier_part_must_be_there_and_whole(
 ) -> None:
     options = SinkOptions(rotate_size=4)
     position = await written(tmp_path / "sweep", [b"a\n", b"b\n", b"c\n", b"d\n", b"e\n"], options=options)
-    assert position == {"part": 2, "bytes": 2, "before": 8}
+    assert place(position) == {"part": 2, "bytes": 2, "before": 8}
     damage(tmp_path / "sweep.0001")
 
     with pytest.raises(InputError, match=message):
@@ -167,7 +193,7 @@ async def test_parts_keep_below_the_size_and_split_no_line(tmp_path: Path, name:
     assert all(read(part).endswith(b"}\n") for part in parts)
     assert b"".join(map(read, parts)) == b"".join(b"".join(batch) for batch in batches)
     before = sum(part.stat().st_size for part in parts[:-1])
-    assert position == {"part": len(later), "bytes": parts[-1].stat().st_size, "before": before}
+    assert place(position) == {"part": len(later), "bytes": parts[-1].stat().st_size, "before": before}
 
 
 async def test_a_line_longer_than_a_part_has_a_part_of_its_own(tmp_path: Path) -> None:
@@ -233,7 +259,7 @@ async def test_a_crash_after_a_part_began_resumes_in_that_part(tmp_path: Path) -
     await sink.open({"part": 0, "bytes": 2})
     await sink.close()
 
-    assert sink.position() == {"part": 1, "bytes": 2, "before": 4}
+    assert place(sink.position()) == {"part": 1, "bytes": 2, "before": 4}
     assert (tmp_path / "sweep.0001").read_bytes() == b"c\n"
 
 
@@ -254,5 +280,5 @@ async def test_a_failure_after_a_part_began_leaves_that_part_empty_and_the_one_b
         await sink.write([b"b\n", b"c\n", b"dd\n"])
     await sink.close()
 
-    assert sink.position() == {"part": 0, "bytes": 2}
+    assert place(sink.position()) == {"part": 0, "bytes": 2}
     assert [path.read_bytes() for path in _files(tmp_path)] == [b"a\n", b"b\nc\n", b""]

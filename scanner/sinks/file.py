@@ -25,6 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Self
+from zlib import crc32
 
 from scanner.errors import InputError, SinkError
 from scanner.file_names import RECORDS, require_fitting_name
@@ -36,6 +37,8 @@ from scanner.sinks.sink import Position, SinkOptions
 
 #: Lines are packed and written in blocks of at most this many bytes (a longer line is a block of its own).
 _BLOCK_BYTES = 1 << 20
+#: So many bytes at the end of what is acknowledged tell whether a file is still the one that was written.
+_TAIL_BYTES = 512
 
 
 class FileSink:
@@ -118,6 +121,7 @@ class FileSink:
                 self._look_at(self._out)
             else:
                 self._require_earlier(self._out, resume)
+                self._require_same(self._out, resume)
                 self._repair(self._out, resume)
             self._acknowledge(self._out)
         except OSError as error:
@@ -170,6 +174,23 @@ class FileSink:
             if part + 1 == known[0] and self._before < _count(resume, "before"):
                 raise InputError(f"{self.name}: its earlier parts are shorter than they were: use a new --state")
 
+    def _require_same(self, out: Descriptor, resume: Position) -> None:
+        """Refuse a file that another one was put in the place of: what was acknowledged last must be where it was."""
+        end, part = _count(resume, "bytes"), _count(resume, "part")
+        if "tail" not in resume:
+            return
+        fd = out.fd if part == self._part else os.open(self._part_path(part), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            differs = os.fstat(fd).st_size >= end and _tail(fd, end) != resume["tail"]
+        finally:
+            if fd != out.fd:
+                os.close(fd)
+        if differs:
+            raise InputError(
+                f"{printable(self._part_path(part))}: does not hold what the sweep wrote: put that file back, "
+                "or use a new --state"
+            )
+
     def _repair(self, out: Descriptor, resume: Position) -> None:
         known = _count(resume, "bytes") if self._part == _count(resume, "part") else 0
         # A file shorter than it should be may be torn anywhere, so all of it is looked through.
@@ -216,6 +237,8 @@ class FileSink:
         self._acknowledged = {"part": self._part, "bytes": 0 if self._replaces else out.size}
         if self._part:
             self._acknowledged["before"] = self._before
+        if self._acknowledged["bytes"]:
+            self._acknowledged["tail"] = _tail(out.fd, out.size)
 
     def _abandon(self) -> None:
         if self._out is not None:
@@ -269,6 +292,12 @@ def _blocks(lines: Sequence[bytes], limit: int) -> Iterator[bytes]:
         size += len(line)
     if block:
         yield b"".join(block)
+
+
+def _tail(fd: int, end: int) -> str:
+    """Return a checksum of the bytes of a file before an offset."""
+    begin = max(0, end - _TAIL_BYTES)
+    return f"{crc32(os.pread(fd, end - begin, begin)):08x}"
 
 
 def _stat_or_none(path: str) -> os.stat_result | None:
