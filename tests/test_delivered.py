@@ -210,6 +210,23 @@ def test_gaps_of_best_effort_are_not_delivered(commands: Commands, tmp_path: Pat
     assert len({orjson.loads(line)["event_id"] for line in out.read_bytes().splitlines()}) == HOSTS
 
 
+def test_the_state_of_the_sweep_misses_what_the_log_has_lost(commands: Commands, web: Web) -> None:
+    web.answer = Say(503)
+    url = f"http://127.0.0.1:{web.port}/in?name=hook"
+    commands.sweep("-o", url, "--state", "state", "--drain", "0.3")
+    run = commands.folder / "state.run"
+    for name in ("log.index", "log.last", "records-000000000001.jsonl"):
+        (run / name).unlink()
+    web.answer = Say()
+
+    replayed = commands.smtpsweep("replay", "state.run")
+
+    assert replayed.returncode == 3
+    (letter,) = dead_letters.read(run / "sinks" / "hook.dead.jsonl")
+    assert letter.sequence == 1
+    assert letter.last >= HOSTS
+
+
 @pytest.mark.parametrize("damage", ["cut", "emptied", "gone", "changed"])
 def test_a_log_that_was_changed_is_not_delivered_whole(commands: Commands, web: Web, damage: str) -> None:
     web.answer = Say(503)
@@ -328,7 +345,8 @@ def test_whatever_step_of_the_start_is_the_last_the_same_command_goes_on(
         ids = {orjson.loads(line)["event_id"] for line in out.read_bytes().splitlines()}
         assert ids == {orjson.loads(line)["event_id"] for line in (folder / "out.jsonl").read_bytes().splitlines()}
         assert len(ids) == HOSTS, at
-        names = {path.name for path in folder.iterdir() if not path.name.startswith("remote")}
+        # What the receiver has made, and a temporary file that was being written when the end came, are not the run.
+        names = {path.name for path in folder.iterdir() if not path.name.startswith(("remote", ".smtpsweep-"))}
         assert names == {"out.jsonl", "state", "summary.json"}, at
         if killed.returncode != -signal.SIGKILL:
             break

@@ -111,7 +111,7 @@ async def test_every_record_arrives_once_and_in_order(tmp_path: Path) -> None:
 async def test_a_receiver_that_is_down_stops_neither_the_sweep_nor_the_others(tmp_path: Path) -> None:
     up, down = tmp_path / "up", tmp_path / "down"
     take_down(down)
-    remote = sinks(tmp_path, f"scriptfile://h{up}?name=up", f"scriptfile://h{down}?name=down", drain_s=1)
+    remote = sinks(tmp_path, f"scriptfile://h{up}?name=up", f"scriptfile://h{down}?name=down", drain_s=4)
     await remote.open(None)
     await remote.write(records(1, 500))
     with pytest.raises(

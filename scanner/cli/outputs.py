@@ -121,6 +121,7 @@ def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "Re
         state=request.state,
         drain_s=request.drain_s,
         keep_run=request.keep_run,
+        named_by_us=request.run_folder is None,
     )
 
 

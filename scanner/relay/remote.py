@@ -42,6 +42,7 @@ class RemoteSinks:
         state: Path | None = None,
         drain_s: float = DEFAULT_DRAIN_S,
         keep_run: bool = False,
+        named_by_us: bool = False,
     ) -> None:
         """Prepare; nothing is made yet.
 
@@ -53,13 +54,14 @@ class RemoteSinks:
             state: the sweep's state file: as long as it is there, the sweep can be resumed.
             drain_s: at the end, how long to wait without any acknowledgement.
             keep_run: whether the folder stays when every sink has everything.
+            named_by_us: whether the folder is ours even when it was there: a start that was killed has made it.
         """
         self.name = f"log {folder.path}"
         self.folder = folder
         self._destinations, self._about = tuple(destinations), dict(about)
         self._quota = quota or Quota()
         self._state = None if state is None else str(state.absolute())
-        self._drain_s, self._keep_run = drain_s, keep_run
+        self._drain_s, self._keep_run, self._named_by_us = drain_s, keep_run, named_by_us
         self._standings: list[Standing] = []
         self._log = RunLog(folder, self._quota, on_durable=self._on_durable, on_full=self._on_full)
         self._service: RelayService | None = None  # None before it is open and after it is closed
@@ -81,7 +83,7 @@ class RemoteSinks:
             InputError: when the folder holds another run, or none although one is resumed.
             SinkError: when the log or the process fails.
         """
-        made = runs.is_made_by_us(self.folder)
+        made = self._named_by_us or runs.is_made_by_us(self.folder)
         self.folder.create()
         description = {"sinks": self._shown(), "made": made, "state": self._state, **self._about}
         taken = runs.take_run(self.folder, resume, str(uuid.uuid4()), description)
