@@ -161,6 +161,17 @@ def test_suspended_and_brought_back_the_block_is_drawn_below_what_the_shell_said
     assert [line for line in lines if BLOCK.search(line)] == []
 
 
+def test_in_the_background_nothing_is_drawn_and_writing_does_not_stop_the_sweep(tmp_path: Path, port: int) -> None:
+    line = sweep(port, "-o", "out.jsonl")
+    shell = f'set -m; stty tostop; {" ".join(line)} & wait $!; echo "ended: $?"'
+    with Terminal(["bash", "-c", shell], cwd=tmp_path, environment=environment()) as terminal:
+        terminal.until_end()
+
+    assert terminal.screen.lines()[-2] == "ended: 0"
+    assert "  ready                    256" in terminal.screen.lines()
+    assert BLOCK.search(terminal.heard) is None
+
+
 def test_a_reader_of_standard_error_that_stands_still_holds_up_nothing(tmp_path: Path, port: int) -> None:
     """Its pipe is full, so the sweep's first words already find no room."""
     reader, writer = os.pipe()

@@ -42,9 +42,11 @@ _ESCAPED = "smtpsweep.escaped"
 
 def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
     """Replace what an encoding lacks (a codec's error handler); the ellipsis of a table keeps its one column."""
-    if isinstance(error, UnicodeEncodeError) and error.object[error.start] == "\u2026":
-        return "~", error.start + 1
-    return codecs.backslashreplace_errors(error)
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    shown = ("~" if one == "\u2026" else one.encode("ascii", "backslashreplace").decode() for one in lacking)
+    return "".join(shown), error.end
 
 
 codecs.register_error(_ESCAPED, _escaped)
