@@ -71,7 +71,7 @@ def test_a_log_without_any_mail_server_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_memory_does_not_grow_with_the_log() -> None:
     """Ever new clients; ten times the lines. The table of clients fills up at 40,000, so both runs are beyond it."""
     short, long = (measure(lines, only_connections=True) for lines in (100_000, 1_000_000))

@@ -22,6 +22,9 @@ from tests.smtp_scripts import ScriptedServer
 # --- servers that refuse, break off, or lie --------------------------------------------------------------------------
 
 REFUSAL = b"554-5.7.1 \x1b[31mno\r\n554 5.7.1 <script> `{{ x }}`\xe2\x80\xa8\r\n"
+#: Time-outs to try one after the other, until the step that is asked about was reached: on a busy machine the shorter
+#: one may be over before.
+PATIENCE_S = (0.3, 3.0, 20.0)
 SHOWN = r"554 5.7.1 \x1b[31mno / 5.7.1 <script> `{{ x }}`\xe2\x80\xa8"
 
 
@@ -51,7 +54,10 @@ async def test_a_server_that_never_answers_is_given_up_after_the_time_out() -> N
     def wait(sock: Any) -> None:
         sock.recv(1)
 
-    result = await send_to(ScriptedServer({"RCPT": wait}), timeout_s=0.3)
+    for timeout_s in PATIENCE_S:
+        result = await send_to(ScriptedServer({"RCPT": wait}), timeout_s=timeout_s)
+        if result.steps[-1][0] == "RCPT":
+            break
 
     assert result.steps[-1][:2] == ("RCPT", False)
     assert result.steps[-1].detail == "no answer in time"
@@ -116,11 +122,14 @@ async def test_a_bad_goodbye_does_not_undo_an_accepted_message() -> None:
 
 
 async def test_a_message_that_does_not_arrive_in_time_is_not_delivered_and_not_refused() -> None:
-    result = await send_to(ScriptedServer(), timeout_s=0.3)
+    for timeout_s in PATIENCE_S:
+        result = await send_to(ScriptedServer(), timeout_s=timeout_s)
+        if result.steps[-1][0] == "arrival":
+            break
 
     assert result.state is SmokeState.NOT_ARRIVED
     assert result.steps[-1][:2] == ("arrival", False)
-    assert result.steps[-1].detail == "not seen in 0.3 s"
+    assert result.steps[-1].detail == f"not seen in {timeout_s:g} s"
     assert result.queue_id == "ABC123"
     assert as_json(result)["shows_version"] is None
 

@@ -298,6 +298,7 @@ def test_the_help_file_is_judged_by_its_name_until_somebody_looks_at_it() -> Non
     assert "help-version" not in ids(read(Kind.SENDMAIL_MC, DEBIAN_MC, OURS))
 
 
+@pytest.mark.timeout(180)  # on a busy machine; what is not linear takes hours
 @pytest.mark.parametrize(
     "text",
     ["`" * 200_000, "define(" * 50_000, "ifdef(`a'," * 40_000, "ifdef(`a', `" * 30_000 + "')" * 30_000,
