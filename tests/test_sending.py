@@ -163,10 +163,10 @@ async def test_the_next_address_of_a_name_gets_the_message_when_the_first_refuse
     place = Hands()
     place.put(b"A: b\r\n")
 
-    async def resolve(names: Any, domains: Any) -> dict[str, tuple[str, ...]]:
-        return dict.fromkeys(names, ("::1", "127.0.0.1"))
+    async def both(_name: str) -> list[str]:
+        return ["::1", "127.0.0.1"]
 
-    monkeypatch.setattr("scanner.plan.resolve", resolve)
+    monkeypatch.setattr("scanner.resolve._addresses", both)
     monkeypatch.setattr("scanner.remedy.smoke.smoke._addresses", lambda _plan: ["::1", "127.0.0.1"])
     result = await send_to(ScriptedServer(), place, host="mail.example.com")
 
