@@ -1,8 +1,9 @@
 """What all tests share: the engine and all that stands on it run on both event loops."""
 
 import asyncio
+import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,15 @@ def pytest_asyncio_loop_factories(
     if item.path.stem in _BOTH_LOOPS:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def log_of_its_own() -> Iterator[None]:
+    """Take down what a command that ran inside the test set up for its log: it writes to a stream that is closed."""
+    level = logging.root.level
+    yield
+    logging.root.handlers = [one for one in logging.root.handlers if type(one) is not logging.StreamHandler]
+    logging.root.setLevel(level)
 
 
 @pytest.fixture

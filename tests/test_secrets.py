@@ -1,6 +1,5 @@
 """Secrets of sinks: where they may be kept, what is said about that, and that they show themselves nowhere."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,6 @@ def test_the_smoke_test_warns_of_a_password_that_others_can_read(
     run([*command, "--receive", f"maildir:{file.parent}", "--user-env", "ME", "--password-file", str(file)])
 
     assert f"--password-file {file}: other users of this machine can read it: chmod 600" in capsys.readouterr().err
-    logging.getLogger().handlers.clear()
 
 
 @pytest.mark.parametrize(
@@ -88,4 +86,3 @@ def test_a_password_in_a_url_is_refused_and_not_shown(url: str, capsys: pytest.C
     out, err = capsys.readouterr()
     assert "p4ss" not in out + err
     assert err.count("\n") == 1
-    logging.getLogger().handlers.clear()
