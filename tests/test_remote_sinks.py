@@ -342,3 +342,37 @@ async def test_a_run_is_served_by_one_process_at_a_time(tmp_path: Path) -> None:
         await until(lambda: bool(remote.reports))
         with pytest.raises(InputError, match="another process is at work"):
             await replayed(tmp_path / "run", "scriptfile-1", patience_s=1)
+
+
+async def test_a_name_that_means_another_receiver_now_is_refused(tmp_path: Path) -> None:
+    first = sinks(tmp_path, f"scriptfile://h{tmp_path / 'a'}")
+    await first.open(None)
+    await first.write(records(1, 10))
+    position = first.position()
+    await first.close()
+
+    with pytest.raises(InputError, match=r"is called scriptfile-1 as scriptfile://.*/a was, which has got records"):
+        await sinks(tmp_path, f"scriptfile://h{tmp_path / 'b'}").open(position)
+    assert taken(tmp_path / "b") == []
+
+
+async def test_the_run_of_a_sink_that_is_not_named_any_more_is_kept_while_it_lacks_records(tmp_path: Path) -> None:
+    take_down(tmp_path / "a")
+    first = sinks(tmp_path, f"scriptfile://h{tmp_path / 'a'}?name=a", drain_s=0.3)
+    await first.open(None)
+    await first.write(records(1, 10))
+    position = first.position()
+    with pytest.raises(SinkError, match="sink a has not got 10 records"):
+        await first.close()
+
+    second = sinks(tmp_path, f"scriptfile://h{tmp_path / 'b'}?name=b")
+    await second.open(position)
+    await second.close()
+
+    assert taken(tmp_path / "b") == list(range(1, 11))
+    assert "sink a has not got 10 records" in str(second.discard(finished=True))
+    bring_up(tmp_path / "a")
+    assert (await replayed(tmp_path / "run", "a")).delivered == 10
+    assert taken(tmp_path / "a") == list(range(1, 11))
+    assert second.discard(finished=True) is None
+    assert not (tmp_path / "run").exists()

@@ -120,15 +120,15 @@ async def logged(folder: RunFolder, *lines: bytes) -> None:
 async def test_a_run_without_a_record_is_taken_over_and_one_with_a_record_is_not(folder: RunFolder) -> None:
     assert take_run(folder, None, "r", {"sinks": []}) == Taken("r", resumed=False)
     await logged(folder, NOTE)
-    assert take_run(folder, None, "fresh", {"sinks": [1]}) == Taken("r", resumed=False)
-    assert folder.description()["sinks"] == [1]
+    assert take_run(folder, None, "fresh", {"sinks": [SINK]}) == Taken("r", resumed=False)
+    assert folder.description()["sinks"] == [SINK]
     await logged(folder, RECORD)
 
     with pytest.raises(InputError, match="holds a run already"):
         take_run(folder, None, "fresh", {})
     with pytest.raises(InputError, match="holds another run than the state file says"):
         take_run(folder, {"run": "other", "sequence": 2}, "fresh", {})
-    assert take_run(folder, {"run": "r", "sequence": 2}, "fresh", {}) == Taken("r", resumed=True)
+    assert take_run(folder, {"run": "r", "sequence": 2}, "fresh", {"sinks": []}) == Taken("r", resumed=True)
 
 
 def test_a_log_that_is_not_there_is_missed_unless_it_was_removed_when_all_had_everything(folder: RunFolder) -> None:

@@ -155,6 +155,8 @@ class RemoteSinks:
         """
         if not self._is_delivered:
             return None  # what is left was said with the reason
+        if earlier := self._lacking_of_earlier_commands():
+            return f"the log of the run is kept: {earlier}"
         if self._keep_run or not finished:
             return f"the log of the run is kept: {self.folder.path}"
         try:
@@ -162,6 +164,12 @@ class RemoteSinks:
         except SmtpsweepError as error:
             return f"every sink has everything, but the log of the run stays: {error}"
         return f"{self.folder.path}: is not removed: it holds what is not ours, such as {left[0]!a}" if left else None
+
+    def _lacking_of_earlier_commands(self) -> str:
+        """Say which sinks that this command does not name have not got everything; "" when there are none."""
+        names, known = {one.name for one in self._destinations}, self._log.known
+        others = [one for one in self.folder.description()["sinks"] if one["name"] not in names]
+        return explained([standing_of(self.folder, self._run, one, known) for one in others], self.folder, known)
 
     @property
     def sinks(self) -> list[dict[str, Any]]:

@@ -9,12 +9,12 @@ Only our own files are removed, and the folder itself only when we made it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scanner.errors import InputError, SinkError
-from scanner.runlog import RUN_SCHEMA, LogReader, RunFolder, last_record, read_known
+from scanner.runlog import RUN_SCHEMA, LogReader, RunFolder, last_record, read_cursor, read_known
 from scanner.runlog.index import INDEX, LAST, LogIndex
 from scanner.sinks.sink import Position
 
@@ -40,7 +40,9 @@ def take_run(folder: RunFolder, resume: Position | None, fresh: str, description
         description: of a new run, without its id.
 
     Raises:
-        InputError: when the folder holds another run with records, or not the one that is resumed.
+        InputError: when the folder holds another run with records, or not the one that is resumed; when a sink has the
+            name of another one.
+        StateError: when a cursor is damaged.
         SinkError: when it cannot be written.
     """
     path = folder.path
@@ -57,6 +59,7 @@ def take_run(folder: RunFolder, resume: Position | None, fresh: str, description
         return Taken(fresh, resumed=False)
     run = str(found["run"])
     if resume is not None and resume.get("run") == run:
+        _describe(folder, run, {**found, "sinks": _all_sinks(folder, run, found["sinks"], description["sinks"])})
         return Taken(run, resumed=True)
     if _holds_records(folder, run):
         raise InputError(
@@ -66,6 +69,26 @@ def take_run(folder: RunFolder, resume: Position | None, fresh: str, description
         )
     _describe(folder, run, {**description, "made": found.get("made", False)})
     return Taken(run, resumed=False)
+
+
+def _all_sinks(
+    folder: RunFolder, run: str, earlier: Sequence[dict[str, str]], now: Sequence[dict[str, str]]
+) -> list[dict[str, str]]:
+    """Return the sinks of a run that goes on: those of now, and those of earlier commands, which may lack records.
+
+    Raises:
+        InputError: when a name means another receiver than before, which would take what the first has got for its own.
+    """
+    names = {one["name"] for one in now}
+    for one in now:
+        before = next((other for other in earlier if other["name"] == one["name"]), one)
+        cursor = read_cursor(folder.sinks / f"{one['name']}.cursor", run)
+        if before["shown"] != one["shown"] and (cursor.delivered or cursor.dead):
+            raise InputError(
+                f"-o {one['shown']}: is called {one['name']} as {before['shown']} was, which has got records of this "
+                f"run already: repeat the outputs in their order, or give it another name="
+            )
+    return [*now, *(one for one in earlier if one["name"] not in names)]
 
 
 def is_made_by_us(folder: RunFolder) -> bool:
