@@ -34,6 +34,8 @@ class EndingSweep:
     more: tuple[str, ...] = ()
     sink: str = ""
     outputs: tuple[str, ...] | None = None
+    network: str = NETWORK
+    rate: int = 0
     environment: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,12 +49,12 @@ class EndingSweep:
         return self.folder / name
 
     def arguments(self, *more: str) -> list[str]:
-        pace = ("--port", str(self.lab.port), "--rate", "0", "--subnet-rate", "0", "--seed", "5")
+        pace = ("--port", str(self.lab.port), "--rate", str(self.rate), "--subnet-rate", "0", "--seed", "5")
         remote = (f"scriptfile://h{self.remote}?batch=10&name=siem{self.sink}",)
         outputs = self.outputs if self.outputs is not None else (str(self.file("out.jsonl")), *remote)
         named = [word for output in outputs for word in ("-o", output)]
         files = ("--state", str(self.file("state")), "--summary", str(self.file("summary.json")))
-        return [sys.executable, "-m", "scanner", "sweep", NETWORK, *pace, *named, *files, *self.more, *more]
+        return [sys.executable, "-m", "scanner", "sweep", self.network, *pace, *named, *files, *self.more, *more]
 
     def start(self, *more: str, **options: Any) -> "subprocess.Popen[bytes]":
         options.setdefault("stdout", subprocess.DEVNULL)
@@ -104,9 +106,15 @@ def wait_for_records(process: "subprocess.Popen[bytes]", file: Path, count: int 
 
 def end(process: "subprocess.Popen[bytes]") -> str:
     """Return what a process says until it ends; it must end by itself."""
+    return end_of(process)[1]
+
+
+def end_of(process: "subprocess.Popen[bytes]") -> tuple[bytes, str]:
+    """Return what a process writes and says until it ends; it must end by itself."""
     try:
-        return process.communicate(timeout=PATIENCE_S)[1].decode()
+        out, said = process.communicate(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         raise
+    return out, said.decode()
