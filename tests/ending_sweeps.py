@@ -58,7 +58,13 @@ class EndingSweep:
 
     def start(self, *more: str, **options: Any) -> "subprocess.Popen[bytes]":
         options.setdefault("stdout", subprocess.DEVNULL)
-        return subprocess.Popen(self.arguments(*more), stderr=subprocess.PIPE, env=self.environment, **options)
+        return subprocess.Popen(
+            self.arguments(*more),
+            stderr=subprocess.PIPE,
+            env=self.environment,
+            preexec_fn=hear_signals,  # noqa: PLW1509  it takes no lock
+            **options,
+        )
 
     def run(self, *more: str) -> "subprocess.CompletedProcess[bytes]":
         """Run it to its end, with patience for the sink and none for the silent hosts."""
@@ -74,6 +80,12 @@ class EndingSweep:
     def let_the_sink_be_well(self) -> None:
         for name in ("down", "denied", "slow", "gone", "prints"):
             Path(f"{self.remote}.{name}").unlink(missing_ok=True)
+
+
+def hear_signals() -> None:
+    """Let a child hear the signals that the tests themselves may have been told to ignore (`nohup`)."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def event_ids(lines: Iterable[bytes]) -> Counter[str]:

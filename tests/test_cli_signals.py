@@ -16,6 +16,7 @@ from scanner.errors import SinkError
 from scanner.relay.destination import make_destinations
 from scanner.relay.remote import RemoteSinks
 from scanner.runlog import RunFolder
+from tests.ending_sweeps import hear_signals
 from tests.receivers_fake import provided
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +29,13 @@ def started(arguments: Sequence[str], cwd: Path, code: str = "") -> "Iterator[su
     command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "scanner", *arguments]
     environment = {"PYTHONPATH": str(ROOT), **os.environ}
     with subprocess.Popen(
-        command, cwd=cwd, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=hear_signals,  # noqa: PLW1509  it takes no lock
     ) as process:
         try:
             yield process
@@ -116,6 +123,7 @@ def test_whoever_waits_for_a_receiver(
 async def _run_that_lacks_something(folder: RunFolder, url: str) -> None:
     sinks = RemoteSinks(folder, make_destinations([url]), {}, drain_s=0.0)
     await sinks.open(None)
+    await sinks.write([b'{"schema":"smtpsweep.record/1","event_id":"1","ip":"192.0.2.1","port":25,"findings":[]}\n'])
     with pytest.raises(SinkError, match="sink siem has not got"):
         await sinks.close()
 
