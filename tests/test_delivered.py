@@ -321,7 +321,7 @@ os._exit(code)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_whatever_step_of_the_start_is_the_last_the_same_command_goes_on(
     lab: LabProcess, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -376,3 +376,23 @@ async def test_the_run_of_a_sink_that_is_not_named_any_more_is_kept_while_it_lac
     assert taken(tmp_path / "a") == list(range(1, 11))
     assert second.discard(finished=True) is None
     assert not (tmp_path / "run").exists()
+
+
+async def test_a_dead_letter_that_may_not_have_been_read_stays_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scanner.relay import dead_letters  # noqa: PLC0415  for this test only
+
+    remote = sinks(tmp_path, f"scriptfile://h{tmp_path / 'out'}")
+    await remote.open(None)
+    await remote.close()
+    stored = StoredRun(RunFolder(tmp_path / "run"))
+    file = stored.folder.sinks / "scriptfile-1.dead.jsonl"
+    dead_letters.keep(file, [dead_letters.DeadLetter(n, f"{n:032x}", "why", record(n).rstrip(b"\n")) for n in (3, 4)])
+    write_cursor(stored.folder.sinks / "scriptfile-1.cursor", Cursor(stored.run, sequence=4, dead=2))
+    monkeypatch.setattr("tests.receivers_fake.FileReceiver.unconfirmed_from", 4, raising=False)
+
+    done = await replay_dead_letters(stored, stored.destination("scriptfile-1"), patience_s=20)
+
+    assert (done.delivered, done.dead, done.left) == (1, 1, 0)
+    assert [letter.sequence for letter in dead_letters.read(file)] == [4]

@@ -195,6 +195,9 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
             is_in_time = False
         finally:
             await destination.receiver.close()
+        unread = getattr(destination.receiver, "unconfirmed_from", None)
+        if unread is not None:  # whether these were read is not known: they stay
+            sent -= {event.id for event in events if event.sequence >= unread}
         left = _still_dead(destination, letters, sent - refused.keys(), refused)
         delivered = _keep_dead(stored, destination.name, file, left)
     dead = dead_letters.count(left)
