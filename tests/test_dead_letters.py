@@ -62,3 +62,26 @@ def test_what_cannot_be_read_is_an_error(file: Path) -> None:
     file.mkdir()
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
         list(dead_letters.read(file))
+
+
+def test_the_reason_of_the_first_is_known_or_why_it_is_not(file: Path) -> None:
+    assert dead_letters.first_reason(file) is None
+    dead_letters.keep(file, LETTERS)
+    assert dead_letters.first_reason(file) == "too large"
+    file.write_bytes(b"{\n")
+    assert "fake.dead.jsonl:1: is not a dead letter" in str(dead_letters.first_reason(file))
+
+
+def test_those_before_a_number_are_told_from_those_that_come_again(file: Path) -> None:
+    dead_letters.keep(file, LETTERS)
+
+    assert [dead_letters.before(file, number) for number in (7, 8, 10)] == [[], LETTERS[:1], LETTERS]
+
+
+def test_a_torn_end_however_long_is_cut_before_more_is_added(file: Path) -> None:
+    dead_letters.keep(file, LETTERS[:1])
+    with file.open("ab") as out:
+        out.write(b"x" * 200_000)
+    dead_letters.keep(file, LETTERS[1:])
+
+    assert list(dead_letters.read(file)) == LETTERS

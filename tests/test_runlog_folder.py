@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from scanner.errors import InputError
-from scanner.runlog import RunFolder
+from scanner.errors import InputError, StateError
+from scanner.runlog import RunFolder, read_cursor
 from scanner.runlog.folder import SCHEMA
+from scanner.runlog.line import framed, run_key, unframed
+from scanner.sealed import seal
 
 
 @pytest.fixture
@@ -73,3 +75,15 @@ def test_only_segments_are_segments(folder: RunFolder) -> None:
     (folder.path / "records-000000000007.jsonl.new").touch()
 
     assert folder.segments() == [1, 11]
+
+
+def test_a_cursor_that_cannot_be_read_is_an_error_that_says_what_to_do(folder: RunFolder) -> None:
+    (folder.sinks / "siem.cursor").mkdir()
+    with pytest.raises(StateError, match=r"siem\.cursor: cannot be read .*: move it away to send everything again"):
+        read_cursor(folder.sinks / "siem.cursor", "run-1")
+
+
+def test_a_line_of_the_log_comes_back_with_its_run_and_number_and_a_stranger_is_told() -> None:
+    assert unframed(framed(b'{"a":1}', run_key("run-1"), 7)) == (run_key("run-1"), 7, b'{"a":1}')
+    with pytest.raises(ValueError, match="it has no number"):
+        unframed(seal(b'{"a":1}'))
