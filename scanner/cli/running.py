@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from scanner.cli import signals
+from scanner.cli import signals, streams
 
 _T = TypeVar("_T")
 
@@ -23,7 +23,8 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
     Raises:
         KeyboardInterrupt: when it was interrupted.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    # Visits and deliveries have deadlines: nobody who reads what is said meanwhile may hold up the loop.
+    with streams.hurried(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         loop.set_default_executor(_Threads())
         task = loop.create_task(main)

@@ -225,8 +225,8 @@ def voice() -> Voice | None:
 
 
 @contextmanager
-def hurried() -> Iterator[None]:
-    """Let no reader of standard error hold up the body; what comes after it is waited for a bounded time."""
+def hurried(last_words_s: float | None = None) -> Iterator[None]:
+    """Let no reader of standard error hold up the body; afterwards it is waited for so long (None: for ever)."""
     if _voice is None:
         yield
         return
@@ -234,7 +234,7 @@ def hurried() -> Iterator[None]:
     try:
         yield
     finally:
-        _voice.set_patience(LAST_WORDS_S)
+        _voice.set_patience(last_words_s)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ async def _run_sweep(request: Request, planning: Awaitable[Plan], notices: list[
         await run.prepare()
         with _stopping(run, request.drain_s):
             view = progress.shown(run, outputs, quiet=request.quiet, live=not shares_terminal(request.outputs))
-            with streams.hurried():
+            with streams.hurried(streams.LAST_WORDS_S):
                 async with view as said:
                     summary = await run.run()
             return _said(run, summary, request, files, said)
