@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scanner.errors import InputError
+from scanner.identify import Refusals
 from scanner.model import Finding, Refusal, RefusalKind, Status
 from scanner.record import EventIds, decode, encode, encode_findings, event_id
 from scanner.record import encoding as record_module
@@ -175,10 +176,11 @@ def test_any_bytes_make_one_line_of_valid_json_from_which_they_come_back(raw: by
 
 
 @given(st.binary(min_size=1, max_size=300) | st.from_regex(rb"(220[- ][ -~]{0,20}\r{0,2}\n){1,3}", fullmatch=True))
+@example(b"400\n")
 def test_what_the_parser_makes_of_any_bytes_comes_back_and_is_valid(raw: bytes) -> None:
     greeting = parse_greeting(raw)
 
-    line = encode(record_of(greeting))
+    line = encode(record_of(greeting)._replace(refusal=Refusals.shipped().classify(greeting)))
     back = decode(line).greeting
 
     VALIDATOR.validate(orjson.loads(line))
