@@ -242,7 +242,7 @@ class Sweep:
     async def _visit(self, delivery: Delivery, pool: Pool) -> None:
         log.debug("visits begin: %d targets are left", self.plan.to_visit - self._ledger.finished)
         try:
-            await pool.run()
+            await pool.run(resumed=self._standing.finished_before > 0)
             if self._left_out is not None:
                 await self._left_out.record(self._ledger.excluded_records)
         except LocalError as error:
@@ -327,7 +327,7 @@ class Sweep:
         complete = self._failure is None and not self._ledger.not_visited and not self.plan.unresolved
         complete = complete and (self._left_out is None or self._ledger.excluded_records == self._ledger.excluded)
         self._ledger.check(done=self._standing.progress.done_count, complete=complete)
-        self.notices += machine_notices(pool, self.settings, stopped=self._stopped)
+        self.notices += machine_notices(pool, self.settings, None if self._stopped else self._ledger.not_visited)
         finished = not self._standing.is_kept or (complete and self._failure is None)
         self.notices += discard(self._sinks.values(), finished=finished)
         return self._summary(pool.statistics(), complete=complete)
@@ -378,7 +378,7 @@ class Sweep:
         if self._stopped or self._pool is None:
             return "interrupted"
         if self._pool.no_way:
-            return no_way_reason(self._pool.no_way)
+            return no_way_reason(self._pool.no_way, self._ledger.not_visited)
         closed = self._gate.closed
         return refusal_reason(self._ledger.not_visited, closed, self.settings) if closed else "interrupted"
 

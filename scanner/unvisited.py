@@ -6,6 +6,7 @@ The line is bounded: neighbouring networks are merged, and the first `MAX_NAMED`
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
+from scanner.counted import counted
 from scanner.engine import Pool
 from scanner.engine.no_way import NoWay
 from scanner.engine.refusals import network_text
@@ -16,22 +17,29 @@ from scanner.settings import Settings
 MAX_NAMED = 8
 
 
-def machine_notices(pool: Pool, settings: Settings, *, stopped: bool) -> list[str]:
-    """Return what there is to say of the machine that a sweep ran on; who stopped it knows why hosts are missing."""
-    missing = [no_way_notice(pool.no_way)] if pool.no_way and not stopped else []
+def machine_notices(pool: Pool, settings: Settings, not_visited: int | None) -> list[str]:
+    """Return what there is to say of the machine that a sweep ran on.
+
+    Args:
+        pool: what visited.
+        settings: as the sweep had them.
+        not_visited: how many targets were not; None when people stopped the sweep: they know why hosts are missing.
+    """
+    missing = [no_way_notice(pool.no_way, not_visited)] if pool.no_way and not_visited is not None else []
     return missing + lateness_notices(pool.lateness, settings)
 
 
-def no_way_reason(no_way: NoWay) -> str:
-    """Say in a few words how many targets had no way, and why."""
-    targets = "1 target was" if len(no_way) == 1 else f"{len(no_way):,} targets were"
-    return f"{targets} not visited: this machine had no way there ({no_way.reasons})"
+def no_way_reason(no_way: NoWay, not_visited: int) -> str:
+    """Say in a few words how many targets were not visited, how many of them had no way, and why."""
+    lost, were = len(no_way), "was" if not_visited == 1 else "were"
+    whom = "there" if lost >= not_visited else f"to {lost:,} of those that were tried"
+    return f"{counted(not_visited, 'target')} {were} not visited: this machine had no way {whom} ({no_way.reasons})"
 
 
-def no_way_notice(no_way: NoWay) -> str:
+def no_way_notice(no_way: NoWay, not_visited: int) -> str:
     """Say which networks that was, and what to do about it."""
     return (
-        f"{no_way_reason(no_way)}, in {_blocks(no_way.networks)}; "
+        f"{no_way_reason(no_way, not_visited)}, in {_blocks(no_way.networks)}; "
         "run again when it has, or exclude what it can never reach (-x)"
     )
 

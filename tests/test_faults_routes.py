@@ -120,6 +120,10 @@ def test_a_network_that_stays_away_is_not_visited_and_the_same_command_goes_on_l
     assert "in 10.77.0.0/22; run again" in notice
     assert told["planned"] == sum(told["statuses"].values()) + told["not_visited"]
 
+    again = namespace.run(*arguments, "1s")
+    assert (again.returncode, document(summary)["reason"]) == (3, told["reason"])
+    assert document(summary)["notices"][-1] == notice
+
     namespace.add(LOST)
     second = namespace.run(*arguments, "1s")
     assert second.returncode == 0

@@ -237,10 +237,10 @@ def test_the_notice_names_the_networks_merged_and_a_bounded_number_of_them() -> 
     machine = Machine([*range(0, 1024, 256), 70_000, *range(200_000, 200_000 + 40 * 512, 512)])
     machine.tested.add(Target(10**6, "2001:db8::1", 25), errno.EACCES, 0.0)
 
-    assert no_way_reason(machine.tested) == (
+    assert no_way_reason(machine.tested, 46) == (
         "46 targets were not visited: this machine had no way there (ENETUNREACH, EACCES)"
     )
-    assert no_way_notice(machine.tested) == (
+    assert no_way_notice(machine.tested, 46) == (
         "46 targets were not visited: this machine had no way there (ENETUNREACH, EACCES), in 10.0.0.0/22, "
         "10.1.17.0/24, 10.3.13.0/24, 10.3.15.0/24, 10.3.17.0/24, 10.3.19.0/24, 10.3.21.0/24, 10.3.23.0/24 "
         "and 35 more networks; run again when it has, or exclude what it can never reach (-x)"
@@ -248,4 +248,10 @@ def test_the_notice_names_the_networks_merged_and_a_bounded_number_of_them() -> 
 
 
 def test_one_target_is_not_a_plural() -> None:
-    assert no_way_notice(Machine([1]).tested).startswith("1 target was not visited: ")
+    assert no_way_notice(Machine([1]).tested, 1).startswith("1 target was not visited: ")
+
+
+def test_the_number_is_that_of_the_summary_when_not_all_of_them_were_tried() -> None:
+    assert no_way_reason(Machine([1, 2]).tested, 543) == (
+        "543 targets were not visited: this machine had no way to 2 of those that were tried (ENETUNREACH)"
+    )

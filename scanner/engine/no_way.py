@@ -13,10 +13,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
+from scanner.counted import counted
 from scanner.engine.pacing import network_of
 from scanner.engine.refusals import network_text
 from scanner.engine.source import Source
 from scanner.engine.transport import HOPELESS_ERRORS, error_name
+from scanner.errors import LocalError
 from scanner.model import Target
 from scanner.targets.positions import PositionSet
 
@@ -73,6 +75,12 @@ class NoWay:
     def reasons(self) -> str:
         """The names of the errors, most frequent first: "ENETUNREACH, EACCES"."""
         return ", ".join(error_name(code) for code, _ in self._codes.most_common(3))
+
+    def no_network(self) -> LocalError:
+        """Return what to raise when those that wait are all that were tried: the machine has no network."""
+        return LocalError(
+            f"no route from this machine to {_all_of(len(self))} ({self.reasons}): check its network, then run again"
+        )
 
     def add(self, target: Target, code: int, now: float) -> None:
         """Put a target back that the kernel has no way to."""
@@ -167,3 +175,7 @@ class NoWay:
             self._networks[network] = left
         else:
             self._networks.pop(network, None)
+
+
+def _all_of(count: int) -> str:
+    return "the one target that was tried" if count == 1 else f"any of the first {counted(count, 'target')}"

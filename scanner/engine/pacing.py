@@ -140,6 +140,8 @@ class Gate:
 
         Turns that were reserved in them are void: the caller reserves again.
         """
+        if not self._lifted:  # nearly always, and asked for at each pump
+            return self._lifted
         lifted, self._lifted = self._lifted, set()
         return lifted
 

@@ -2,8 +2,8 @@
 
 After each batch of events the pool hands over what has ended, then admits as many targets as free slots, the descriptor
 budget, the global rate and the sinks allow. A tick does the same for what only time brings: time-outs, turns, retries.
-Targets come from the source when they are wanted and are never
-queued ahead, apart from two bounded queues: those whose network is not due yet, and those that wait for their retry.
+Targets come from the source when they are wanted and are never queued ahead, apart from two bounded queues: those whose
+network is not due yet, and those that wait for their retry.
 
 There are two budgets. `concurrency` bounds connection attempts under way, a few seconds each; everything that is
 connected, silent hosts above all, costs only a descriptor. So a silent host does not slow down the sweep of the others
@@ -119,6 +119,7 @@ class Pool:
         self._no_way = NoWay(source, self._has_way, patience_s=settings.route_patience_s)
         self._exhausted = False
         self._stopping = False
+        self._has_reached = False  # some target had a way, now or in an earlier run of this sweep
         self._started = self._finished = self._retried = self._local_errors = 0
         self._back_off_s, self._resume_at = 0.0, 0.0
         self._last_socket_at = self._clock()
@@ -165,12 +166,16 @@ class Pool:
         """The targets that this machine has no way to."""
         return self._no_way
 
-    async def run(self) -> None:
+    async def run(self, *, resumed: bool = False) -> None:
         """Visit until the source is exhausted, or until `stop` and what was under way is over.
+
+        Args:
+            resumed: an earlier run of this sweep visited targets, so a lack of ways now is not that of the machine.
 
         Raises:
             LocalError: when this machine cannot open connections at all.
         """
+        self._has_reached = resumed
         self._loop = asyncio.get_running_loop()
         self._done = self._loop.create_future()
         self._last_socket_at = self._clock()
@@ -257,8 +262,8 @@ class Pool:
         """End with nobody left to visit, unless some are worth waiting for that this machine has no way to."""
         if self._stopping or not self._no_way:
             done.set_result(None)
-        elif not self._started:
-            done.set_exception(self._no_network())  # no patience: not one was reached
+        elif not self._has_reached:
+            done.set_exception(self._no_way.no_network())  # no patience: not one was reached
         elif self._no_way.is_hopeless(self._clock()):
             done.set_result(None)
 
@@ -271,7 +276,7 @@ class Pool:
     def _look_again(self, now: float) -> None:
         """See who has got a way meanwhile; they are visited next."""
         self._fresh.extendleft(self._no_way.look(now, idle=self._is_idle))
-        if self._started:
+        if self._has_reached:
             self._no_way.warn(now)
 
     def _speaking(self) -> "Dialogues":
@@ -337,7 +342,7 @@ class Pool:
         if cause is Cause.NO_WAY:
             self._on_no_way(target, code, now)
             return True
-        self._started += 1
+        self._started, self._has_reached = self._started + 1, True
         self._last_socket_at, self._back_off_s = now, 0.0
         self._no_way.started(target.position)
         if code:
@@ -350,14 +355,8 @@ class Pool:
     def _on_no_way(self, target: Target, code: int, now: float) -> None:
         """Put a target aside that this machine has no way to; when that is so of all from the start, give up."""
         self._no_way.add(target, code, now)
-        if not self._started and len(self._no_way) >= NO_WAY_LIMIT:
-            raise self._no_network()
-
-    def _no_network(self) -> LocalError:
-        return LocalError(
-            f"no route from this machine to any of the first {len(self._no_way):,} targets "
-            f"({self._no_way.reasons}): check its network, then run again"
-        )
+        if not self._has_reached and len(self._no_way) >= NO_WAY_LIMIT:
+            raise self._no_way.no_network()
 
     def _on_local_error(self, visit: Visit, code: int, now: float) -> None:
         """Put the target back and leave the machine in peace for a while."""
@@ -375,7 +374,7 @@ class Pool:
 
     def _on_ended(self, attempt: Attempt) -> None:
         """Take the result of one connection: final, or worth another try later in the sweep."""
-        if attempt.tries > self._tries(attempt) or attempt.status not in _RETRIED or attempt.raw:
+        if attempt.status not in _RETRIED or attempt.raw or attempt.tries > self._tries(attempt):
             self._results.append(attempt)
         elif not self._stopping:  # else it stays unvisited, and a resumed sweep gives it its other try
             self._retried += 1

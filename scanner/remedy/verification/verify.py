@@ -219,7 +219,7 @@ class _FreshLook:
         pool = self._pool = Pool(self._settings, self._source, self._gate, self._take, budget=budget)
         await pool.run()
         if pool.no_way:
-            log.warning(no_way_notice(pool.no_way))
+            log.warning(no_way_notice(pool.no_way, len(pool.no_way)))
 
     def _take(self, attempts: list[Attempt]) -> None:
         assert self._pool is not None  # noqa: S101  it calls
