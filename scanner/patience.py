@@ -110,7 +110,8 @@ class Lateness(NamedTuple):
 class PatientClock:
     """A monotonic clock that stands still while the process does not run. Call it for the time; `tick` it often.
 
-    A gap of more than `STEP_S` between two ticks counts as `STEP_S`.
+    A gap of more than `STEP_S` between two ticks counts as `STEP_S`. Until the next tick nobody knows how long the gap
+    will be, so a reading is never more than `STEP_S` after the last tick, and none is before an earlier one.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -119,10 +120,14 @@ class PatientClock:
         self._began_at = self._ticked_at = clock()
         self._pauses = self._late = 0
         self._late_s = 0.0
+        self._latest = self._began_at
+        self._most = self._began_at + STEP_S
 
     def __call__(self) -> float:
         """Return seconds."""
-        return self._clock() - self._skipped_s
+        now = min(self._clock() - self._skipped_s, self._most)
+        self._latest = max(self._latest, now)
+        return self._latest
 
     def tick(self) -> None:
         """Note that the process runs. To be called before anything else is done after a wait."""
@@ -134,6 +139,7 @@ class PatientClock:
         elif gap_s > LATE_S:
             self._late_s += gap_s
             self._late += 1
+        self._most = now - self._skipped_s + STEP_S
 
     @property
     def lateness(self) -> Lateness:

@@ -145,7 +145,7 @@ class Sweep:
             for name, sink in self._sinks.items():
                 await sink.open(positions.get(name))
                 opened.append(sink)
-            self.notices += self._standing.begin()
+            self.notices += await asyncio.to_thread(self._standing.begin)  # it reads the outputs
             if self._standing.is_resumed:
                 self._observer = self._new_observer()  # under the id of the scan that goes on
         except BaseException:

@@ -6,11 +6,12 @@ knows what was in it. From a damaged line of the journal on, nothing is believed
 again; a torn last line is what a kill leaves behind, and is not worth a word.
 
 The journal carries each sink's position, too. A file that ends before the position of a line (a power failure, a file
-cut by hand) takes that line and all after it out of belief in the same way.
+cut by hand) takes that line and all after it out of belief in the same way. A file that holds something else at a
+position is refused.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -149,20 +150,25 @@ class Saved:
         """Return where the sinks stood at the last line."""
         return self.journal[-1].sinks if self.journal else self.sinks
 
-    def restore(self, ledger: Ledger, reached: Positions) -> Restored:
+    def restore(
+        self, ledger: Ledger, reached: Positions, vouched: Callable[[Positions], bool] = lambda _: True
+    ) -> Restored:
         """Return what is done, believing the journal as far as the sinks really are, and set the ledger to it.
+
+        `vouched` says whether the sinks hold what they held at some positions; it is asked in their order.
 
         Raises:
             StateError: when a file is shorter than the snapshot says, or a value makes no sense.
+            InputError: from `vouched`, when a file holds something else.
         """
-        if not _holds(self.sinks, reached):
+        if not (vouched(self.sinks) and _holds(self.sinks, reached)):
             raise StateError(
                 "an output file is shorter than the state says: it was cut or replaced; use a new --state file"
             )
         doubts = [] if self.damage is None else [self.damage]
         progress, counts, refusals = Progress.restore(dict(self.progress)), self.counts, self.refusals
         for number, entry in enumerate(self.journal):
-            if not _holds(entry.sinks, reached):
+            if not (vouched(entry.sinks) and _holds(entry.sinks, reached)):
                 lost = sum(len(each.done) for each in self.journal[number:])
                 doubts.append(f"an output ends earlier than the state says: up to {lost:,} targets are visited again")
                 break

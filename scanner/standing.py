@@ -18,7 +18,7 @@ from scanner.ledger import Ledger, Outcome
 from scanner.plan import Plan
 from scanner.saved import Identity, Positions, Saved, difference
 from scanner.sinks import Sink
-from scanner.sinks.sink import identity_of
+from scanner.sinks.sink import Vouching, identity_of
 from scanner.summary import iso, shown_options
 from scanner.targets import Progress
 from scanner.version import VERSION
@@ -80,7 +80,7 @@ class Standing:
     def _resume(self, saved: Saved, checkpoint: Checkpoint) -> list[str]:
         path = checkpoint.path
         try:
-            restored = saved.restore(self.ledger, self._positions())
+            restored = saved.restore(self.ledger, self._positions(), self._vouched)
             self.ledger.check(done=restored.progress.done_count, complete=False)
             self._gate.restore(restored.refusals, time.monotonic())
         except (StateError, LedgerError) as error:
@@ -121,6 +121,14 @@ class Standing:
         """Let go of the state file."""
         if self._checkpoint is not None:
             self._checkpoint.close()
+
+    def _vouched(self, positions: Positions) -> bool:
+        """Whether every sink that can tell holds what it held at these positions. Raises InputError."""
+        return all(
+            sink.vouches(position)
+            for name, sink in self._sinks.items()
+            if isinstance(sink, Vouching) and isinstance(position := positions.get(name), dict)
+        )
 
     def _positions(self) -> Positions:
         return {name: sink.position() for name, sink in self._sinks.items()}

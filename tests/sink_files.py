@@ -42,7 +42,7 @@ async def resumed(path: Path, position: Position | None, *batches: list[bytes]) 
     sink = FileSink(path)
     await sink.open(position)
     reached = sink.position()
-    for batch in batches:
+    for batch in ([], *batches):  # the first write has no lines: it says that the sweep begins
         await sink.write(batch)
     await sink.close()
     return reached
@@ -50,4 +50,4 @@ async def resumed(path: Path, position: Position | None, *batches: list[bytes]) 
 
 def place(position: Position | None) -> dict[str, int | str]:
     """Return a position of a file without the checksum of what lies before it."""
-    return {key: value for key, value in (position or {}).items() if key != "tail"}
+    return {key: value for key, value in (position or {}).items() if key in {"part", "bytes", "before"}}

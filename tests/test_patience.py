@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scanner import patience as module
+from scanner.engine.pacing import Gate
 from scanner.lateness import lateness_notices
 from scanner.patience import LATE_S, MAX_REPEATS, STEP_S, Limit, PatientClock, patience
 from scanner.settings import Settings
+from scanner.targets import Ranges
 
 
 class Loop:
@@ -247,3 +251,34 @@ def test_ticks_that_take_seconds_each_are_a_slow_machine_and_no_suspension() -> 
 
     (said,) = lateness_notices(ticks.clock.lateness, Settings())
     assert said.startswith("this machine is too slow")
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 100))))
+def test_it_never_goes_back_wherever_the_process_is_stopped(steps: list[tuple[bool, float]]) -> None:
+    """A stop after a tick was seen by the rest of that callback and taken back by the next tick: times below zero."""
+    ticks = Ticks()
+    last = ticks.clock()
+    for is_tick, gap_s in steps:
+        ticks.now += gap_s
+        if is_tick:
+            ticks.clock.tick()
+        assert last <= ticks.clock() <= min(ticks.now, last + STEP_S) + 1e-9
+        last = ticks.clock()
+
+
+def test_a_stop_after_a_tick_is_seen_as_a_step_before_and_after_the_next() -> None:
+    ticks = Ticks()
+    ticks.tick(0.01)
+    before = ticks.clock()
+    ticks.now += 65.0
+    within = ticks.clock()
+    ticks.tick(0.0)
+
+    assert (within - before, ticks.clock() - before) == pytest.approx((STEP_S, STEP_S))
+
+
+def test_a_gate_whose_clock_went_back_owes_nothing() -> None:
+    gate = Gate(Ranges.from_pairs(), rate=1000, subnet_rate=0)
+    full = gate.allowance(100.0)
+
+    assert gate.allowance(36.0) == full

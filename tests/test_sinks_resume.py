@@ -257,6 +257,7 @@ async def test_a_crash_after_a_part_began_resumes_in_that_part(tmp_path: Path) -
         file.write(b"torn")
     sink = FileSink(tmp_path / "sweep", options)
     await sink.open({"part": 0, "bytes": 2})
+    await sink.write([])
     await sink.close()
 
     assert place(sink.position()) == {"part": 1, "bytes": 2, "before": 4}

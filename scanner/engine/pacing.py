@@ -182,7 +182,7 @@ class Gate:
         if not self._rate:
             return UNLIMITED
         if self._refilled_at is not None:
-            self._tokens = min(self._burst, self._tokens + (now - self._refilled_at) * self._rate)
+            self._tokens = min(self._burst, self._tokens + max(0.0, now - self._refilled_at) * self._rate)
         self._refilled_at = now
         return int(self._tokens)
 

@@ -12,6 +12,9 @@ After a write that failed, the file is cut back to what was acknowledged. After 
 the end: less than a line of a plain file (whole lines stay, even when the checkpoint had not heard of them: they may
 have been read already), less than a unit of a compressed one.
 
+What was acknowledged is vouched for by the bytes themselves (`scanner.sinks.kept_bytes`): a resumed sweep goes on only
+in files that hold what it wrote.
+
 Opening changes nothing of what was there: the first `write` does, when every sink of the sweep is open. So a command
 that is refused because of another output leaves no empty file, and none emptied.
 
@@ -32,13 +35,12 @@ from scanner.file_names import RECORDS, require_fitting_name
 from scanner.files import FileId
 from scanner.sinks.compression import codec_for
 from scanner.sinks.descriptor import Descriptor, kept_error, open_error, printable, write_error
+from scanner.sinks.kept_bytes import KeptBytes
 from scanner.sinks.paths import part_path, path_of_url
 from scanner.sinks.sink import Position, SinkOptions
 
 #: Lines are packed and written in blocks of at most this many bytes (a longer line is a block of its own).
 _BLOCK_BYTES = 1 << 20
-#: So many bytes at the end of what is acknowledged tell whether a file is still the one that was written.
-_TAIL_BYTES = 512
 
 
 class FileSink:
@@ -62,6 +64,10 @@ class FileSink:
         self._acknowledged: Position | None = None
         self._finished: list[tuple[str, os.stat_result]] = []  # parts that are written no more
         self._before = 0  # bytes of all parts before this one
+        self._start = (0, 0)  # where this sweep's records begin: part, offset
+        self._crc = self._part_crc = 0  # of all its bytes, and of those before this part
+        self._kept: KeptBytes | None = None
+        self._whole: int | None = None  # where a resumed file ends when what is torn is cut off
         self._begun = self._replaces = False
         # A write that was cancelled goes on in its thread; closing must wait for it, or the number of the
         # descriptor could belong to another file by the time it writes.
@@ -101,6 +107,29 @@ class FileSink:
         """Return the part and how many of its bytes are acknowledged; None for what is no regular file."""
         return self._acknowledged
 
+    def vouches(self, position: Position) -> bool:
+        """Say whether the files reach up to an acknowledged position; ask in the order of the positions.
+
+        This reads them, so it is for a resumed sweep that has not begun.
+
+        Raises:
+            InputError: when they reach there and hold something else: somebody has changed or replaced them.
+        """
+        if self._kept is None or "crc" not in position:
+            return True
+        try:
+            crc = self._kept.crc_until(_count(position, "part"), _count(position, "bytes"))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise open_error(self.name, error) from error
+        if crc is not None and position["crc"] != f"{crc:08x}":
+            raise InputError(
+                f"{printable(self._part_path(_count(position, 'part')))}: does not hold what the sweep wrote: "
+                "put that file back, or use a new --state"
+            )
+        return crc is not None
+
     async def close(self) -> None:
         """Bring the file to its disk and close it; a write still waiting for a slow reader gives up.
 
@@ -119,10 +148,10 @@ class FileSink:
                 return
             if resume is None:
                 self._look_at(self._out)
+                self._start = self._part, 0 if self._replaces else self._out.size
             else:
                 self._require_earlier(self._out, resume)
-                self._require_same(self._out, resume)
-                self._repair(self._out, resume)
+                self._go_on(self._out, resume)
             self._acknowledge(self._out)
         except OSError as error:
             self._abandon()
@@ -174,34 +203,24 @@ class FileSink:
             if part + 1 == known[0] and self._before < _count(resume, "before"):
                 raise InputError(f"{self.name}: its earlier parts are shorter than they were: use a new --state")
 
-    def _require_same(self, out: Descriptor, resume: Position) -> None:
-        """Refuse a file that another one was put in the place of: what was acknowledged last must be where it was."""
-        end, part = _count(resume, "bytes"), _count(resume, "part")
-        if "tail" not in resume:
-            return
-        fd = out.fd if part == self._part else os.open(self._part_path(part), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            differs = os.fstat(fd).st_size >= end and _tail(fd, end) != resume["tail"]
-        finally:
-            if fd != out.fd:
-                os.close(fd)
-        if differs:
-            raise InputError(
-                f"{printable(self._part_path(part))}: does not hold what the sweep wrote: put that file back, "
-                "or use a new --state"
-            )
-
-    def _repair(self, out: Descriptor, resume: Position) -> None:
+    def _go_on(self, out: Descriptor, resume: Position) -> None:
+        """Find out where the file is whole, and sum up what it holds; nothing is cut before the first write."""
+        self._start = _count(resume, "start_part"), _count(resume, "start")
         known = _count(resume, "bytes") if self._part == _count(resume, "part") else 0
         # A file shorter than it should be may be torn anywhere, so all of it is looked through.
         start = known if known <= out.size else 0
-        out.cut(self._codec.whole_end(out.fd, start, out.size))
+        self._whole = out.size = self._codec.whole_end(out.fd, start, out.size)
+        self._kept = KeptBytes(self._part_path, *self._start)
+        self._part_crc = self._kept.crc_until(self._part, 0) or 0
+        self._crc = self._kept.crc_until(self._part, out.size) or 0
+        if "crc" in resume:
+            self.vouches(resume)
 
     def _write(self, lines: Sequence[bytes]) -> None:
         with self._lock:
             if self._out is None:
                 raise SinkError(f"{self.name}: is not open")
-            first_part, size = self._part, 0 if self._replaces else self._out.size
+            first_part, size, crc = self._part, 0 if self._replaces else self._out.size, self._crc
             try:
                 self._begin(self._out)
                 for block in _blocks(lines, min(_BLOCK_BYTES, self._options.rotate_size or _BLOCK_BYTES)):
@@ -209,6 +228,7 @@ class FileSink:
             except OSError as error:
                 with suppress(OSError):  # the first error is the news; what stays torn is cut when resuming
                     self._out.cut(size if self._part == first_part else 0)
+                self._crc = crc if self._part == first_part else self._part_crc
                 raise write_error(self.name, error) from error
             if self._out.regular:
                 self._out.require_kept(self._part_path(self._part))
@@ -219,6 +239,9 @@ class FileSink:
         if self._replaces:
             out.cut(0)
             self._replaces = False
+        elif self._whole is not None:
+            out.cut(self._whole)
+        self._whole = self._kept = None
 
     def _write_block(self, out: Descriptor, block: bytes) -> Descriptor:
         limit = self._options.rotate_size
@@ -227,18 +250,21 @@ class FileSink:
             out.require_kept(self._part_path(self._part))
             self._finished.append((self._part_path(self._part), os.fstat(out.fd)))
             self._before += out.size
-            self._out, self._part = following, self._part + 1
+            self._out, self._part, self._part_crc = following, self._part + 1, self._crc
             out.close()
             out = following
         out.write_all(block)
+        self._crc = crc32(block, self._crc)
         return out
 
     def _acknowledge(self, out: Descriptor) -> None:
         self._acknowledged = {"part": self._part, "bytes": 0 if self._replaces else out.size}
         if self._part:
             self._acknowledged["before"] = self._before
-        if self._acknowledged["bytes"]:
-            self._acknowledged["tail"] = _tail(out.fd, out.size)
+        if self._start > (0, 0):
+            self._acknowledged |= {"start_part": self._start[0], "start": self._start[1]}
+        if (self._part, self._acknowledged["bytes"]) != self._start:
+            self._acknowledged["crc"] = f"{self._crc:08x}"
 
     def _abandon(self) -> None:
         if self._out is not None:
@@ -292,12 +318,6 @@ def _blocks(lines: Sequence[bytes], limit: int) -> Iterator[bytes]:
         size += len(line)
     if block:
         yield b"".join(block)
-
-
-def _tail(fd: int, end: int) -> str:
-    """Return a checksum of the bytes of a file before an offset."""
-    begin = max(0, end - _TAIL_BYTES)
-    return f"{crc32(os.pread(fd, end - begin, begin)):08x}"
 
 
 def _stat_or_none(path: str) -> os.stat_result | None:

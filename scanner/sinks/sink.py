@@ -90,6 +90,19 @@ class Patient(Protocol):
         """End every wait within half a second: `write` fails, `close` keeps what it can."""
 
 
+@runtime_checkable
+class Vouching(Protocol):
+    """What a sink has besides when it can compare an earlier position with what its destination really holds."""
+
+    def vouches(self, position: Position) -> bool:
+        """Say whether everything up to an earlier position is held; asked before the first `write`, in order.
+
+        Raises:
+            InputError: when something else is held there.
+        """
+        ...
+
+
 def identity_of(sink: Sink) -> str:
     """Return what makes a destination this one and no other: its `identity` when it has one, else its name.
 
