@@ -203,14 +203,18 @@ class Relay:
             SinkError: when cursor or dead letters cannot be kept.
         """
         try:
-            await self._settling.open(self._cursor.run)
-            self._state = RelayState.DELIVERING
-            with LogReader(self._folder, self._cursor.sequence, self._cursor.run) as self._reader:
-                await self._deliver(self._reader)
+            await self._serve()
         except BaseExceptionGroup as group:  # of the one task group inside: its first error is the cause
             raise self._known(group.exceptions[0]) from None
         except OSError as error:
             raise self._known(error) from error
+
+    async def _serve(self) -> None:
+        try:
+            await self._settling.open(self._cursor.run)
+            self._state = RelayState.DELIVERING
+            with LogReader(self._folder, self._cursor.sequence, self._cursor.run) as self._reader:
+                await self._deliver(self._reader)
         finally:
             await self._end()
 
@@ -334,10 +338,12 @@ class Relay:
         self._log.changed.clear()
 
     async def _end(self) -> None:
-        self._advance()
-        self._keep_cursor()
-        self._state = RelayState.ENDED
-        await self._receiver.close()
+        try:
+            self._advance()
+            self._keep_cursor()
+        finally:  # a disk that is full is no reason to keep the receiver's connections
+            self._state = RelayState.ENDED
+            await self._receiver.close()
         first = getattr(self._receiver, "unconfirmed_from", None)
         if first is not None and first <= self._cursor.sequence:
             self._take_back(first)

@@ -106,8 +106,7 @@ class RelayService:
         self._tell({"durable": self._last, "end": True})
         self.last_call(patience_s)
         waits = [task for task in (self._keeping, self._last_call) if task is not None]
-        if self._keeping is not None:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         await self.stop()
 
     async def stop(self, patience_s: float = STOP_S) -> None:
@@ -143,8 +142,8 @@ class RelayService:
             self._give_up(f"the process for remote sinks is not looked after any more ({reason})")
         finally:
             self._kill()
-            if self._process is not None:
-                await self._process.wait()
+            assert self._process is not None  # noqa: S101  set by _spawn
+            await self._process.wait()
 
     async def _serve(self) -> None:
         """Read reports until the process ends; start it again when it should not have ended."""
