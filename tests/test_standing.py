@@ -85,6 +85,21 @@ def test_who_has_everything_is_not_spoken_of_but_a_damaged_index_is(folder: RunF
     )
 
 
+def test_what_was_skipped_is_said_with_the_command_that_sends_it(folder: RunFolder) -> None:
+    write_cursor(folder.sinks / "siem.cursor", Cursor("r", sequence=66, delivered=50, skipped=14))
+    gaps.keep(folder.sinks / "siem.gaps.jsonl", 31, 44, 14)
+
+    one = standing_of(folder, "r", {**SINK, "policy": "best_effort"}, Known(last=66, notes=[1, 66]), "it is down")
+
+    assert not one.has_everything
+    assert (one.skipped, one.waiting, one.reason) == (14, 0, "it was more than max_lag records behind")
+    said = explained([one], folder, Known())
+    assert said.startswith(
+        f"sink siem: 14 records skipped (best effort): {folder.sinks}/siem.gaps.jsonl says which: smtpsweep replay "
+    )
+    assert said.endswith("--sink siem --from 31 sends them, as far as they are still there")
+
+
 @pytest.mark.parametrize("name", ["plain.run", "my folder.run", "it's $HOME.run", "-x.run", "a;b.run"])
 def test_the_command_that_is_printed_runs_as_printed(name: str) -> None:
     words = shlex.split(command(RunFolder(Path(name)), "--sink", "siem"))
