@@ -108,8 +108,7 @@ class LogReader:
             text = self._line()
             if text is None:  # the segment ends: what comes next is in the one that follows, or nowhere
                 following = self._following()
-                if following is not None or self._next <= last:
-                    self._hole(last + 1 if following is None else min(following, last + 1))
+                self._hole(last + 1 if following is None else min(following, last + 1))
                 if following is None or self._next > last:
                     return
                 self._open_segment(following)

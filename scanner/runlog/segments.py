@@ -21,7 +21,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from scanner.errors import SinkError
@@ -116,8 +116,10 @@ class RunLog:
         if self._failed is not None:
             raise SinkError(self._failed)
         for part in _parts(lines, self._segment_bytes):
-            await self._room.wait(partial(self._make_room, _size(part)))
-            await self._keep(part)
+            with self._failing_once():  # giving segments back needs the disk, too
+                await self._room.wait(partial(self._make_room, _size(part)))
+                await asyncio.to_thread(self._append, part)
+            self._on_durable(self._last)
 
     async def note(self, line: bytes) -> None:
         """Return when the disk has a line about the run itself. It needs no room, so it never waits for a receiver.
@@ -127,15 +129,18 @@ class RunLog:
         """
         if self._failed is not None:
             raise SinkError(self._failed)
-        await self._keep((line,))
+        with self._failing_once():
+            await asyncio.to_thread(self._append, (line,))
+        self._on_durable(self._last)
 
-    async def _keep(self, lines: Sequence[bytes]) -> None:
+    @contextmanager
+    def _failing_once(self) -> Iterator[None]:
+        """Turn an error of the disk into the reason why nothing more is taken."""
         try:
-            await asyncio.to_thread(self._append, lines)
+            yield
         except OSError as error:
             self._failed = f"{self.name}: cannot be written ({error.strerror}); resume with --state when that is mended"
             raise SinkError(self._failed) from error
-        self._on_durable(self._last)
 
     def position(self) -> Position | None:
         """Return the number of the last record."""
@@ -144,27 +149,31 @@ class RunLog:
     async def close(self) -> None:
         """Close the log. Harmless when not open."""
         if self._index is not None:
-            await asyncio.to_thread(self._close)
+            await asyncio.to_thread(self._close, self._index)
         self._lock.close()
 
     def room_again(self) -> None:
         """Look at the quota again: receivers have got on, or waiting has become of no use."""
         self._room.again()
 
-    def _close(self) -> None:
+    def _close(self, index: LogIndex) -> None:
         with self._appending:
             fd, self._fd = self._fd, -1
             if fd >= 0:
                 os.close(fd)
-            if self._index is not None:
-                with suppress(OSError):  # what it would keep is kept in passing, too
-                    self._index.ended(self._last)
-                self._index.close()
+            with suppress(OSError):  # what it would keep is kept in passing, too
+                index.ended(self._last)
+            index.close()
 
     def _make_room(self, size: int) -> bool:
-        """Remove what every receiver has, oldest first, until so many bytes fit; False when they do not yet."""
+        """Remove what every receiver has, oldest first, until so many bytes fit; False when they do not yet.
+
+        One who waited while the log was closed changes nothing any more: it may be another process's by now.
+        """
         with self._appending:
-            return self._index is None or self._removed_enough(self._index, size, self._quota.limit_bytes)
+            if self._fd < 0 or self._index is None:
+                raise OSError(errno.EBADF, "it is closed")
+            return self._removed_enough(self._index, size, self._quota.limit_bytes)
 
     def _removed_enough(self, index: LogIndex, size: int, limit: int) -> bool:
         if self._used + size > limit and self._quota.done >= self._last and self._segments[max(self._segments)]:
