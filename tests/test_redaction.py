@@ -105,6 +105,15 @@ def test_less_than_half_of_a_long_secret_may_be_a_word() -> None:
     assert redaction.clean("smtpsweep-writer") == "***"
 
 
+def test_a_beginning_that_is_too_short_does_not_hide_the_secret_that_follows_it() -> None:
+    secret = f"{'ab' * 9}0123456789cdefghijklmn"  # 40 characters: a beginning of 20 is enough, of 18 is not
+    redaction = Redaction(secret)
+
+    assert redaction.clean(f"<{secret[:19]}> <{secret}>") == f"<{secret[:19]}> <***>"
+    assert redaction.clean(f"<{secret[:20]}>") == "<***>"
+    assert redaction.clean(f"<ab{secret}>") == "<ab***>"  # what begins the beginning is passed over one by one
+
+
 def test_a_secret_beside_another_and_one_in_another_are_hidden() -> None:
     assert Redaction("abcdefgh", "efghijkl").clean("abcdefghefghijkl abcdefghijkl") == "****** ***"
 

@@ -252,6 +252,54 @@ def test_what_the_library_raises_is_classified(failure: Exception, kind: type[Ex
     assert type(s3._meaning(failure, Redaction())) is kind
 
 
+@pytest.mark.parametrize(
+    ("failure", "text"),
+    [
+        (
+            exceptions.SSLError(endpoint_url="https://x", error=ValueError("CERTIFICATE_VERIFY_FAILED")),
+            "CERTIFICATE_VERIFY_FAILED",
+        ),
+        (RecursionError("maximum recursion depth exceeded"), "it redirects in circles: name the endpoint"),
+    ],
+)
+def test_what_no_repetition_mends_needs_a_person(failure: Exception, text: str) -> None:
+    meaning = s3._meaning(failure, Redaction())
+    assert isinstance(meaning, AccessDeniedError)
+    assert text in str(meaning)
+
+
+async def test_secrets_that_the_library_found_by_itself_are_hidden_too_and_after_a_renewal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "FOUND-ACCESS-KEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "found-secret-key")
+    one = receiver(WHERE)
+    await one.open("run")
+    said = []
+    for token in ("first-session-token", "renewed-session-token"):
+        one._credentials.token = token
+        one._client = Store(OSError(f"FOUND-ACCESS-KEY found-secret-key {token} end"))  # type: ignore[assignment]
+        with pytest.raises(TryLaterError) as caught:
+            await one.send(batch(1))
+        said.append(str(caught.value))
+    await one.close()
+
+    assert said == ["OSError: *** *** *** end"] * 2
+
+
+async def test_credentials_that_cannot_be_had_do_not_hide_what_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def get_frozen_credentials(self) -> None:
+            raise exceptions.CredentialRetrievalError(provider="x", error_msg="y")
+
+    one = receiver(WHERE)
+    one._credentials, one._client = Gone(), Store(OSError("broken"))  # type: ignore[assignment]  # a fake
+    with pytest.raises(TryLaterError, match="OSError: broken"):
+        await one.send(batch(1))
+    await one.close()
+
+
 def test_messages_are_one_printable_line() -> None:
     text = str(s3._meaning(OSError("a\nb \x1b[31m" + "c" * 1000), Redaction()))
     assert text.isprintable()

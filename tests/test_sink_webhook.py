@@ -179,6 +179,18 @@ async def test_path_and_query_arrive_as_they_were_meant() -> None:
     assert [got.path for got in server.got] == ["/one%20two/%3Cthree%3E?a=b&c=d%20e%25", "/"]
 
 
+async def test_a_long_value_in_the_query_may_be_a_key_and_is_not_shown_but_a_version_is() -> None:
+    page = b"no key k3y-of-the-hook, api 2024-01"
+    async with (
+        ScriptedServer(Say(403, page)) as server,
+        hook(server, "query=code%3Dk3y-of-the-hook%26api%3D2024-01") as receiver,
+    ):
+        with pytest.raises(AccessDeniedError, match=r"no key \*\*\*, api 2024-01") as caught:
+            await receiver.send([event(1)])
+    assert server.got[0].path == "/in?code=k3y-of-the-hook&api=2024-01"
+    assert "k3y" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [

@@ -1,6 +1,7 @@
 """Claims about the two sinks of this machine when they are closed: by two at once, and by their reader."""
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -96,3 +97,23 @@ async def test_a_reader_that_is_slower_than_we_look_up_gets_everything(
     await sink.close()
 
     assert got == b"".join(batch)
+
+
+async def test_an_empty_file_that_cannot_be_removed_is_said_and_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(_: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    sink = FileSink(tmp_path / "out.jsonl")
+    await sink.open(None)
+    assert sink._out is not None
+    fd = sink._out.fd
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", read_only)
+        with pytest.raises(SinkError, match=r"out\.jsonl: cannot write: Read-only file system"):
+            await sink.close()
+    await sink.close()
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
