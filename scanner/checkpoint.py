@@ -5,10 +5,14 @@ batch is journaled after the sinks have it, so a kill at any moment loses nothin
 two writes is visited again, with the same `event_id`. Now and then the journal is folded into a new snapshot, written
 beside and renamed over, with the data of the file and the folder synced before.
 
+Before each write the file is looked at: one that was removed is written anew, and one that somebody else has put in its
+place is never touched, since two sweeps could hold one state then.
+
 Each line carries its checksum (`scanner.sealed`). How much of a file is believed is decided in `scanner.saved`.
 """
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +27,8 @@ from scanner.ledger import Ledger
 from scanner.saved import SCHEMA, Identity, Positions, Refusals
 from scanner.sealed import seal
 from scanner.targets import Progress
+
+log = logging.getLogger(__name__)
 
 #: Journal bytes after which a new snapshot is written.
 COMPACT_BYTES = 1 << 20
@@ -44,7 +50,7 @@ class Checkpoint:
         self._names = names or KnownNames()
         self._refusals = refusals
         self._fd = -1
-        self._journal_bytes = 0
+        self._journal_bytes = self._journal_lines = 0
         self._refusals_bytes = self._bytes_since_refusals = 0
 
     def open(self) -> None:
@@ -79,9 +85,14 @@ class Checkpoint:
         What is known of refusals may be larger than all the rest, so it is left out until as much else was written.
 
         Raises:
-            SinkError: when the file cannot be written.
+            SinkError: when the file cannot be written, or somebody has put another one in its place.
         """
-        entry: dict[str, Any] = {"done": done, "counts": ledger.snapshot(), "sinks": sinks}
+        entry: dict[str, Any] = {
+            "n": self._journal_lines + 1,
+            "done": done,
+            "counts": ledger.snapshot(),
+            "sinks": sinks,
+        }
         if refused and self._bytes_since_refusals >= self._refusals_bytes:
             entry["refusals"] = self._refusals()
         line = seal(orjson.dumps(entry)) + b"\n"
@@ -90,17 +101,21 @@ class Checkpoint:
             self._refusals_bytes, self._bytes_since_refusals = len(line), 0
         else:
             self._bytes_since_refusals += len(line)
-        if self._journal_bytes > COMPACT_BYTES:
+        if self._journal_bytes > COMPACT_BYTES or self._is_gone():
             self.compact(ledger, sinks, progress)
         else:
             self._write(self._fd, line)
+            self._journal_lines += 1
 
     def compact(self, ledger: Ledger, sinks: Positions, progress: Progress) -> None:
         """Write everything anew as one snapshot, whole or not at all.
 
         Raises:
-            SinkError: when the file cannot be written; the old one is then still good.
+            SinkError: when the file cannot be written, or somebody has put another one in its place; the old one is
+                then still good.
         """
+        if self._is_gone():
+            log.warning("%s: was removed while the sweep ran: it is written anew", self.path)
         head = {
             "schema": SCHEMA,
             "identity": self.identity,
@@ -113,7 +128,7 @@ class Checkpoint:
         try:
             fd = self._replaced(seal(orjson.dumps(head)) + b"\n")
             os.close(self._fd)
-            self._fd, self._journal_bytes = fd, 0
+            self._fd, self._journal_bytes, self._journal_lines = fd, 0, 0
             sync_folder(self.path.parent)
         except OSError as error:
             raise self._not_saved(error) from None
@@ -131,6 +146,18 @@ class Checkpoint:
             fresh.unlink(missing_ok=True)
             raise
         return fd
+
+    def _is_gone(self) -> bool:
+        """Find out whether somebody has removed the file. Raises SinkError when it was replaced."""
+        there = FileId.of(self.path)
+        if there == FileId.of(self._fd):
+            return False
+        if there is not None or os.path.lexists(self.path):
+            raise SinkError(
+                f"{self.path}: was replaced by another file while the sweep ran: that file is left as it is, and the "
+                "sweep cannot go on from it"
+            )
+        return True
 
     def close(self) -> None:
         """Let go of the file; one that nothing was written to disappears."""

@@ -1,9 +1,10 @@
 """A state file read back: which sweep it belongs to, what is done, and how much of it can be believed.
 
 A first line with everything (the snapshot), then one line for each batch that has reached the sinks (the journal); see
-`scanner.checkpoint`, which writes them. Each line carries its checksum. A snapshot that is damaged is refused: nobody
-knows what was in it. From a damaged line of the journal on, nothing is believed, and what it may have said is visited
-again; a torn last line is what a kill leaves behind, and is not worth a word.
+`scanner.checkpoint`, which writes them. Each line carries its checksum, and each of the journal its number. A snapshot
+that is damaged is refused: nobody knows what was in it. From a damaged line of the journal on, or one that is not in
+its place, nothing is believed, and what it may have said is visited again; a torn last line is what a kill leaves
+behind, and is not worth a word.
 
 The journal carries each sink's position, too. A file that ends before the position of a line (a power failure, a file
 cut by hand) takes that line and all after it out of belief in the same way. A file that holds something else at a
@@ -37,7 +38,7 @@ Refusals = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes a sweep this sweep and no other: `digest` and `outputs` decide. `options` is for people."""
+    """What makes a sweep this sweep and no other: `digest`, `outputs` and some of the `options` decide."""
 
     scan_id: str
     seed: int
@@ -56,6 +57,16 @@ class Identity:
         object.__setattr__(self, "outputs", tuple(self.outputs))
 
 
+#: Options that decide which records there are and what is in them. All others may change when a sweep goes on.
+_RECORDED = {
+    "all_statuses": "--all",
+    "passive": "--passive",
+    "probe": "--probe",
+    "dns": "--dns",
+    "fingerprints": "--fingerprints",
+}
+
+
 def difference(saved: Identity, now: Identity) -> str | None:
     """Say what makes a saved sweep another one than this, and what to do about it; None when it is the same."""
     for what, theirs, ours in (("seed", saved.seed, now.seed), ("shard", saved.shard, now.shard)):
@@ -66,17 +77,30 @@ def difference(saved: Identity, now: Identity) -> str | None:
     if saved.outputs != now.outputs:
         theirs, ours = (" ".join(f"-o {output}" for output in one.outputs) for one in (saved, now))
         return f"belongs to a sweep with {theirs}, not {ours}: repeat those, in this order, or use another --state file"
+    for name, option in _RECORDED.items():
+        theirs, ours = (_worded(option, one.options.get(name)) for one in (saved, now))
+        if name in saved.options and theirs != ours:
+            return (
+                f"belongs to a sweep {theirs}, and this one is {ours}: repeat it as it was, or use another --state file"
+            )
     return None
+
+
+def _worded(option: str, value: Any) -> str:
+    if not value:
+        return f"without {option}"
+    return f"with {option}" if value is True else f"with {option} {value}"
 
 
 @dataclass(slots=True)
 class _Entry:
-    """One journal line."""
+    """One journal line; `n` counts them from the snapshot on, so that a missing one is seen."""
 
     done: list[int]
     counts: Mapping[str, Any]
     sinks: Positions
     refusals: Refusals | None = None
+    n: int = 0
 
     def __post_init__(self) -> None:
         self.sinks = _positions(self.sinks)
@@ -204,7 +228,13 @@ def _journal(lines: Sequence[bytes]) -> tuple[list[_Entry], str | None]:
             whole = unseal(line)
         except ValueError as error:
             return journal, f"line {number} of {len(lines) + 1} is damaged ({error}): what it says is visited again"
-        journal.append(_Entry(**orjson.loads(whole)))
+        entry = _Entry(**orjson.loads(whole))
+        if entry.n != len(journal) + 1:
+            return journal, (
+                f"line {number} of {len(lines) + 1} is not in its place (a line is missing, or was moved): "
+                "what follows is visited again"
+            )
+        journal.append(entry)
     return journal, None
 
 

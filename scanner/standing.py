@@ -83,8 +83,13 @@ class Standing:
             restored = saved.restore(self.ledger, self._positions(), self._vouched)
             self.ledger.check(done=restored.progress.done_count, complete=False)
             self._gate.restore(restored.refusals, time.monotonic())
-        except (StateError, LedgerError) as error:
+        except StateError as error:
             raise StateError(f"{path}: {error}") from None
+        except LedgerError:
+            raise StateError(
+                f"{path}: damaged: its counts are not those of the targets that it calls done; "
+                "choose another --state file, and other outputs"
+            ) from None
         self.progress = restored.progress
         self.identity = checkpoint.identity = replace(saved.identity, version=VERSION)
         self.finished_before = self.ledger.finished

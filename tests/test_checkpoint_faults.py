@@ -41,7 +41,7 @@ def snapshot(**changes: Any) -> bytes:
 
 
 def entry(**changes: Any) -> bytes:
-    good = {"done": [0], "counts": {"statuses": {"ready": 1}, "products": {}, "records": 1}, "sinks": {}}
+    good = {"n": 1, "done": [0], "counts": {"statuses": {"ready": 1}, "products": {}, "records": 1}, "sinks": {}}
     return seal(orjson.dumps(good | changes)) + b"\n"
 
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from scanner.errors import SinkError
+from scanner.errors import SinkError, StateError
 from scanner.left_out import LeftOut
 from scanner.pipeline import Sweep
 from scanner.plan import Plan, make_plan
@@ -140,12 +140,12 @@ async def test_those_that_are_recorded_are_not_recorded_again(tmp_path: Path) ->
     assert Counter(record["status"] for record in records(tmp_path)) == {"refused": 6, "excluded": 2}
 
 
-async def test_a_state_without_them_gets_them_when_asked_later(tmp_path: Path) -> None:
+async def test_a_state_without_them_does_not_go_on_with_them(tmp_path: Path) -> None:
     quiet = await plan("127.40.0.0/29", "127.40.0.4/31", all_statuses=False)
     assert (await swept(tmp_path, quiet, state=True)).complete
-    assert (await swept(tmp_path, await plan("127.40.0.0/29", "127.40.0.4/31"), state=True)).complete
 
-    assert Counter(record["status"] for record in records(tmp_path)) == {"excluded": 2}
+    with pytest.raises(StateError, match="belongs to a sweep without --all, and this one is with --all"):
+        await swept(tmp_path, await plan("127.40.0.0/29", "127.40.0.4/31"), state=True)
 
 
 async def test_a_sweep_that_is_stopped_meanwhile_is_not_complete(tmp_path: Path) -> None:
