@@ -72,10 +72,15 @@ def test_the_reason_of_the_first_is_known_or_why_it_is_not(file: Path) -> None:
     assert "fake.dead.jsonl:1: is not a dead letter" in str(dead_letters.first_reason(file))
 
 
-def test_those_before_a_number_are_told_from_those_that_come_again(file: Path) -> None:
-    dead_letters.keep(file, LETTERS)
+def test_those_before_a_number_are_told_from_those_that_come_again() -> None:
+    assert [dead_letters.cut(LETTERS, number) for number in (7, 8, 10)] == [[], LETTERS[:1], LETTERS]
 
-    assert [dead_letters.before(file, number) for number in (7, 8, 10)] == [[], LETTERS[:1], LETTERS]
+
+def test_a_letter_about_several_records_is_cut_where_it_begins_to_come_again() -> None:
+    missing = DeadLetter(5, "", "missing in the log of the run", None, last=10)
+
+    assert dead_letters.count(dead_letters.cut([missing], 7)) == 2  # 5 and 6
+    assert dead_letters.cut([missing], 11) == [missing]
 
 
 def test_a_torn_end_however_long_is_cut_before_more_is_added(file: Path) -> None:

@@ -43,7 +43,8 @@ def sweep(lab: LabProcess, tmp_path: Path, *more: str, rate: int = 0) -> list[st
 
 
 def event_ids(file: Path) -> list[str]:
-    return [orjson.loads(line)["event_id"] for line in file.read_bytes().splitlines()] if file.exists() else []
+    lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
+    return [orjson.loads(line)["event_id"] for line in lines if line.endswith(b"\n")]  # one may be half written
 
 
 def wait_until_more(file: Path, count: int, process: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from scanner.errors import SinkError
 from scanner.formats import Event, make_format
 from scanner.relay import Policy, RelayState, dead_letters
-from scanner.relay.batch import make_batch
+from scanner.relay.batch import Settled, make_batch
 from scanner.relay.dead_letters import DeadLetter
 from scanner.relay.settling import RefusedForGood
 from scanner.runlog import Cursor, Entry, Lost, Quota, RunFolder, RunLog, read_cursor, write_cursor
@@ -34,7 +34,7 @@ async def test_a_cursor_that_cannot_be_kept_ends_the_relay_as_a_failure_of_this_
 ) -> None:
     """It is tried once more at the end; that must not come out as something that nobody expects."""
     await log_of(folder, 3)
-    monkeypatch.setattr("scanner.relay.relay.write_cursor", full)
+    monkeypatch.setattr("scanner.relay.progress.write_cursor", full)
     receiver = FakeReceiver()
 
     with pytest.raises(SinkError, match=r"run: fake: No space left on device$"):
@@ -167,7 +167,7 @@ async def test_the_cursor_is_written_now_and_then_and_at_the_end(
             self.taken += batch
             return Receipt()
 
-    monkeypatch.setattr("scanner.relay.relay.write_cursor", keep)
+    monkeypatch.setattr("scanner.relay.progress.write_cursor", keep)
     monkeypatch.setattr("scanner.relay.relay.CURSOR_EVERY_S", 1e9)
     receiver = LastHangs(limits=BatchLimits(max_events=2, linger_s=0, in_flight=3))
     receiver.let_go.clear()
@@ -193,8 +193,9 @@ def test_what_was_counted_before_is_not_counted_again() -> None:
     batch.refuse([RefusedForGood(event, "no") for event in batch.events if event.sequence in (2, 4)])
 
     assert [event.sequence for event in batch.events] == [1, 2, 4]
-    assert (batch.delivered, batch.dead) == (0, 3)
-    assert batch.letters() == [
+    assert batch.take_settled() == Settled(6, delivered=0, dead=3, skipped=0)
+    assert batch.take_settled() is None
+    assert batch.new_letters() == [
         DeadLetter(4, f"{4:032x}", "no", orjson.dumps(orjson.loads(record(4)))),
         DeadLetter(5, "", "missing in the log of the run", None, last=6),
     ]

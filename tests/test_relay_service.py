@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scanner.errors import SinkError
+from scanner.patience import patience
 from scanner.relay.destination import make_destinations
 from scanner.relay.remote import RemoteSinks
 from scanner.relay.service import RelayService
@@ -154,7 +155,7 @@ def test_a_sweep_can_be_resumed_with_other_options_of_its_sinks_but_not_with_oth
 
 def report(name: str, sequence: int, **more: Any) -> dict[str, Any]:
     return {"name": name, "sequence": sequence, "needs_after": sequence, "policy": "spool", "failure": None,
-            "trouble": None, "dead": 0, "skipped": 0, "reason": None} | more  # fmt: skip
+            "trouble": None, "answers": 0, "dead": 0, "skipped": 0, "reason": None} | more  # fmt: skip
 
 
 @pytest.fixture
@@ -188,3 +189,18 @@ def test_trouble_is_said_once_and_that_it_is_over_too(service: RelayService, cap
         ("WARNING", "sink quick: it is down"),
         ("INFO", "sink quick: is well again"),
     ]
+
+
+async def test_who_answers_without_getting_on_is_waited_for(service: RelayService) -> None:
+    """A batch of which every record is refused takes many answers before the first record of it is settled."""
+    renewed: list[float] = []
+
+    async with patience(60.0) as limit:
+        service._limit = limit
+        service._take({"relays": [report("quick", 1), report("slow", 1)]})
+        limit.renew = lambda: renewed.append(limit.left_s)  # type: ignore[method-assign]
+        service._take({"relays": [report("quick", 1), report("slow", 1)]})
+        assert renewed == []
+        service._take({"relays": [report("quick", 1), report("slow", 1, answers=1)]})
+
+    assert len(renewed) == 1

@@ -118,9 +118,10 @@ def test_gaps_that_are_sent_again_are_forgotten_and_the_others_kept(tmp_path: Pa
         out.write(b"damaged\n")
 
     assert gaps.first_number(file) == 5
-    assert gaps.cut(file, 25) == 4 + 5
+    assert gaps.records_before(file, 25) == 4 + 5
+    gaps.cut(file, 25)
     assert [orjson.loads(line)["last"] for line in file.read_bytes().splitlines()] == [9, 24]
-    assert gaps.cut(file, 1) == 0
+    gaps.cut(file, 1)
     assert not file.exists()
     assert gaps.first_number(file) == 1
 

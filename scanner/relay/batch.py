@@ -7,7 +7,7 @@ version that does not exist yet), or the log does not hold the record any more (
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -20,43 +20,60 @@ if TYPE_CHECKING:
     import asyncio
 
 
+class Settled(NamedTuple):
+    """What became of the records of a batch up to number `last`, in records."""
+
+    last: int
+    delivered: int
+    dead: int
+    skipped: int
+
+
 @dataclass(slots=True)
 class Batch:
     """One batch under way. `last` is the number of its last record, `begun` when it was read (monotonic seconds).
 
     A whole segment may begin before the cursor (`replay --from`): records up to number `after` were counted before, and
-    are not counted again. `records` counts those that have events, `skipped` those that are left out for best effort.
+    are not counted again. `front`: records up to that number are settled, also while the others are under way.
+    `skipped` counts those that are left out for best effort.
     """
 
     last: int
     begun: float
     after: int = 0
     skipped: int = 0
-    records: int = 0
+    front: int = 0
     events: list[Event] = field(default_factory=list)
     lines: dict[int, bytes] = field(default_factory=dict)  # by number, of the records with events
     task: "asyncio.Task[None] | None" = None
     _letters: list[DeadLetter] = field(default_factory=list)
     _refused: set[int] = field(default_factory=set)  # numbers of records with a refused event
+    _kept: int = 0  # letters that were handed out
+    _taken: int = 0  # records up to this number were handed out as settled
+    _is_done: bool = False
 
-    @property
-    def dead(self) -> int:
-        """How many records are not delivered."""
-        return len(self._refused) + sum(
-            letter.records for letter in self._letters if letter.sequence not in self._refused
+    def take_settled(self) -> "Settled | None":
+        """Return what is settled at the front and was not returned before; None when that is nothing."""
+        last = self.last if self.task is None else self.front
+        is_done = self.task is None and not self._is_done
+        if last <= self._taken and not is_done:
+            return None
+        numbers = [number for number in self.lines if self._taken < number <= last and number > self.after]
+        refused = self._refused.intersection(numbers)
+        lost = sum(
+            letter.records
+            for letter in self._letters
+            if self._taken < letter.sequence <= last and letter.sequence not in self._refused
         )
-
-    @property
-    def delivered(self) -> int:
-        """How many records are delivered, now that the batch is settled."""
-        return self.records - len(self._refused)
+        self._taken, self._is_done = last, is_done
+        skipped = self.skipped if is_done else 0
+        return Settled(last, len(numbers) - len(refused), len(refused) + lost, skipped)
 
     def add(self, entry: Entry, events: Sequence[Event]) -> None:
         """Take a record with its events."""
         self.events += [event._replace(sequence=entry.sequence) for event in events]
         if events:
             self.lines[entry.sequence] = entry.line
-            self.records += entry.sequence > self.after
 
     def refuse(self, refused: Sequence[RefusedForGood]) -> None:
         """Note what the receiver will never take."""
@@ -71,9 +88,10 @@ class Batch:
         if letter.sequence > self.after:
             self._letters.append(letter)
 
-    def letters(self) -> list[DeadLetter]:
-        """Return the dead letters, in the order of their numbers."""
-        return sorted(self._letters, key=lambda letter: letter.sequence)
+    def new_letters(self) -> list[DeadLetter]:
+        """Return the dead letters that were not returned before, in the order of their numbers."""
+        new, self._kept = self._letters[self._kept :], len(self._letters)
+        return sorted(new, key=lambda letter: letter.sequence)
 
 
 def make_batch(entries: Sequence[Entry | Lost], format_: Format, after: int, begun: float) -> Batch:

@@ -85,9 +85,13 @@ def read(file: Path) -> Iterator[DeadLetter]:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
 
 
-def before(file: Path, first: int) -> list[DeadLetter]:
-    """Return the letters about records before a number: what comes from there on is sent again. See `read`."""
-    return [letter for letter in read(file) if letter.sequence < first]
+def cut(letters: Iterable[DeadLetter], first: int) -> list[DeadLetter]:
+    """Return what letters say of records before a number: what comes from there on is sent again."""
+    return [
+        letter._replace(last=min(letter.last, first - 1)) if letter.last else letter
+        for letter in letters
+        if letter.sequence < first
+    ]
 
 
 def count(letters: Iterable[DeadLetter]) -> int:

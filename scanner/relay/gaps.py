@@ -20,21 +20,27 @@ def first_number(file: Path) -> int:
     return min((gap["first"] for gap in _read(file)), default=1)
 
 
-def cut(file: Path, before: int) -> int:
-    """Forget gaps from a number on, since it all is sent again from there; return how many records are still skipped.
+def records_before(file: Path, first: int) -> int:
+    """Return how many records before a number were skipped."""
+    return int(sum(gap["records"] for gap in _before(file, first)))
 
-    Raises OSError.
-    """
-    left: list[dict[str, float]] = []
-    for gap in _read(file):
-        if gap["first"] < before:
-            inside = min(gap["last"], before - 1) - gap["first"] + 1
-            left.append({**gap, "last": min(gap["last"], before - 1), "records": min(gap["records"], inside)})
+
+def cut(file: Path, first: int) -> None:
+    """Forget gaps from a number on, since it all is sent again from there. Raises OSError."""
+    left = _before(file, first)
     if left:
         write_whole(file, b"".join(map(_line, left)))
     else:
         file.unlink(missing_ok=True)
-    return int(sum(gap["records"] for gap in left))
+
+
+def _before(file: Path, first: int) -> list[dict[str, float]]:
+    left: list[dict[str, float]] = []
+    for gap in _read(file):
+        if gap["first"] < first:
+            last = min(gap["last"], first - 1)
+            left.append({**gap, "last": last, "records": min(gap["records"], last - gap["first"] + 1)})
+    return left
 
 
 def _read(file: Path) -> Iterator[dict[str, int]]:

@@ -5,8 +5,9 @@
           dead letters (refused, or lost before)     cursor (everything up to here is done)
 
 Batches are begun in order and up to `in_flight` of them are under way; the cursor follows the oldest that is not
-settled, so it never passes a record that might be lost. It is written at most every `CURSOR_EVERY_S`, and always at the
-end: a crash repeats what that interval acknowledged, with the same event ids.
+settled, so it never passes a record that might be lost. Of a batch that is refused in parts, what
+is settled at its front counts at once. It is written at most every `CURSOR_EVERY_S`, and always at the end: a crash
+repeats what that interval acknowledged, with the same event ids (`relay.progress`).
 
 What never reaches the receiver is a dead letter, whoever is to blame: it refused the record, the format cannot
 write it, or the log does not hold it any more. Each has its number and a reason; the rest goes on (`relay.batch`).
@@ -15,26 +16,30 @@ Memory is what is under way. A receiver that is down makes its relay wait and no
 """
 
 import asyncio
+import logging
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 
 from scanner.errors import SinkError
-from scanner.formats.event import Format
+from scanner.formats.event import Event, Format
 from scanner.relay import dead_letters, gaps
 from scanner.relay.batch import Batch, make_batch, parts
 from scanner.relay.breaker import Breaker, BreakerState
-from scanner.relay.settling import Settling
-from scanner.runlog.cursor import read_cursor, write_cursor
+from scanner.relay.progress import Progress
+from scanner.relay.rewind import Beside
+from scanner.relay.settling import RefusedForGood, Settling
+from scanner.runlog.cursor import Cursor
 from scanner.runlog.folder import RunFolder
 from scanner.runlog.index import read_known
 from scanner.runlog.line import run_key
 from scanner.runlog.reader import Entry, LogReader, Lost, own_segments
 from scanner.sinks.receiver import Receiver
+
+log = logging.getLogger(__name__)
 
 CURSOR_EVERY_S = 0.2
 
@@ -63,6 +68,8 @@ class RelayState(StrEnum):
 class RelayStatistics:
     """A snapshot. `sequence` is the cursor; counts of records (`delivered`, `dead`, `skipped`) are totals of the run.
 
+    `answers` counts what the receiver has answered to some purpose: it grows as long as there is any progress.
+
     `oldest_s` is how long the oldest batch under way has been waiting, in seconds, None when there is none. `trouble`
     is why the receiver takes nothing at this moment, `reason` why the first dead letter is one.
     """
@@ -77,6 +84,7 @@ class RelayStatistics:
     skipped: int
     duplicates: int
     in_flight: int
+    answers: int
     retries: Mapping[str, int]
     breaker: BreakerState
     oldest_s: float | None
@@ -87,13 +95,6 @@ class RelayStatistics:
     def lag(self) -> int:
         """Records in the log that this receiver has not got."""
         return self.last - self.sequence
-
-
-@dataclass(slots=True)
-class _Files:
-    cursor: Path
-    dead: Path
-    gaps: Path
 
 
 @dataclass(slots=True)
@@ -140,9 +141,9 @@ class Relay:
         self.name, self.policy = name, policy
         self._receiver, self._format, self._folder = receiver, format_, folder
         self._max_lag, self._on_progress = max_lag, on_progress
-        self._files = _Files(*(folder.sinks / f"{name}.{end}" for end in ("cursor", "dead.jsonl", "gaps.jsonl")))
-        self._cursor = self._kept = read_cursor(self._files.cursor, run)
-        self._kept_at = 0.0
+        self._files = Beside.of(folder.sinks, name)
+        self._progress = Progress(folder.sinks / f"{name}.cursor", run, receiver)
+        self._sent = self._cursor.sequence
         self._duplicates_before = self._cursor.duplicates  # of earlier relays of this run
         self._log = _Log(self._cursor.sequence)
         self._breaker = breaker or Breaker()
@@ -154,14 +155,20 @@ class Relay:
         self._reason = dead_letters.first_reason(self._files.dead) if self._cursor.dead else None
 
     @property
-    def needs_after(self) -> int:
-        """The log may forget records up to this number: they are done, also for a relay that goes on after a crash.
+    def _cursor(self) -> Cursor:
+        return self._progress.now
 
-        For best effort they need only be read: what is gone then is skipped.
+    @property
+    def needs_after(self) -> int:
+        """The log may forget records up to this number: they are done, and the disk knows.
+
+        For best effort they need only be read: what is gone then is skipped. What was sent and cannot be confirmed yet
+        is not waited for: it may be more than the log is allowed to hold. Should it prove unread, and the log have had
+        to forget it, it is counted as missing.
         """
         if self.policy is Policy.BEST_EFFORT and self._reader is not None:
             return self._reader.next - 1
-        return self._kept.sequence
+        return self._sent
 
     def durable(self, last: int) -> None:
         """Say how far the log is on the disk: the number of its last record."""
@@ -187,6 +194,7 @@ class Relay:
             skipped=self._cursor.skipped,
             duplicates=self._cursor.duplicates,
             in_flight=len(self._under_way),
+            answers=self._settling.answers,
             retries=dict(self._settling.retries),
             breaker=self._breaker.state,
             oldest_s=None if oldest is None else round(time.monotonic() - oldest, 3),
@@ -211,6 +219,7 @@ class Relay:
 
     async def _serve(self) -> None:
         try:
+            self._files.tidy(self._cursor.sequence)
             await self._settling.open(self._cursor.run)
             self._state = RelayState.DELIVERING
             with LogReader(self._folder, self._cursor.sequence, self._cursor.run) as self._reader:
@@ -272,32 +281,53 @@ class Relay:
             pieces = [batch.events] if batch.events else []  # lines about the run alone are no object
         else:
             pieces = parts(batch.events, limits.max_events, limits.max_bytes)
-        for piece in pieces:
-            batch.refuse(await self._settling.settle(piece))
-        letters = batch.letters()
-        if letters:
-            await asyncio.to_thread(dead_letters.keep, self._files.dead, letters)
-            self._reason = self._reason or letters[0].reason
+        await self._note(batch, [], None)  # what the log has lost
+        firsts = [*(piece[0] for piece in pieces), None]
+        for piece, following in zip(pieces, firsts[1:], strict=True):
+
+            async def on_part(
+                refused: list[RefusedForGood], rest: Event | None, then: Event | None = following
+            ) -> None:
+                rest = rest or then
+                front = batch.last if rest is None else rest.sequence - 1
+                await self._note(batch, refused, None if limits.whole_segments else front)
+
+            await self._settling.settle(piece, on_part)
         batch.task = None
         self._settled.set()
 
+    async def _note(self, batch: Batch, refused: list[RefusedForGood], front: int | None) -> None:
+        """Keep what is refused for good, then count what is settled at the front of a batch, up to number `front`."""
+        batch.refuse(refused)
+        letters = batch.new_letters()
+        if letters:
+            await asyncio.to_thread(dead_letters.keep, self._files.dead, letters)
+            self._reason = self._reason or letters[0].reason
+        if front is not None and front > batch.front:
+            batch.front = front
+            self._settled.set()
+
     def _advance(self) -> None:
-        """Move the cursor over every batch that is settled, oldest first."""
+        """Move the cursor over what is settled, oldest batch first."""
         self._settled.clear()
         moved = False
-        while self._under_way and self._under_way[0].task is None:
-            batch = self._under_way.popleft()
-            cursor = self._cursor
-            self._cursor = cursor._replace(
-                sequence=batch.last,
-                delivered=cursor.delivered + batch.delivered,
-                duplicates=self._duplicates_before + self._settling.duplicates,
-                dead=cursor.dead + batch.dead,
-                skipped=cursor.skipped + batch.skipped,
-            )
-            moved = True
+        while self._under_way:
+            batch = self._under_way[0]
+            if (done := batch.take_settled()) is not None:
+                cursor = self._cursor
+                self._progress.advance(
+                    sequence=done.last,
+                    delivered=cursor.delivered + done.delivered,
+                    duplicates=self._duplicates_before + self._settling.duplicates,
+                    dead=cursor.dead + done.dead,
+                    skipped=cursor.skipped + done.skipped,
+                )
+                moved = True
+            if batch.task is not None:
+                break
+            self._under_way.popleft()
         if moved:
-            if time.monotonic() - self._kept_at >= CURSOR_EVERY_S or not self._under_way:
+            if time.monotonic() - self._progress.kept_at >= CURSOR_EVERY_S or not self._under_way:
                 self._keep_cursor()
             self._on_progress()
 
@@ -324,9 +354,8 @@ class Relay:
         return error
 
     def _keep_cursor(self) -> None:
-        if self._cursor != self._kept:
-            write_cursor(self._files.cursor, self._cursor)
-            self._kept, self._kept_at = self._cursor, time.monotonic()
+        self._progress.keep()
+        self._sent = self._cursor.sequence
 
     async def _wait(self, *events: asyncio.Event) -> None:
         waits = [asyncio.create_task(event.wait()) for event in events]
@@ -338,27 +367,24 @@ class Relay:
         self._log.changed.clear()
 
     async def _end(self) -> None:
+        """Let go of the receiver. Whatever happens on the way, what it has not confirmed does not count."""
         try:
             self._advance()
             self._keep_cursor()
-        finally:  # a disk that is full is no reason to keep the receiver's connections
+        finally:
             self._state = RelayState.ENDED
-            await self._receiver.close()
-        first = getattr(self._receiver, "unconfirmed_from", None)
-        if first is not None and first <= self._cursor.sequence:
-            self._take_back(first)
+            try:
+                await self._receiver.close()
+            except Exception as error:  # noqa: BLE001  a bug in a receiver: what it has confirmed is delivered
+                log.warning("sink %s: its end failed with %s, a bug in this sink", self.name, type(error).__name__)
+            finally:
+                self._take_back()
 
-    def _take_back(self, first: int) -> None:
-        """Let the cursor go back: whether records from this number on were read is not known, so they were not."""
-        cursor = self._cursor
-        letters = dead_letters.before(self._files.dead, first) if cursor.dead else []
-        dead = dead_letters.count(letters)
-        again = read_known(self._folder, cursor.run).records(first - 1, cursor.sequence) - (cursor.dead - dead)
-        self._cursor = cursor._replace(sequence=first - 1, delivered=max(0, cursor.delivered - again), dead=dead)
-        self._trouble = "it ended without a sign that it has read them"
-        self._keep_cursor()
-        if cursor.dead != dead:
-            dead_letters.replace(self._files.dead, letters)
+    def _take_back(self) -> None:
+        """Let the cursor go back: whether the last records were read is not known, so they were not."""
+        if self._progress.take_back():
+            self._trouble = "it ended without a sign that it has read them"
+            self._files.forget_from(self._cursor.sequence + 1)
 
     def _on_trouble(self, kind: str, reason: str) -> None:
         self._trouble = reason

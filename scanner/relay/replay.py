@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace as with_changes
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ from scanner.relay.breaker import Breaker
 from scanner.relay.dead_letters import DeadLetter
 from scanner.relay.destination import Destination, make_destination
 from scanner.relay.relay import Policy, Relay, RelayStatistics
-from scanner.relay.settling import Settling
+from scanner.relay.rewind import Beside
+from scanner.relay.settling import RefusedForGood, Settling
 from scanner.relay.standing import Standing, explained, standing_of
 from scanner.runlog import Known, RunFolder, furthest, last_record, read_cursor, read_known, write_cursor
 
@@ -183,14 +185,18 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
         settling = Settling(destination.receiver, Breaker(), lambda _, reason: trouble.append(reason))
         sent: set[str] = set()
         is_in_time = True
+
+        async def note(batch: list[Event], again: list[RefusedForGood], rest: Event | None) -> None:
+            refused.update({one.event.id: one.reason for one in again})
+            sent.update(event.id for event in (batch if rest is None else batch[: batch.index(rest)]))
+            limit.renew()
+
         try:
             async with patience(patience_s) as limit:
                 await settling.open(stored.run)
                 limits = destination.receiver.limits
                 for batch in parts(events, limits.max_events, limits.max_bytes):
-                    refused |= {one.event.id: one.reason for one in await settling.settle(batch)}
-                    sent |= {event.id for event in batch}
-                    limit.renew()
+                    await settling.settle(batch, partial(note, batch))
         except TimeoutError:
             is_in_time = False
         finally:
@@ -215,16 +221,14 @@ def _rewind(stored: StoredRun, name: str, first: int) -> None:
             f"--from {first}: records up to {known.removed} were removed when every sink had them: begin with "
             f"{known.removed + 1}"
         )
-    file, dead = folder.sinks / f"{name}.cursor", folder.sinks / f"{name}.dead.jsonl"
+    file, beside = folder.sinks / f"{name}.cursor", Beside.of(folder.sinks, name)
     cursor = read_cursor(file, stored.run)
-    letters = dead_letters.before(dead, first) if cursor.dead else []
-    count = dead_letters.count(letters)
+    dead = dead_letters.count(dead_letters.cut(dead_letters.read(beside.dead), first)) if cursor.dead else 0
+    skipped = gaps.records_before(beside.gaps, first) if cursor.skipped else 0
     try:
-        skipped = gaps.cut(folder.sinks / f"{name}.gaps.jsonl", first) if cursor.skipped else 0
-        # The cursor first: a crash in between leaves letters that are sent again and then stand there twice.
-        write_cursor(file, cursor._replace(sequence=first - 1, dead=count, skipped=skipped))
-        if cursor.dead:
-            dead_letters.replace(dead, letters)
+        write_cursor(file, cursor._replace(sequence=first - 1, dead=dead, skipped=skipped))
+        if cursor.dead or cursor.skipped:
+            beside.forget_from(first)
     except OSError as error:
         raise SinkError(f"{folder.path}: {name}: cannot be written ({error.strerror})") from error
 
@@ -259,12 +263,12 @@ def _keep_dead(stored: StoredRun, name: str, file: Path, left: list[DeadLetter])
 async def _run_patiently(relay: Relay, patience_s: float, on_progress: Callable[[RelayStatistics], None]) -> None:
     """Run a relay until it is done, or until it has got nowhere for too long."""
     running = asyncio.create_task(relay.run())
-    sequence, waited_s = -1, 0.0
+    reached, waited_s = (-1, -1), 0.0
     while not running.done() and waited_s < patience_s:
         await asyncio.wait([running], timeout=min(_LOOK_EVERY_S, patience_s - waited_s))
         now = relay.statistics()
-        waited_s = 0.0 if now.sequence > sequence else waited_s + _LOOK_EVERY_S
-        sequence = now.sequence
+        waited_s = 0.0 if (now.sequence, now.answers) > reached else waited_s + _LOOK_EVERY_S
+        reached = now.sequence, now.answers
         on_progress(now)
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -30,7 +30,7 @@ from scanner.runlog import Quota, RunFolder
 log = logging.getLogger(__name__)
 
 #: What is read of the report of each receiver.
-_IN_A_REPORT = frozenset({"name", "sequence", "needs_after", "policy", "failure", "trouble"})
+_IN_A_REPORT = frozenset({"name", "sequence", "answers", "needs_after", "policy", "failure", "trouble"})
 
 MAX_RESTARTS = 5
 #: After the end of the log: give up when no receiver has acknowledged anything for so long.
@@ -212,9 +212,9 @@ class RelayService:
         if "failure" in report:
             self._give_up(report["failure"])
             return
-        before = sum(one["sequence"] for one in self.reports)
+        before = self._progress
         self.reports = report["relays"]
-        if sum(one["sequence"] for one in self.reports) > before and self._limit is not None:
+        if self._progress != before and self._limit is not None:
             self._limit.renew()
         self._quota.done = min((one["needs_after"] for one in self._waited_for()), default=self._last)
         self._hold()
@@ -223,6 +223,11 @@ class RelayService:
         for one in self.reports:
             self._alarm(one["name"], one["failure"] or one["trouble"] or "")
             self._not_delivered.look(one, time.monotonic())
+
+    @property
+    def _progress(self) -> list[tuple[int, int]]:
+        """What changes as long as any receiver gets on."""
+        return [(one["sequence"], one["answers"]) for one in self.reports]
 
     def _waited_for(self) -> list[dict[str, Any]]:
         """Return the reports of all but those that have given up and are owed nothing (best effort)."""

@@ -57,7 +57,7 @@ class GelfReceiver:
 
     @property
     def unconfirmed_from(self) -> int | None:
-        """The number of the first event that may not have been read, once it is closed; None when all were."""
+        """The number of the first event that may not have been read, at any time; None when all were."""
         return self._client.unconfirmed_from
 
     def _maybe_refusal(self, event: Event) -> str | None:

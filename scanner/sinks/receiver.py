@@ -115,8 +115,8 @@ class Receiver(Protocol):
     async def close(self) -> None:
         """Let go of it; raises nothing.
 
-        One that only finds out here whether events were read (no acknowledgements: syslog, GELF) may have an attribute
-        `unconfirmed_from`: the lowest `sequence` of an event that may not have been, else None. The relay takes those
-        back from what counts as delivered.
+        One that only finds out here whether events were read (no acknowledgements: syslog, GELF) has an attribute
+        `unconfirmed_from`: at any time, the lowest `sequence` of an event that was sent and may not have been read,
+        else None. Those do not count as delivered when it ends, however that comes.
         """
         ...

@@ -28,6 +28,8 @@ STREAM_OPTIONS = (
     Option("timeout", "seconds for connecting, and for one batch", "30", seconds(0.1, 600)),
     Option("resend_bytes", "what was sent last and goes again after a broken connection", "8388608", whole(0, 1 << 30)),
 )
+#: More than the kernels of both sides hold: what was sent before that has been read.
+_KERNEL_BYTES = 8 << 20
 #: How long the end may take; the relay is given a little more before it is killed.
 _CLOSE_S = 5.0
 _CLOSE_ATTEMPTS = 3
@@ -51,8 +53,14 @@ class StreamClient:
         self._window = _Window(url.values["resend_bytes"])
         self._connection: StreamConnection | None = None
         self._turn = 0
-        #: After `close`: the number of the first event that may not have been read; None when all were.
-        self.unconfirmed_from: int | None = None
+
+    @property
+    def unconfirmed_from(self) -> int | None:
+        """The number of the first event that was sent and, as far as is known, may not have been read; None: all were.
+
+        At any time: who is stopped in between must not claim more.
+        """
+        return self._window.first
 
     async def open(self) -> None:
         """Connect anew; send again what may not have arrived over the connection before.
@@ -101,20 +109,21 @@ class StreamClient:
             pass
         finally:
             await self._abort()
-        if self._window.size:
-            self.unconfirmed_from = self._window.first
+        if self._window.first is not None:
             log.warning(
                 "-o %s: ended without a sign that the last %d bytes were read; they count as not delivered",
                 self.shown,
-                self._window.size,
+                self._window.unread,
             )
 
     async def _ended(self) -> bool:
         """Whether the receiver has read everything."""
         try:
             if self._connection is None:
-                if not self._window.size:
+                if self._window.first is None:
                     return True
+                if self._window.unread > self._window.size:
+                    return False  # more than can be sent again
                 await self.open()
             assert self._connection is not None  # noqa: S101  opened above
             await self._connection.end()
@@ -145,24 +154,33 @@ class StreamClient:
 
 
 class _Window(deque[tuple[bytes, int]]):
-    """What was sent last, oldest first: as little of it as holds `limit` bytes, or everything that was sent."""
+    """What was sent last, oldest first: as little of it as holds `limit` bytes, or everything that was sent.
+
+    `unread` counts the bytes that may not have been read, also those that are not kept.
+    """
 
     def __init__(self, limit: int) -> None:
         super().__init__()
         self._limit = limit
-        self.size = 0
+        self.size = self.unread = 0
+        self._unread: deque[tuple[int, int]] = deque()
 
     @property
-    def first(self) -> int:
-        """The lowest number of an event in it."""
-        return min(first for _, first in self)
+    def first(self) -> int | None:
+        """The lowest number of an event that may not have been read; None when all were."""
+        return min((first for _, first in self._unread), default=None)
 
     def add(self, data: bytes, first: int) -> None:
         self.append((data, first))
         self.size += len(data)
         while self and self.size - len(self[0][0]) >= self._limit:
             self.size -= len(self.popleft()[0])
+        self._unread.append((len(data), first))
+        self.unread += len(data)
+        while self.unread - self._unread[0][0] >= max(self._limit, _KERNEL_BYTES):
+            self.unread -= self._unread.popleft()[0]
 
     def clear(self) -> None:
         super().clear()
-        self.size = 0
+        self._unread.clear()
+        self.size = self.unread = 0
