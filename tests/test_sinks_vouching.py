@@ -173,3 +173,18 @@ async def test_a_part_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"out\.jsonl: cannot be written: Is a directory"):
         sink.vouches(positions[0])
     await sink.close()
+
+
+async def test_a_position_from_before_the_first_record_claims_nothing_and_is_believed(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "out.jsonl")
+    await sink.open(None)
+    nothing = sink.position()
+    await sink.write(lines(0, 2))
+    await sink.close()
+    again = FileSink(tmp_path / "out.jsonl")
+    await again.open(sink.position())
+
+    assert nothing == {"part": 0, "bytes": 0}
+    assert again.vouches(nothing)
+    assert not again.vouches(nothing | {"bytes": 10_000, "crc": "00000000"})
+    await again.close()
