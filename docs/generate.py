@@ -26,7 +26,8 @@ from rich.console import Console
 from rich.text import Text
 
 from scanner.cli import signals
-from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, USAGE_ERROR, smtpsweep
+from scanner.cli.codes import ALL_LOCAL, INCOMPLETE, USAGE_ERROR
+from scanner.cli.entry import smtpsweep
 from scanner.cli.values import Duration, Shard
 from scanner.lab import personality
 from scanner.model import Attempt, Target

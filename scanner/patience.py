@@ -12,9 +12,9 @@ In the first case there is no gap to be seen, and the limits have not come neare
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
 
 #: The longest step, in seconds; so a process that was stopped is this much less patient at most.
 STEP_S = 1.0
@@ -85,6 +85,20 @@ async def patience(limit_s: float, clock: Callable[[], float] = time.monotonic) 
             yield limit
         finally:
             limit.cancel()
+
+
+async def wait_for_all(tasks: Iterable[asyncio.Task[Any]], limit_s: float) -> None:
+    """Wait until all tasks are done, and at most so many seconds in which this process could run."""
+    with suppress(TimeoutError):
+        async with patience(limit_s):
+            await asyncio.wait(tasks)
+
+
+async def rest(seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    """Do nothing for so many seconds in which this process could run."""
+    with suppress(TimeoutError):
+        async with patience(seconds, clock):
+            await asyncio.Event().wait()
 
 
 class Lateness(NamedTuple):

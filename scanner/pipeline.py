@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scanner.dns_names import NameStage, Resolver, system_resolver
-from scanner.ending import DEFAULT_DRAIN_S, Ending
+from scanner.ending import Ending
 from scanner.engine import Gate, Pool, PoolStatistics, descriptor_budget
 from scanner.engine.transport import check_source_address
 from scanner.errors import LocalError, SinkError, SmtpsweepError
@@ -34,7 +34,7 @@ from scanner.plan import Plan
 from scanner.record import encode
 from scanner.restraints import Restraints, refusal_reason
 from scanner.saved import Identity
-from scanner.settings import SEED_LIMIT
+from scanner.settings import DEFAULT_DRAIN_S, SEED_LIMIT
 from scanner.sinks import Delivery, Sink
 from scanner.sinks.account import accounts, discard
 from scanner.sinks.sink import identity_of

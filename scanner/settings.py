@@ -16,6 +16,10 @@ DEFAULT_SUBNET_RATE = 50.0
 DEFAULT_CONCURRENCY = 1000
 #: Visits to one target. A pool of servers behind an address shows itself in a few.
 MAX_SAMPLES = 1000
+#: At the end: how long what the sinks have not got may take without any of it being acknowledged, in seconds.
+DEFAULT_DRAIN_S = 30.0
+#: How much of the disk the log of a run may use.
+DEFAULT_QUOTA_BYTES = 10 << 30
 #: A seed is below this: JSON readers that keep numbers as doubles (jq, JavaScript) lose digits of larger ones.
 SEED_LIMIT = 2**53
 #: What may stand in EHLO (RFC 5321, 4.1.1.1): a domain, or an address literal.

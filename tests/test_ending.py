@@ -1,7 +1,10 @@
 """Claims about `scanner.ending`: who is told what when a sweep ends, and that nobody holds it up."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -42,6 +45,7 @@ class Plain:
     """A sink with the four methods that every sink has."""
 
     name = "plain"
+    error: Exception = SinkError("plain: the disk did not keep it")
 
     async def open(self, resume: Position | None) -> None: ...
 
@@ -51,7 +55,7 @@ class Plain:
         return None
 
     async def close(self) -> None:
-        raise SinkError("plain: the disk did not keep it")
+        raise self.error
 
 
 def ending(*sinks: Stubborn | Plain, done: list[str] | None = None) -> Ending:
@@ -78,7 +82,7 @@ async def test_a_sink_that_does_not_let_go_is_left_alone_once_nobody_waits() -> 
     assert not closing.done()
     bounds.hurry()
 
-    with pytest.raises(SinkError, match=r"^stubborn: did not let go in time: what it holds is not acknowledged$"):
+    with pytest.raises(SinkError, match=r"^stubborn: did not close in time: what it holds is not acknowledged$"):
         await closing
 
 
@@ -113,7 +117,86 @@ async def test_nothing_happens_after_the_end() -> None:
     done: list[str] = []
     bounds = ending(done=done)
     bounds.begin()
+    counting = bounds._counting
+    assert counting is not None
     bounds.over()
-    await asyncio.sleep(0.01)
+    await asyncio.wait([counting])
 
-    assert done == []
+    assert (counting.cancelled(), done) == (True, [])
+
+
+class Leaping:
+    """The clock of the loop and of the limits, which leaps whenever it is told to: the process was suspended."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.leapt_s = 0.0
+        time = asyncio.get_running_loop().time
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: time() + self.leapt_s)
+
+    def __call__(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def test_a_suspension_after_the_request_leaves_the_sinks_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    clock = Leaping(monkeypatch)
+    bounds = Ending(
+        (), grace_s=3, drain_s=3, give_up=lambda: done.append("give up"), abort=lambda: done.append("abort"),
+        clock=clock,
+    )  # fmt: skip
+    bounds.begin()
+    seen = []
+    while "abort" not in done:
+        clock.leapt_s += 60.0
+        for _ in range(20):
+            await asyncio.sleep(0)
+        seen.append(len(done))
+
+    assert seen[0] == 0
+    assert seen.count(1) >= 3
+
+
+class Swallowing(Stubborn):
+    """A sink that does not even let its closing be cancelled."""
+
+    async def close(self) -> None:
+        while not self.may_go.is_set():
+            self.closing.set()
+            with suppress(asyncio.CancelledError):
+                await self.may_go.wait()
+        raise SinkError("swallowing: at last")
+
+
+async def test_the_closing_of_a_sink_that_is_left_alone_is_over_when_the_sweep_goes_on() -> None:
+    sink = Stubborn()
+    bounds = ending(sink)
+    bounds.hurry()
+    with pytest.raises(SinkError, match="did not close in time"):
+        await bounds.close(sink)
+
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_a_closing_that_ignores_its_end_keeps_an_owner_and_its_error_is_not_lost_on_the_loop() -> None:
+    sink = Swallowing()
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(context))
+    bounds = ending(sink)
+    bounds.hurry()
+    with pytest.raises(SinkError, match="did not close in time"):
+        await bounds.close(sink)
+    (left,) = bounds._left_alone
+    sink.may_go.set()
+    await asyncio.wait([left])
+    await asyncio.sleep(0)
+    del left
+    gc.collect()
+
+    assert (bounds._left_alone, heard) == (set(), [])
+
+
+async def test_whatever_else_a_sink_raises_when_it_is_closed_is_the_sinks_failure() -> None:
+    sink = Plain()
+    sink.error = OSError("surprise")
+    with pytest.raises(SinkError, match=r"^plain: closing it failed with OSError, a bug in this sink$"):
+        await ending(sink).close(sink)

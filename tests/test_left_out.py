@@ -18,8 +18,9 @@ from scanner.record import json_schema
 from scanner.settings import Settings
 from scanner.sinks import FileSink, Position, Sink
 from scanner.summary import Summary
-from scanner.targets import COMMAND_LINE, Source, owner, parse_exclusions, parse_spec
+from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
 from tests.command_line import smtpsweep
+from tests.owners import owner
 
 if TYPE_CHECKING:
     from scanner.model import Attempt

@@ -1,7 +1,6 @@
 """Claims about shards: together they are the whole, and a network is in one of them with every address it has."""
 
 import tracemalloc
-from ipaddress import ip_address
 
 import numpy as np
 import pytest
@@ -10,8 +9,9 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.targets import networks
-from scanner.targets.networks import owner, share
+from scanner.targets.networks import share
 from scanner.targets.ranges import Ranges
+from tests.owners import network_of, owner
 
 V6 = 0x20010DB8 << 96
 #: Ranges of up to 3 /24s or two /64s, at any place, some of them side by side.
@@ -24,11 +24,6 @@ V6_RANGES = st.lists(
     ),
     max_size=4,
 )
-
-
-def network_of(ip: str) -> tuple[int, int]:
-    address = ip_address(ip)
-    return address.version, int(address) >> (8 if address.version == 4 else 64)
 
 
 def addresses(ranges: Ranges) -> list[str]:
@@ -147,8 +142,3 @@ def test_an_impossible_shard_is_refused(shard: int, shards: int) -> None:
 def test_more_than_can_be_swept_is_refused_before_it_is_counted() -> None:
     with pytest.raises(InputError, match="visit less at once"):
         share(Ranges.from_pairs(v6=[(0, 2**120)]), 0, 2)
-
-
-def test_what_is_no_address_has_no_owner() -> None:
-    with pytest.raises(ValueError, match="not an IP address"):
-        owner("mail.example.com", 2)

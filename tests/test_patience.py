@@ -123,15 +123,36 @@ def test_at_the_end_nothing_is_left(loop: Loop) -> None:
     assert tested.left_s == 0.0
 
 
-#: A batch that lingers for company, and a report that is sent now and then: late is late, and nobody is judged by it.
-_HARMLESS = {"scanner/sinks/delivery.py", "scanner/relay/process.py"}
+#: Where a wait is bounded by the clock of the loop, and why nobody is judged by it.
+_HARMLESS = {
+    "scanner/patience.py": "the steps of a limit; a late one is seen",
+    "scanner/engine/pool.py": "the tick, which the clock of the engine goes by",
+    "scanner/sinks/delivery.py": "a batch that lingers for company: late is late",
+    "scanner/relay/process.py": "a report that is sent now and then; at the end, a process that outlives its sweep",
+    "scanner/relay/relay.py": "a look at the cursor now and then",
+    "scanner/relay/replay.py": "a look at progress now and then; steps are counted, not time",
+}
+_IMPATIENT = re.compile(
+    r"asyncio\.(timeout\((?!None\))|timeout_at|wait_for)|call_(later|at)\(|asyncio\.wait\([^\n]*timeout="
+)
 
 
 def test_nothing_else_bounds_a_wait_by_a_clock_that_goes_on_while_the_process_sleeps() -> None:
-    impatient = re.compile(r"asyncio\.(timeout\((?!None\))|timeout_at|wait_for)")
-    found = {str(file) for file in Path("scanner").rglob("*.py") if impatient.search(file.read_text())}
+    found = {str(file) for file in Path("scanner").rglob("*.py") if _IMPATIENT.search(file.read_text())}
 
-    assert found == _HARMLESS
+    assert found == set(_HARMLESS)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["asyncio.timeout(3)", "asyncio.wait_for(x, 3)", "loop.call_later(3, x)", "asyncio.wait([x], timeout=3)"],
+)
+def test_the_guard_knows_what_it_looks_for(line: str) -> None:
+    assert _IMPATIENT.search(line)
+
+
+def test_the_guard_lets_pass_what_has_no_clock() -> None:
+    assert not _IMPATIENT.search("asyncio.timeout(None)\nasyncio.wait([x])\nclient.connect(timeout=FOREVER_S)")
 
 
 async def test_a_limit_that_is_renewed_begins_anew_and_one_that_is_over_does_not() -> None:

@@ -75,18 +75,6 @@ async def test_the_whole_log_is_delivered_and_the_last_report_says_so(folder: Ru
     assert [(tmp_path / name).read_bytes() for name in "ab"] == [expected, expected]
 
 
-async def test_only_those_named_are_served(folder: RunFolder, tmp_path: Path) -> None:
-    await log_of(folder, 5)
-    sweep = Sweep()
-    urls = (f"scriptfile://localhost{tmp_path}/a", f"scriptfile://localhost{tmp_path}/b?name=second")
-    one = RelayProcess(order(folder, *urls, only=["second"]), sweep.writing)
-    sweep.say(durable=5, end=True)
-    await one.run(sweep.orders)
-
-    assert [relay["name"] for relay in sweep.reports()[-1]["relays"]] == ["second"]
-    assert not (tmp_path / "a").exists()
-
-
 @pytest.mark.parametrize("how", ["told", "the sweep is gone"])
 async def test_it_ends_while_a_receiver_is_down_when_told_so_or_when_the_sweep_is_gone(
     folder: RunFolder, tmp_path: Path, how: str

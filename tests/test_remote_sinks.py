@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -259,14 +258,11 @@ async def test_hurrying_does_not_wait_for_anybody(tmp_path: Path) -> None:
     remote = sinks(tmp_path, f"scriptfile://h{out}", drain_s=1000)
     await remote.open(None)
     await remote.write(records(1, 10))
-    begun = time.monotonic()
     closing = asyncio.create_task(remote.close())
     await asyncio.sleep(0)
     remote.hurry()
     with pytest.raises(SinkError, match="has not got 10 records"):
-        await closing
-
-    assert time.monotonic() - begun < 50
+        await closing  # a thousand seconds are more than any test may take
 
 
 async def test_a_folder_with_a_run_is_not_used_for_another(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from scanner.targets import owner
 from tests.command_line import Done, smtpsweep
+from tests.owners import owner
 
 #: Port 1 of a loopback address refuses at once.
 QUICK = ("--connect-timeout", "1", "--retries", "0", "--rate", "0", "--subnet-rate", "0", "--all", "-q")

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from scanner.checking import Dialogue, check_host
 from scanner.cli import logging, running
+from scanner.cli.codes import ALL_LOCAL
 from scanner.cli.console import Console
-from scanner.cli.entry import ALL_LOCAL, complain
+from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, patience_options
 from scanner.model import Record, Status, Target
 from scanner.record import encode

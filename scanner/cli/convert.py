@@ -3,7 +3,8 @@
 import click
 
 from scanner.cli import streams
-from scanner.cli.entry import INCOMPLETE, complain
+from scanner.cli.codes import INCOMPLETE
+from scanner.cli.entry import complain
 from scanner.results.conversion import TARGETS
 from scanner.results.conversion import convert as convert_files
 

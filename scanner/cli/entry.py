@@ -14,11 +14,11 @@ from typing import Any
 import click
 
 from scanner.cli import signals, streams
+from scanner.cli.codes import ALL_LOCAL, INCOMPLETE, USAGE_ERROR
 from scanner.cli.machine import machine_trouble, require_descriptors
 from scanner.errors import InputError, LedgerError, LocalError, SinkError, SmtpsweepError
 from scanner.version import VERSION
 
-USAGE_ERROR, INCOMPLETE, ALL_LOCAL = 2, 3, 4
 _EXIT_CODES: Mapping[type[BaseException], int] = {
     click.ClickException: USAGE_ERROR,
     InputError: USAGE_ERROR,
@@ -44,7 +44,7 @@ _COMMANDS = {
     "verify": "Look at hosts afresh: is the finding gone, from every place that showed it?",
     "policy": "Judge stored records by a policy, for pipelines; no network.",
     "sinks": "List the kinds of sinks; send one record through one of them.",
-    "replay": "Deliver the records of an earlier sweep to one of its sinks.",
+    "replay": "Deliver the records of an earlier sweep to the sinks that lack them.",
     "logs": "Say whose traces are in a mail server's logs: our sweep's, and who else is looking.",
     "schema": "Print the JSON Schema of a record.",
     "bench": "Measure throughput, recall and memory on the simulated network.",

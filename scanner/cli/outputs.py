@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from scanner.errors import InputError
 from scanner.plan import Plan
+from scanner.settings import DEFAULT_DRAIN_S, DEFAULT_QUOTA_BYTES
 from scanner.sinks import Sink, SinkOptions, make_sink
 from scanner.sinks.registry import scheme_of
 from scanner.version import VERSION
@@ -21,9 +22,6 @@ from scanner.version import VERSION
 if TYPE_CHECKING:
     from scanner.relay.remote import RemoteSinks
 
-#: What `scanner.runlog` and `scanner.relay` take by default; said here because those are loaded late.
-DEFAULT_QUOTA_BYTES: Final = 10 << 30
-DEFAULT_DRAIN_S: Final = 30.0
 #: Linux's numbers of terminals: consoles, /dev/tty, pseudo-terminals.
 _TERMINALS = frozenset({4, 5, *range(136, 144)})
 #: Ordinary records fit; one that does not (a greeting of 8 KiB, escaped) is kept all the same, with a warning.

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from scanner.cli import logging, running, streams
-from scanner.cli.entry import INCOMPLETE, complain
+from scanner.cli.codes import INCOMPLETE
+from scanner.cli.entry import complain
 from scanner.cli.values import Duration
 from scanner.errors import InputError, SmtpsweepError
 from scanner.relay.alarms import Alarms

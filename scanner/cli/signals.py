@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
+from scanner.cli.codes import INCOMPLETE
+
 _REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: A command that does nothing of its own about signals: seconds to clean up.
 BOUND_S = 5.0
@@ -31,8 +33,6 @@ BOUND_S = 5.0
 AT_ONCE_S = 2.0
 #: What threads get at the end, in seconds.
 _THREADS_S = 0.5
-#: Interrupted (see `scanner.cli.entry`).
-INCOMPLETE = 3
 
 
 class Requests:

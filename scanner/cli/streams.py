@@ -52,22 +52,12 @@ def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error(_ESCAPED, _escaped)
 
 
-class Voice(io.RawIOBase):
-    """Standard error as a file that takes everything. `fd` is None when the process was started without one."""
+class _Stream(io.RawIOBase):
+    """A standard stream that is written to. Without a descriptor when the process was started without one."""
 
     def __init__(self, fd: int | None) -> None:
         """Take a descriptor, which stays the caller's."""
         self._fd = fd
-        self._own = None if fd is None else _reopened_terminal(fd)
-        self._lock = threading.RLock()
-        self._block: bytes | None = None  # what is shown at the bottom of the terminal, None when there is no block
-        self._eraser: Callable[[], bytes] = bytes  # what removes it
-        self._line = b""  # the beginning of a line, while a block is shown
-        self._patience_s: float | None = None
-        self._stuck = False
-        self._dropped = 0
-        self._busy = False
-        self._later: list[bytes] = []  # what a signal's handler said while we were writing
 
     def writable(self) -> bool:
         """Return True."""
@@ -80,8 +70,26 @@ class Voice(io.RawIOBase):
         return self._fd
 
     def isatty(self) -> bool:
-        """Say whether people sit in front of it."""
+        """Say whether it is a terminal."""
         return self._fd is not None and os.isatty(self._fd)
+
+
+class Voice(_Stream):
+    """Standard error as a file that takes everything. `fd` is None when the process was started without one."""
+
+    def __init__(self, fd: int | None) -> None:
+        """Take a descriptor, which stays the caller's."""
+        super().__init__(fd)
+        self._own = None if fd is None else _reopened_terminal(fd)
+        self._lock = threading.RLock()
+        self._block: bytes | None = None  # what is shown at the bottom of the terminal, None when there is no block
+        self._eraser: Callable[[], bytes] = bytes  # what removes it
+        self._line = b""  # the beginning of a line, while a block is shown
+        self._patience_s: float | None = None
+        self._stuck = False
+        self._dropped = 0
+        self._busy = False
+        self._later: list[bytes] = []  # what a signal's handler said while we were writing
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write what can be written and drop the rest; above the block, when one is shown."""
@@ -161,27 +169,13 @@ class OutputLostError(OSError):
     """Standard output did not take what was written. No BrokenPipeError: libraries handle those in their own ways."""
 
 
-class Output(io.RawIOBase):
+class Output(_Stream):
     """Standard output. The first failure is raised and kept; what comes after it is dropped."""
 
     def __init__(self, fd: int | None) -> None:
         """Take a descriptor, which stays the caller's; None when the process was started without one."""
-        self._fd = fd
+        super().__init__(fd)
         self.failure: OutputLostError | None = None
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def fileno(self) -> int:
-        """Return the descriptor; raise OSError when there is none."""
-        if self._fd is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return self._fd
-
-    def isatty(self) -> bool:
-        """Say whether it is a terminal."""
-        return self._fd is not None and os.isatty(self._fd)
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write a part of the data, at least one byte of it. Raises OSError, once."""

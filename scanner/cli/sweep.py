@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from scanner.cli import logging, metrics, options, progress, running, streams
-from scanner.cli.entry import ALL_LOCAL, INCOMPLETE, complain
+from scanner.cli.codes import ALL_LOCAL, INCOMPLETE
+from scanner.cli.entry import complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs, shares_terminal
 from scanner.cli.sweep_files import SweepFiles, checked_files

@@ -53,10 +53,7 @@ class RelayProcess:
     """All relays of one run, and the conversation with the sweep."""
 
     def __init__(self, order: Mapping[str, Any], reports: int) -> None:
-        """Take the order and the descriptor for reports.
-
-        The order: `folder`, `run` (scan id), `urls`, and `only`: names to serve, None for all.
-        """
+        """Take the order (`folder`, `run`: the scan's id, `urls`, `log_level`) and the descriptor for reports."""
         self._reports = reports
         folder = RunFolder(Path(order["folder"]))
         self._folder = folder
@@ -64,7 +61,6 @@ class RelayProcess:
         self._relays = [
             one.relay(folder, order["run"], self._changed.set)
             for one in _destinations(order["urls"], order.get("log_level", logging.WARNING))
-            if order.get("only") is None or one.name in order["only"]
         ]
         self._failures: dict[str, str] = {}
 

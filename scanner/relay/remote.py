@@ -21,9 +21,10 @@ import orjson
 from scanner.errors import SinkError, SmtpsweepError
 from scanner.relay import run as runs
 from scanner.relay.destination import Destination
-from scanner.relay.service import DEFAULT_DRAIN_S, HURRY_S, RelayService
+from scanner.relay.service import HURRY_S, RelayService
 from scanner.relay.standing import Standing, documents, explained, standing_of
 from scanner.runlog import RUN_SCHEMA, Quota, RunFolder, RunLog, furthest
+from scanner.settings import DEFAULT_DRAIN_S
 from scanner.sinks.sink import Position
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from scanner.errors import SinkError
-from scanner.patience import Limit, patience
+from scanner.patience import Limit, patience, wait_for_all
 from scanner.relay.alarms import Alarms
 from scanner.relay.destination import Destination
 from scanner.relay.relay import Policy
@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 _IN_A_REPORT = frozenset({"name", "sequence", "answers", "needs_after", "policy", "failure", "trouble"})
 
 MAX_RESTARTS = 5
-#: After the end of the log: give up when no receiver has acknowledged anything for so long.
-DEFAULT_DRAIN_S = 30.0
 #: Told to stop, the process gets so long for letting go of its receivers before it is killed.
 STOP_S = 10.0
 #: The same when somebody wants an end now. Its cursors are on the disk, at most a fifth of a second old.
@@ -116,9 +114,9 @@ class RelayService:
         if self._last_call is not None:
             self._last_call.cancel()
         if self._keeping is not None:
-            await asyncio.wait([self._keeping], timeout=patience_s)
+            await wait_for_all([self._keeping], patience_s)
             self._kill()
-            await asyncio.wait([self._keeping], timeout=patience_s)
+            await wait_for_all([self._keeping], patience_s)
 
     async def _spawn(self) -> None:
         try:
@@ -157,7 +155,7 @@ class RelayService:
                 await self._read_reports(self._process)
                 code = await self._process.wait()
                 self._reaped = True
-                await asyncio.wait([repeating], timeout=WORDS_S)
+                await wait_for_all([repeating], WORDS_S)
             finally:
                 repeating.cancel()
             if self._stopping or self.failure is not None or (code == 0 and self._ended):
@@ -179,7 +177,7 @@ class RelayService:
             if not line:
                 return
             if (report := _report(line)) is None:
-                log.warning("the process for remote sinks wrote what is no report: %s", ascii(line[:100])[1:])
+                log.warning("the process for remote sinks wrote something unexpected: %s", ascii(line[:100])[1:])
             else:
                 self._take(report)
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scanner.errors import SinkError
-
-DEFAULT_QUOTA_BYTES = 10 << 30
+from scanner.settings import DEFAULT_QUOTA_BYTES
 
 
 @dataclass(slots=True)

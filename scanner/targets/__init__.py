@@ -2,7 +2,7 @@
 
 from scanner.targets.exclusions import ALWAYS_EXCLUDED, NEVER, YOURS, Exclusions
 from scanner.targets.hostname import ends_in_number
-from scanner.targets.networks import owner, share
+from scanner.targets.networks import share
 from scanner.targets.permutation import Permutation
 from scanner.targets.progress import Progress
 from scanner.targets.ranges import Ranges
@@ -33,7 +33,6 @@ __all__ = [
     "Spec",
     "Where",
     "ends_in_number",
-    "owner",
     "parse_exclusions",
     "parse_spec",
     "require_confirmation",

@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scanner.errors import InputError
-from scanner.targets.address import V4_BITS, parse_address
 from scanner.targets.intervals import Intervals, Values
 from scanner.targets.permutation import MAX_N, scrambled
 from scanner.targets.ranges import Ranges
@@ -38,17 +37,6 @@ _BLOCK = 1 << 18
 # Any number will do, as long as it never changes: it decides which shard visits whom. The fraction of pi, in hex.
 _KEY = 0x243F6A8885A308D3
 _PLACE_BITS = np.uint64(2**32 - 1)
-
-
-def owner(ip: str, shards: int) -> int:
-    """Return which of `shards` shards (0 to shards-1) an address belongs to.
-
-    Raises:
-        ValueError: when `ip` is no address.
-    """
-    bits, value = parse_address(ip)
-    network = value >> (V4_HOST_BITS if bits == V4_BITS else V6_HOST_BITS)
-    return int(_places(np.array([network], np.uint64))[0]) % shards
 
 
 def share(ranges: Ranges, shard: int, shards: int) -> Ranges:
