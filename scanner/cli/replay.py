@@ -18,7 +18,7 @@ from scanner.relay.replay import Replayed, StoredRun, replay_dead_letters, state
 from scanner.relay.replay import replay as deliver
 from scanner.relay.run import remove
 from scanner.relay.standing import Standing
-from scanner.runlog import RunFolder
+from scanner.runlog import Known, RunFolder
 from scanner.saved import Saved
 
 #: Seconds between two lines of progress.
@@ -50,7 +50,8 @@ def replay(
 ) -> int:
     """Deliver the records of RUN (the folder of a sweep's log) to its sinks.
 
-    When every sink of the run has everything, the log is removed.
+    When every sink of the run has everything, the log is removed. A URL that is not one of the run's is served beside
+    them, and the log stays.
 
     Exit codes: 0 everything is delivered, 2 usage or input error, 3 something is not: left, refused, or not in the log
     any more.
@@ -68,10 +69,18 @@ def replay(
     chosen = [stored.destination(sink) for sink in sinks or _lacking(stored, dead_letters=dead_letters)]
     for destination in chosen:
         destination.redaction.guard_logs()
-    standings = [
-        _serve(stored, destination, first, patience_s, dead_letters=dead_letters, quiet=quiet) for destination in chosen
-    ]
-    return _end(stored, standings or stored.standings(), keep_run=keep_run, quiet=quiet)
+    standings: list[Standing] = []
+    is_failed = False
+    for destination in chosen:
+        try:
+            standings.append(_serve(stored, destination, first, patience_s, dead_letters=dead_letters, quiet=quiet))
+        except SmtpsweepError as error:
+            if len(chosen) == 1:
+                raise
+            complain(f"sink {destination.name}: {error}; the other sinks are served all the same")
+            is_failed = True
+    code = _end(stored, chosen, standings, keep_run=keep_run or is_failed, quiet=quiet)
+    return INCOMPLETE if is_failed else code
 
 
 def _serve(
@@ -83,7 +92,7 @@ def _serve(
     dead_letters: bool,
     quiet: bool,
 ) -> Standing:
-    progress = _Progress(quiet=quiet)
+    progress = _Progress(stored.known, quiet=quiet)
     if dead_letters:
         done = running.run(replay_dead_letters(stored, destination, patience_s=patience_s))
     else:
@@ -93,12 +102,20 @@ def _serve(
     return stored.standing(destination, done.trouble)
 
 
-def _end(stored: StoredRun, standings: Sequence[Standing], *, keep_run: bool, quiet: bool) -> int:
-    """Say what is not delivered, if anything; remove the log when nobody needs it any more."""
-    left = stored.explained(list(standings))
+def _end(
+    stored: StoredRun, served: Sequence[Destination], standings: list[Standing], *, keep_run: bool, quiet: bool
+) -> int:
+    """Say what is not delivered, if anything; remove the log when nobody needs it any more.
+
+    Who only sent it to somebody else as well has not asked for that.
+    """
+    others = [one for one in served if one.name not in stored.names]
+    left = stored.explained(standings or stored.standings(), others)
     if left:
         complain(f"incomplete: {left}")
         return INCOMPLETE
+    if served and len(others) == len(served):
+        keep_run = True
     if not keep_run and not stored.explained(stored.standings()):
         done = stored.discard()
         if not quiet:
@@ -127,7 +144,8 @@ def _known_to_the_state(folder: RunFolder) -> int:
 class _Progress:
     """A line now and then, and one when records are refused."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, known: Known, *, quiet: bool) -> None:
+        self._known = known
         self._next = time.monotonic() + (_SAY_EVERY_S if not quiet else float("inf"))
         self._alarms = Alarms(complain)
 
@@ -137,7 +155,8 @@ class _Progress:
         if at >= self._next:
             self._next += _SAY_EVERY_S
             trouble = f", {now.trouble}" if now.trouble else ""
-            streams.say(f"{now.sequence:,} of {now.last:,} records{trouble}")
+            done, known = self._known.records(0, now.sequence), self._known.records(0, now.last)
+            streams.say(f"{now.name}: {done:,} of {known:,} records{trouble}")
 
 
 def _result(name: str, done: Replayed) -> str:

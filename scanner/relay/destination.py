@@ -81,8 +81,13 @@ def make_destinations(urls: Sequence[str]) -> list[Destination]:
     return destinations
 
 
-def make_destination(text: str, number: int = 1) -> Destination:
+def make_destination(text: str, number: int | str = 1, *, is_unique: bool = False) -> Destination:
     """Return the destination of a URL; without a name of its own it is called by its scheme and this number.
+
+    Args:
+        text: the URL.
+        number: or any other text.
+        is_unique: whether a name of its own gets the number, too.
 
     Raises:
         InputError: when it cannot be used as given.
@@ -92,8 +97,9 @@ def make_destination(text: str, number: int = 1) -> Destination:
         raise InputError(f"-o {text!a}: is not the URL of a remote sink")
     kind = _load(scheme)
     url = SinkUrl(text, kind)
+    given, called = url.values["name"], scheme.replace("+", "-")
     return Destination(
-        name=url.values["name"] or f"{scheme.replace('+', '-')}-{number}",
+        name=given if given and not is_unique else f"{given or called}-{number}",
         url=text,
         shown=url.shown,
         receiver=DiscreetReceiver(kind.make(url), url.redaction),

@@ -6,7 +6,8 @@ shortened or damaged delivers what it still holds, and what it does not hold is 
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import replace as with_changes
 from functools import partial
 from pathlib import Path
@@ -72,17 +73,20 @@ class StoredRun:
         return bool(self._description.get("removing"))
 
     def destination(self, sink: str) -> Destination:
-        """Return the destination that a name means in this run, or a new one when it is a URL.
+        """Return the destination that a name means in this run, or the one of a URL.
+
+        A URL that is not one of the run's is a sink of its own: it never has the name, and so the cursor, of another.
 
         Raises:
             InputError: when the run has no sink of that name, or it cannot be used.
         """
-        if "://" in sink:
-            return make_destination(sink)
-        if sink not in self.names:
+        urls = [one["url"] for one in self._sinks]
+        if "://" in sink and sink not in urls:
+            return make_destination(sink, hashlib.sha256(sink.encode()).hexdigest()[:12], is_unique=True)
+        if sink not in (*self.names, *urls):
             raise InputError(f"--sink {sink!a}: is not a sink of this run: it has {', '.join(self.names)}; or a URL")
-        number = self.names.index(sink)
-        return make_destination(self._sinks[number]["url"], number + 1)
+        number = urls.index(sink) if sink in urls else self.names.index(sink)
+        return make_destination(urls[number], number + 1)
 
     def standing(self, destination: Destination, trouble: str | None = None) -> Standing:
         """Return how far a destination is."""
@@ -93,9 +97,10 @@ class StoredRun:
         """Return how far every sink of the run is."""
         return [standing_of(self.folder, self.run, sink, self.known) for sink in self._sinks]
 
-    def explained(self, standings: list[Standing]) -> str:
-        """Say who has not got what; "" when all have everything."""
-        return explained(standings, self.folder, self.known)
+    def explained(self, standings: list[Standing], others: Iterable[Destination] = ()) -> str:
+        """Say who has not got what; "" when all have everything. `others` are served and not sinks of the run."""
+        urls = {one.name: one.redaction.clean(one.url) for one in others}
+        return explained(standings, self.folder, self.known, urls)
 
     def discard(self) -> str:
         """Remove what nobody needs any more, since every sink has everything; return what was done, for people.

@@ -63,32 +63,36 @@ def standing_of(
     return Standing(sink["name"], sink["shown"], sink["policy"], *counts, reason)
 
 
-def explained(standings: Iterable[Standing], folder: RunFolder, known: Known) -> str:
-    """Say in one line which sinks have not got what, and what to do; "" when every sink has everything."""
-    said = [_explained(one, folder) for one in standings if not one.has_everything]
+def explained(
+    standings: Iterable[Standing], folder: RunFolder, known: Known, urls: Mapping[str, str] | None = None
+) -> str:
+    """Say in one line which sinks have not got what, and what to do; "" when every sink has everything.
+
+    `urls` has the URLs of those that are not sinks of the run, by name: a command must name them so.
+    """
+    said = [_explained(one, folder, (urls or {}).get(one.name)) for one in standings if not one.has_everything]
     if known.trouble:
         said.append(f"{folder.path}: {known.trouble[0]}: nobody knows whether every record is delivered")
     return "; ".join(said)
 
 
-def _explained(one: Standing, folder: RunFolder) -> str:
-    beside = folder.sinks / one.name
+def _explained(one: Standing, folder: RunFolder, url: str | None) -> str:
+    beside, sink = folder.sinks / one.name, ("--sink", url or one.name)
     parts: list[str] = []
     if one.waiting:
         why = "" if one.dead else f" ({one.reason})"
-        parts.append(
-            f"sink {one.name} has not got {records(one.waiting)}{why}: they are kept: {command(folder)} delivers them"
-        )
+        again = command(folder, *(sink if url else ()))
+        parts.append(f"sink {one.name} has not got {records(one.waiting)}{why}: they are kept: {again} delivers them")
     if one.dead:
         parts.append(
             f"sink {one.name}: {records(one.dead)} not delivered (the first: {one.reason}): {beside}.dead.jsonl says "
-            f"why: {command(folder, '--sink', one.name, '--dead-letters')} sends them again"
+            f"why: {command(folder, *sink, '--dead-letters')} sends them again"
         )
     if one.skipped:
         first = gaps.first_number(folder.sinks / f"{one.name}.gaps.jsonl")
         parts.append(
             f"sink {one.name}: {records(one.skipped)} skipped (best effort): {beside}.gaps.jsonl says which: "
-            f"{command(folder, '--sink', one.name, '--from', str(first))} sends them, as far as they are still there"
+            f"{command(folder, *sink, '--from', str(first))} sends them, as far as they are still there"
         )
     return "; ".join(parts)
 
