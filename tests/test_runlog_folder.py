@@ -6,7 +6,7 @@ import pytest
 
 from scanner.errors import InputError, StateError
 from scanner.runlog import RunFolder, read_cursor
-from scanner.runlog.folder import SCHEMA
+from scanner.runlog.description import SCHEMA
 from scanner.runlog.line import framed, run_key, unframed
 from scanner.sealed import seal
 
@@ -19,11 +19,11 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def test_it_is_its_owners_alone_and_made_again_it_stays(folder: RunFolder) -> None:
-    folder.write_description({"run": "r"})
+    folder.write_description({"run": "r", "sinks": []})
     folder.create()
 
     assert [path.stat().st_mode & 0o777 for path in (folder.path, folder.sinks)] == [0o700, 0o700]
-    assert folder.description() == {"schema": SCHEMA, "run": "r"}
+    assert folder.description() == {"schema": SCHEMA, "run": "r", "sinks": []}
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ async def test_all_of_a_run_is_its_owners_only(tmp_path: Path, mask: int) -> Non
     before = os.umask(mask)
     try:
         await written(folder)
-        folder.write_description({"run": "r"})
+        folder.write_description({"run": "r", "sinks": []})
         write_cursor(folder.sinks / "a.cursor", Cursor(run="r", sequence=1))
         dead_letters.keep(folder.sinks / "a.dead.jsonl", [LETTER])
     finally:
@@ -84,7 +84,7 @@ def test_a_link_in_the_place_of_a_cursor_or_description_is_replaced_and_not_foll
     (tmp_path / "victim").write_bytes(b"precious")
     for name in (".run.json.new", "run.json", "sinks/.a.cursor.new", "sinks/a.cursor"):
         (folder.path / name).symlink_to(tmp_path / "victim")
-    folder.write_description({"run": "r"})
+    folder.write_description({"run": "r", "sinks": []})
     write_cursor(folder.sinks / "a.cursor", Cursor(run="r", sequence=1))
     assert (tmp_path / "victim").read_bytes() == b"precious"
     assert folder.description()["run"] == "r"
@@ -116,7 +116,9 @@ def test_the_run_of_another_user_is_not_replayed(
 ) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.create()
-    folder.write_description({"run": "r", "sinks": [{"name": "a", "url": "syslog+tcp://127.0.0.1:9"}]})
+    folder.write_description(
+        {"run": "r", "sinks": [dict.fromkeys(("url", "shown", "policy"), "syslog+tcp://127.0.0.1:9") | {"name": "a"}]}
+    )
     give_away(tmp_path / which)
     assert run(["replay", str(folder.path), "--sink", "a"]) == 2
     assert "it belongs to another user (uid 65534)" in capsys.readouterr().err

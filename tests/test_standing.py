@@ -14,7 +14,7 @@ from scanner.relay.run import Taken, remove, strip, take_run
 from scanner.relay.standing import Standing, command, documents, explained, standing_of
 from scanner.runlog import Cursor, Known, Quota, RunFolder, RunLog, read_known, write_cursor
 
-SINK = {"name": "siem", "shown": "https://h", "policy": "spool"}
+SINK = {"url": "https://127.0.0.1/", "name": "siem", "shown": "https://h", "policy": "spool"}
 NOTE = b'{"schema":"smtpsweep.run/1","activity":"started"}\n'
 RECORD = b'{"schema":"smtpsweep.record/1","n":1}\n'
 

@@ -55,6 +55,8 @@ class StoredRun:
         self.folder = folder
         self._description = folder.description()
         self.run = str(self._description["run"])
+        if not self._sinks and not self.is_being_removed:
+            raise InputError(f"{folder.path / 'run.json'}: is damaged: the run has no sinks")
         try:
             self.known: Known = read_known(folder, self.run)
             reached = (at_least, furthest(folder.sinks, self.run), last_record(folder, self.run))

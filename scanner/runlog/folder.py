@@ -1,6 +1,6 @@
 """Where things are in the folder of a run.
 
-    run.json                    what this run is: version, scan, destinations (never a secret), how it ended
+    run.json                    what this run is: version, scan, destinations (never a secret); a sealed line
     log.index, log.last         what must be in the log (`scanner.runlog.index`)
     records-000000000001.jsonl  segments of the log, named by the number of their first record
     sinks/NAME.cursor           how far a receiver has acknowledged
@@ -16,15 +16,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from scanner.errors import InputError
 from scanner.files import open_own, open_private_append, own_folder, require_own, write_whole
+from scanner.runlog.description import EarlierVersionError, packed, unpacked
 
-SCHEMA = "smtpsweep.run-log/2"
 _SEGMENT = re.compile(r"records-(\d{12})\.jsonl")
 
 
@@ -62,30 +61,33 @@ class RunFolder:
 
     def write_description(self, document: dict[str, Any]) -> None:
         """Keep what this run is. Raises OSError."""
-        write_whole(self.path / "run.json", orjson.dumps({"schema": SCHEMA, **document}, option=orjson.OPT_INDENT_2))
+        write_whole(self.path / "run.json", packed(document))
 
     def description(self) -> dict[str, Any]:
         """Return what this run is.
 
         Raises:
-            InputError: when the folder is no run's, or its description cannot be read.
+            InputError: when the folder is no run's, or its description cannot be read or is damaged.
         """
         file = self.path / "run.json"
         try:
             require_own(self.path.stat(), self.path)
             with os.fdopen(open_own(file, os.O_RDONLY), "rb") as described:
-                document = orjson.loads(described.read())
+                raw = described.read()
         except FileNotFoundError:
             raise InputError(f"{self.path}: is no folder of a run: it has no run.json") from None
-        except (OSError, orjson.JSONDecodeError) as error:
+        except OSError as error:
             raise InputError(f"{file}: cannot be read ({str(error)!a})") from None
-        schema = document.get("schema") if isinstance(document, dict) else None
-        if schema == "smtpsweep.run-log/1":
-            raise InputError(f"{self.path}: is the run of an earlier version ({schema}): replay it with that version")
-        if schema != SCHEMA:
-            raise InputError(f"{file}: is not of schema {SCHEMA}")
-        made: dict[str, Any] = document
-        return made
+        try:
+            return unpacked(raw)
+        except EarlierVersionError as error:
+            raise InputError(
+                f"{self.path}: is the run of an earlier version ({error}): replay it with that version"
+            ) from None
+        except JSONDecodeError as error:
+            raise InputError(f"{file}: cannot be read ({str(error)!a})") from None
+        except ValueError as error:
+            raise InputError(f"{file}: {error}") from None
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:

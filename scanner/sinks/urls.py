@@ -76,8 +76,13 @@ def yes_no(text: str) -> bool:
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
+def is_sink_name(text: str) -> bool:
+    """Whether a sink may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _sink_name(text: str) -> str:
-    if not _NAME.fullmatch(text):
+    if not is_sink_name(text):
         raise ValueError("1 to 40 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit")
     return text
 
