@@ -16,7 +16,15 @@ import pytest
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
 from scanner.relay.destination import make_destinations
-from scanner.sinks.receiver import TAKEN, AccessDeniedError, BatchRefusedError, Receipt, Receiver, TryLaterError
+from scanner.sinks.receiver import (
+    TAKEN,
+    AccessDeniedError,
+    BatchRefusedError,
+    Receipt,
+    Receiver,
+    TooLargeError,
+    TryLaterError,
+)
 from scanner.sinks.urls import SinkUrl
 from scanner.sinks.webhook import KIND, WebhookReceiver, idempotency_key, signature
 from tests.receivers import hostile
@@ -58,8 +66,40 @@ async def test_any_2xx_means_taken_whatever_the_body_says(status: int) -> None:
     assert await answer_to(Say(status, b"" if status == 204 else b"error: no")) == TAKEN
 
 
-async def test_409_means_taken_before() -> None:
-    assert await answer_to(Say(409)) == Receipt(duplicates=2)
+async def test_409_to_what_was_never_sent_is_a_refusal() -> None:
+    with pytest.raises(BatchRefusedError, match="HTTP 409"):
+        await answer_to(Say(409))
+
+
+async def test_409_to_what_may_have_been_taken_before_is_a_duplicate() -> None:
+    batch = [event(1), event(2)]
+    async with ScriptedServer(Say(503), Say(409), Say(409)) as server, hook(server) as receiver:
+        with pytest.raises(TryLaterError):
+            await receiver.send(batch)
+        assert await receiver.send(batch) == Receipt(duplicates=2)
+        with pytest.raises(BatchRefusedError):  # that matter is closed
+            await receiver.send(batch)
+
+
+@pytest.mark.parametrize("status", [401, 413, 400, 404])
+async def test_409_after_an_answer_that_took_nothing_is_a_refusal(status: int) -> None:
+    async with ScriptedServer(Say(status), Say(409)) as server, hook(server) as receiver:
+        for expected in ((AccessDeniedError, TooLargeError, BatchRefusedError, TryLaterError), BatchRefusedError):
+            with pytest.raises(expected):
+                await receiver.send([event(1)])
+
+
+async def test_a_batch_of_which_a_part_was_never_sent_is_not_a_repeat() -> None:
+    async with ScriptedServer(Say(503), Say(409)) as server, hook(server) as receiver:
+        with pytest.raises(TryLaterError):
+            await receiver.send([event(1)])
+        with pytest.raises(BatchRefusedError):
+            await receiver.send([event(1), event(2)])
+
+
+async def test_who_says_so_believes_any_409() -> None:
+    async with ScriptedServer(Say(409)) as server, hook(server, "conflict=taken") as receiver:
+        assert await receiver.send([event(1), event(2)]) == Receipt(duplicates=2)
 
 
 @pytest.mark.parametrize("status", [400, 422])

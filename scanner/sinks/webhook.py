@@ -7,9 +7,11 @@
 The signature covers the body as it is before compression, which is what most servers hand to a program. The time is
 that of the attempt: who checks it can refuse what somebody recorded and sends again.
 
-What an answer means: any 2xx, all were taken. 409, all were taken before. 400 and 422, at least one event is bad: the
-relay sends halves until it is alone, and keeps that one as a dead letter. Every other 4xx (404, 405, 410, 415 ...) is
-about the URL or its options and never about a record: the records wait until a person has mended it.
+What an answer means: any 2xx, all were taken. 400 and 422, at least one event is bad: the relay sends halves until it
+is alone, and keeps that one as a dead letter. 409, all were taken before, if they may have been: an earlier attempt had
+no answer that says what became of it. To events that were never sent it is a refusal like 400; `conflict=taken` is for
+servers that remember events for longer than we do. Every other 4xx (404, 405, 410, 415 ...) is about the URL or its
+options and never about a record: the records wait until a person has mended it.
 """
 
 import hashlib
@@ -22,7 +24,16 @@ from urllib.parse import parse_qsl, quote
 from scanner.errors import InputError
 from scanner.formats.event import Event
 from scanner.sinks.http import HTTP_OPTIONS, HttpClient, describe, header_secret
-from scanner.sinks.receiver import TAKEN, BatchLimits, BatchRefusedError, Receipt, Receiver, TryLaterError
+from scanner.sinks.receiver import (
+    TAKEN,
+    AccessDeniedError,
+    BatchLimits,
+    BatchRefusedError,
+    Receipt,
+    Receiver,
+    TooLargeError,
+    TryLaterError,
+)
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, choice, whole
 
 SIGNATURE = "X-Smtpsweep-Signature"
@@ -61,6 +72,8 @@ class WebhookReceiver:
         self._headers = {"Content-Type": _CONTENT_TYPES[self._mode], **_token(url)}
         secret = url.secret("secret")
         self._key = None if secret is None else secret.reveal().encode()
+        self._believes = url.values["conflict"] == "taken"
+        self._unsure: set[str] = set()  # ids of events that were sent, and nobody knows what became of them
         self._now = now
 
     async def open(self, run: str) -> None:
@@ -74,12 +87,19 @@ class WebhookReceiver:
         headers = {**self._headers, "Idempotency-Key": idempotency_key(batch)}
         if self._key is not None:
             headers[SIGNATURE] = signature(self._key, body, int(self._now()))
-        answer = await self._client.post(self._path, body, headers)
-        if 200 <= answer.status < 300:
-            return TAKEN
-        if answer.status == 409:
-            return Receipt(duplicates=len(batch))
-        if answer.status in (400, 422):
+        new = {event.id for event in batch} - self._unsure
+        self._unsure |= new
+        try:
+            answer = await self._client.post(self._path, body, headers)
+        except (AccessDeniedError, TooLargeError):
+            self._unsure -= new
+            raise
+        is_repeat = answer.status == 409 and (self._believes or not new)
+        if is_repeat or 200 <= answer.status < 300:
+            self._unsure.difference_update(event.id for event in batch)
+            return Receipt(duplicates=len(batch)) if is_repeat else TAKEN
+        self._unsure -= new  # of these, it has taken nothing
+        if answer.status in (400, 409, 422):
             raise BatchRefusedError(describe(answer))
         raise TryLaterError(f"{describe(answer)}: check the URL and its options", answered=True)
 
@@ -139,6 +159,12 @@ KIND = SinkKind(
         ),
         Option("batch", "events in one request at most", "500", whole(1, 10_000)),
         Option("parallel", "requests at a time; with 1 the order is kept", "1", whole(1, 64)),
+        Option(
+            "conflict",
+            "what 409 says of events that were not sent before: refused (dead letters) or taken",
+            "refused",
+            choice("refused", "taken"),
+        ),
         Option("query", "query of the URL, percent-encoded (here '?' begins the options)"),
         Option("token_header", "the token's header; in Authorization it is a bearer token", "Authorization"),
         *(option._replace(default="none") if option.name == "compress" else option for option in HTTP_OPTIONS),
