@@ -1,5 +1,6 @@
 """Claims about `scanner.relay.destination`: from a URL to a sink that can be served, or one line that says why not."""
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from scanner.errors import InputError
 from scanner.relay import Policy, destination
 from scanner.relay.destination import GROUP, is_remote, kinds, make_destinations
+from scanner.sinks.receiver import Receiver
 from tests.receivers_fake import KIND
 
+BUGGY = KIND
 URL = "scriptfile://localhost/a"
 
 
@@ -66,3 +69,24 @@ def test_a_kind_that_cannot_be_had_is_an_error_that_says_why(
     provide(monkeypatch, ("twice", one), ("twice", other), *broken)
     with pytest.raises(InputError, match=problem):
         make_destinations([text])
+
+
+@pytest.mark.parametrize("error", [ValueError("bad: t0ps3cret!"), SystemExit(0)])
+def test_a_receiver_that_cannot_be_made_is_one_line_without_its_secret(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provide(monkeypatch, ("buggy", "tests.test_destination:BUGGY"))
+    monkeypatch.setenv("THEIR_TOKEN", "t0ps3cret!")
+
+    def make(_: object) -> Receiver:
+        raise error
+
+    monkeypatch.setattr("tests.test_destination.BUGGY", replace(KIND, make=make))
+
+    with pytest.raises(InputError) as caught:
+        make_destinations(["buggy://localhost/a?token_env=THEIR_TOKEN"])
+
+    text = str(caught.value)
+    assert text.startswith(f"-o buggy://localhost/a: cannot be made: {type(error).__name__}: ")
+    assert "t0ps3cret" not in text
+    assert "\n" not in text

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import SinkError
-from scanner.formats import Event
+from scanner.formats import Event, make_format
 from scanner.record import encode
 from scanner.relay import dead_letters, gaps
 from scanner.relay.destination import make_destinations
@@ -18,7 +18,9 @@ from scanner.relay.relay import Relay, RelayState
 from scanner.relay.remote import RemoteSinks
 from scanner.relay.replay import StoredRun, replay
 from scanner.runlog import Cursor, Quota, RunFolder, RunLog, read_cursor, write_cursor
+from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.receiver import BatchLimits, BatchRefusedError, Receipt
+from scanner.sinks.redaction import Redaction
 from tests.receivers_fake import FakeReceiver
 from tests.records import full_record
 from tests.test_relay import delivered, log_of, numbers, record, relay
@@ -190,6 +192,27 @@ async def test_a_close_that_fails_is_one_line_and_no_more(folder: RunFolder, cap
     assert caplog.messages == ["sink fake: its end failed with ValueError, a bug in this sink"]
     assert on_disk(folder).sequence == 3
     assert one.statistics().state is RelayState.ENDED
+
+
+@pytest.mark.parametrize("error", [ValueError("bad token hunter2hunter"), SystemExit(0)])
+async def test_a_receiver_that_fails_when_it_is_opened_is_one_line_about_it(
+    error: BaseException, folder: RunFolder
+) -> None:
+    await log_of(folder, 3)
+
+    class Fails(FakeReceiver):
+        async def open(self, run: str) -> None:
+            raise error
+
+    inner = Fails()
+    one = Relay("fake", DiscreetReceiver(inner, Redaction("hunter2hunter")), make_format("native"), folder, "run-1")
+    with pytest.raises(SinkError) as caught:
+        await delivered(one, 3)
+
+    text = str(caught.value)
+    assert text.startswith(f"failed with {type(error).__name__}, a bug in this sink: ")
+    assert "hunter2" not in text
+    assert inner.closed == 1
 
 
 @pytest.mark.parametrize("scheme", ["syslog+tcp", "gelf+tcp"])

@@ -7,10 +7,11 @@ installed. Nothing is opened here; what is wrong with a URL is found out before 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scanner.errors import InputError
+from scanner.errors import InputError, SmtpsweepError
 from scanner.formats import Format, make_format
 from scanner.relay.relay import Policy, Relay
 from scanner.runlog import RunFolder
+from scanner.sinks.descriptor import printable
 from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.receiver import Receiver
 from scanner.sinks.redaction import Redaction
@@ -18,6 +19,7 @@ from scanner.sinks.registry import entry_points, scheme_of
 from scanner.sinks.urls import SinkKind, SinkUrl
 
 GROUP = "smtpsweep.receivers"
+_SHOWN_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,26 @@ def make_destination(text: str, number: int | str = 1, *, is_unique: bool = Fals
         name=given if given and not is_unique else f"{given or called}-{number}",
         url=text,
         shown=url.shown,
-        receiver=DiscreetReceiver(kind.make(url), url.redaction),
+        receiver=DiscreetReceiver(_made(kind, url), url.redaction),
         redaction=url.redaction,
         format=make_format(url.values["format"]),
         policy=Policy(url.values["policy"]),
         max_lag=url.values["max_lag"],
         kind=kind,
     )
+
+
+def _made(kind: SinkKind, url: SinkUrl) -> Receiver:
+    """Return the receiver of a URL; a bug in it is a sink that cannot be used, and no more."""
+    try:
+        return kind.make(url)
+    except SmtpsweepError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a library that ends the program must not end a sweep in silence
+        reason = printable(url.redaction.beginning(str(error), _SHOWN_BYTES))
+        raise InputError(
+            f"-o {url.shown}: cannot be made: {type(error).__name__}: {reason} (a bug in this sink)"
+        ) from None
 
 
 def _load(scheme: str) -> SinkKind:

@@ -107,7 +107,9 @@ class RelayProcess:
             await relay.run()
         except SmtpsweepError as error:  # the others go on
             self._failures[relay.name] = str(error)
-            self._changed.set()
+        except Exception as error:  # noqa: BLE001  nor is a bug of ours, or of this receiver, a reason for them to end
+            self._failures[relay.name] = f"failed with {type(error).__name__}, a bug"
+        self._changed.set()
 
     async def _listen(self, orders: asyncio.StreamReader) -> None:
         """Obey until `stop` or the end of input; an `end` of the log is not the end of listening."""

@@ -10,8 +10,10 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+from scanner.errors import SinkError, SmtpsweepError
 from scanner.formats.event import Event
 from scanner.relay.breaker import Breaker
+from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import (
     AccessDeniedError,
     BatchRefusedError,
@@ -22,6 +24,8 @@ from scanner.sinks.receiver import (
 )
 
 log = logging.getLogger(__name__)
+
+_SHOWN = 200
 
 
 class RefusedForGood(NamedTuple):
@@ -53,6 +57,7 @@ class Settling:
 
         Raises:
             InputError: when it can never work as asked for.
+            SinkError: when it fails in a way that is not agreed: nobody knows whether it is open.
         """
         while True:
             try:
@@ -62,6 +67,11 @@ class Settling:
                 await self._pause("unreachable", error, error.after_s)
             except AccessDeniedError as error:
                 await self._pause("access_denied", error)
+            except (SmtpsweepError, OSError):
+                raise
+            except Exception as error:  # noqa: BLE001  a bug in a receiver ends that receiver
+                reason = printable(str(error))[:_SHOWN]
+                raise SinkError(f"failed with {type(error).__name__}, a bug in this sink: {reason}") from None
             else:
                 self._is_well()
                 return

@@ -3,12 +3,15 @@
 The line says what was answered, then what a person can do about it, with options that this kind of sink has.
 """
 
+import contextlib
 from typing import NamedTuple
 
 import orjson
 
+from scanner.errors import SmtpsweepError
 from scanner.patience import patience
 from scanner.relay.destination import Destination
+from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, BatchRefusedError, Receipt, TooLargeError, TryLaterError
 from scanner.sinks.tls import is_tls_trouble
 
@@ -40,8 +43,13 @@ async def try_sink(destination: Destination, line: bytes, timeout_s: float) -> T
         return _failed(f"no answer within {timeout_s:g} s to {what}: {_KEPT}")
     except (TryLaterError, AccessDeniedError, TooLargeError, BatchRefusedError) as error:
         return _failed(f"{error}: {_advice(error, destination)}")
+    except SmtpsweepError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a receiver of somebody else does
+        return _failed(f"failed with {type(error).__name__}, a bug in this sink: {printable(str(error))}")
     finally:
-        await receiver.close()
+        with contextlib.suppress(Exception):  # its answer counts, not how it ends
+            await receiver.close()
     if getattr(receiver, "unconfirmed_from", None) is not None:
         return _failed(
             f"{what} went out, but the other side gave no sign that it has read it: is it the right port, with TLS or "

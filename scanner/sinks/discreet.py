@@ -53,14 +53,14 @@ class DiscreetReceiver:
         """Open it; see `Receiver`."""
         try:
             await self.inner.open(run)
-        except Exception as error:  # noqa: BLE001  said again in other words, whatever it is
+        except (Exception, SystemExit) as error:  # noqa: BLE001  said again in other words, whatever it is
             raise _said_again(error, self._clean) from None
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
         """Send a batch; see `Receiver`."""
         try:
             receipt = await self.inner.send(batch)
-        except Exception as error:  # noqa: BLE001  said again in other words, whatever it is
+        except (Exception, SystemExit) as error:  # noqa: BLE001  said again in other words, whatever it is
             raise _said_again(error, self._clean) from None
         if not receipt.refused and receipt.reason is None:
             return receipt
@@ -72,10 +72,13 @@ class DiscreetReceiver:
 
     async def close(self) -> None:
         """Let go of it."""
-        await self.inner.close()
+        try:
+            await self.inner.close()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  said again in other words, whatever it is
+            raise _said_again(error, self._clean) from None
 
 
-def _said_again(error: Exception, clean: Callable[[str], str]) -> Exception:
+def _said_again(error: Exception | SystemExit, clean: Callable[[str], str]) -> Exception:
     """Return an error with a clean message: the same one where we know what it is, else one of the same name.
 
     What an unknown one holds besides its message may be shown in a traceback.
