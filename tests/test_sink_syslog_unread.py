@@ -44,9 +44,9 @@ async def test_more_than_can_be_sent_again_stays_unread_when_the_connection_brok
         assert await one.send([event()._replace(sequence=number)]) == TAKEN
     await until_connected(collector)
     await collector.reset()
+    collector.reads.set()
     with caplog.at_level(logging.WARNING):
         await one.close()
-    collector.reads.set()
 
     assert getattr(one, "unconfirmed_from", "") == 7
     assert "they count as not delivered" in caplog.text
