@@ -107,7 +107,7 @@ class Ledger:
 
 def _checked(count: Any) -> int:
     if type(count) is not int or count < 0:
-        raise ValueError(f"{count!a} is no count")
+        raise ValueError(f"{count!a} is not a count")
     return count
 
 

@@ -83,8 +83,9 @@ class Target(NamedTuple):
 class Exchange(NamedTuple):
     """One command of a dialogue and its reply.
 
-    `command` is what was sent, without the line end, or "TLS" for a handshake that is no command. `code` is None when
-    no reply came. `lines` are the reply's texts after the code, escaped like `Greeting.lines`. `took_s` is seconds.
+    `command` is what was sent, without the line end, or "TLS" for a handshake that is not a command. `code` is None
+    when no reply came. `lines` are the reply's texts after the code, escaped like `Greeting.lines`. `took_s` is in
+    seconds.
     """
 
     command: str

@@ -204,10 +204,11 @@ async def make_plan(
 
 
 def reasons_text(why: Mapping[str, int]) -> str:
-    """Say why targets are excluded, for people: "128 yours, 16 multicast"; one that stands alone has no number."""
+    """Say why targets are excluded, for people: "128 by you, 16 multicast"; one that stands alone has no number."""
+    texts = {reason: "by you" if reason == YOURS else reason.replace("_", " ") for reason in why}
     if list(why.values()) == [1]:
-        return "".join(why).replace("_", " ")
-    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in why.items())
+        return "".join(texts.values())
+    return ", ".join(f"{count:,} {texts[reason]}" for reason, count in why.items())
 
 
 def seconds_text(seconds: float) -> str:

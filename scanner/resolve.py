@@ -190,5 +190,5 @@ async def _mail_hosts(domain: str) -> list[str]:
 def _host_name(text: str) -> str:
     """Check a name that a zone gave us: getaddrinfo reads some texts as addresses, `0x7f000001` and `127.1` for two."""
     if ends_in_number(text):
-        raise LookupError(f"its mail host {text!a} is no name: a name does not end in a number")
+        raise LookupError(f"its mail host {text!a} is not a name: a name does not end in a number")
     return text.lower()

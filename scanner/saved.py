@@ -111,7 +111,7 @@ class _Entry:
 def _positions(value: Any) -> Positions:
     """Return saved positions of sinks when that is what they are."""
     if not all(position is None or isinstance(position, dict) for position in value.values()):
-        raise TypeError("a sink's position is no object")
+        raise TypeError("a sink's position is not an object")
     return dict(value)
 
 

@@ -7,7 +7,7 @@ line of these files is one JSON object whose last member is the CRC-32 of everyt
     {"done":[16,17],"counts":{}}   ->   {"done":[16,17],"counts":{},"crc32":"f6e8b64d"}
 
 It stays JSON for everybody's tools. CRC-32 (ISO 3309, as in gzip and PNG) finds accidents, every burst up to 32 bits
-among them. It is no signature: who can write the file can also write the checksum.
+among them. It is not a signature: who can write the file can also write the checksum.
 """
 
 from zlib import crc32

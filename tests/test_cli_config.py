@@ -116,7 +116,7 @@ def test_a_key_that_is_no_option_is_refused_by_name(command: Command, config: Pa
     with pytest.raises(InputError) as caught:
         command(f'"{key}" = "1"')
 
-    assert str(caught.value) == f"--config {config}: {key!r} is no option of 'sweep'"
+    assert str(caught.value) == f"--config {config}: {key!r} is not an option of 'sweep'"
 
 
 @pytest.mark.parametrize(

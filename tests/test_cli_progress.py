@@ -142,7 +142,7 @@ async def test_without_a_terminal_lines_are_written_while_the_body_runs(
 
     assert err.splitlines()[:3] == [
         (
-            "65,000 targets to visit, 536 excluded (500 yours, 36 multicast); "
+            "65,000 targets to visit, 536 excluded (500 by you, 36 multicast); "
             "no rate limit, 50 a second towards one /24, 1,000 at once, seed 7"
         ),
         "resumed from x",

@@ -164,7 +164,7 @@ def test_a_plan_says_why_targets_are_excluded_and_that_an_exclusion_has_no_effec
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [
         "targets   17 planned, 9 of them excluded, 8 to visit",
-        "excluded  because: 8 yours, 1 multicast",
+        "excluded  because: 8 by you, 1 multicast",
     ]
     assert run(["sweep", "127.0.0.0/28", "-x", "127.1.0.0/29", "--plan"]) == 0
     lines = capsys.readouterr().out.splitlines()

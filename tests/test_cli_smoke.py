@@ -121,7 +121,7 @@ def test_not_seen_in_time_is_exit_code_3(tmp_path: Path) -> None:
         ((), "smtp:1.2.3.4.5:25", "--receive smtp: write smtp, or smtp:ADDRESS:PORT"),
         ((), "imaps://alice@mail.example.com/INBOX", "the password is needed: --imap-password-env"),
         ((), f"imaps://alice:{WORD}@mail.example.com/INBOX", "no password in a URL"),
-        ((), f"imaps://alice:{WORD}@mail.example.com:no/INBOX", "this is no IMAP URL"),
+        ((), f"imaps://alice:{WORD}@mail.example.com:no/INBOX", "this is not an IMAP URL"),
         ((), "imaps://mail.example.com/INBOX", "write imaps://user@host[:port]/INBOX"),
         ((), "imaps://alice@mail.example.com/IN%22BOX", "the name of the mailbox must be plain ASCII"),
         ((), "imaps://alice%0d%0a@mail.example.com/INBOX", "write imaps://user@host[:port]/INBOX"),
@@ -146,7 +146,7 @@ def test_not_seen_in_time_is_exit_code_3(tmp_path: Path) -> None:
             None,
             "--save-headers no/such/file: cannot be written (its folder does not exist)",
         ),
-        (("--timeout", "soon"), None, "is no duration"),
+        (("--timeout", "soon"), None, "is not a duration"),
         (("-x", "127.0.0.1"), None, "the only address is excluded"),
     ],
 )

@@ -59,7 +59,7 @@ def test_what_is_no_such_value_is_refused_with_the_form_to_write(kind: click.Par
     with pytest.raises(click.BadParameter) as caught:
         kind.convert(text, None, None)
 
-    assert f"{text!r} is no {WORDS[type(kind)]}: write " in caught.value.message
+    assert f"{text!r} is not a {WORDS[type(kind)]}: write " in caught.value.message
 
 
 @pytest.mark.parametrize(("kind", "default"), [(Duration(), 5.0), (Shard(), (0, 1)), (Seed(), 7)])

@@ -99,9 +99,9 @@ def test_a_release_without_a_known_flaw(capsys: Output) -> None:
     ("arguments", "complaint"),
     [
         (["sendmale", "8.14.7"], "unknown product 'sendmale': known are courier, domino"),
-        (["sendmail", "new"], "'new' is no version of Sendmail"),
-        (["sendmail", "\x1b[2J"], "'\\x1b[2J' is no version of Sendmail"),
-        (["mailenable", "1.2.3"], "'1.2.3' is no version of MailEnable"),
+        (["sendmail", "new"], "'new' is not a version of Sendmail"),
+        (["sendmail", "\x1b[2J"], "'\\x1b[2J' is not a version of Sendmail"),
+        (["mailenable", "1.2.3"], "'1.2.3' is not a version of MailEnable"),
         (["sendmail"], "name a product and a version, such as: sendmail 8.14.7"),
         ([], "name a product and a version, or files with --update"),
         (["exim", "4.96", "--data", "/"], "/: cannot be read: Is a directory"),

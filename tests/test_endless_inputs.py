@@ -89,7 +89,7 @@ def test_lines_of_no_log_are_not_read_for_ever(
     [
         (["policy", "check", "x", "--policy", "/dev/zero"], "/dev/zero: no valid TOML: more than 8,388,608 bytes"),
         (["sweep", "--config", "/dev/zero"], "--config /dev/zero: no valid TOML: more than 8,388,608 bytes"),
-        (["diff", "/dev/zero", "/dev/zero"], "/dev/zero:1: longer than 8 MiB: this is no file of records"),
+        (["diff", "/dev/zero", "/dev/zero"], "/dev/zero:1: longer than 8 MiB: this is not a file of records"),
     ],
 )
 def test_a_device_is_refused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def complain_about_ecs(name: str, value: Any) -> str | None:
     if name.startswith(("smtp.", "labels.")):
         return None
     if name not in ECS:
-        return f"{name} is no field of ECS"
+        return f"{name} is not a field of ECS"
     field = ECS[name]
     if isinstance(value, list) != field.get("array", False):
         return f"{name}: {value!r}: an array is {'needed' if field.get('array') else 'not allowed'}"

@@ -132,7 +132,7 @@ def test_of_a_large_message_the_headers_are_read_up_to_the_limit(tmp_path: Path)
 def test_a_file_is_no_maildir(tmp_path: Path) -> None:
     (tmp_path / "box").write_bytes(b"")
 
-    with pytest.raises(MailboxError, match=r"^maildir \S+/box: is no folder$"):
+    with pytest.raises(MailboxError, match=r"^maildir \S+/box: is not a folder$"):
         Maildir(tmp_path / "box", MARK).note()
 
 
@@ -264,9 +264,9 @@ def test_the_same_bytes_in_any_pieces_are_the_same_message(cuts: list[int]) -> N
 def test_what_is_no_file_is_no_mbox(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "box")
 
-    with pytest.raises(MailboxError, match=r"^mbox \S+/box: (is no file|cannot be read \(Is a directory\))$"):
+    with pytest.raises(MailboxError, match=r"^mbox \S+/box: (is not a file|cannot be read \(Is a directory\))$"):
         Mbox(tmp_path / "box", MARK).note()
-    with pytest.raises(MailboxError, match=r"^mbox \S+/box: (is no file|cannot be read \(Is a directory\))$"):
+    with pytest.raises(MailboxError, match=r"^mbox \S+/box: (is not a file|cannot be read \(Is a directory\))$"):
         Mbox(tmp_path / "box", MARK).look()
 
 

@@ -282,8 +282,8 @@ def test_a_name_cannot_lead_to_what_is_never_visited(
     ("targets", "exclude", "settings", "message"),
     [
         ((), (), {}, "no targets: name addresses, ranges, host names, mx:DOMAIN, @FILE or - for standard input"),
-        (("127.0.0.0/30",), ("127.0.0.0/8",), {}, "all 4 addresses are excluded: nothing to do (4 yours)"),
-        (("127.0.0.1",), ("127.0.0.1",), {}, "the only address is excluded: nothing to do (yours)"),
+        (("127.0.0.0/30",), ("127.0.0.0/8",), {}, "all 4 addresses are excluded: nothing to do (4 by you)"),
+        (("127.0.0.1",), ("127.0.0.1",), {}, "the only address is excluded: nothing to do (by you)"),
         (
             ("224.0.0.0/4",),
             (),

@@ -248,7 +248,7 @@ def test_of_two_waivers_the_first_is_used() -> None:
 
 
 class _Strict:
-    """A set like that of a sweep: it refuses to judge what is no address."""
+    """A set like that of a sweep: it refuses to judge what is not an address."""
 
     def __contains__(self, ip: str) -> bool:
         if ip[:1] not in "0123456789":

@@ -17,7 +17,7 @@ from scanner.record import encoding as record_module
 from scanner.smtp import parse_greeting
 from tests.records import SENDMAIL, VALIDATOR, full_record, greeting_of, record_of
 
-#: The fields of a finding that is no vulnerability, in their order.
+#: The fields of a finding that is not a vulnerability, in their order.
 NOT_KNOWN = (
     *("evidence", "verdict", "cvss_score", "kev", "attack_path"),
     *("smtp_unauthenticated", "condition", "fixed_in"),

@@ -151,7 +151,7 @@ async def test_a_batch_that_is_not_full_lingers_for_more_but_not_at_the_end(
 async def test_the_cursor_is_written_now_and_then_and_at_the_end(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While batches are under way, an acknowledgement alone is no reason to write to the disk."""
+    """While batches are under way, an acknowledgement alone is not a reason to write to the disk."""
     await log_of(folder, 6)
     kept: list[int] = []
 

@@ -132,7 +132,7 @@ async def test_a_mail_host_that_the_c_library_would_take_for_an_address_is_not_l
     monkeypatch.setitem(HOSTS, host.lower(), ["127.0.0.1"])  # as getaddrinfo has it
 
     assert await complaint(mail=(domain,)) == (
-        f"command line: 'mx:{domain}' cannot be resolved: its mail host '{host}' is no name: "
+        f"command line: 'mx:{domain}' cannot be resolved: its mail host '{host}' is not a name: "
         "a name does not end in a number"
     )
 

@@ -301,7 +301,7 @@ def test_the_cursor_of_another_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_runs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no folder of a run"):
+    with pytest.raises(InputError, match="is not a folder of a run"):
         RunFolder(tmp_path).description()
     (tmp_path / "run.json").write_text('{"schema": "other"}')
     with pytest.raises(InputError, match="is not of schema"):

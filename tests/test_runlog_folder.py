@@ -35,7 +35,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (None, "is no folder of a run: it has no run.json"),
+        (None, "is not a folder of a run: it has no run.json"),
         (b"{", "run.json: cannot be read"),
         (b"[]", f"run.json: is not of schema {SCHEMA}"),
         (b"{}", f"run.json: is not of schema {SCHEMA}"),

@@ -209,7 +209,7 @@ def test_a_machine_whose_name_is_no_hostname_has_none(monkeypatch: pytest.Monkey
         ("enterprise=4294967296", "from 0 to 4294967295"),
         ("format=gelf", "must be one of native, cef, leef, ecs, ocsf"),
         ("resend_bytes=-1", "from 0"),
-        ("rate=5", "is no option"),
+        ("rate=5", "is not an option"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused(query: str, complaint: str) -> None:

@@ -33,7 +33,7 @@ async def test_a_full_device_ends_in_one_clear_line() -> None:
     await sink.close()
 
     assert str(caught.value) == (
-        "/dev/full: cannot write: No space left on device: free some space, then resume with the same --state"
+        "/dev/full: cannot write: No space left on device: free some space, then run it again (with --state it goes on)"
     )
 
 

@@ -86,7 +86,9 @@ async def test_a_disk_that_loses_what_it_took_is_reported_at_the_close(
     await sink.open(None)
     monkeypatch.setattr(os, "fsync", _no_space)
 
-    with pytest.raises(SinkError, match="No space left on device: free some space, then resume with the same --state"):
+    with pytest.raises(
+        SinkError, match=r"No space left on device: free some space, then run it again \(with --state it goes on\)"
+    ):
         await sink.close()
 
 
@@ -168,7 +170,7 @@ async def test_nothing_is_appended_to_a_torn_file_and_nothing_cut_from_it(tmp_pa
     ("place", "complaint"),
     [
         ("missing/sweep.jsonl", "No such file or directory: the directory does not exist: create it first"),
-        ("a_file/sweep.jsonl", "Not a directory: a part of the path is no directory"),
+        ("a_file/sweep.jsonl", "Not a directory: a part of the path is not a directory"),
         (".", "Is a directory: name a file, not a directory"),
         ("x" * 300, "File name too long"),
     ],

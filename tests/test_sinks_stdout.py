@@ -63,7 +63,7 @@ def test_a_full_disk_behind_a_redirection_is_one_line() -> None:
         )
 
     assert done.stderr == (
-        "stdout: cannot write: No space left on device: free some space, then resume with the same --state\n"
+        "stdout: cannot write: No space left on device: free some space, then run it again (with --state it goes on)\n"
     )
 
 

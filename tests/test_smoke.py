@@ -120,7 +120,7 @@ async def test_a_place_that_cannot_be_opened_keeps_the_message_from_being_sent(t
     (tmp_path / "file").write_bytes(b"")
     with serving(ScriptedServer()) as running:
         test = make_test(running.port)
-        with pytest.raises(MailboxError, match="is no folder"):
+        with pytest.raises(MailboxError, match="is not a folder"):
             await smoke_test(test, into(FileMailbox(Maildir(tmp_path / "file", test.token))))
         assert running.peers == []
 

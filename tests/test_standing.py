@@ -81,7 +81,7 @@ def test_who_has_everything_is_not_spoken_of_but_a_damaged_index_is(folder: RunF
 
     assert explained([one], folder, Known()) == ""
     assert explained([one], folder, Known(trouble=["log.index is missing"])).endswith(
-        "log.index is missing: nobody knows whether every record is delivered"
+        "log.index is missing: delivery cannot be verified"
     )
 
 

@@ -105,7 +105,7 @@ def test_a_line_may_be_as_long_as_the_limit_and_not_a_byte_longer(
     assert [len(line) for _, line in read_lines(file)] == [(1 << 20) - 1, 1]
 
     file.write_bytes(b"a" * (1 << 20) + b"\nb\n")
-    assert fails(file) == f"{file}:1: longer than 1 MiB: this is no file of records"
+    assert fails(file) == f"{file}:1: longer than 1 MiB: this is not a file of records"
 
 
 @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".zst", zstd)])

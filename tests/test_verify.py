@@ -326,7 +326,10 @@ def test_a_result_of_a_host_that_was_down_passes_on_what_was_known_before_it(tmp
         (b"nonsense\n", "sweep.jsonl:2: not a record: no valid JSON"),
         (b'{"schema":"smtpsweep.verify/1","ip":5,"port":25}\n', "sweep.jsonl:2: not a result of verify: ip"),
         (b'{"schema":"smtpsweep.verify/1","ip":"127.0.0.1","port":25,"after":7}\n', "sweep.jsonl:2: not a result"),
-        (stored("127.0.0.9", 25).replace(b'"127.0.0.9"', b'"no address"'), "sweep.jsonl:2: 'no address' is no address"),
+        (
+            stored("127.0.0.9", 25).replace(b'"127.0.0.9"', b'"no address"'),
+            "sweep.jsonl:2: 'no address' is not an address",
+        ),
         (stored("127.0.0.9", 25)[:-1], "sweep.jsonl:2: the line is cut"),
     ],
 )

@@ -247,7 +247,7 @@ async def test_a_line_that_is_no_report_is_ignored(
     await reading
     process.stdout = reports
 
-    assert "wrote what is no report" in caplog.text
+    assert "wrote something unexpected" in caplog.text
     await sinks.write(records(1, 5))
     await sinks.close()
     assert (tmp_path / "out").read_bytes().count(b"\n") >= 5

@@ -120,7 +120,7 @@ def rule_texts(policy: Policy) -> tuple[RuleText, ...]:
         RuleText(
             COVERAGE,
             "Enough hosts must have been seen and judged.",
-            "A host that was not seen is no host without findings. Sweep again from where the hosts can be reached, "
+            "A host that was not seen is not a host without findings. Sweep again from where the hosts can be reached, "
             "with --probe dialogue where a rule needs it; for whole networks set coverage.ignore.",
             Level.ERROR,
         ),

@@ -234,7 +234,7 @@ def _compared(software: Software, least: str, greeting: Greeting | None) -> Judg
     product, version = software.product.casefold(), str(software.version)
     key, bound = version_key(product, version + (software.patch or "")), version_key(product, least)
     if key is None or bound is None:
-        return _not_judged(f"{version} is no version that can be compared with {least}")
+        return _not_judged(f"{version} is not a version that can be compared with {least}")
     if key < bound:
         return _failed(
             f"{software.product} {version} is older than {least}", None if greeting is None else greeting.text

@@ -46,7 +46,7 @@ DATED_SNAPSHOTS: Final = frozenset({"postfix"})
 
 
 def version_key(product: str, text: str) -> VersionKey | None:
-    """Return the key by which versions of a product sort; None when the text is no version.
+    """Return the key by which versions of a product sort; None when the text is not a version.
 
     `product` is a key of the vulnerability data (`sendmail`, `exim` ...); an unknown one has no exceptions.
     """

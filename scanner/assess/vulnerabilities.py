@@ -113,7 +113,7 @@ class Assessor:
             return tuple(lifecycle_findings(product, None, None, None))
         key = version_key(product.key, _full_version(version, patch))
         if key is None:
-            return (undecided(product, name, version, "this is no version we can compare"),)
+            return (undecided(product, name, version, "this is not a version we can compare"),)
         debian = None if package is None else maybe_debian_version(version, package)
         is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
         subject = _Subject(product, _full_version(version, patch), key, is_plain, debian)

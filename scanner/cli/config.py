@@ -10,7 +10,7 @@
     token_env = "HEC"
 
 What is said on the command line wins, with one exception: exclusions of both are honoured, since a network that must
-not be visited must not become a target because of one more `-x`. A key that is no option is an error: a misspelt
+not be visited must not become a target because of one more `-x`. A key that is not an option is an error: a misspelt
 `exclude` must not be overlooked. Values are read as on the command line would be, so both have the same limits.
 """
 
@@ -34,7 +34,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     """Take the file's values as this command's defaults (a click callback for an eager option).
 
     Raises:
-        InputError: when the file cannot be read, is no TOML, or has a key or a kind of value that is no option's.
+        InputError: when the file cannot be read, is not TOML, or has a key or a kind of value that is not an option's.
     """
     del param
     if path is None:
@@ -57,7 +57,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         values["output"] = [*(output if isinstance(output, list) else [output]), *urls]
     for key, value in values.items():
         if key not in options:
-            raise InputError(f"--config {path}: {key!r} is no option of '{ctx.command_path}'")
+            raise InputError(f"--config {path}: {key!r} is not an option of '{ctx.command_path}'")
         try:
             defaults |= _default(options[key], value)
         except ValueError as problem:

@@ -20,8 +20,8 @@ def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool
 
     The output is packed when its name ends in .gz or .zst. It appears when all is well, and not at all otherwise.
 
-    Exit codes: 0 done, 2 usage or input error, 3 lines were left out (a line that is no record, or cannot be written in
-    this format, is named), 4 no room.
+    Exit codes: 0 done, 2 usage or input error, 3 lines were left out (a line that is not a record, or cannot be written
+    in this format, is named), 4 no room.
     """
     done = convert_files(files, target, output, overwrite=overwrite)
     for line in done.said:

@@ -76,7 +76,7 @@ def bounded_lines(stream: io.TextIOWrapper, where: str) -> Iterator[str]:
     """Yield the lines of a text, read as UTF-8 with `surrogateescape`.
 
     Raises:
-        InputError: when it is no text in UTF-8, or longer than any list.
+        InputError: when it is not text in UTF-8, or longer than any list.
     """
     left = _MAX_LIST
     first = True

@@ -23,7 +23,7 @@ _ADVICE: Mapping[int, str] = {
 
 
 def require_descriptors() -> None:
-    """Find out before anything begins whether there are descriptors for it: the middle of it is no place for that.
+    """Find out before anything begins whether there are descriptors for it: the middle of it is not a place for that.
 
     Raises:
         LocalError: when there are too few, saying how many.

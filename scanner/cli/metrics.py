@@ -155,7 +155,7 @@ class _Keeper:
             await asyncio.to_thread(self.write)  # goes on when this task is cancelled
 
     def write(self) -> None:
-        """Replace the file; a disk that fails in the middle of a sweep is no reason to end it."""
+        """Replace the file; a disk that fails in the middle of a sweep is not a reason to end it."""
         from prometheus_client import generate_latest  # noqa: PLC0415  an extra
 
         with self._lock:

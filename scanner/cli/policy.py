@@ -160,7 +160,7 @@ def _planned(file: Path, ignore: frozenset[Status]) -> tuple[str, int]:
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict) or document.get("schema") != SUMMARY_SCHEMA:
-        raise InputError(f"{file}: is no summary of a sweep ({SUMMARY_SCHEMA})")
+        raise InputError(f"{file}: is not a summary of a sweep ({SUMMARY_SCHEMA})")
     statuses = document.get("statuses")
     counts = statuses if isinstance(statuses, dict) else {}
     numbers = [document.get("planned"), document.get("excluded"), *(counts.get(status, 0) for status in ignore)]
@@ -201,7 +201,7 @@ def _day(text: str | None) -> date:
     try:
         return datetime.now(UTC).date() if text is None else date.fromisoformat(text)
     except ValueError:
-        raise click.UsageError(f"--date {text!r} is no day: write 2026-11-23") from None
+        raise click.UsageError(f"--date {text!r} is not a day: write 2026-11-23") from None
 
 
 def _end(tally: Tally) -> int:

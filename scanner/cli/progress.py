@@ -16,6 +16,7 @@ from scanner.cli import streams
 from scanner.cli.outputs import Outputs
 from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch, summary_line
 from scanner.cli.streams import say as _say
+from scanner.counted import counted
 from scanner.model import Status
 from scanner.overview import remarks
 from scanner.pipeline import Sweep, SweepStatistics
@@ -102,7 +103,7 @@ def _announce(run: Sweep) -> None:
     why = reasons_text(run.plan.excluded_why)
     excluded = f"{run.plan.excluded_count:,} excluded" + (f" ({why})" if why else "")
     _say(
-        f"{run.plan.to_visit:,} targets to visit, {excluded}; {rate}{subnet}, "
+        f"{counted(run.plan.to_visit, 'target')} to visit, {excluded}; {rate}{subnet}, "
         f"{settings.concurrency:,} at once, seed {settings.seed}"
     )
 

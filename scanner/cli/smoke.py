@@ -111,7 +111,7 @@ def _secret(option: str, variable: str | None, file: Path | None) -> str | None:
                     f"{option}-file {file}",
                 )
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "is no text"
+            why = getattr(error, "strerror", None) or "is not text"
             raise InputError(f"{option}-file {file}: cannot be read ({why})") from None
     elif variable is not None:
         text, source = os.environ.get(variable, ""), f"{option}-env {variable}"

@@ -23,7 +23,7 @@ class Duration(click.ParamType[float]):
             return value  # a default
         match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|)", str(value).strip())
         if match is None:
-            self.fail(f"{value!r} is no duration: write seconds (4, 0.5) or a unit (500ms, 2m, 1h)", param, ctx)
+            self.fail(f"{value!r} is not a duration: write seconds (4, 0.5) or a unit (500ms, 2m, 1h)", param, ctx)
         return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -36,7 +36,7 @@ class Size(click.ParamType[int]):
         """Return bytes, 1 or more."""
         match = re.fullmatch(r"([0-9]{1,15})\s*([A-Z]*)", str(value).strip().upper())
         if match is None or match[2] not in _BYTES or not int(match[1]):
-            self.fail(f"{value!r} is no size: write bytes (1000000) or a unit (100MB, 64KiB)", param, ctx)
+            self.fail(f"{value!r} is not a size: write bytes (1000000) or a unit (100MB, 64KiB)", param, ctx)
         return int(match[1]) * _BYTES[match[2]]
 
 
@@ -51,7 +51,7 @@ class Shard(click.ParamType[tuple[int, int]]):
             return value
         match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", str(value).strip())
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            self.fail(f"{value!r} is no shard: write K/N with K from 1 to N, such as 3/16", param, ctx)
+            self.fail(f"{value!r} is not a shard: write K/N with K from 1 to N, such as 3/16", param, ctx)
         return int(match[1]) - 1, int(match[2])
 
 
@@ -65,7 +65,7 @@ class Seed(click.ParamType[int]):
         text = str(value).strip()
         seed = int(text) if re.fullmatch(r"[0-9]{1,16}", text) else -1
         if not 0 <= seed < SEED_LIMIT:
-            self.fail(f"{value!r} is no seed: write a whole number from 0 to 2**53-1", param, ctx)
+            self.fail(f"{value!r} is not a seed: write a whole number from 0 to 2**53-1", param, ctx)
         return seed
 
 
@@ -82,5 +82,5 @@ class Endpoint(click.ParamType[tuple[str, int]]):
         except ValueError:
             address = None
         if match is None or address is None or int(match[2]) > 65535:
-            self.fail(f"{value!r} is no address and port: write 127.0.0.1:9225 or [::1]:9225", param, ctx)
+            self.fail(f"{value!r} is not an address and port: write 127.0.0.1:9225 or [::1]:9225", param, ctx)
         return str(address), int(match[2])

@@ -58,7 +58,7 @@ def _show(assessor: Assessor, name: str, version: str, package: str | None, *, a
         raise InputError(f"unknown product {name!r}: known are {', '.join(facts.names())}")
     binary, _, config = version.partition("/")
     if version_key(product.key, binary) is None:
-        raise InputError(f"{version!r} is no version of {product.name}: write it as a greeting does, such as 8.14.7")
+        raise InputError(f"{version!r} is not a version of {product.name}: write it as a greeting does, such as 8.14.7")
     software = Software(
         product=product.facts["names"][0], version=binary, config_version=config or None, package=package
     )

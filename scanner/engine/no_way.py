@@ -1,6 +1,6 @@
 """Targets that this machine has no way to at present: a route that is gone, an interface that is down, a firewall here.
 
-What our own kernel says at once, before a packet has left, is no target's result. Such a target is put back here, as
+What our own kernel says at once, before a packet has left, is not a target's result. Such a target is put back here, as
 its position only, and the others are visited meanwhile. From time to time some of those put back are looked at again,
 all in turn: the kernel is asked for a way (no packet for that, either), and who has one is returned to the pool. While
 nothing comes of it the looks get rarer; when a connection could be started they come one after the other.

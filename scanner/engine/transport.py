@@ -3,8 +3,8 @@
 No other module opens a socket to a target or looks at an errno. What the kernel says at once, before a packet has left,
 is this machine's word (`cause_of`), apart from an answer over loopback; what comes later is the network's.
 
-A socket here is the plain C type
-(`socket.SocketType`): the Python class around it costs 0.6 us a connection and adds nothing that is used.
+A socket here is the plain C type (`socket.SocketType`): the Python class around it costs 0.6 us a connection and adds
+nothing that is used.
 """
 
 import errno
@@ -99,7 +99,7 @@ def cause_of(code: int, ip: str, source: str | None) -> Cause:
     if code in SHORTAGE_ERRORS:
         return Cause.SHORTAGE
     if code == errno.ENETUNREACH and _is_broadcast(ip, source):
-        return Cause.TARGET  # a network's own broadcast address is no host's, whatever the routes are
+        return Cause.TARGET  # a network's own broadcast address is not a host's, whatever the routes are
     return Cause.NO_WAY
 
 
@@ -141,7 +141,7 @@ def check_source_address(source: str) -> None:
     """Try a source address before anything is visited.
 
     Raises:
-        SettingsError: when it is no address, or no socket of this machine can be bound to it.
+        SettingsError: when it is not an address, or no socket of this machine can be bound to it.
     """
     try:
         parse_address(source)  # bind(2) of Python would ask the DNS for a name, once for each connection

@@ -60,7 +60,7 @@ def compile_pattern(text: str, fragments: Mapping[str, str]) -> re.Pattern[str]:
     try:
         pattern = re.compile(expanded, re.MULTILINE)
     except re.error as error:
-        raise ValueError(f"the pattern is no regular expression: {error}") from error
+        raise ValueError(f"the pattern is not a regular expression: {error}") from error
     if pattern.groups != len(pattern.groupindex):
         raise ValueError("the pattern has a group without a name: write (?:...) or (?P<field>...)")
     if pattern.match("") is not None:

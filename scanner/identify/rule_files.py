@@ -153,7 +153,7 @@ def _problems(table: Mapping[str, Any], special: _Keys) -> Iterator[str]:
         yield "the id must be words of a-z and 0-9 with dots or dashes between"
     # Few greetings refuse, so for those the prefilter may have words that are in all of them.
     yield from _prefilter_problems(table, COMMON_WORDS if special is _RULE_KEYS else frozenset())
-    yield from (f"{code!r} is no reply code" for code in table.get("codes", ()) if code not in range(200, 600))
+    yield from (f"{code!r} is not a reply code" for code in table.get("codes", ()) if code not in range(200, 600))
     if not 0 <= table.get("specificity", 50) <= 100:
         yield "specificity must be 0 to 100"
     if special is _RULE_KEYS:
@@ -166,7 +166,7 @@ def _problems(table: Mapping[str, Any], special: _Keys) -> Iterator[str]:
         yield from _example_problems(example if special is _RULE_KEYS else {"greeting": example})
     for greeting in table.get("counterexamples", ()):
         if not isinstance(greeting, str):
-            yield f"the counterexample {greeting!r} is no text"
+            yield f"the counterexample {greeting!r} is not text"
 
 
 def _prefilter_problems(table: Mapping[str, Any], common: frozenset[str]) -> Iterator[str]:
@@ -189,7 +189,7 @@ def _software_problems(table: Mapping[str, Any]) -> Iterator[str]:
     if "product" not in software:
         yield "software.product is missing"
     if "cpe" in software and not _CPE.fullmatch(software["cpe"]):
-        yield f"software.cpe {software['cpe']!r} is no CPE 2.3 name with {{version}}:* in its place"
+        yield f"software.cpe {software['cpe']!r} is not a CPE 2.3 name with {{version}}:* in its place"
 
 
 def _example_problems(example: object) -> Iterator[str]:
@@ -199,7 +199,7 @@ def _example_problems(example: object) -> Iterator[str]:
         for field in sorted(example.keys() - _FIELDS - {"greeting"}):
             yield f"an example expects an unknown field {field!r}"
         for field in sorted(field for field, value in example.items() if not isinstance(value, str)):
-            yield f"an example expects {field} to be {example[field]!r}, which is no text"
+            yield f"an example expects {field} to be {example[field]!r}, which is not text"
 
 
 def _rule(table: Mapping[str, Any], source: str, fragments: Mapping[str, str]) -> Rule:
@@ -255,6 +255,6 @@ def _check_groups(name: str | None, groups: frozenset[str], fixed: frozenset[str
     if name is not None and (missing := GRAMMARS[name][1] - groups):
         raise ValueError(f"the grammar needs a group {min(missing)!r} in the pattern")
     if unknown := groups - (_GRAMMAR_INPUT if name is not None else _CAPTURED):
-        raise ValueError(f"the pattern's group {min(unknown)!r} is no field of the software")
+        raise ValueError(f"the pattern's group {min(unknown)!r} is not a field of the software")
     if both := groups & fixed:
         raise ValueError(f"{min(both)!r} is fixed and captured at the same time")

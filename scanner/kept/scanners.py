@@ -67,7 +67,7 @@ def read_masscan(line: bytes) -> list[Kept]:
     if line.startswith(b"banner "):
         return list(_listed(line))
     line = line.strip(b", \t")
-    # "{finished: 1}", which is no JSON, ends the files of some versions.
+    # "{finished: 1}", which is not JSON, ends the files of some versions.
     if line in {b"", b"[", b"]", b"{finished: 1}"} or line.startswith((b"#", b"open ")):
         return []
     data = _object(line)

@@ -77,5 +77,5 @@ def _certificate(data: dict[str, Any]) -> Certificate:
 
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!a} is no list")
+        raise TypeError(f"{value!a} is not a list")
     return tuple(value)

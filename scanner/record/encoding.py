@@ -104,7 +104,7 @@ def decode(line: bytes) -> Record:
     schema: a millisecond for `observed_at`, 0.1 ms in `timing`.
 
     Raises:
-        InputError: when the line is no record of this schema version, saying why.
+        InputError: when the line is not a record of this schema version, saying why.
     """
     try:
         data = orjson.loads(line)

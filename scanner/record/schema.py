@@ -230,7 +230,7 @@ def _finding() -> Schema:
         "title": text("One sentence for people."),
         "evidence": maybe(text("What it rests on.")),
         "verdict": maybe(
-            text("affected_upstream, possible or vendor_fixed; null when it is no vulnerability.", pattern=WORD)
+            text("affected_upstream, possible or vendor_fixed; null when it is not a vulnerability.", pattern=WORD)
         ),
         "cvss_score": maybe(
             {"type": "number", "minimum": 0, "maximum": 10, "description": "The base score of the flaw."}

@@ -131,7 +131,7 @@ class RemoteSinks:
             raise SinkError(left)
 
     async def _end(self, service: RelayService) -> None:
-        """Say in the log that the run has ended, and deliver; a disk that fails is no reason not to deliver."""
+        """Say in the log that the run has ended, and deliver; a disk that fails is not a reason not to deliver."""
         failure = None
         try:
             await self._note("ended")

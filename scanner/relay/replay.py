@@ -50,7 +50,7 @@ class StoredRun:
         """Read what it is and what it must hold; `at_least` is how far its log reached as the sweep's state knows it.
 
         Raises:
-            InputError: when it is no run, or cannot be read.
+            InputError: when it is not a run, or cannot be read.
         """
         self.folder = folder
         self._description = folder.description()
@@ -131,7 +131,7 @@ def state_of(folder: RunFolder) -> tuple[str, Path | None]:
     """Return the id of a run, and the state file of its sweep, None when it had none.
 
     Raises:
-        InputError: when the folder is no run's.
+        InputError: when the folder is not a run's.
     """
     description = folder.description()
     state = description.get("state")

@@ -1,4 +1,4 @@
-"""Going back in a run: what is to be sent again is no dead letter and no gap any more.
+"""Going back in a run: what is to be sent again is not a dead letter and no gap any more.
 
 Whoever lets a cursor go back, and whoever begins at one that a crash left behind its dead letters and gaps, forgets
 those beyond it: they are sent again, and then noted again if they must be. Otherwise they would count twice.

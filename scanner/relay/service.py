@@ -267,7 +267,7 @@ class RelayService:
 
 
 def _report(line: bytes) -> dict[str, Any] | None:
-    """Return what a line of the process says; None when it is no report, such as a library's own words."""
+    """Return what a line of the process says; None when it is not a report, such as a library's own words."""
     try:
         document = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -72,7 +72,7 @@ def explained(
     """
     said = [_explained(one, folder, (urls or {}).get(one.name)) for one in standings if not one.has_everything]
     if known.trouble:
-        said.append(f"{folder.path}: {known.trouble[0]}: nobody knows whether every record is delivered")
+        said.append(f"{folder.path}: {known.trouble[0]}: delivery cannot be verified")
     return "; ".join(said)
 
 

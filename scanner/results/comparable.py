@@ -74,7 +74,7 @@ class SweepSummary:
         """Read it.
 
         Raises:
-            InputError: when it cannot be read or is no summary.
+            InputError: when it cannot be read or is not a summary.
         """
         self.name = str(file)
         try:

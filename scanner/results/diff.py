@@ -91,8 +91,8 @@ def compare(
         memory_limit: what the sorting may hold in memory, as DuckDB writes it.
 
     Raises:
-        InputError: when a file cannot be read, a line is no record, the sweeps must not be compared, or DuckDB is not
-            installed.
+        InputError: when a file cannot be read, a line is not a record, the sweeps must not be compared, or DuckDB is
+            not installed.
         LocalError: when there is no room for the sorting.
     """
     if str(before) == "-" == str(after):

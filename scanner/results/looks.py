@@ -78,7 +78,7 @@ class Look(NamedTuple):
         dialogue = record.dialogue
         tls = None if dialogue is None else dialogue.tls
         if not isinstance(record.event_id, str):
-            raise TypeError("event_id is no text")
+            raise TypeError("event_id is not text")
         if record.observed_at is not None and not _FIRST_SECOND <= record.observed_at < _LAST_SECOND:
             raise ValueError("observed_at is beyond the calendar")
         return cls(

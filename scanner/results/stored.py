@@ -1,6 +1,6 @@
 """Stored records read back, one at a time: JSON Lines, plain or packed (`.gz`, `.zst`), or standard input.
 
-Memory does not grow with the file. A line that is no record is an error that names file and line: whoever draws
+Memory does not grow with the file. A line that is not a record is an error that names file and line: whoever draws
 conclusions from a sweep must not do it from a part of one. That holds for a last line without its end too: a killed
 sweep can leave one, and resuming the sweep mends it.
 
@@ -36,7 +36,7 @@ def read_records(file: str | Path) -> Iterator[Record]:
     """Yield every record of a file in its order; `-` is standard input. Empty lines are passed over.
 
     Raises:
-        InputError: when the file cannot be read, or a line is no record; file and line are named.
+        InputError: when the file cannot be read, or a line is not a record; file and line are named.
     """
     return (record for _, record in read_numbered(file))
 
@@ -157,5 +157,5 @@ def name_of(file: str | Path) -> str:
 
 def _unfinished(line: bytes) -> str:
     if len(line) >= MAX_LINE_BYTES:
-        return f"longer than {MAX_LINE_BYTES >> 20} MiB: this is no file of records"
+        return f"longer than {MAX_LINE_BYTES >> 20} MiB: this is not a file of records"
     return "the line is cut: resume the sweep that was writing it, or remove this line"

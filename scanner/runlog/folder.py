@@ -67,7 +67,7 @@ class RunFolder:
         """Return what this run is.
 
         Raises:
-            InputError: when the folder is no run's, or its description cannot be read or is damaged.
+            InputError: when the folder is not a run's, or its description cannot be read or is damaged.
         """
         file = self.path / "run.json"
         try:
@@ -75,7 +75,7 @@ class RunFolder:
             with os.fdopen(open_own(file, os.O_RDONLY), "rb") as described:
                 raw = described.read()
         except FileNotFoundError:
-            raise InputError(f"{self.path}: is no folder of a run: it has no run.json") from None
+            raise InputError(f"{self.path}: is not a folder of a run: it has no run.json") from None
         except OSError as error:
             raise InputError(f"{file}: cannot be read ({str(error)!a})") from None
         try:

@@ -31,7 +31,7 @@ _NEW_FILE_MODE = 0o600
 #: How often a writer that waits for a slow reader looks whether it was told to stop.
 _STOP_CHECK_MS = 100
 
-_RESUME = "then resume with the same --state"
+_RESUME = "then run it again (with --state it goes on)"
 _ADVICE = {
     errno.ENOSPC: f"free some space, {_RESUME}",
     errno.EDQUOT: f"free some of your quota, {_RESUME}",
@@ -41,7 +41,7 @@ _ADVICE = {
     errno.EACCES: "choose a place that you may write",
     errno.EPERM: "choose a place that you may write",
     errno.ENOENT: "the directory does not exist: create it first",
-    errno.ENOTDIR: "a part of the path is no directory",
+    errno.ENOTDIR: "a part of the path is not a directory",
     errno.EISDIR: "name a file, not a directory",
     errno.ENXIO: "nobody reads from it: start the reader first",
     errno.EWOULDBLOCK: "it is being written already, by another process or another -o",

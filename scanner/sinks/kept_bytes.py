@@ -5,7 +5,7 @@ middle and got it back in length at the end. So a position also carries the CRC-
 began up to there, and a resumed sweep reads its files once and believes no position that they do not vouch for.
 
 `zlib.crc32` takes 1 to 3 GB/s, so writing costs nothing that can be measured, and resuming one read of the files.
-CRC-32 finds accidents. It is no signature: who can write the file could also write the state.
+CRC-32 finds accidents. It is not a signature: who can write the file could also write the state.
 """
 
 import os

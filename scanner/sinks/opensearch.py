@@ -6,7 +6,7 @@ stored once more.)
 
 A bulk request is answered with 200 and one status for each document. 429 and 5xx ask for that document again; 400 and
 its like refuse it for good, unless the reason is the index and not the document: an index that is missing, closed or
-blocked is trouble that a person mends, and costs no record. An answer that does not name every document, or is no JSON
+blocked is trouble that a person mends, and costs no record. An answer that does not name every document, or is not JSON
 (some receivers that imitate `_bulk` answer a bad request with 200 and nothing), proves nothing: everything is sent
 again.
 

@@ -140,7 +140,7 @@ class _Row:
     """A secret, or one of its encodings, as patterns in a row."""
 
     def __init__(self, text: str, *, alone: bool = False, frame: bool = False) -> None:
-        """Take the text; `alone`: only where it is no part of a word; `frame`: base64, with what belongs around it."""
+        """Take the text; `alone`: only where it is not part of a word; `frame`: base64, with what belongs around it."""
         units = [_pattern(unit) for unit in re.findall(r"\s+|.", text, re.DOTALL)]
         self._enough = min(len(units), max(_ENOUGH, (len(units) + 1) // 2))
         head = "".join(units[: min(self._enough, _HEAD)])

@@ -14,7 +14,7 @@ from scanner.sinks.redaction import SHORT
 
 log = logging.getLogger(__name__)
 
-#: A file that is larger is no file of a secret.
+#: A file that is larger is not a file of a secret.
 _MAX_BYTES = 64 << 10
 
 

@@ -220,7 +220,7 @@ def _document(answer: Answer) -> dict[str, Any]:
 def _number(answer: Answer, name: str) -> int | None:
     """Return a whole number of an answer, None when there is none of this name."""
     value = _document(answer).get(name)
-    return value if type(value) is int else None  # in JSON true is no number
+    return value if type(value) is int else None  # in JSON true is not a number
 
 
 def _ack_id(answer: Answer) -> int:

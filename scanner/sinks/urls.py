@@ -137,7 +137,7 @@ class SinkUrl:
             self.hosts = _hosts(parts["hosts"])
         except ValueError as error:
             raise InputError(
-                f"-o {self.shown}: is no URL of the form {kind.example}: {printable(str(error))}"
+                f"-o {self.shown}: is not a URL of the form {kind.example}: {printable(str(error))}"
             ) from None
         self.scheme, self.path = parts["scheme"].lower(), unquote(parts["path"])
         user, _, password = parts["hosts"].rpartition("@")[0].partition(":")
@@ -174,7 +174,7 @@ class SinkUrl:
             if name in kind.secrets:
                 raise InputError(f"-o {self.shown}: {name}=...: a secret must not stand in a URL: use {name}_env=NAME")
             known = ", ".join(option.name for option in (*COMMON, *kind.options))
-            raise InputError(f"-o {self.shown}: {name!a} is no option of it; known: {known}")
+            raise InputError(f"-o {self.shown}: {name!a} is not an option of it; known: {known}")
         return values, secrets
 
 
@@ -203,7 +203,7 @@ def _hosts(netloc: str) -> list[tuple[str, int | None]]:
         match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", part)
         if match is None:
             host, colon, _ = part.rpartition("@")[2].partition(":")  # what follows may be a password
-            raise ValueError(f"{host + colon * 4!a} is no host or host:port".replace("::::", ":..."))
+            raise ValueError(f"{host + colon * 4!a} is not a host or host:port".replace("::::", ":..."))
         port = int(match[2]) if match[2] else None
         if port is not None and not 1 <= port <= 65535:
             raise ValueError(f"port {port} must be 1 to 65535")

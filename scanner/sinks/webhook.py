@@ -135,7 +135,7 @@ def _query(url: SinkUrl) -> str:
 def _token(url: SinkUrl) -> dict[str, str]:
     token, header = header_secret(url, "token"), url.values["token_header"]
     if not _HEADER_NAME.fullmatch(header) or header.lower() in _TAKEN_HEADERS:
-        raise InputError(f"-o {url.shown}: token_header={header!a}: is no name for the header of a token")
+        raise InputError(f"-o {url.shown}: token_header={header!a}: is not a name for the header of a token")
     if token is None:
         return {}
     return {header: f"Bearer {token}" if header.lower() == "authorization" else token}

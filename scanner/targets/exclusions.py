@@ -59,7 +59,7 @@ class Exclusions:
         """Say whether a connection to `ip` would reach an excluded address.
 
         Raises:
-            ValueError: when `ip` is no address; a gate must not take that for "not excluded".
+            ValueError: when `ip` is not an address; a gate must not take that for "not excluded".
         """
         bits, value = parse_address(ip)
         if bits == V4_BITS:

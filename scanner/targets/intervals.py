@@ -76,7 +76,7 @@ class Intervals:
         return at >= 0 and value <= self.lasts[at]
 
     def rank(self, value: int) -> int | None:
-        """Return how many members are smaller than `value`, or None when it is no member."""
+        """Return how many members are smaller than `value`, or None when it is not a member."""
         at = bisect_right(self._first_keys, value) - 1
         if at < 0 or value > self.lasts[at]:
             return None

@@ -78,7 +78,7 @@ class Ranges:
         An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) reaches an IPv4 one; it is a member when either form is.
 
         Raises:
-            ValueError: when `ip` is no address; a gate must not take that for "not excluded".
+            ValueError: when `ip` is not an address; a gate must not take that for "not excluded".
         """
         bits, value = parse_address(ip)
         if bits == V4_BITS:
@@ -89,7 +89,7 @@ class Ranges:
         """Return the i with `pick(i) == ip`, or None when the address is not in the set.
 
         Raises:
-            ValueError: when `ip` is no address.
+            ValueError: when `ip` is not an address.
         """
         bits, value = parse_address(ip)
         if bits == V4_BITS:

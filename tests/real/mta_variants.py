@@ -68,7 +68,7 @@ def start_variants(lab: MtaLab) -> Mapping[str, bytes]:
     pairs = dict(
         zip(
             CERTIFICATES,
-            ((good, key), (expired, key_of_expired), (b"this is no certificate\n", key), (good, key_of_expired)),
+            ((good, key), (expired, key_of_expired), (b"this is not a certificate\n", key), (good, key_of_expired)),
             strict=True,
         )
     )

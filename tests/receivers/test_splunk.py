@@ -49,7 +49,7 @@ def url_of(port: int, query: str = "", format_: str = "native") -> str:
 async def ask(
     double: SplunkDouble, end: str, body: bytes = b"", *, method: str = "POST", **headers: str | None
 ) -> tuple[int, Any]:
-    """Send a request past the sink; return status and decoded answer, text where it is no JSON."""
+    """Send a request past the sink; return status and decoded answer, text where it is not JSON."""
     usual = {"Authorization": f"Splunk {TOKEN}", "X-Splunk-Request-Channel": CHANNEL}
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     sent = {name: value for name, value in (usual | given).items() if value is not None}

@@ -1,8 +1,8 @@
 """Write a folder of remediation plans for the hosts of stored records.
 
 Each record is turned into its host's page at once and forgotten; what stays in memory is one short row a host for
-the index (measured: see `docs/plans.md`). The folder is there whole or not at all
-(`scanner.places`), for its owner only, and an error leaves what was there before.
+the index (measured: see `docs/plans.md`). The folder is there whole or not at all (`scanner.places`), for its owner
+only, and an error leaves what was there before.
 
 One host gets one page. Of records with the same `event_id` the last one counts, as everywhere. Samples of one sweep
 have ids of their own: there a record that shows something is kept, because a pool is not fixed while one of its
@@ -136,7 +136,7 @@ def _address(text: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        raise InputError(f"a record's address is none: {text[:60]!a}") from None
+        raise InputError(f"a record's address cannot be read: {text[:60]!a}") from None
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
         raise InputError(f"a record's address has a zone, which means nothing elsewhere: {text[:60]!a}")
     return str(address)

@@ -35,7 +35,7 @@ class Option:
 
 
 def option_of(line: str) -> Option | None:
-    """Return what a line of a `.cf` file, without its end, sets; None when it is no option line."""
+    """Return what a line of a `.cf` file, without its end, sets; None when it is not an option line."""
     if not line.startswith("O"):
         return None
     if line[1:2] in (" ", "\t"):

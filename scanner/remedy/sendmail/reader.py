@@ -4,7 +4,7 @@ Four kinds of file: `sendmail.mc` and `submit.mc`, which m4 turns into `sendmail
 too. Each finding carries the edits that mend it, so that what is found and what is changed cannot drift apart;
 `sendmail_rewrite` applies them.
 
-Any text is read, also one that is no configuration at all. Give it as `bytes.decode("latin-1")`, so that every byte
+Any text is read, also one that is not a configuration at all. Give it as `bytes.decode("latin-1")`, so that every byte
 is one character and comes back the same.
 
 Nothing is read from this machine: other files are named by the configuration, but belong to the server it is for. The

@@ -133,7 +133,7 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         raw = file.read(MAX_FILE_BYTES + 1)
     if len(raw) > MAX_FILE_BYTES:
-        raise InputError(f"{path}: longer than {MAX_FILE_BYTES >> 20} MiB: this is no configuration of Sendmail")
+        raise InputError(f"{path}: longer than {MAX_FILE_BYTES >> 20} MiB: this is not a configuration of Sendmail")
     return raw
 
 

@@ -98,10 +98,10 @@ class Maildir:
         """Remember what is there already.
 
         Raises:
-            MailboxError: when it is no folder, or cannot be read.
+            MailboxError: when it is not a folder, or cannot be read.
         """
         if self._path.exists() and not self._path.is_dir():
-            raise MailboxError(f"maildir {self._path}: is no folder")
+            raise MailboxError(f"maildir {self._path}: is not a folder")
         self._seen = {_base(name) for _, name in self._entries()}
 
     def look(self) -> bytes | None:
@@ -171,7 +171,7 @@ class Mbox:
         """Remember how large it is.
 
         Raises:
-            MailboxError: when it is no file, or cannot be read.
+            MailboxError: when it is not a file, or cannot be read.
         """
         try:
             with self._opened() as stream:
@@ -214,7 +214,7 @@ class Mbox:
         stream = os.fdopen(fd, "rb")
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             stream.close()
-            raise MailboxError(f"mbox {self._path}: is no file")
+            raise MailboxError(f"mbox {self._path}: is not a file")
         return stream
 
 

@@ -74,7 +74,7 @@ def _imap(text: str) -> Where:
         url = urlsplit(text)
         host, port = url.hostname, url.port or _IMAPS_PORT
     except ValueError:
-        raise InputError("--receive: this is no IMAP URL: write imaps://user@host[:port]/INBOX") from None
+        raise InputError("--receive: this is not an IMAP URL: write imaps://user@host[:port]/INBOX") from None
     if url.password is not None:
         raise InputError("--receive: no password in a URL: name a variable (--imap-password-env) or a file")
     user, mailbox = unquote(url.username or ""), unquote(url.path.removeprefix("/")) or "INBOX"

@@ -128,7 +128,7 @@ _SAID_BY: Final = re.compile(r".*\bby ", re.IGNORECASE)
 
 
 def _header_lines(raw: bytes) -> Iterator[_Line]:
-    """Yield the header lines, unfolded; what is no header line (mbox's "From ") is passed over."""
+    """Yield the header lines, unfolded; what is not a header line (mbox's "From ") is passed over."""
     current: list[bytes] = []
     begins = 0
     for number, line in enumerate(raw[:MAX_HEADER_BYTES].split(b"\n"), 1):

@@ -137,7 +137,7 @@ def _later(known: Earlier | None, new: Earlier) -> Earlier:
 
 
 def _smoke_headers(raw: bytes, name: str) -> Headers:
-    problem = f"{name}: is no result of 'smtpsweep smoke --json' with a delivered message"
+    problem = f"{name}: is not a result of 'smtpsweep smoke --json' with a delivered message"
     try:
         document: Any = orjson.loads(raw)
         if document["schema"] != SMOKE_SCHEMA or document["state"] != "delivered":
@@ -150,9 +150,9 @@ def _smoke_headers(raw: bytes, name: str) -> Headers:
 
 def _leak(fields: dict[str, Any]) -> HeaderLeak:
     if not isinstance(fields["text"], str):
-        raise TypeError("a header line that is no text")
+        raise TypeError("a header line that is not text")
     if not all(fields[name] is None or isinstance(fields[name], str) for name in ("by", "product", "version")):
-        raise TypeError("a name or version that is no text")
+        raise TypeError("a name or version that is not text")
     return HeaderLeak(**fields)
 
 
@@ -162,4 +162,4 @@ def _canonical(ip: str) -> str:
     try:
         return inet_ntop(family, inet_pton(family, ip))
     except (OSError, ValueError):
-        raise InputError(f"{ip[:60]!a} is no address") from None
+        raise InputError(f"{ip[:60]!a} is not an address") from None

@@ -1,8 +1,8 @@
 """Verdicts as SARIF 2.1.0, for whatever collects the findings of many tools.
 
 One result for each broken rule at a host; waived ones are results with an accepted suppression. What passed and what
-was not judged is counted in the run's properties. A host is no file: its location is a logical one, a `resource` with
-the name `smtp://192.0.2.10:25`, and the same as an artifact's URI, since many readers show nothing else.
+was not judged is counted in the run's properties. A host is not a file: its location is a logical one, a `resource`
+with the name `smtp://192.0.2.10:25`, and the same as an artifact's URI, since many readers show nothing else.
 `partialFingerprints` depend on rule and target alone, so that a finding stays the same one from sweep to sweep.
 
 Results are written one by one; nothing is kept but counts.

@@ -26,7 +26,7 @@ PLAN: Final = Plan(
         Step(
             "apply",
             "Apply",
-            "Works from the next connection on. An EMPTY file is no remedy: the greeting is then `220 ` without a "
+            "Works from the next connection on. An EMPTY file is not a remedy: the greeting is then `220 ` without a "
             "host name.",
             f"rm {_GREETING}",
         ),
