@@ -188,8 +188,9 @@ class WholeFolder:
         Raises:
             InputError: when it is there and may not be replaced.
         """
-        self._folder = folder
+        self._folder, self._is_ours = folder, is_ours
         self._there: FileId | None = None
+        self._keeps_old = False
         try:
             found = maybe_lstat(folder)
             if found is None:
@@ -237,20 +238,31 @@ class WholeFolder:
         except OSError as failure:
             raise SinkError(self._failure(failure)) from None
         finally:
-            shutil.rmtree(self._private, ignore_errors=True)
+            shutil.rmtree(self._private / "new" if self._keeps_old else self._private, ignore_errors=True)
 
     def _put_in_place(self, new: Path, old: Path) -> None:
         if FileId.of(self._folder) != self._there:
             raise FileExistsError(errno.EEXIST, "somebody else changed it meanwhile", str(self._folder))
         if self._there is not None:
             self._folder.rename(old)
+            if FileId.of(old) != self._there or not self._is_ours(old):  # in the moment between
+                self._put_back(old)
+                raise FileExistsError(errno.EEXIST, "somebody else changed it meanwhile", str(self._folder))
         try:
             new.rename(self._folder)
         except OSError:
             if self._there is not None:
-                old.rename(self._folder)
+                self._put_back(old)
             raise
         sync_folder(self._folder.parent)
+
+    def _put_back(self, old: Path) -> None:
+        """Undo the first step; what cannot go back is kept where it is, and named. Raises OSError."""
+        try:
+            old.rename(self._folder)
+        except OSError as error:
+            self._keeps_old = True
+            raise OSError(error.errno, f"{error.strerror}; what was there before is in {old}") from None
 
     def _failure(self, error: OSError) -> str:
         return f"{self._folder}: cannot be written ({error.strerror or error})"

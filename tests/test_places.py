@@ -295,3 +295,54 @@ def test_a_disk_that_is_really_full_costs_nothing_that_was_there(tmp_path: Path)
         assert (disk / "a").read_bytes() == b"old"
         assert (disk / "it" / "mark").read_text() == "old"
         assert left_over(disk) == []
+
+
+def test_a_folder_that_cannot_go_back_is_kept_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "plans"
+    place.mkdir()
+    (place / "mark").write_text("old")
+    rename = Path.rename
+
+    def somebody_is_quicker(old: Path, new: Path) -> Path:
+        if old.name == "new":
+            place.mkdir()
+            (place / "theirs").touch()
+        return rename(old, new)
+
+    monkeypatch.setattr(Path, "rename", somebody_is_quicker)
+    with (
+        pytest.raises(SinkError, match="what was there before is in ") as caught,
+        folder_of_ours(place, overwrite=True) as new,
+    ):
+        (new / "mark").write_text("new")
+
+    kept = Path(str(caught.value).partition("what was there before is in ")[2].rstrip(")"))
+    assert (kept / "mark").read_text() == "old"
+    assert [path.name for path in place.iterdir()] == ["theirs"]
+
+
+def test_what_somebody_puts_there_at_the_last_moment_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "plans"
+    place.mkdir()
+    (place / "mark").write_text("old")
+    rename, moves = Path.rename, [0]
+
+    def somebody_is_quicker(old: Path, new: Path) -> Path:
+        moves[0] += 1
+        if moves[0] == 1:
+            rename(place, tmp_path / "ours")
+            place.mkdir()
+            (place / "theirs").touch()
+        return rename(old, new)
+
+    monkeypatch.setattr(Path, "rename", somebody_is_quicker)
+    with (
+        pytest.raises(SinkError, match="somebody else changed it meanwhile"),
+        folder_of_ours(place, overwrite=True) as new,
+    ):
+        (new / "mark").write_text("new")
+
+    assert [path.name for path in place.iterdir()] == ["theirs"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ours", "plans"]

@@ -1,12 +1,14 @@
 """Claims about `scanner.runlog.segments` when the disk fails: it is said once, and nothing more is taken."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from scanner.errors import SinkError
-from scanner.runlog import Quota, RunFolder, RunLog
+from scanner.runlog import Quota, RunFolder, RunLog, read_known
+from scanner.runlog.index import LogIndex
 
 LINE = b'{"event_id":"a"}\n'
 
@@ -39,3 +41,41 @@ async def test_after_a_write_that_failed_neither_records_nor_notes_are_taken(
 
 async def test_closing_what_was_never_opened_is_harmless(tmp_path: Path) -> None:
     await RunLog(RunFolder(tmp_path / "run"), Quota()).close()
+
+
+async def test_a_short_write_leaves_no_half_line_in_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would stand before the next line, and say for ever that the log was changed."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    index = LogIndex.open(folder, "run-1")
+    index.ended(3)
+    write, full = os.write, [False]
+
+    def short(fd: int, data: bytes) -> int:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        full[0] = True
+        return write(fd, bytes(data)[:7])
+
+    with monkeypatch.context() as patched:
+        patched.setattr("scanner.runlog.index.os.write", short)
+        with pytest.raises(OSError, match="No space left"):
+            index.note(4)
+    index.ended(5)
+    index.close()
+
+    known = read_known(folder, "run-1")
+    assert (known.trouble, known.last, known.notes) == ([], 5, [])
+
+
+async def test_a_write_that_comes_in_parts_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    index = LogIndex.open(folder, "run-1")
+    write = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr("scanner.runlog.index.os.write", lambda fd, data: write(fd, bytes(data)[:7]))
+        index.note(4)
+    index.close()
+
+    assert (read_known(folder, "run-1").trouble, read_known(folder, "run-1").notes) == ([], [4])

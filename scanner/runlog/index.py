@@ -14,6 +14,7 @@ a power failure the index, the cursors and the state of the sweep still say some
 Checksums of whole segments are left out: every line has one, and its number.
 """
 
+import contextlib
 import os
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -148,7 +149,14 @@ class LogIndex:
         self._index = self._last = -1
 
     def _append(self, entry: dict[str, Any]) -> None:
-        os.write(self._index, seal(orjson.dumps(entry)) + b"\n")
-        os.fsync(self._index)
+        end, line = os.fstat(self._index).st_size, memoryview(seal(orjson.dumps(entry)) + b"\n")
+        try:
+            while line:
+                line = line[os.write(self._index, line) :]
+            os.fsync(self._index)
+        except OSError:  # a full disk may have taken a part of it, which would stand before the next line for ever
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._index, end)
+            raise
         if "run" not in entry:
             self.known.take(entry)
