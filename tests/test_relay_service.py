@@ -204,3 +204,19 @@ async def test_who_answers_without_getting_on_is_waited_for(service: RelayServic
         service._take({"relays": [report("quick", 1), report("slow", 1, answers=1)]})
 
     assert len(renewed) == 1
+
+
+async def test_who_waits_for_a_required_sink_is_told_so_and_not_that_the_log_is_full(
+    tmp_path: Path, quota: Quota
+) -> None:
+    url = f"scriptfile://h{tmp_path / 'out'}?name=siem&policy=required&max_lag=5"
+    one = RelayService(RunFolder(tmp_path / "run"), "r", make_destinations([url]), quota, lambda: None)
+    one.durable(10)
+    one._take({"relays": [report("siem", 2, trouble="HTTP 503", policy="required")]})
+
+    await one._lose_patience(0.01)
+
+    assert quota.held
+    assert quota.hopeless == (
+        "sink siem (required) is 8 records behind (HTTP 503), and no sink has acknowledged anything for 0.01 s"
+    )

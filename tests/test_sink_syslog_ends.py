@@ -1,12 +1,13 @@
 """Claims about how a syslog sink's connection ends, and about a receiver that speaks, which nobody asks it to do."""
 
+import asyncio
 import logging
 import ssl
 from pathlib import Path
 
 import pytest
 
-from scanner.sinks.receiver import TAKEN
+from scanner.sinks.receiver import TAKEN, Receiver, TryLaterError
 from tests.test_sink_syslog import Collector, Pem, event, receiver, unframed
 
 
@@ -46,3 +47,29 @@ async def test_a_receiver_that_never_reads_to_the_end_is_left_and_what_may_be_lo
     await collector.stop()
 
     assert ("ended without a sign that the last" in caplog.text) is sends
+
+
+async def send_for_ever(one: Receiver) -> None:
+    while True:
+        await one.send([event()])
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_web_server_has_not_taken_what_it_answers(secure: bool, pem: Pem) -> None:
+    """It reads all and closes in good order, as a receiver of syslog does, but not without a word."""
+    collector = await Collector().start(pem.server(ssl.TLSVersion.TLSv1_3) if secure else None)
+    scheme, query = ("syslog+tls", f"?ca_file={pem.own}") if secure else ("syslog+tcp", "")
+    one = receiver(f"{scheme}://127.0.0.1:{collector.port}{query}")
+    await one.open("run")
+    assert await one.send([event()]) == TAKEN  # by its kernel
+    while not collector.writers:
+        await asyncio.sleep(0)
+    collector.writers[0].write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    await collector.writers[0].drain()
+    with pytest.raises(TryLaterError, match="a web server answers there"):
+        await send_for_ever(one)
+
+    assert getattr(one, "unconfirmed_from", None) is not None
+    await collector.stop()
+    await one.close()
+    assert getattr(one, "unconfirmed_from", None) is not None

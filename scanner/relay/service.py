@@ -186,7 +186,22 @@ class RelayService:
         with contextlib.suppress(TimeoutError):
             async with patience(patience_s) as self._limit:
                 await asyncio.Event().wait()  # a report of progress renews the limit; only its end ends this
-        self._despair(f"it is full, and no sink has acknowledged anything for {patience_s:g} s")
+        self._despair(f"{self._holding()}, and no sink has acknowledged anything for {patience_s:g} s")
+
+    def _holding(self) -> str:
+        """Say what a writer waits for."""
+        for one in self.reports:
+            if self._is_too_far_behind(one["name"]):
+                why = f" ({one['trouble']})" if one["trouble"] else ""
+                return f"sink {one['name']} (required) is {self._last - one['sequence']} records behind{why}"
+        return "it is full"
+
+    def _is_too_far_behind(self, name: str) -> bool:
+        sequence = next((one["sequence"] for one in self.reports if one["name"] == name), 0)
+        return any(
+            one.name == name and one.policy is Policy.REQUIRED and self._last - sequence > one.max_lag
+            for one in self._destinations
+        )
 
     def _kill(self) -> None:
         """End the process now, unless it has ended."""
@@ -246,11 +261,7 @@ class RelayService:
 
     def _hold(self) -> None:
         """Hold the log back while a required receiver is too far behind."""
-        sequences = {one["name"]: one["sequence"] for one in self.reports}
-        self._quota.held = any(
-            one.policy is Policy.REQUIRED and self._last - sequences.get(one.name, 0) > one.max_lag
-            for one in self._destinations
-        )
+        self._quota.held = any(self._is_too_far_behind(one.name) for one in self._destinations)
 
     def _alarm(self, name: str, trouble: str) -> None:
         """Log each trouble once, and its end."""

@@ -104,11 +104,13 @@ class StreamConnection:
         self._socket.close()
 
     async def _listen(self) -> None:
-        """Read to the end: a receiver says nothing but what TLS needs."""
+        """Read to the end: a receiver says nothing that we understand, but what TLS needs."""
         loop = asyncio.get_running_loop()
         try:
             while data := await loop.sock_recv(self._socket, _CHUNK_BYTES):
-                if self._tls is not None and not self._tls.take(data):
+                if self._tls is None:
+                    _require_no_answer(data)
+                elif not self._tls.take(data):
                     break
                 self._heard.set()
         except OSError as error:
@@ -178,8 +180,8 @@ class _Tls:
         """Digest what came; return False when the other side has closed. Raises ssl.SSLError for an alert."""
         self._incoming.write(data)
         try:
-            while self._object.read(_CHUNK_BYTES):
-                pass
+            while data_read := self._object.read(_CHUNK_BYTES):
+                _require_no_answer(data_read)
         except ssl.SSLWantReadError:
             return True
         except ssl.SSLZeroReturnError:  # it closes after we did
@@ -191,6 +193,12 @@ class _Tls:
         with contextlib.suppress(ssl.SSLWantReadError):  # the other side's is waited for elsewhere
             self._object.unwrap()
         return self._outgoing.read()
+
+
+def _require_no_answer(said: bytes) -> None:
+    """Tell a web server from somebody who takes events: it reads our bytes, too, and closes in good order."""
+    if said.startswith(b"HTTP/"):
+        raise ConnectionResetError("a web server answers there, not a receiver of syslog or GELF: check the port")
 
 
 async def _connect(host: str, port: int) -> socket.socket:
