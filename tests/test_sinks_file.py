@@ -86,9 +86,7 @@ async def test_a_disk_that_loses_what_it_took_is_reported_at_the_close(
     await sink.open(None)
     monkeypatch.setattr(os, "fsync", _no_space)
 
-    with pytest.raises(
-        SinkError, match="No space left on device: free some space, then run it again "
-    ):
+    with pytest.raises(SinkError, match="No space left on device: free some space, then run it again "):
         await sink.close()
 
 
