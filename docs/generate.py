@@ -62,13 +62,13 @@ _HEAD = f"""# Commands and options
 
 Made from the program by `make docs`; `smtpsweep COMMAND --help` says the same.
 
-Every command ends with one of these exit codes, and writes one line to stderr when it is not 0.
+Every command ends with one of these exit codes. One that could not do what it was asked (2, 3, 4) writes a line to stderr that says why.
 A standard error that is closed, full or without a reader changes neither; results that standard output does not take are exit code 3.
 
 | exit code | meaning |
 |--:|---|
 | 0 | done; of a sweep: every planned target has its status, and every record is delivered |
-| 1 | a command that checks found something: `check` no SMTP greeting, `bench` a host lost or wrong |
+| 1 | a command that checks found something: `check`, `verify`, `policy check`, `diff`, `remedy --mc`, `smoke`, `logs`, `sinks test`, `bench`; what it is stands in its output |
 | {USAGE_ERROR} | usage or input error; nothing was visited |
 | {INCOMPLETE} | incomplete: interrupted, an output failed, or not all could be visited (networks, names); `--state` says how far it got |
 | {ALL_LOCAL} | trouble of this machine only: no descriptors, no network |
@@ -117,7 +117,11 @@ def _commands() -> Iterator[click.Context]:
     for name in smtpsweep.list_commands(parent):
         command = smtpsweep.get_command(parent, name)
         assert command is not None, name  # noqa: S101  it is listed
-        yield click.Context(command, info_name=name, parent=parent)
+        ctx = click.Context(command, info_name=name, parent=parent)
+        yield ctx
+        if isinstance(command, click.Group):
+            for below, each in command.commands.items():
+                yield click.Context(each, info_name=below, parent=ctx)
 
 
 def _section(ctx: click.Context) -> str:
@@ -139,12 +143,15 @@ def _row(ctx: click.Context, option: click.Option) -> str:
         "May be repeated." if option.multiple and "repeated" not in (option.help or "") else "",
     )
     default = _default(option, option.get_default(ctx))
-    cells = (f"`{', '.join(option.opts)}{kind}`", f"`{default}`" if default else "", " ".join(filter(None, meaning)))
+    names = ", ".join([*option.opts, *option.secondary_opts])
+    cells = (f"`{names}{kind}`", f"`{default}`" if default else "", " ".join(filter(None, meaning)))
     return f"| {' | '.join(map(_cell, cells))} |"
 
 
 def _default(option: click.Option, value: Any) -> str:
     """Write a default as a user would."""
+    if option.secondary_opts:
+        return (option.opts if value else option.secondary_opts)[0]
     if option.is_flag or value is None or value == () or not isinstance(value, str | int | float | tuple | Path):
         return ""
     if isinstance(option.type, Shard) and isinstance(value, tuple):

@@ -17,7 +17,8 @@ from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
 
 log = logging.getLogger(__name__)
 
-#: Called with the target, the kind ("connected", "<", ">", "closed"), one line of printable text, and seconds.
+#: Called with the target, the kind ("connected", "<", ">", "closed", or "failed" when there was no connection), one
+#: line of printable text, and seconds.
 ShowLine = Callable[[Target, str, str, float], None]
 
 
@@ -33,9 +34,12 @@ class Dialogue:
         self._show_line = show
         self.failure: OSError | None = None
         self._rest: dict[int, bytes] = {}
+        self._connected: set[int] = set()
 
     def __call__(self, target: Target, kind: str, data: bytes, seconds: float) -> None:
         """Take what the engine saw."""
+        if kind != "closed":
+            self._connected.add(target.position)
         if kind == "<":
             *whole, rest = (self._rest.get(target.position, b"") + data).split(b"\n")
             self._rest[target.position] = rest
@@ -45,6 +49,8 @@ class Dialogue:
         rest = self._rest.pop(target.position, b"")
         if rest:
             self._show(target, "<", escape(rest), seconds)
+        if kind == "closed" and target.position not in self._connected:
+            kind = "failed"
         self._show(target, kind, escape(data.removesuffix(b"\r\n")), seconds)
 
     def _show(self, target: Target, kind: str, text: str, seconds: float) -> None:

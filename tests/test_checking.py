@@ -1,18 +1,24 @@
 """Claims about `scanner.checking` and `smtpsweep check`: one host, every byte shown, then the verdict."""
 
 import logging
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 import pytest
 
+import scanner
 from scanner.checking import Dialogue, check_host
-from scanner.cli.check import verdict
+from scanner.cli.check import _clock, verdict
 from scanner.cli.entry import run
 from scanner.errors import InputError, SettingsError
-from scanner.model import Status, Target
+from scanner.lab import personality
+from scanner.model import Attempt, Status, Target
+from scanner.observation import Observer
 from scanner.settings import Settings
 from tests.command_line import smtpsweep
 from tests.servers import Peer, Script, free_port, greets, serving
@@ -240,3 +246,36 @@ def test_whoever_looks_on_and_leaves_does_not_disturb_the_visit(shown: list[Line
 
     assert [line.text for line in shown] == ["line 0"]
     assert isinstance(dialogue.failure, BrokenPipeError)
+
+
+def test_a_connection_that_was_never_made_is_not_said_to_be_closed(tmp_path: Path) -> None:
+    port = free_port()
+    done = smtpsweep("check", "127.0.0.1", "-p", str(port), cwd=tmp_path)
+
+    assert done.out.splitlines()[0].endswith(f" s  no connection to 127.0.0.1 port {port}")
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "said"),
+    [
+        (-1_044_584, "1,044,584 s behind ours, by the time in the greeting"),
+        (2, "2 s ahead of ours, by the time in the greeting"),
+        (0, "as ours"),
+    ],
+)
+def test_the_clock_of_a_server_is_told_in_words(skew_s: int, said: str) -> None:
+    assert _clock(skew_s) == said
+
+
+def test_the_quick_start_shows_every_line_that_the_command_prints() -> None:
+    """The time in a greeting of the lab is fixed, so that how far it is behind is the one number that changes."""
+    greeting = personality(int(IPv4Address("127.1.0.249"))).greeting
+    target, times = Target(0, "127.1.0.249", 2525), (0.0, 0.001, 0.003)
+    record = Observer("id", Settings()).record(Attempt(target, None, greeting, datetime.now(UTC).timestamp(), *times))
+    printed = "".join(f"{name:<12}{value}\n" for name, value in verdict(record).items())
+    page = (Path(scanner.__file__).parent.parent / "docs/quickstart.md").read_text()
+
+    def anyhow(text: str) -> str:
+        return re.sub(r"[\d,]+ s (behind|ahead of) ours", "N s off", text)
+
+    assert anyhow(printed) in anyhow(page)

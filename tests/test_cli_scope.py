@@ -229,3 +229,10 @@ def test_marks_and_line_ends_of_other_systems_are_read() -> None:
     Path("mac.txt").write_bytes(b"\xef\xbb\xbf# never\r127.0.0.1\r127.0.0.2\r\n")
 
     assert parse_exclusions(sources([], [Path("mac.txt")])).ranges.count == 2
+
+
+def test_a_plan_says_each_notice_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("scanner.plan.Plan.notices", ("a name could not be resolved",))
+
+    assert run(["sweep", "127.0.0.1", "--plan"]) == 0
+    assert capsys.readouterr().out.count("a name could not be resolved") == 1

@@ -11,7 +11,7 @@ from scanner.cli import logging, running
 from scanner.cli.codes import ALL_LOCAL
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
-from scanner.cli.options import identity_options, patience_options
+from scanner.cli.options import identity_options, visit_options
 from scanner.model import Record, Status, Target
 from scanner.record import encode
 from scanner.settings import Settings
@@ -22,7 +22,7 @@ from scanner.settings import Settings
 @click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True)
 @click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as for sweep.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record instead: one JSON line for each address.")
-@patience_options
+@visit_options
 @identity_options
 @click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
 def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_json: bool, **options: Any) -> int:
@@ -58,7 +58,12 @@ def _print_line(target: Target, kind: str, text: str, seconds: float) -> None:
     """Print one line of the dialogue: when, in which direction, what."""
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
     address = f"{target.ip} port {target.port}"
-    line = {"connected": f"connected to {address}", "closed": f"closed {address}"}.get(kind, f"{kind} {text}")
+    moments = {
+        "connected": f"connected to {address}",
+        "closed": f"closed {address}",
+        "failed": f"no connection to {address}",
+    }
+    line = moments.get(kind, f"{kind} {text}")
     console.print(Text(f"{seconds:8.3f} s  {line}", style=_STYLES.get(kind, "dim")))
 
 
@@ -68,6 +73,13 @@ def print_verdict(record: Record) -> None:
     console.print()
     for name, value in verdict(record).items():
         console.print(Text.assemble((f"{name:<12}", "bold"), value))
+
+
+def _clock(skew_s: int) -> str:
+    """Say how the time in a greeting differs from ours."""
+    if not skew_s:
+        return "as ours"
+    return f"{abs(skew_s):,} s {'ahead of' if skew_s > 0 else 'behind'} ours, by the time in the greeting"
 
 
 def verdict(record: Record) -> dict[str, str]:
@@ -84,7 +96,7 @@ def verdict(record: Record) -> dict[str, str]:
     if record.refusal is not None:
         lines["refusal"] = record.refusal.kind.value + (", of this address" if record.refusal.refused_us else "")
     if record.clock_skew_s is not None:
-        lines["clock"] = f"{record.clock_skew_s:+,} s"
+        lines["clock"] = _clock(record.clock_skew_s)
     if software is not None:
         lines["product"] = " ".join(filter(None, (software.product, software.version)))
         lines["line"] = software.product_line if software.product_line != software.product else None

@@ -104,16 +104,19 @@ dialogue_options = _options(
                  show_default=True, help="Dialogues at the same time."),
     click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
 )  # fmt: skip
-patience_options = _options(
+visit_options = _options(
     waiting_options,
-    click.option("--grace", "grace_s", type=Duration(), default=_DEFAULTS.grace_s, show_default=True,
-                 help="After Ctrl-C (or TERM, HUP): for the hosts under way."),
     click.option("--passive", is_flag=True, help="Send nothing at all, not even QUIT."),
     click.option("--probe", type=click.Choice([probe.value for probe in Probe]), default=_DEFAULTS.probe.value,
                  show_default=True, callback=lambda _ctx, _param, value: Probe(value),
                  help="greeting: only QUIT is sent. dialogue: EHLO, HELP, STARTTLS with certificate, QUIT. "
                       "behaviour: the same and one verb that does not exist."),
     dialogue_options,
+)  # fmt: skip
+patience_options = _options(
+    visit_options,
+    click.option("--grace", "grace_s", type=Duration(), default=_DEFAULTS.grace_s, show_default=True,
+                 help="After Ctrl-C (or TERM, HUP): for the hosts under way."),
 )  # fmt: skip
 identity_options = _options(
     click.option("--fingerprints", metavar="recog:FOLDER",

@@ -100,7 +100,7 @@ def run_sweep(
 async def _run_sweep(request: Request, planning: Awaitable[Plan], notices: list[str]) -> int:
     plan = await planning
     if request.plan_only:
-        click.echo("\n".join((plan_text(plan), *plan.notices, *notices)))
+        click.echo("\n".join((plan_text(plan), *notices)))
         return 0
     files = checked_files(request, plan.settings.fingerprints)
     outputs = make_outputs(request, plan)
