@@ -40,7 +40,7 @@ from scanner.sinks.account import accounts, discard
 from scanner.sinks.sink import identity_of
 from scanner.standing import Standing
 from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
-from scanner.unvisited import machine_notices, no_way_reason
+from scanner.unvisited import away_reason, machine_notices, no_way_reason
 from scanner.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -379,6 +379,8 @@ class Sweep:
             return "interrupted"
         if self._pool.no_way:
             return no_way_reason(self._pool.no_way, self._ledger.not_visited)
+        if self._pool.away.given_up:
+            return away_reason(self._pool.away.given_up)
         closed = self._gate.closed
         return refusal_reason(self._ledger.not_visited, closed, self.settings) if closed else "interrupted"
 

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from scanner.counted import counted
 from scanner.engine import Pool
+from scanner.engine.away import Away
 from scanner.engine.no_way import NoWay
 from scanner.engine.refusals import network_text
 from scanner.lateness import lateness_notices
@@ -26,7 +27,22 @@ def machine_notices(pool: Pool, settings: Settings, not_visited: int | None) -> 
         not_visited: how many targets were not; None when people stopped the sweep: they know why hosts are missing.
     """
     missing = [no_way_notice(pool.no_way, not_visited)] if pool.no_way and not_visited is not None else []
-    return missing + lateness_notices(pool.lateness, settings)
+    return missing + away_notices(pool.away) + lateness_notices(pool.lateness, settings)
+
+
+def away_notices(away: Away) -> list[str]:
+    """Say how many visits failed while this machine's network was away."""
+    if not away.again:
+        return []
+    made = "1 visit was" if away.again == 1 else f"{away.again:,} visits were"
+    left = f"; {away_reason(away.given_up)}" if away.given_up else ""
+    return [f"{made} made again: this machine's network was away meanwhile (interface, address or gateway){left}"]
+
+
+def away_reason(given_up: int) -> str:
+    """Say in a few words how many targets were not visited since the network never held through a visit to them."""
+    were = "was" if given_up == 1 else "were"
+    return f"{counted(given_up, 'target')} {were} not visited: this machine's network was away during each visit"
 
 
 def no_way_reason(no_way: NoWay, not_visited: int) -> str:

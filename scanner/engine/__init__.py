@@ -2,6 +2,7 @@
 
 from scanner.engine.descriptors import DescriptorBudget, descriptor_budget
 from scanner.engine.pacing import Gate
-from scanner.engine.pool import Pool, PoolStatistics
+from scanner.engine.pool import Pool
+from scanner.engine.statistics import PoolStatistics
 
 __all__ = ["DescriptorBudget", "Gate", "Pool", "PoolStatistics", "descriptor_budget"]

@@ -11,25 +11,28 @@ until the descriptors are used up, and then the ones waiting for nothing but the
 
 Trouble of this machine is never a target's result. When it lacks something (descriptor, port, memory) the target waits
 and the pool backs off; when nothing works for `PATIENCE_S`, the sweep ends with `LocalError` and can be resumed. When
-it has no way to one target, that one waits while the others are visited (`no_way`).
+it has no way to one target, that one waits while the others are visited (`no_way`). A visit that failed while our own
+network was away is made again (`away`).
 
 Left out: a second engine (stateless discovery) and several processes. Both fit behind `Pool`'s few methods.
 """
 
 import asyncio
+import errno
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scanner.engine.away import Away
 from scanner.engine.descriptors import DescriptorBudget
 from scanner.engine.inflight import BATCH, InFlight, Phase, Trace
 from scanner.engine.no_way import NoWay
 from scanner.engine.pacing import Gate
 from scanner.engine.readiness import Readiness, best_readiness
 from scanner.engine.source import Source
+from scanner.engine.statistics import PoolStatistics
 from scanner.engine.transport import Cause, cause_of, connect_status, error_name, route_error
 from scanner.engine.turns import Turns, Visit
 from scanner.errors import LocalError
@@ -59,26 +62,6 @@ TICK_S = 0.01
 
 #: Called with the results of a batch, in the order in which they came about.
 Deliver = Callable[[list[Attempt]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStatistics:
-    """A snapshot for progress, benchmarks and tests. All are counts.
-
-    `no_way` are the targets that this machine has no way to now; when the pool has run, those that were not visited.
-    """
-
-    started: int
-    finished: int
-    connecting: int
-    waiting: int
-    leaving: int
-    deferred: int
-    retrying: int
-    retried: int
-    local_errors: int
-    no_way: int
-    sockets: int
 
 
 class Pool:
@@ -117,6 +100,7 @@ class Pool:
         self._deferred = Turns(gate)
         self._retries: deque[Visit] = deque()
         self._no_way = NoWay(source, self._has_way, patience_s=settings.route_patience_s)
+        self._away = Away(self._no_way, settings.source_address)
         self._exhausted = False
         self._stopping = False
         self._has_reached = False  # some target had a way, now or in an earlier run of this sweep
@@ -166,6 +150,11 @@ class Pool:
         """The targets that this machine has no way to."""
         return self._no_way
 
+    @property
+    def away(self) -> Away:
+        """What became of visits during which this machine's network was away."""
+        return self._away
+
     async def run(self, *, resumed: bool = False) -> None:
         """Visit until the source is exhausted, or until `stop` and what was under way is over.
 
@@ -181,6 +170,7 @@ class Pool:
         self._last_socket_at = self._clock()
         if self._settings.will_speak:
             self._speaking()  # loaded now: during the sweep descriptors may be short
+        self._away.begin()
         self._loop.add_reader(self._readiness.fileno(), self._on_ready)
         try:
             self._on_tick()
@@ -190,6 +180,7 @@ class Pool:
             if self._timer is not None:
                 self._timer.cancel()
             self._in_flight.close_all()
+            self._away.close()
             self._readiness.close()
             if self._dialogues is not None:
                 self._dialogues.cancel()
@@ -226,6 +217,7 @@ class Pool:
         self._timer = self._loop.call_later(TICK_S, self._on_tick)
         self._clock.tick()
         now = self._clock()
+        self._away.look(now)
         self._in_flight.expire(now)
         self._pump(look=True)
 
@@ -252,7 +244,7 @@ class Pool:
         for conversation in self._in_flight.take_handed():
             self._speaking().begin(conversation)
         if self._dialogues is not None:
-            self._results += self._dialogues.take_ended()
+            self._results += [ended for ended in self._dialogues.take_ended() if not self._is_spoiled(ended)]
         if self._results:
             results, self._results = self._results, []
             self._finished += len(results)
@@ -350,7 +342,7 @@ class Pool:
         return True
 
     def _has_way(self, ip: str) -> bool:
-        return route_error(ip, self._settings.source_address) == 0
+        return route_error(ip, self._settings.source_address) == 0 and not self._away.is_down(ip)
 
     def _on_no_way(self, target: Target, code: int, now: float) -> None:
         """Put a target aside that this machine has no way to; when that is so of all from the start, give up."""
@@ -374,20 +366,34 @@ class Pool:
 
     def _on_ended(self, attempt: Attempt) -> None:
         """Take the result of one connection: final, or worth another try later in the sweep."""
-        if attempt.status not in _RETRIED or attempt.raw or attempt.tries > self._tries(attempt):
+        if self._is_spoiled(attempt):
+            return
+        if (
+            attempt.status not in _RETRIED
+            or attempt.raw
+            or attempt.tries > self._settings.retries + self._away.times(attempt.target)
+        ):
             self._results.append(attempt)
         elif not self._stopping:  # else it stays unvisited, and a resumed sweep gives it its other try
-            self._retried += 1
             log.debug("%s port %d: %s, to be tried again", attempt.target.ip, attempt.target.port, attempt.status)
-            due = self._clock() + self._settings.retry_delay_s
-            self._retries.append(Visit(due, attempt.target, attempt.tries + 1))
+            self._try_later(attempt)
 
-    def _tries(self, attempt: Attempt) -> int:
-        """Return how many tries may fail: one more for a time-out during which the way to the target was gone."""
-        was_lost = attempt.status is Status.CONNECT_TIMEOUT and self._no_way.was_lost(
-            attempt.target.ip, self._clock() - attempt.total_s
-        )
-        return self._settings.retries + was_lost
+    def _is_spoiled(self, attempt: Attempt) -> bool:
+        """Whether a visit failed while our own network was away; it is made again then, or the target not visited."""
+        now, target = self._clock(), attempt.target
+        if not self._away.has_spoiled(attempt, now):
+            return False
+        if not self._stopping and self._away.may_try_again(target):
+            if self._away.is_down(target.ip):
+                self._no_way.add(target, errno.ENETDOWN, now)
+            else:
+                self._try_later(attempt)
+        return True
+
+    def _try_later(self, attempt: Attempt) -> None:
+        self._retried += 1
+        due = self._clock() + self._settings.retry_delay_s
+        self._retries.append(Visit(due, attempt.target, attempt.tries + 1))
 
 
 _RETRIED = frozenset({Status.CONNECT_TIMEOUT, Status.RESET})
