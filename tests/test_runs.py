@@ -60,6 +60,8 @@ async def test_a_log_that_cannot_be_read_is_not_taken_for_an_empty_one(folder: R
 
 
 async def test_a_run_that_cannot_be_described_is_not_begun(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    await logged(folder, NOTE)
+
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -93,3 +95,32 @@ async def test_records_that_could_not_be_stripped_are_known_to_be_given_back(fol
 
     known = read_known(folder, "r")
     assert (known.removed, known.last) == (2, 2)
+
+
+async def test_records_without_a_description_are_not_written_over(folder: RunFolder) -> None:
+    await logged(folder, RECORD)
+    (folder.path / "run.json").unlink()
+    before = (folder.path / "log.index").read_bytes()
+
+    with pytest.raises(InputError, match=r"run: holds records, but no run\.json: name another folder with --run$"):
+        take_run(folder, None, "fresh", {"sinks": []})
+    assert (folder.path / "log.index").read_bytes() == before
+
+
+def test_a_run_that_cannot_be_begun_is_not_described(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    (folder.path / "log.last").mkdir()
+
+    with pytest.raises(SinkError, match=r"run: cannot be written \(.+\)$"):
+        take_run(folder, None, "fresh", {"sinks": []})
+    assert not (folder.path / "run.json").exists()
+
+
+async def test_a_run_whose_index_is_gone_is_not_taken_over(folder: RunFolder) -> None:
+    await logged(folder, NOTE)
+    for name in ("log.index", "log.last", folder.segment(1).name):
+        (folder.path / name).unlink()
+
+    with pytest.raises(InputError, match="holds a run already"):
+        take_run(folder, None, "fresh", {"sinks": []})

@@ -159,7 +159,7 @@ async def test_a_removal_that_was_killed_is_finished_and_never_taken_for_a_lost_
     write_cursor(folder.sinks / "siem.cursor", Cursor("r", 1))
 
     assert take_run(folder, None, "fresh", {"sinks": []}) == Taken("fresh", resumed=False)
-    assert sorted(path.name for path in folder.path.rglob("*")) == ["run.json", "sinks"]
+    assert sorted(path.name for path in folder.path.rglob("*")) == ["log.index", "log.last", "run.json", "sinks"]
 
 
 async def test_only_our_own_files_are_removed(folder: RunFolder) -> None:

@@ -63,6 +63,8 @@ class StoredRun:
         except OSError as error:
             raise InputError(f"{folder.path}: cannot be read ({error.strerror})") from None
         self.known.last = max(self.known.last, *reached)
+        if not self.known.last:  # a log begins with a note that the sweep did: without any, nothing can be verified
+            self.known.take({"trouble": "the log holds nothing"})
 
     @property
     def names(self) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from scanner.errors import InputError, SinkError
 from scanner.runlog import RUN_SCHEMA, LogReader, RunFolder, last_record, read_cursor, read_known
-from scanner.runlog.index import INDEX, LAST, LogIndex
+from scanner.runlog.index import INDEX, LAST, LogIndex, begin_index
 from scanner.sinks.sink import Position
 
 _OURS = re.compile(rf"records-\d{{12}}\.jsonl|{INDEX}|{LAST}|(log|relay)\.lock|\.smtpsweep-[0-9a-f]+\.part")
@@ -55,6 +55,7 @@ def take_run(folder: RunFolder, resume: Position | None, fresh: str, description
     if found is None:
         if resume is not None and not delivered:
             raise InputError(f"{path}: the log of the sweep that is resumed is not here: name its folder with --run")
+        _begin(folder, fresh)
         _describe(folder, fresh, description)
         return Taken(fresh, resumed=False)
     run = str(found["run"])
@@ -145,6 +146,15 @@ def strip(folder: RunFolder, run: str, last: int) -> None:
         raise SinkError(f"{folder.path}: its records cannot be removed ({error.strerror})") from error
 
 
+def _begin(folder: RunFolder, run: str) -> None:
+    try:
+        if folder.segments():
+            raise InputError(f"{folder.path}: holds records, but no run.json: name another folder with --run")
+        begin_index(folder, run)
+    except OSError as error:
+        raise SinkError(f"{folder.path}: cannot be written ({error.strerror})") from error
+
+
 def _describe(folder: RunFolder, run: str, description: Mapping[str, Any]) -> None:
     try:
         folder.write_description({"run": run, **description})
@@ -153,12 +163,12 @@ def _describe(folder: RunFolder, run: str, description: Mapping[str, Any]) -> No
 
 
 def _holds_records(folder: RunFolder, run: str) -> bool:
-    """Whether a log has, or had, anything but notes about the run itself."""
+    """Whether a log has, or had, anything but notes about the run itself, or nobody can tell."""
     try:
         with folder.locked("log"):
             known = read_known(folder, run)
             last = max(known.last, last_record(folder, run))
-            if known.removed:
+            if known.removed or known.trouble:
                 return True
             with LogReader(folder, 0, run) as reader:
                 while entries := reader.read(last, max_records=100, max_bytes=1 << 20):

@@ -11,6 +11,9 @@ run (they are not records), and up to which number the quota has given back what
 far it reached a moment ago. It is not synced, so that a batch costs one sync and no more: it outlives a kill, and after
 a power failure the index, the cursors and the state of the sweep still say something.
 
+Both are there, with a line each, before anything says that there is a run. So when one of them is missing or empty, the
+log was changed, however little of it is left; that is `trouble`, and nothing is removed.
+
 Checksums of whole segments are left out: every line has one, and its number.
 """
 
@@ -23,7 +26,7 @@ from typing import Any, Self
 
 import orjson
 
-from scanner.files import open_own, sync_folder
+from scanner.files import open_own, sync_folder, write_whole
 from scanner.runlog.folder import RunFolder
 from scanner.sealed import seal, unseal
 
@@ -54,27 +57,33 @@ class Known:
         if "note" in entry and entry["note"] not in self.notes:
             self.notes.append(entry["note"])
             self.notes.sort()
-        if "trouble" in entry:
+        if "trouble" in entry and entry["trouble"] not in self.trouble:
             self.trouble.append(entry["trouble"])
 
 
 def read_known(folder: RunFolder, run: str) -> Known:
     """Return what the index of a run says. Raises OSError; what is damaged is in `trouble`."""
     known = Known()
-    try:
-        lines = _read_own(folder.path / INDEX).split(b"\n")
-    except FileNotFoundError:
-        if folder.segments() or (folder.path / LAST).exists():
-            known.trouble.append(f"{INDEX} is missing: the log was changed")
-        lines = [b""]
+    lines = (_maybe_read(folder.path / INDEX) or b"").split(b"\n")
+    if len(lines) == 1:  # a run begins with the first line of it
+        known.trouble.append(f"{INDEX} is {_lacking(folder.path / INDEX)}: the log was changed")
     for number, text in enumerate(lines[:-1], 1):  # what follows the last line end was torn by a crash
         entry = _entry(text, run if number == 1 else None)
         if entry is None:
             known.trouble.append(f"{INDEX}: line {number} is damaged: the log was changed")
         else:
             known.take(entry)
-    known.last = max(known.last, _read_last(folder), known.removed)
+    last = _read_last(folder)
+    if last is None:
+        known.take({"trouble": f"{LAST} is {_lacking(folder.path / LAST)}: the log was changed"})
+    known.last = max(known.last, last or 0, known.removed)
     return known
+
+
+def begin_index(folder: RunFolder, run: str) -> None:
+    """Make the index of a new run, before anything else says that there is one. Raises OSError."""
+    write_whole(folder.path / LAST, _sealed_last(0))
+    write_whole(folder.path / INDEX, seal(orjson.dumps({"run": run})) + b"\n")
 
 
 def _entry(text: bytes, run: str | None) -> dict[str, Any] | None:
@@ -86,13 +95,30 @@ def _entry(text: bytes, run: str | None) -> dict[str, Any] | None:
     return None if run is not None and entry.get("run") != run else entry
 
 
-def _read_last(folder: RunFolder) -> int:
-    """Return what `log.last` says; 0 when it says nothing: a power failure may have torn it."""
+def _read_last(folder: RunFolder) -> int | None:
+    """Return what `log.last` says; None when it says nothing."""
     try:
-        entry: dict[str, str] = orjson.loads(unseal(_read_own(folder.path / LAST).rstrip(b"\n")))
+        entry: dict[str, str] = orjson.loads(unseal((_maybe_read(folder.path / LAST) or b"").rstrip(b"\n")))
         return int(entry["last"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return 0
+    except (ValueError, KeyError):
+        return None
+
+
+def _sealed_last(last: int) -> bytes:
+    return seal(b'{"last":"%0*d"}' % (_LAST_DIGITS, last)) + b"\n"
+
+
+def _lacking(file: Path) -> str:
+    """Say in a word what is wrong with a file that says nothing."""
+    read = _maybe_read(file)
+    return "missing" if read is None else "damaged" if read else "empty"
+
+
+def _maybe_read(file: Path) -> bytes | None:
+    try:
+        return _read_own(file)
+    except FileNotFoundError:
+        return None
 
 
 def _read_own(file: Path) -> bytes:
@@ -112,6 +138,8 @@ class LogIndex:
     @classmethod
     def open(cls, folder: RunFolder, run: str) -> Self:
         """Open the index of a run, or make it; cut what a crash tore. Raises OSError."""
+        if not folder.segments() and not any((folder.path / name).exists() for name in (INDEX, LAST)):
+            begin_index(folder, run)
         known = read_known(folder, run)
         index = open_own(folder.path / INDEX, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         last = open_own(folder.path / LAST, os.O_RDWR | os.O_CREAT)
@@ -121,12 +149,14 @@ class LogIndex:
         if not whole:
             self._append({"run": run, **({"trouble": known.trouble[0]} if known.trouble else {})})
             sync_folder(folder.path)
+        elif known.trouble:  # that of `log.last` goes when it is written again: what comes later is to know of it, too
+            self._append({"trouble": known.trouble[-1]})
         return self
 
     def reached(self, last: int) -> None:
         """Note in passing how far the log is on the disk. Raises OSError."""
         self.known.last = last
-        os.pwrite(self._last, seal(b'{"last":"%0*d"}' % (_LAST_DIGITS, last)) + b"\n", 0)
+        os.pwrite(self._last, _sealed_last(last), 0)
 
     def note(self, number: int) -> None:
         """Keep that a line that is on the disk is a note about the run. Raises OSError."""
