@@ -48,7 +48,7 @@ def test_only_what_has_the_scheme_of_an_installed_kind_is_remote() -> None:
 
 @pytest.mark.usefixtures("one_kind")
 def test_every_installed_kind_is_listed_by_its_scheme() -> None:
-    assert kinds() == {"scriptfile": KIND}
+    assert kinds(pytest.fail) == {"scriptfile": KIND}
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_every_installed_kind_is_listed_by_its_scheme() -> None:
         ("sweep.jsonl", "'sweep.jsonl': is not the URL of a remote sink"),
         ("other://h/a", "no sink of this kind is installed"),
         ("twice://h/a", "more than one installed package provides it"),
-        ("broken://h/a", r"no_such_module:KIND cannot be loaded: .*no_such_module"),
-        ("empty://h/a", r"tests\.receivers_fake:NOTHING cannot be loaded: .*NOTHING"),
+        ("broken://h/a", r"no_such_module:KIND cannot be used: ModuleNotFoundError: .*no_such_module"),
+        ("empty://h/a", r"tests\.receivers_fake:NOTHING cannot be used: AttributeError: .*NOTHING"),
     ],
 )
 def test_a_kind_that_cannot_be_had_is_an_error_that_says_why(
@@ -87,6 +87,8 @@ def test_a_receiver_that_cannot_be_made_is_one_line_without_its_secret(
         make_destinations(["buggy://localhost/a?token_env=THEIR_TOKEN"])
 
     text = str(caught.value)
-    assert text.startswith(f"-o buggy://localhost/a: cannot be made: {type(error).__name__}: ")
+    assert text.startswith(
+        f"-o buggy://localhost/a: tests.test_destination:BUGGY cannot be used: {type(error).__name__}: "
+    )
     assert "t0ps3cret" not in text
     assert "\n" not in text

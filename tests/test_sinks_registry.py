@@ -107,7 +107,7 @@ def test_a_scheme_that_two_provide_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_a_provider_that_cannot_be_loaded_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     provide(monkeypatch, ("x", value))
 
-    with pytest.raises(InputError, match=rf"{value} cannot be loaded: .*no_such"):
+    with pytest.raises(InputError, match=rf"{value} cannot be used: .*no_such"):
         make_sink("x://host", OPTIONS)
 
 

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 
 import click
 
@@ -61,10 +62,10 @@ def sample_line() -> bytes:
     return encode(Observer(str(uuid.uuid4()), Settings()).kept(kept, 0)).rstrip(b"\n")
 
 
-def listing() -> str:
-    """Describe every kind of sink for people."""
+def listing(on_broken: Callable[[str], None] = complain) -> str:
+    """Describe every kind of sink for people; `on_broken` is told of those that cannot be loaded."""
     parts = [f"{name}\n    {text}" for name, text in _DIRECT.items()]
-    parts += [_described(scheme, kind) for scheme, kind in kinds().items()]
+    parts += [_described(scheme, kind) for scheme, kind in kinds(on_broken).items()]
     parts.append("Options of every URL:\n" + "\n".join(map(_option, COMMON)))
     return "\n\n".join(parts)
 

@@ -6,20 +6,22 @@ installed. Nothing is opened here; what is wrong with a URL is found out before 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from scanner.errors import InputError, SmtpsweepError
+from scanner.errors import InputError
 from scanner.formats import Format, make_format
 from scanner.relay.relay import Policy, Relay
 from scanner.runlog import RunFolder
-from scanner.sinks.descriptor import printable
 from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.receiver import Receiver
 from scanner.sinks.redaction import Redaction
-from scanner.sinks.registry import entry_points, scheme_of
+from scanner.sinks.registry import entry_points, foreign, scheme_of
 from scanner.sinks.urls import SinkKind, SinkUrl
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "smtpsweep.receivers"
-_SHOWN_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,14 @@ class Destination:
         )
 
 
-def kinds() -> Mapping[str, SinkKind]:
-    """Return every kind that is installed, by scheme.
-
-    Raises:
-        InputError: when one cannot be loaded.
-    """
+def kinds(on_broken: Callable[[str], None]) -> Mapping[str, SinkKind]:
+    """Return every kind that is installed and can be loaded, by scheme; `on_broken` is told of each other one."""
     found: dict[str, SinkKind] = {}
-    for point in sorted(entry_points(GROUP), key=lambda point: point.name):
-        found[point.name] = _load(point.name)
+    for scheme in sorted(entry_points(GROUP).names):
+        try:
+            found[scheme] = _load(scheme)[0]
+        except InputError as error:
+            on_broken(str(error))
     return found
 
 
@@ -97,14 +98,17 @@ def make_destination(text: str, number: int | str = 1, *, is_unique: bool = Fals
     scheme = scheme_of(text)
     if scheme is None:
         raise InputError(f"-o {text!a}: is not the URL of a remote sink")
-    kind = _load(scheme)
-    url = SinkUrl(text, kind)
+    kind, point = _load(scheme)
+    with foreign(point, f"-o {scheme}://...:"):
+        url = SinkUrl(text, kind)
+    with foreign(point, f"-o {url.shown}:", lambda text: url.redaction.beginning(text, len(text))):
+        receiver = kind.make(url)
     given, called = url.values["name"], scheme.replace("+", "-")
     return Destination(
         name=given if given and not is_unique else f"{given or called}-{number}",
         url=text,
         shown=url.shown,
-        receiver=DiscreetReceiver(_made(kind, url), url.redaction),
+        receiver=DiscreetReceiver(receiver, url.redaction),
         redaction=url.redaction,
         format=make_format(url.values["format"]),
         policy=Policy(url.values["policy"]),
@@ -113,27 +117,14 @@ def make_destination(text: str, number: int | str = 1, *, is_unique: bool = Fals
     )
 
 
-def _made(kind: SinkKind, url: SinkUrl) -> Receiver:
-    """Return the receiver of a URL; a bug in it is a sink that cannot be used, and no more."""
-    try:
-        return kind.make(url)
-    except SmtpsweepError:
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a library that ends the program must not end a sweep in silence
-        reason = printable(url.redaction.beginning(str(error), _SHOWN_BYTES))
-        raise InputError(
-            f"-o {url.shown}: cannot be made: {type(error).__name__}: {reason} (a bug in this sink)"
-        ) from None
-
-
-def _load(scheme: str) -> SinkKind:
+def _load(scheme: str) -> "tuple[SinkKind, EntryPoint]":
     points = list(entry_points(GROUP).select(name=scheme))
     if not points:
         raise InputError(f"-o {scheme}://...: no sink of this kind is installed (smtpsweep sinks lists them)")
     if len(points) > 1:
         raise InputError(f"-o {scheme}://...: more than one installed package provides it")
-    try:
-        kind: SinkKind = points[0].load()
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"-o {scheme}://...: {points[0].value} cannot be loaded: {str(error)!a}") from error
-    return kind
+    with foreign(points[0], f"-o {scheme}://...:"):
+        kind = points[0].load()
+        if not isinstance(kind, SinkKind):
+            raise TypeError("it is not a SinkKind")
+    return kind, points[0]

@@ -5,9 +5,11 @@ installed. Each names a factory `(url: str, options: SinkOptions) -> Sink`. The 
 """
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from scanner.errors import InputError
+from scanner.errors import InputError, SmtpsweepError
 from scanner.sinks.descriptor import printable
 from scanner.sinks.file import FileSink
 from scanner.sinks.sink import Sink, SinkOptions
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
 GROUP = "smtpsweep.sinks"
+#: Characters of what another package's code says when it fails.
+_SHOWN = 300
 #: RFC 3986, 3.1. What has no "://" is a path, whatever else is in it.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -56,13 +60,34 @@ def _make_by_scheme(scheme: str, url: str, options: SinkOptions) -> Sink:
         raise InputError(f"-o {scheme}://...: no sink of this kind is installed; known: -, a path, {schemes}")
     if len(provided) > 1:
         raise InputError(f"-o {scheme}://...: more than one provides it: {', '.join(map(_provider, provided))}")
-    try:
-        factory = provided[0].load()
-    except (ImportError, AttributeError) as error:
-        reason = printable(str(error))
-        raise InputError(f"-o {scheme}://...: {_provider(provided[0])} cannot be loaded: {reason}") from error
-    sink: Sink = factory(url, options)
+    with foreign(provided[0], f"-o {scheme}://...:"):
+        sink: Sink = provided[0].load()(url, options)
     return sink
+
+
+@contextmanager
+def foreign(point: "EntryPoint", where: str, shown: Callable[[str], str] = printable) -> Iterator[None]:
+    """Run what an entry point provides, which may be anybody's: whatever it raises becomes one line that names it.
+
+    An exit is no way out either: a package that ends its process when it is imported would end a sweep as if all were
+    well.
+
+    Args:
+        point: whose code is loaded or called.
+        where: how the line begins.
+        shown: makes a message fit for people, without secrets when there are any.
+
+    Raises:
+        InputError: for all but our own errors.
+    """
+    try:
+        yield
+    except SmtpsweepError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  said in other words, whatever it is
+        reason = shown(f"{type(error).__name__}: {error}")[:_SHOWN]
+        whose = "" if point.dist is None else f" of {point.dist.name}"
+        raise InputError(f"{where} {point.value}{whose} cannot be used: {reason}") from None
 
 
 def _provider(point: "EntryPoint") -> str:
