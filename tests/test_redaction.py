@@ -58,6 +58,26 @@ def test_a_secret_is_found_in_every_form(secret: str, form: str) -> None:
     assert Redaction(secret).clean(f"before <{said}> after") == "before <***> after"
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("change", [str.upper, str.lower])
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: ascii(secret[:20]))
+def test_a_secret_is_found_in_lower_and_upper_case(secret: str, change: Callable[[str], str], form: str) -> None:
+    redaction = Redaction(secret)
+
+    assert redaction.clean(f"before <{FORMS[form](change(secret))}> after") == "before <***> after"
+    if not form.endswith("twice") and form != "HTML":  # `&AMP;` and `\U0041` stand for nothing
+        assert redaction.clean(f"before <{change(FORMS[form](secret))}> after") == "before <***> after"
+
+
+@pytest.mark.parametrize("secret", ["abc", "Abcd", SECRETS[0]])
+def test_user_and_secret_in_base64_are_hidden_in_any_case(secret: str) -> None:
+    redaction = Redaction()
+    redaction.add(secret, "Joe")
+    encoded = base64.b64encode(f"Joe:{secret}".encode()).decode()
+
+    assert redaction.clean(f"Basic {encoded.lower()}, {encoded.upper()}").count("***") == 2
+
+
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: ascii(secret[:20]))
 @pytest.mark.parametrize("around", [("joe:", ""), ("\0joe\0", ""), ("x", "yz"), ("ab", "c"), ("", "!")])
 def test_base64_of_a_text_with_a_secret_in_it_gives_nothing_of_it_away(secret: str, around: tuple[str, str]) -> None:

@@ -6,9 +6,10 @@ as it is, in an encoding, or cut.
 
 Approach: each character of a secret becomes a small pattern that knows how it may be written: itself, after
 backslashes (JSON, repr), as `%2F`, `\x2f`, `\u002f` or `&#47;`. A secret is these patterns in a row, so mixtures are
-found, too. Base64 encodes three bytes as four characters, so a secret within longer text ("user:password") has three
-possible encodings, of which the inner characters depend on the secret alone: each is a row of its own. Half of a row, 8
-characters at least, is enough: texts are cut. `***` stands for what was found.
+found, too. A peer may change upper and lower case (of header lines, say), so they are not told apart. Base64 encodes
+three bytes as four characters, so a secret within longer text ("user:password") has three possible encodings, of which
+the inner characters depend on the secret alone: each is a row of its own. Half of a row, 8 characters at least, is
+enough: texts are cut. `***` stands for what was found.
 
 A secret of less than 4 characters is hidden only where it stands alone, and as "user:secret" in base64: three letters
 are in every other message, and hiding them would hide the message. Such a secret protects nothing; a warning says so.
@@ -58,9 +59,10 @@ class Redaction:
         if not secret:
             return
         self._rows.append(_Row(secret, alone=len(secret) < SHORT))
-        raw = secret.encode("utf-8", "surrogatepass")
-        if len(raw) >= SHORT:
-            self._rows += [_Row(core, frame=True) for core in _base64_cores(raw)]
+        for cased in _cased(secret):
+            raw = cased.encode("utf-8", "surrogatepass")
+            if len(raw) >= SHORT:
+                self._rows += [_Row(core, frame=True) for core in _base64_cores(raw)]
         for whole in () if user is None else (f"{user}:{secret}", f"\0{user}\0{secret}"):
             encoded = base64.b64encode(whole.encode("utf-8", "surrogatepass")).decode("ascii")
             self._rows.append(_Row(encoded.rstrip("="), frame=True))
@@ -145,7 +147,7 @@ class _Row:
         self._enough = min(len(units), max(_ENOUGH, (len(units) + 1) // 2))
         head = "".join(units[: min(self._enough, _HEAD)])
         before, after = (rf"{_BASE64}?", rf"{_BASE64}?{_PADDING}*") if frame else ("", "")
-        self._head = re.compile(rf"(?<![A-Za-z0-9]){head}(?![A-Za-z0-9])" if alone else before + head)
+        self._head = re.compile(rf"(?<![A-Za-z0-9]){head}(?![A-Za-z0-9])" if alone else before + head, re.IGNORECASE)
         self._whole = _compiled(before + "".join(units)) if len(units) <= _WHOLE and not alone else None
         self._rest = [_compiled(unit) for unit in units[min(self._enough, _HEAD) :]]
         self._after = re.compile(after)
@@ -187,7 +189,7 @@ def _base64_cores(raw: bytes) -> Iterator[str]:
 
 @lru_cache(4096)
 def _compiled(unit: str) -> re.Pattern[str]:
-    return re.compile(unit)
+    return re.compile(unit, re.IGNORECASE)
 
 
 @lru_cache(4096)
@@ -198,6 +200,19 @@ def _pattern(unit: str) -> str:
         return (
             rf"(?:\s|\+|%(?:25){{0,2}}{codes}|&#(?:32|9|10|13|[xX]0?[29AaDd]0?);|\\{{1,8}}(?:[tnr]|(?:x|u00){codes}))+"
         )
+    # The longest first, as below: the capital of a letter may be two.
+    ways = ["".join(map(_exactly, cased)) for cased in sorted(_cased(unit), key=len, reverse=True)]
+    return f"(?:{'|'.join(ways)})"
+
+
+def _cased(text: str) -> Sequence[str]:
+    """Return a text as it is, in lower case and in upper case, each once."""
+    return list(dict.fromkeys((text, text.lower(), text.upper())))
+
+
+@lru_cache(4096)
+def _exactly(unit: str) -> str:
+    """Return a pattern for the ways to write one character, in this case."""
     code, raw = ord(unit), unit.encode("utf-8", "surrogatepass")
     ways = [  # the longest first: what follows is compared without a second thought
         "".join(f"%(?:25){{0,2}}{_hex(f'{byte:02x}')}" for byte in raw),
