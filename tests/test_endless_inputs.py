@@ -1,13 +1,14 @@
 """Inputs without end are refused by every command that reads them, before they fill memory or time."""
 
 from collections.abc import Callable
-from io import RawIOBase
+from io import RawIOBase, StringIO
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from scanner import safe_toml
+from scanner.cli import inputs
 from scanner.cli.entry import run
 from scanner.errors import InputError
 from scanner.kept import formats
@@ -104,3 +105,15 @@ def test_a_document_of_the_longest_length_is_read(monkeypatch: pytest.MonkeyPatc
     path.write_bytes(b"\xef\xbb\xbfa = 1")
 
     assert safe_toml.read_text(path) == "a = 1"
+
+
+@pytest.mark.parametrize("line", ["# x\n", "\n"])
+def test_a_list_of_nothing_but_comments_comes_to_an_end(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`yes '# x' |` was read for ever, as far as anybody could see."""
+    monkeypatch.setattr(inputs, "_MAX_VOID", 1000)
+    stream = StringIO(line * 1000 + "192.0.2.1\n" + line * 1001)
+
+    message = refusal(lambda: list(inputs.bounded_lines(cast("Any", stream), "never.txt")))
+
+    assert message == "never.txt: has more than 1,000 lines in a row that name nothing: is it a list?"
+    assert stream.tell() == 2001 * len(line) + 10

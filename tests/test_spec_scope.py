@@ -89,10 +89,46 @@ def test_two_addresses_in_one_argument_are_refused_too() -> None:
     assert "did you mean a range" in refusal(Source(COMMAND_LINE, ["192.0.2.0 192.0.2.255"]))
 
 
-def test_targets_and_longer_lines_may_share_a_line() -> None:
-    assert parse_spec([Source("ranges.txt", ["192.0.2.0 192.0.2.255"])]).ranges.count == 2
-    never = parse_exclusions([Source("never.txt", ["192.0.2.0 192.0.2.3 192.0.2.9", "192.0.2.0/25 198.51.100.7"])])
-    assert never.ranges.count == 129
+@pytest.mark.parametrize("source", ["never.txt", COMMAND_LINE])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "192.0.2.0 192.0.2.3 192.0.2.9",
+        "192.0.2.0/25 198.51.100.7",
+        "192.0.2.1/32 192.0.2.9/32",
+        "[2001:db8::1] [2001:db8::ff]",
+        "192.0.2.0 192.0.2.3 198.51.100.0 198.51.100.9",
+        "one.example two.example",
+        "none 192.0.2.1",
+    ],
+)
+def test_several_exclusions_on_one_line_are_refused(source: str, line: str) -> None:
+    """Two columns with brackets or prefixes were two addresses, and what lies between them was visited."""
+    with pytest.raises(InputError) as caught:
+        parse_exclusions([Source(source, [line])])
+
+    assert str(caught.value).endswith(
+        f"'{line}': several exclusions on one line: give each its own, and write a range as a-b, without spaces"
+    )
+
+
+def test_an_exclusion_may_have_a_comment() -> None:
+    never = parse_exclusions([Source("never.txt", ["192.0.2.0/31 # two of ours", "2001:db8::1# one"])])
+
+    assert never.ranges == Ranges.from_pairs(
+        v4=[(0xC0000200, 0xC0000201)], v6=[(0x20010DB8 << 96 | 1, 0x20010DB8 << 96 | 1)]
+    )
+
+
+@pytest.mark.parametrize("way", ["64:ff9b::192.0.2.5", "[::192.0.2.5]", "2002:c000:205::/48", "2002:c000:205::1"])
+def test_who_excludes_a_way_to_an_ipv4_host_excludes_the_host(way: str) -> None:
+    """-x 64:ff9b::192.0.2.5 left 192.0.2.5 to be visited."""
+    assert 0xC0000205 in parse_exclusions([Source(COMMAND_LINE, [way])]).ranges.v4
+
+
+@pytest.mark.parametrize("network", ["64:ff9b::/96", "2002::/16", "2001:db8::/32", "2001:db8::1"])
+def test_who_excludes_a_whole_way_excludes_no_host_of_ipv4(network: str) -> None:
+    assert not len(parse_exclusions([Source(COMMAND_LINE, [network])]).ranges.v4)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from scanner.targets import COMMAND_LINE, Source
 _MAX_LIST = 1 << 28
 #: Characters of one line: half a million networks fit.
 _MAX_LINE = 1 << 24
+#: Lines in a row that name nothing, comments and empty ones.
+_MAX_VOID = 1_000_000
 #: What the byte order marks of UTF-16 become when they are read as UTF-8 (those of UTF-32 begin or end so, too).
 _UTF_16 = ("\udcff\udcfe", "\udcfe\udcff", "\0\0\udcfe\udcff")
 
@@ -78,7 +80,7 @@ def bounded_lines(stream: io.TextIOWrapper, where: str) -> Iterator[str]:
     Raises:
         InputError: when it is not text in UTF-8, or longer than any list.
     """
-    left = _MAX_LIST
+    left, void = _MAX_LIST, 0
     first = True
     while line := stream.readline(_MAX_LINE + 1):
         if first and line.startswith(_UTF_16):
@@ -89,4 +91,7 @@ def bounded_lines(stream: io.TextIOWrapper, where: str) -> Iterator[str]:
         if len(line) > _MAX_LINE or left < 0:
             limit = f"a line of more than {_MAX_LINE:,}" if len(line) > _MAX_LINE else f"more than {_MAX_LIST:,}"
             raise InputError(f"{where}: has {limit} characters: is it a list of targets?")
+        void = void + 1 if line[0] in "#\n" else 0
+        if void > _MAX_VOID:
+            raise InputError(f"{where}: has more than {_MAX_VOID:,} lines in a row that name nothing: is it a list?")
         yield line

@@ -48,7 +48,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 target_options = _options(
     click.argument("targets", nargs=-1),
     click.option("-x", "--exclude", multiple=True, metavar="TARGET", callback=with_configured,
-                 help="Never visit these; same forms as targets."),
+                 help="Never visit these; same forms as targets, one each (`none`: nothing)."),
     click.option("--exclude-file", multiple=True, type=_FILE, callback=with_configured, help="The same, from a file."),
     click.option(
         "-p", "--port", "ports", multiple=True, type=click.IntRange(1, 65535), default=(25,), show_default=True

@@ -22,6 +22,7 @@ import numpy as np
 
 from scanner.errors import InputError
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address
+from scanner.targets.embedded import embedded_v4
 from scanner.targets.forms import (
     OCTET_CHARACTERS,
     is_address,
@@ -99,8 +100,9 @@ def parse_spec(
 def parse_exclusions(sources: Iterable[tuple[str, Iterable[str]]]) -> Spec:
     """Read all exclusions of all sources: the same forms as targets, IPv6 networks of any size.
 
-    Two addresses on one line are refused: lists of ranges are often written in two columns, and what lies between the
-    two would be visited.
+    More than one on a line is refused: lists of ranges are often written in two columns, and what lies between the two
+    would be visited. Who excludes one IPv6 address that carries an IPv4 address, or its 6to4 network, excludes that
+    host, too, by all its ways.
 
     Raises:
         InputError: as `parse_spec`; a source that excludes nothing must say `none`.
@@ -203,6 +205,11 @@ class _Reader:
                 raise InputError(
                     f"{where}: {_shown(f'{low} {high}')}: two addresses on one line: {range_hint(*tokens)}"
                 )
+            if self._excludes and len(tokens) > 1:
+                raise InputError(
+                    f"{where}: {_shown(' '.join(tokens))}: several exclusions on one line: give each its own, "
+                    "and write a range as a-b, without spaces"
+                )
             for token in tokens:
                 self._read_token(token, where)
         except ValueError as problem:
@@ -257,6 +264,9 @@ class _Reader:
             )
         self._v6_firsts.append(first)
         self._v6_lasts.append(last)
+        if self._excludes and (carried := embedded_v4(first)) == embedded_v4(last):
+            self._v4_firsts.extend(carried)
+            self._v4_lasts.extend(carried)
 
     def _add_name(self, text: str, where: Where, names: dict[str, Where]) -> None:
         name = parse_host_name(text)
