@@ -16,7 +16,7 @@ from pathlib import Path
 from scanner.checking import check_host
 from scanner.model import Record
 from scanner.pipeline import Sweep
-from scanner.plan import make_plan
+from scanner.plan import Plan, make_plan
 from scanner.record import decode
 from scanner.saved import Saved
 from scanner.settings import Settings
@@ -54,11 +54,7 @@ async def sweep(
         LocalError: when this machine cannot open connections; after the records that came before.
         SinkError: when the state cannot be written.
     """
-    settings = settings or Settings()
-    saved = Saved.read(state) if state is not None else None
-    known = saved.names if saved is not None else None
-    asked, never = _spec("targets", targets), _spec("exclude", exclude)
-    plan = await make_plan(asked, never, settings, known, strict=settings.strict_names)
+    plan = await _plan(targets, exclude, settings or Settings(), state)
     sink = _Handover()
     run = Sweep(plan, [sink], state=state)
     await run.prepare()
@@ -78,6 +74,16 @@ async def sweep(
             on_summary(summary)
     if run.failure is not None:
         raise run.failure
+
+
+async def _plan(
+    targets: str | Iterable[str], exclude: str | Iterable[str], settings: Settings, state: Path | None
+) -> Plan:
+    """Decide who will be visited; names are those of the sweep that a state belongs to."""
+    saved = Saved.read(state) if state is not None else None
+    known = saved.names if saved is not None else None
+    asked, never = _spec("targets", targets), _spec("exclude", exclude)
+    return await make_plan(asked, never, settings, known, strict=settings.strict_names)
 
 
 async def check(host: str, *, exclude: str | Iterable[str] = (), settings: Settings | None = None) -> list[Record]:

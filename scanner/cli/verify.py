@@ -140,14 +140,9 @@ def verify(
         ask_second_reader=second_reader,
     )
     policy = load_policy(output.policy_file) if output.policy_file is not None else None
-    output.refuse_same_files(
-        [
-            *named("--before", *before),
-            *named("--received", *received),
-            *named("--exclude-file", *exclude_file),
-            *(Named("@", Path(text[1:])) for text in (*targets, *exclude) if text.startswith("@")),
-        ]
-    )
+    lists = [Named("@", Path(text[1:])) for text in (*targets, *exclude) if text.startswith("@")]
+    inputs = (*named("--before", *before), *named("--received", *received), *named("--exclude-file", *exclude_file))
+    output.refuse_same_files([*inputs, *lists])
     with ExitStack() as stack:
         reports = output.opened(stack, policy)  # what cannot be written is known before anybody is visited
         fresh = running.run(look_afresh(request, _Now().say))

@@ -1,0 +1,38 @@
+"""What the documentation says of the source tree is so: every module has a row, every covered part is named."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import scanner
+
+ROOT = Path(scanner.__file__).parent.parent
+#: What needs no row of its own.
+_UNTOLD = {"__init__", "__main__", "__pycache__"}
+
+
+def parts() -> set[str]:
+    """Return the modules and packages of `scanner`."""
+    return {
+        path.stem for path in (ROOT / "scanner").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    } - _UNTOLD
+
+
+def told() -> set[str]:
+    """Return what the first column of the table in the architecture names."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    cells = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    names = re.findall(r"`(?:scanner/)?(\w+)(?:\.py|/)`", " ".join(cells))
+    return set(names) - _UNTOLD
+
+
+def test_the_architecture_has_every_module_and_no_other() -> None:
+    assert told() == parts()
+
+
+def test_contributing_names_what_must_be_covered_whole() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    covered = project["tool"]["coverage"]["run"]["source_pkgs"]
+    (line,) = re.findall(r"^- (.*) keep every branch covered", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+
+    assert re.findall(r"`(\w+)`", line) == [name.removeprefix("scanner.") for name in covered]
