@@ -263,8 +263,11 @@ class Sweep:
                 self._names.abort()
 
     def _fail(self, error: SmtpsweepError) -> None:
+        """Keep what ended the sweep, and what a sink that could not take more says of it when it is closed."""
         if self._failure is None:
             self._failure = error
+        elif str(error) not in str(self._failure):
+            self._failure.args = (f"{self._failure}; {error}",)
 
     def _on_attempts(self, attempts: list[Attempt]) -> None:
         """Turn what the engine brought into lines on their way to the sinks."""
@@ -338,6 +341,8 @@ class Sweep:
         overview = self._overview.document()
         self.notices += remarks(overview)
         reason = str(failure) if failure else None if complete else self._why_incomplete()
+        if failure and self._stopped and ledger.not_visited:
+            reason = f"interrupted, {ledger.not_visited:,} not visited; {failure}"
         waiting = sum(outcome.recorded for outcome in self._outcomes.values())
         document = {
             "schema": SUMMARY_SCHEMA,

@@ -156,7 +156,11 @@ class RemoteSinks:
         """
         if not self._is_delivered:
             return None  # what is left was said with the reason
-        if earlier := self._lacking_of_earlier_commands():
+        try:
+            earlier = self._lacking_of_earlier_commands()
+        except SmtpsweepError as error:
+            return f"the log of the run is kept, since not every sink of it is known: {error}"
+        if earlier:
             return f"the log of the run is kept: {earlier}"
         if self._keep_run or not finished:
             return f"the log of the run is kept: {self.folder.path}"
