@@ -8,11 +8,25 @@ import orjson
 
 from scanner.files import write_whole
 from scanner.relay.dead_letters import append_lines
+from scanner.runlog import Entry, Lost, RunFolder
 
 
 def keep(file: Path, first: int, last: int, records: int) -> None:
     """Add the numbers from `first` to `last`, among them so many records. Raises OSError."""
     append_lines(file, _line({"first": first, "last": last, "records": records, "at": round(time.time(), 3)}))
+
+
+def cut_given_back(entries: list[Entry | Lost], folder: RunFolder) -> bool:
+    """Cut what was read before the first hole where the log gave records back meanwhile; return whether there is one.
+
+    The rest is skipped then: it is no damage. Raises OSError.
+    """
+    oldest = min(folder.segments(), default=0)
+    for place, one in enumerate(entries):
+        if isinstance(one, Lost) and one.reason == "missing" and one.first < oldest:
+            del entries[place:]
+            return True
+    return False
 
 
 def first_number(file: Path) -> int:

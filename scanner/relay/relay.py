@@ -162,13 +162,14 @@ class Relay:
     def needs_after(self) -> int:
         """The log may forget records up to this number: they are done, and the disk knows.
 
-        For best effort they need only be read: what is gone then is skipped. What was sent and cannot be confirmed yet
-        is not waited for: it may be more than the log is allowed to hold. Should it prove unread, and the log have had
-        to forget it, it is counted as missing.
+        For best effort they need only be read, or be too far behind, or the receiver be in trouble: what is gone then
+        is skipped. What was sent and cannot be confirmed yet is not waited for: it may be more than the log is allowed
+        to hold. Should it prove unread, and the log have had to forget it, it is counted as missing.
         """
-        if self.policy is Policy.BEST_EFFORT and self._reader is not None:
-            return self._reader.next - 1
-        return self._sent
+        if self.policy is not Policy.BEST_EFFORT:
+            return self._sent
+        read = self._sent if self._reader is None else self._reader.next - 1
+        return self._log.last if self._trouble else max(read, self._log.last - self._max_lag)
 
     def durable(self, last: int) -> None:
         """Say how far the log is on the disk: the number of its last record."""
@@ -247,8 +248,8 @@ class Relay:
 
     async def _next_batch(self, reader: LogReader) -> Batch | None:
         """Read and format the next batch; None when there is nothing more for now."""
-        limits = self._receiver.limits
-        missing = self._log.last - reader.next + 1
+        limits, first = self._receiver.limits, reader.next
+        missing = self._log.last - first + 1
         if missing <= 0:
             return None
         if limits.whole_segments:
@@ -257,6 +258,11 @@ class Relay:
             if missing < limits.max_events and not self._log.ended and limits.linger_s:
                 await asyncio.sleep(limits.linger_s)
             entries = reader.read(self._log.last, max_records=limits.max_events, max_bytes=limits.max_bytes)
+        if self.policy is Policy.BEST_EFFORT and gaps.cut_given_back(entries, self._folder):
+            reader.skip_to(entries[-1].sequence + 1 if entries else first)
+            if not entries:
+                self._skip(reader)
+                return await self._next_batch(reader)
         if not entries:
             return None
         batch = make_batch(entries, self._format, self._cursor.sequence, time.monotonic())

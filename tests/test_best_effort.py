@@ -1,0 +1,83 @@
+"""Claims about best effort: a sink that is down or far behind never holds the log, and what it misses is a gap."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pytest
+
+from scanner.formats import Event
+from scanner.relay import Policy, Relay, dead_letters
+from scanner.runlog import Entry, LogReader, Lost, RunFolder, read_cursor
+from scanner.runlog.index import LogIndex
+from scanner.sinks.receiver import Receipt, TryLaterError
+from tests.receivers_fake import FakeReceiver
+from tests.test_relay import delivered, log_of, numbers, relay
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run")
+
+
+async def until_in_trouble(one: Relay) -> None:
+    while one.statistics().trouble is None:
+        await asyncio.sleep(0)
+
+
+class _Down(FakeReceiver):
+    async def send(self, batch: Sequence[Event]) -> Receipt:
+        await asyncio.sleep(0)
+        raise TryLaterError("it is down")
+
+
+async def test_a_receiver_that_hangs_needs_no_more_than_its_lag(folder: RunFolder) -> None:
+    await log_of(folder, 100)
+    one = relay(folder, FakeReceiver(), policy=Policy.BEST_EFFORT, max_lag=30)
+
+    one.durable(20)
+    assert one.needs_after == 0
+    one.durable(100)
+    assert one.needs_after == 70  # it is not even open yet
+    assert relay(folder, FakeReceiver(), policy=Policy.SPOOL, max_lag=30).needs_after == 0
+
+
+async def test_a_receiver_that_is_down_needs_nothing_of_the_log(folder: RunFolder) -> None:
+    await log_of(folder, 100)
+    one = relay(folder, _Down(), policy=Policy.BEST_EFFORT, max_lag=1000)
+    one.durable(100)
+    running = asyncio.create_task(one.run())
+    await until_in_trouble(one)
+
+    assert one.needs_after == 100
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_the_log_gives_back_while_it_is_read_is_skipped_and_no_dead_letter(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log_of(folder, 100, segment_bytes=4_000)
+    first, second, third = folder.segments()[:3]
+    read = LogReader.read
+
+    def read_late(reader: LogReader, last: int, **limits: int) -> list[Entry | Lost]:
+        if reader.next == 11 and folder.segment(second).exists():  # the first batch is read: the sweep needs room now
+            index = LogIndex.open(folder, "run-1")
+            index.removed(third - 1)
+            index.close()
+            for number in (first, second):
+                folder.segment(number).unlink()
+        return read(reader, last, **limits)
+
+    monkeypatch.setattr(LogReader, "read", read_late)
+    receiver = FakeReceiver()
+    await delivered(relay(folder, receiver, policy=Policy.BEST_EFFORT, max_lag=1000), 100)
+
+    (gap,) = map(orjson.loads, (folder.sinks / "fake.gaps.jsonl").read_bytes().splitlines())
+    assert gap["last"] == third - 1
+    assert numbers(receiver.taken) == [*range(1, gap["first"]), *range(third, 101)]
+    assert list(dead_letters.read(folder.sinks / "fake.dead.jsonl")) == []
+    cursor = read_cursor(folder.sinks / "fake.cursor", "run-1")
+    assert (cursor.sequence, cursor.skipped, cursor.dead) == (100, third - gap["first"], 0)
