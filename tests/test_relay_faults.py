@@ -15,6 +15,7 @@ from scanner.relay.batch import Settled, make_batch
 from scanner.relay.dead_letters import DeadLetter
 from scanner.relay.settling import RefusedForGood
 from scanner.runlog import Cursor, Entry, Lost, Quota, RunFolder, RunLog, read_cursor, write_cursor
+from scanner.runlog.index import Known
 from scanner.sinks.receiver import BatchLimits, BatchRefusedError, Receipt
 from tests.receivers_fake import FakeReceiver
 from tests.test_relay import delivered, log_of, numbers, record, relay
@@ -199,3 +200,21 @@ def test_what_was_counted_before_is_not_counted_again() -> None:
         DeadLetter(4, f"{4:032x}", "no", orjson.dumps(orjson.loads(record(4)))),
         DeadLetter(5, "", "missing in the log of the run", None, last=6),
     ]
+
+
+def test_notes_of_the_run_that_are_lost_are_not_records() -> None:
+    lines: list[Entry | Lost] = [Lost(1, 1, "damaged", b"?"), Lost(2, 5, "missing"), Lost(6, 6, "missing")]
+    batch = make_batch(lines, make_format("native"), 0, 0.0, lambda: Known(last=6, notes=[1, 3, 4]))
+
+    letters = batch.new_letters()
+
+    assert [(letter.sequence, letter.records) for letter in letters] == [(2, 2), (6, 1)]
+    assert batch.take_settled() == Settled(6, delivered=0, dead=3, skipped=0)
+
+
+def test_a_letter_about_some_of_several_numbers_is_the_same_again(tmp_path: Path) -> None:
+    letter = DeadLetter(2, "", "missing in the log of the run", None, last=5, known=2)
+    dead_letters.keep(tmp_path / "file", [letter])
+
+    assert list(dead_letters.read(tmp_path / "file")) == [letter]
+    assert dead_letters.count(dead_letters.cut([letter], 3)) == 1

@@ -128,7 +128,7 @@ async def test_a_run_knows_its_sinks_what_they_lack_and_whether_it_is_being_remo
     assert (stored.names, stored.is_being_removed) == (["siem"], True)
     (standing,) = stored.standings()
     assert (standing.delivered, standing.waiting) == (4, 5)
-    assert stored.explained([standing]).startswith("sink siem has not got 5 records (it did not answer in time)")
+    assert stored.explained([standing]).startswith("sink siem has not got 5 records (it was not waited for any longer)")
     assert state_of(folder) == ("run-1", Path("/srv/a state"))
 
 

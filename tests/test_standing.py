@@ -69,7 +69,7 @@ def test_a_sink_without_a_cursor_has_nothing_and_a_damaged_one_is_said(folder: R
     known = Known(last=3, notes=[1])
 
     assert standing_of(folder, "r", SINK, known, "it is down")[7:] == (2, "it is down")
-    assert standing_of(folder, "r", SINK, known)[7:] == (2, "it did not answer in time")
+    assert standing_of(folder, "r", SINK, known)[7:] == (2, "it was not waited for any longer")
     (folder.sinks / "siem.cursor").write_bytes(b"{}")
     waiting, reason = standing_of(folder, "r", SINK, known)[7:]
     assert waiting == 2

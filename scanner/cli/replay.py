@@ -99,7 +99,7 @@ def _serve(
         done = running.run(deliver(stored, destination, first=first, patience_s=patience_s, on_progress=progress.say))
     if not quiet:
         streams.say(_result(destination.name, done))
-    return stored.standing(destination, done.trouble)
+    return stored.standing(destination, done.trouble or ("only its dead letters were sent" if dead_letters else None))
 
 
 def _end(

@@ -5,7 +5,7 @@ the receiver refused an event of the record, the format could not write the reco
 version that does not exist yet), or the log does not hold the record any more (`Lost`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ import orjson
 from scanner.formats.event import Event, Format
 from scanner.relay.dead_letters import DeadLetter
 from scanner.relay.settling import RefusedForGood
+from scanner.runlog.index import Known
 from scanner.runlog.reader import Entry, Lost
 
 if TYPE_CHECKING:
@@ -94,12 +95,24 @@ class Batch:
         return sorted(new, key=lambda letter: letter.sequence)
 
 
-def make_batch(entries: Sequence[Entry | Lost], format_: Format, after: int, begun: float) -> Batch:
-    """Format what was read. `after` is the cursor: records up to it were counted by an earlier attempt."""
+def make_batch(
+    entries: Sequence[Entry | Lost], format_: Format, after: int, begun: float, known: Callable[[], Known] = Known
+) -> Batch:
+    """Format what was read.
+
+    Args:
+        entries: at least one.
+        format_: how to say records.
+        after: the cursor: records up to it were counted by an earlier attempt.
+        begun: when it was read, in monotonic seconds.
+        known: tells which of the numbers that are lost were records, and not notes of the run; asked for each loss.
+    """
     batch = Batch(entries[-1].sequence, begun, after)
     for entry in entries:
         if isinstance(entry, Lost):
-            batch.lose(_lost(entry))
+            letter = _lost(entry, known())
+            if letter.records:
+                batch.lose(letter)
             continue
         try:
             events = list(format_.events(orjson.loads(entry.line), entry.line))
@@ -124,7 +137,9 @@ def parts(events: Sequence[Event], max_events: int, max_bytes: int) -> list[list
     return cut
 
 
-def _lost(entry: Lost) -> DeadLetter:
+def _lost(entry: Lost, known: Known) -> DeadLetter:
+    count = known.records(entry.first - 1, entry.sequence)
+    some = None if count == entry.sequence - entry.first + 1 else count
     if entry.reason == "damaged":
-        return DeadLetter(entry.first, "", "damaged in the log of the run", None, damaged=entry.text)
-    return DeadLetter(entry.first, "", "missing in the log of the run", None, last=entry.sequence)
+        return DeadLetter(entry.first, "", "damaged in the log of the run", None, damaged=entry.text, known=some)
+    return DeadLetter(entry.first, "", "missing in the log of the run", None, last=entry.sequence, known=some)

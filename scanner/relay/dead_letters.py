@@ -27,7 +27,7 @@ class DeadLetter(NamedTuple):
 
     `sequence` is the record's number in the log, `event_id` the refused event made of it, "" when there is none;
     `line` is the record as it was to be delivered, None when nobody has it any more, `damaged` what stands in the log
-    instead (its beginning).
+    instead (its beginning). `known` is how many of several numbers were records, the others being notes of the run.
     """
 
     sequence: int
@@ -36,11 +36,13 @@ class DeadLetter(NamedTuple):
     line: bytes | None
     last: int = 0
     damaged: bytes = b""
+    known: int | None = None
 
     @property
     def records(self) -> int:
         """How many records it is about."""
-        return max(1, self.last - self.sequence + 1)
+        span = max(1, self.last - self.sequence + 1)
+        return span if self.known is None else min(self.known, span)
 
 
 def keep(file: Path, letters: list[DeadLetter]) -> None:
@@ -131,6 +133,8 @@ def _encoded(letter: DeadLetter) -> bytes:
     }
     if letter.last > letter.sequence:
         document["last"] = letter.last
+    if letter.known is not None:
+        document["records"] = letter.known
     if letter.damaged:
         document["damaged"] = escape(letter.damaged)
     document["record"] = None if letter.line is None else orjson.Fragment(letter.line)  # last: it is cut out again
@@ -142,7 +146,7 @@ def _decoded(text: bytes, where: str) -> DeadLetter:
         whole = unseal(text)
         document: dict[str, Any] = orjson.loads(whole)
         line = None if document["record"] is None else whole[whole.index(_RECORD) + len(_RECORD) : -1]
-        last, damaged = document.get("last", 0), unescape(document.get("damaged", ""))
-        return DeadLetter(document["sequence"], document["event_id"], document["reason"], line, last, damaged)
+        damaged, what = unescape(document.get("damaged", "")), (document["event_id"], document["reason"], line)
+        return DeadLetter(document["sequence"], *what, document.get("last", 0), damaged, document.get("records"))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{where}: is not a dead letter ({str(error)!a}): remove that line") from None

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 from scanner.errors import SinkError
 from scanner.formats.event import Event, Format
@@ -265,7 +266,8 @@ class Relay:
                 return await self._next_batch(reader)
         if not entries:
             return None
-        batch = make_batch(entries, self._format, self._cursor.sequence, time.monotonic())
+        known = partial(read_known, self._folder, self._cursor.run)
+        batch = make_batch(entries, self._format, self._cursor.sequence, time.monotonic(), known)
         if self._state is RelayState.WAITING:
             self._state = RelayState.DELIVERING
         return batch

@@ -56,7 +56,7 @@ def standing_of(
     waiting = known.records(cursor.sequence, known.last)
     reason = dead_letters.first_reason(folder.sinks / f"{sink['name']}.dead.jsonl") if cursor.dead else None
     if reason is None and waiting:
-        reason = trouble or "it did not answer in time"
+        reason = trouble or "it was not waited for any longer"
     if reason is None and cursor.skipped:
         reason = "it was more than max_lag records behind"
     counts = (cursor.delivered, cursor.dead, cursor.skipped, cursor.duplicates, waiting)
