@@ -176,7 +176,15 @@ def _take_name(fresh: Path, path: Path) -> None:
 class WholeFolder:
     """A folder that is filled under another name; use it in a `with` block, whose clean end puts it in its place."""
 
-    def __init__(self, folder: Path, *, overwrite: bool, is_ours: Callable[[Path], bool], kind: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        overwrite: bool,
+        is_ours: Callable[[Path], bool],
+        kind: str,
+        writes: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         """Look at what is there.
 
         Args:
@@ -184,10 +192,13 @@ class WholeFolder:
             overwrite: whether a folder that is there may be replaced.
             is_ours: whether it is one of the kind that is replaced; never a home that somebody named by mistake.
             kind: what such a folder is called, such as "folder of plans".
+            writes: whether a file of this name (relative, with slashes) is one that we write there. With any other in
+                it the folder is not replaced.
 
         Raises:
             InputError: when it is there and may not be replaced.
         """
+        self._listed: dict[str, FileId] = {}
         self._folder, self._is_ours = folder, is_ours
         self._there: FileId | None = None
         self._keeps_old = False
@@ -200,10 +211,16 @@ class WholeFolder:
             require_own(found, folder)
             self._there = FileId.from_stat(found)
             ours = stat.S_ISDIR(found.st_mode) and is_ours(folder)
+            self._listed = _listed(folder) if ours else {}
         except OSError as error:
             raise InputError(self._failure(error)) from None
         if not ours:
             raise InputError(f"{folder}: exists and is not a {kind}, so it is not replaced: name another folder")
+        if foreign := sorted(name for name in self._listed if not writes(name)):
+            raise InputError(
+                f"{folder}: holds {ascii(foreign[0])[1:-1]}, which is not of a {kind}, so it is not replaced: "
+                "move that away, or name another folder"
+            )
 
     def __enter__(self) -> Path:
         """Return an empty folder to fill.
@@ -255,6 +272,9 @@ class WholeFolder:
                 self._put_back(old)
             raise
         sync_folder(self._folder.parent)
+        if self._there is not None and not _removed(old, self._listed):
+            self._keeps_old = True
+            raise OSError(errno.ENOTEMPTY, f"it is replaced, but somebody put more into the old one: that is {old} now")
 
     def _put_back(self, old: Path) -> None:
         """Undo the first step; what cannot go back is kept where it is, and named. Raises OSError."""
@@ -266,6 +286,33 @@ class WholeFolder:
 
     def _failure(self, error: OSError) -> str:
         return f"{self._folder}: cannot be written ({error.strerror or error})"
+
+
+def _listed(folder: Path) -> dict[str, FileId]:
+    """Return what is in a folder and below, by relative name; of folders only the empty ones. Raises OSError."""
+    found: dict[str, FileId] = {}
+    for path, folders, names in os.walk(folder, onerror=_raised):
+        links = [name for name in folders if Path(path, name).is_symlink()]
+        for file in (Path(path, name) for name in (*names, *links)):
+            found[file.relative_to(folder).as_posix()] = FileId.from_stat(file.lstat())
+        if not names and not folders and Path(path) != folder:
+            found[Path(path).relative_to(folder).as_posix() + "/"] = FileId.from_stat(Path(path).lstat())
+    return found
+
+
+def _raised(error: OSError) -> None:
+    raise error
+
+
+def _removed(folder: Path, listed: dict[str, FileId]) -> bool:
+    """Remove what was listed, and the folders that are empty then; tell whether that was all. Raises OSError."""
+    for name, known in _listed(folder).items():
+        if not name.endswith("/") and listed.get(name) == known:
+            (folder / name).unlink()
+    for path, _, _ in os.walk(folder, topdown=False):
+        with suppress(OSError):
+            Path(path).rmdir()
+    return not folder.exists()
 
 
 def _make_private(folder: Path) -> None:

@@ -82,7 +82,15 @@ def write_playbook(records: Iterable[Record], folder: Path, *, overwrite: bool) 
         InputError: when the folder exists and may not be replaced, cannot be made, or `records` raises it.
         SinkError: when the disk does not take it.
     """
-    with WholeFolder(folder, overwrite=overwrite, is_ours=_is_playbook, kind="playbook of smtpsweep") as unfinished:
+    names = _playbook_files()
+    place = WholeFolder(
+        folder,
+        overwrite=overwrite,
+        is_ours=_is_playbook,
+        kind="playbook of smtpsweep",
+        writes=names.__contains__,
+    )
+    with place as unfinished:
         targets = _read(records, unfinished / "before.jsonl")
         covered, others = _divide(targets)
         _write(unfinished / "inventory.yml", inventory(covered))
@@ -148,6 +156,13 @@ def _divide(targets: _Targets) -> tuple[list[Host], list[Host]]:
             covered.setdefault(host.ip, host)
     others = [host for host in hosts if host.group is None or covered[host.ip].group != host.group]
     return list(covered.values()), others
+
+
+def _playbook_files() -> frozenset[str]:
+    """Return the names of all files that we write into a playbook."""
+    with as_file(files("scanner.remedy.ansible") / "roles") as roles:
+        found = {f"roles/{file.relative_to(roles).as_posix()}" for file in roles.rglob("*") if file.is_file()}
+    return frozenset(found | {"before.jsonl", "inventory.yml", "site.yml", "rollback.yml", "README.md"})
 
 
 def _is_playbook(folder: Path) -> bool:

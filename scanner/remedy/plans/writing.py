@@ -12,6 +12,7 @@ File names are made of address and port, never of anything that a server said.
 """
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from scanner.remedy.plans.products.catalogue import GENERAL, PLANS, plan_for
 NOTHING_SHOWN: Final = "give nothing away"
 NO_GREETING: Final = "did not greet"
 NO_ADDRESS: Final = "were not visited, so there is no address"
+_HOST_PAGE: Final = re.compile(r"hosts/[0-9a-f._]+-[0-9]{1,5}\.md")
 _ALL_PLANS: Final = {plan.key: plan for plan in (*PLANS.values(), GENERAL)}
 
 
@@ -71,7 +73,8 @@ def write_plans(records: Iterable[Record], folder: Path, *, overwrite: bool) -> 
             when a record's address is none.
         SinkError: when the disk does not take it.
     """
-    with WholeFolder(folder, overwrite=overwrite, is_ours=_is_plan, kind="folder of plans") as unfinished:
+    place = WholeFolder(folder, overwrite=overwrite, is_ours=_is_plan, kind="folder of plans", writes=_is_page)
+    with place as unfinished:
         (unfinished / "hosts").mkdir()
         return _write(records, folder, unfinished)
 
@@ -83,6 +86,13 @@ def _is_plan(folder: Path) -> bool:
             return index.read(len(MARK)) == MARK
     except FileNotFoundError:
         return False
+
+
+def _is_page(name: str) -> bool:
+    """Whether a file of this name is one that we write into a folder of plans."""
+    files = {f"products/{plan.key}/{file.name}" for plan in _ALL_PLANS.values() for file in plan.files}
+    pages = {f"products/{key}.md" for key in _ALL_PLANS}
+    return name in {"index.md", "hosts/"} | files | pages or _HOST_PAGE.fullmatch(name) is not None
 
 
 def _write(records: Iterable[Record], folder: Path, unfinished: Path) -> PlanCount:
