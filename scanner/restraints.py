@@ -5,6 +5,7 @@ Notices are bounded: the first `MAX_NAMED` networks are named, the others are a 
 
 import logging
 
+from scanner.counted import counted
 from scanner.engine.pacing import SLOWDOWN
 from scanner.engine.refusals import Restraint
 from scanner.settings import DEFAULT_SUBNET_RATE, Settings
@@ -64,7 +65,8 @@ class Restraints:
 def refusal_reason(not_visited: int, closed: int, settings: Settings) -> str:
     """Say why targets were not visited when that many networks were closed."""
     networks = "1 network" if closed == 1 else f"each of {closed:,} networks"
+    were = "was" if not_visited == 1 else "were"
     return (
-        f"{not_visited:,} targets were not visited: {networks} refused us {settings.refusal_limit} times "
+        f"{counted(not_visited, 'target')} {were} not visited: {networks} refused us {settings.refusal_limit} times "
         "(--refusal-action stop)"
     )

@@ -155,7 +155,7 @@ def test_standard_input_and_output_make_a_pipe(tmp_path: Path) -> None:
 
     (expected,) = make_format("cef").events(*line)
     assert (done.code, done.out) == (0, expected.body.decode() + "\n")
-    assert done.err == "1 lines read, 1 written\n"
+    assert done.err == "1 line read, 1 written\n"
     assert left_over(tmp_path) == []
 
 

@@ -64,7 +64,7 @@ def test_a_table_shows_each_change_by_address_and_the_exit_code_is_1(week: list[
     ]
     assert err.splitlines() == [
         "smtpsweep: 3 targets compared: gone 1, version_changed 1, now_hidden 1",
-        "smtpsweep: 1 targets not compared: busy after 1",
+        "smtpsweep: 1 target not compared: busy after 1",
     ]
 
 
@@ -214,9 +214,9 @@ def test_pools_and_several_scans_in_one_file_are_said(tmp_path: Path, capsys: Ou
     files = [str(write(tmp_path / "a", pool)), str(write(tmp_path / "b", [visit(A, "Exim", "4.98", scan=TUESDAY)]))]
     assert run(["diff", *files]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "smtpsweep: 1 targets compared: no changes",
-        "smtpsweep: 1 targets gave several answers that differ only in part, as pools do: not reported",
-        "smtpsweep: 1 targets are in one file from several scans: all of their records counted",
+        "smtpsweep: 1 target compared: no changes",
+        "smtpsweep: 1 target gave several answers that differ only in part, as pools do: not reported",
+        "smtpsweep: 1 target in one file from several scans: all of their records counted",
     ]
 
 

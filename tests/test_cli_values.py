@@ -5,7 +5,7 @@ from typing import Any
 import click
 import pytest
 
-from scanner.cli.values import Duration, Seed, Shard, Size
+from scanner.cli.values import Duration, Seconds, Seed, Shard, Size
 
 LONG = "9" * 5000
 WORDS = {Duration: "duration", Size: "size", Shard: "shard", Seed: "seed"}
@@ -65,3 +65,8 @@ def test_what_is_no_such_value_is_refused_with_the_form_to_write(kind: click.Par
 @pytest.mark.parametrize(("kind", "default"), [(Duration(), 5.0), (Shard(), (0, 1)), (Seed(), 7)])
 def test_a_default_is_taken_as_it_is(kind: click.ParamType[Any], default: object) -> None:
     assert kind.convert(default, None, None) == default
+
+
+def test_the_default_of_a_duration_is_shown_with_its_unit() -> None:
+    assert [str(Seconds(value)) for value in (30, 0.5)] == ["30s", "0.5s"]
+    assert Duration().convert(Seconds(30), None, None) == 30

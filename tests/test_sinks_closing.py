@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,16 +81,38 @@ async def test_closing_standard_output_from_two_sides_closes_once_and_leaves_it_
     assert os.read(reading, 1000) == lines(0, 1)[0] + b"more"
 
 
+class Looking:
+    """A poller that counts how often it found that the reader takes nothing."""
+
+    looks = 0
+    _poll = select.poll
+
+    def __init__(self) -> None:
+        self._polled = self._poll()
+
+    def register(self, fd: int, events: int) -> None:
+        self._polled.register(fd, events)
+
+    def poll(self, timeout_ms: int) -> list[tuple[int, int]]:
+        found = self._polled.poll(timeout_ms)
+        if not found:
+            Looking.looks += 1
+        return found
+
+
 async def test_a_reader_that_is_slower_than_we_look_up_gets_everything(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(descriptor, "_STOP_CHECK_MS", 0)
+    monkeypatch.setattr(Looking, "looks", 0)
+    monkeypatch.setattr("scanner.sinks.descriptor.select.poll", Looking)
     reading, writing = pipe
     sink = StdoutSink(writing)
     await sink.open(None)
     batch = lines(0, 2000)
     write = asyncio.create_task(sink.write(batch))
-    await asyncio.sleep(0.02)  # it looks again and again: a shorter time proves less, never something wrong
+    while Looking.looks < 3:
+        await asyncio.sleep(0)
     got = b""
     while len(got) < len(b"".join(batch)):
         got += await asyncio.to_thread(os.read, reading, 1 << 16)

@@ -5,6 +5,7 @@ import click
 from scanner.cli import streams
 from scanner.cli.codes import INCOMPLETE
 from scanner.cli.entry import complain
+from scanner.counted import counted
 from scanner.results.conversion import TARGETS
 from scanner.results.conversion import convert as convert_files
 
@@ -27,8 +28,8 @@ def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool
     for line in done.said:
         complain(f"{line}: left out")
     if not quiet:
-        streams.say(f"{done.read:,} lines read, {done.written:,} written")
+        streams.say(f"{counted(done.read, 'line')} read, {done.written:,} written")
     if done.left_out:
-        complain(f"incomplete: {done.left_out:,} of {done.read:,} lines were left out")
+        complain(f"incomplete: {done.left_out:,} of {counted(done.read, 'line')} were left out")
         return INCOMPLETE
     return 0

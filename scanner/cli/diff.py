@@ -12,6 +12,7 @@ from rich.text import Text
 from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
+from scanner.counted import counted
 from scanner.errors import InputError
 from scanner.results.changes import NO_RECORD, Change, Kind, State, encode_change
 from scanner.results.diff import Comparison, compare
@@ -125,16 +126,17 @@ def _account(comparison: Comparison, ignored: Iterable[str]) -> Iterator[str]:
     """Yield what people should know of a finished comparison."""
     counts, dropped = comparison.counts, {Kind(kind) for kind in ignored}
     kinds = ", ".join(f"{kind.value} {counts.kinds[kind]:,}" for kind in Kind if counts.kinds[kind])
-    yield f"{counts.compared:,} targets compared: {kinds or 'no changes'}" + (
+    yield f"{counted(counts.compared, 'target')} compared: {kinds or 'no changes'}" + (
         f" (ignored: {', '.join(kind.value for kind in Kind if kind in dropped)})" if dropped else ""
     )
     if counts.not_compared:
         reasons = ", ".join(f"{why} {side} {count:,}" for (side, why), count in counts.not_compared.most_common())
-        yield f"{counts.not_compared.total():,} targets not compared: {reasons}"
+        yield f"{counted(counts.not_compared.total(), 'target')} not compared: {reasons}"
     for side, absence in zip(("before", "after"), comparison.absences, strict=True):
         if absence.why_not is not None and counts.not_compared[side, NO_RECORD]:
             yield f"nothing is said of those without a record {side}: {absence.why_not}"
     if counts.in_part:
-        yield f"{counts.in_part:,} targets gave several answers that differ only in part, as pools do: not reported"
+        targets = counted(counts.in_part, "target")
+        yield f"{targets} gave several answers that differ only in part, as pools do: not reported"
     if counts.several_scans:
-        yield f"{counts.several_scans:,} targets are in one file from several scans: all of their records counted"
+        yield f"{counted(counts.several_scans, 'target')} in one file from several scans: all of their records counted"

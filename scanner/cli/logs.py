@@ -15,6 +15,7 @@ from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration
+from scanner.counted import counted
 from scanner.errors import InputError
 from scanner.remedy.logs.events import Place
 from scanner.remedy.logs.mail_logs import Client, LogQuestion, LogReport, VisitTrace, examine, read_visits
@@ -251,9 +252,10 @@ def _complain_about(report: LogReport) -> None:
     counts, verdicts = report.counts, report.verdicts
     whose = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict if verdict in verdicts)
     complain(
-        f"{counts.lines:,} lines, {counts.of_mail_servers:,} of mail servers, {report.events:,} about connections"
+        f"{counted(counts.lines, 'line')}, {counts.of_mail_servers:,} of mail servers, "
+        f"{report.events:,} about connections"
         + (f", {counts.broken:,} broken" if counts.broken else "")
-        + f"; {sum(verdicts.values()):,} connections" + (f": {whose}" if whose else "")
+        + f"; {counted(sum(verdicts.values()), 'connection')}" + (f": {whose}" if whose else "")
     )  # fmt: skip
     if report.visits is not None:
         found = len(report.visits) - len(report.missing)

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from scanner.cli import logging
 from scanner.cli.config import read_config, with_configured
-from scanner.cli.values import Duration, Endpoint, Seed, Shard, Size
+from scanner.cli.values import Duration, Endpoint, Seconds, Seed, Shard, Size
 from scanner.settings import MAX_SAMPLES, Probe, RefusalAction, Settings
 
 _DEFAULTS = Settings()
@@ -78,28 +78,30 @@ pace_options = _options(
                  callback=lambda _ctx, _param, value: RefusalAction(value),
                  help="slow: visit it at a tenth of --subnet-rate (with 0: of its default) until the refusals stop. "
                       "stop: do not visit the rest of it; the exit code is 3."),
-    click.option("--route-patience", "route_patience_s", type=Duration(), default=_DEFAULTS.route_patience_s,
+    click.option("--route-patience", "route_patience_s", type=Duration(), default=Seconds(_DEFAULTS.route_patience_s),
                  show_default=True,
                  help="At the end: wait so long for a route to targets that this machine has none to."),
 )  # fmt: skip
 waiting_options = _options(
-    click.option("--connect-timeout", "connect_timeout_s", type=Duration(), default=_DEFAULTS.connect_timeout_s,
-                 show_default=True, help="Until the connection is made."),
-    click.option("--greeting-timeout", "greeting_timeout_s", type=Duration(), default=_DEFAULTS.greeting_timeout_s,
-                 show_default=True, help="Until the first byte of the greeting."),
-    click.option("--idle-timeout", "idle_timeout_s", type=Duration(), default=_DEFAULTS.idle_timeout_s,
-                 show_default=True, help="Between two parts of a greeting."),
-    click.option("--total-timeout", "total_timeout_s", type=Duration(), default=_DEFAULTS.total_timeout_s,
+    click.option("--connect-timeout", "connect_timeout_s", type=Duration(),
+                 default=Seconds(_DEFAULTS.connect_timeout_s), show_default=True, help="Until the connection is made."),
+    click.option("--greeting-timeout", "greeting_timeout_s", type=Duration(),
+                 default=Seconds(_DEFAULTS.greeting_timeout_s), show_default=True,
+                 help="Until the first byte of the greeting."),
+    click.option("--idle-timeout", "idle_timeout_s", type=Duration(),
+                 default=Seconds(_DEFAULTS.idle_timeout_s), show_default=True, help="Between two parts of a greeting."),
+    click.option("--total-timeout", "total_timeout_s", type=Duration(), default=Seconds(_DEFAULTS.total_timeout_s),
                  show_default=True, help="For one host in all."),
     click.option("--retries", type=click.IntRange(0), default=_DEFAULTS.retries, show_default=True,
                  help="Further tries after a connect time-out or a reset, later in the sweep."),
-    click.option("--retry-delay", "retry_delay_s", type=Duration(), default=_DEFAULTS.retry_delay_s, show_default=True,
-                 help="How much later."),
+    click.option("--retry-delay", "retry_delay_s", type=Duration(), default=Seconds(_DEFAULTS.retry_delay_s),
+                 show_default=True, help="How much later."),
 )  # fmt: skip
 dialogue_options = _options(
     click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address)."),
-    click.option("--dialogue-timeout", "dialogue_timeout_s", type=Duration(), default=_DEFAULTS.dialogue_timeout_s,
-                 show_default=True, help="For the reply to one command of a dialogue."),
+    click.option("--dialogue-timeout", "dialogue_timeout_s", type=Duration(),
+                 default=Seconds(_DEFAULTS.dialogue_timeout_s), show_default=True,
+                 help="For the reply to one command of a dialogue."),
     click.option("--dialogue-concurrency", type=click.IntRange(1), default=_DEFAULTS.dialogue_concurrency,
                  show_default=True, help="Dialogues at the same time."),
     click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
@@ -115,7 +117,7 @@ visit_options = _options(
 )  # fmt: skip
 patience_options = _options(
     visit_options,
-    click.option("--grace", "grace_s", type=Duration(), default=_DEFAULTS.grace_s, show_default=True,
+    click.option("--grace", "grace_s", type=Duration(), default=Seconds(_DEFAULTS.grace_s), show_default=True,
                  help="After Ctrl-C (or TERM, HUP): for the hosts under way."),
 )  # fmt: skip
 identity_options = _options(
@@ -134,7 +136,7 @@ output_options = _options(
                  help="Keep that log when every remote sink has everything (default: it is removed then)."),
     click.option("--spool-limit", type=Size(), default="10GiB", show_default=True, metavar="SIZE",
                  help="How large that log may grow; then the sweep waits for its sinks."),
-    click.option("--drain", "drain_s", type=Duration(), default=30.0, show_default=True,
+    click.option("--drain", "drain_s", type=Duration(), default=Seconds(30.0), show_default=True,
                  help="At the end: wait so long for remote sinks that acknowledge nothing. After Ctrl-C and --grace: "
                       "so long for all that sinks have not got."),
     click.option("--dns", is_flag=True,

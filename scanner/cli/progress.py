@@ -163,7 +163,8 @@ def print_summary(summary: Summary, said: Said | None = None) -> None:
     for sink in document.get("sinks") or ():
         _say(f"sink {summary_line(sink)}")
     (said or Said()).say_new([*document.get("notices", ()), *remarks(document)])
-    _say(f"{document['records']:,} records, {document['connections']:,} connections in {document['elapsed_s']:,.1f} s")
+    made = f"{counted(document['records'], 'record')}, {counted(document['connections'], 'connection')}"
+    _say(f"{made} in {document['elapsed_s']:,.1f} s")
 
 
 def _products(products: Mapping[str, Any]) -> str:

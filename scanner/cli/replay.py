@@ -9,7 +9,7 @@ import click
 from scanner.cli import logging, running, streams
 from scanner.cli.codes import INCOMPLETE
 from scanner.cli.entry import complain
-from scanner.cli.values import Duration
+from scanner.cli.values import Duration, Seconds
 from scanner.errors import InputError, SmtpsweepError
 from scanner.relay.alarms import Alarms
 from scanner.relay.destination import Destination
@@ -33,7 +33,7 @@ _SAY_EVERY_S = 10.0
               help="Begin with this record (default: with the first that is not acknowledged).")  # fmt: skip
 @click.option("--dead-letters", is_flag=True, help="Send what the sink refused once more, and nothing else.")
 @click.option("--keep-run", is_flag=True, help="Keep the log when every sink of the run has everything.")
-@click.option("--drain", "patience_s", type=Duration(), default=60.0, show_default=True,
+@click.option("--drain", "patience_s", type=Duration(), default=Seconds(60.0), show_default=True,
               help="Give up after so long without an acknowledgement.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and nothing said when all is well.")
 @click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)

@@ -8,7 +8,7 @@ import click
 
 from scanner.cli import logging, running
 from scanner.cli.entry import complain
-from scanner.cli.values import Duration
+from scanner.cli.values import Duration, Seconds
 from scanner.kept import Kept
 from scanner.observation import Observer
 from scanner.record import encode
@@ -38,7 +38,9 @@ def sinks(ctx: click.Context) -> int:
 
 @sinks.command("test")
 @click.argument("url")
-@click.option("--timeout", "timeout_s", type=Duration(), default=30.0, show_default=True, help="For the whole trial.")
+@click.option(
+    "--timeout", "timeout_s", type=Duration(), default=Seconds(30.0), show_default=True, help="For the whole trial."
+)
 @click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
 def test_sink(url: str, timeout_s: float, log_level: str) -> int:
     """Send one record of a made-up server to the sink at URL, and explain the answer.

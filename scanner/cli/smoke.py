@@ -12,7 +12,7 @@ from rich.text import Text
 from scanner.clashes import Named, named, refuse_clashes
 from scanner.cli import logging, running, streams
 from scanner.cli.console import Console
-from scanner.cli.values import Duration
+from scanner.cli.values import Duration, Seconds
 from scanner.errors import InputError
 from scanner.file_names import HEADERS, require_fitting_name
 from scanner.places import FilePlace, always, never
@@ -47,7 +47,7 @@ _MAX_SECRET = 1024
 @click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as for sweep.")
 @click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address).")
 @click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine.")
-@click.option("--timeout", "timeout_s", type=Duration(), default=60.0, show_default=True,
+@click.option("--timeout", "timeout_s", type=Duration(), default=Seconds(60.0), show_default=True,
               help="For sending, and once more for arriving.")  # fmt: skip
 @click.option("--json", "as_json_line", is_flag=True, help="Print the result as one JSON line.")
 @click.option("--save-headers", type=_FILE, metavar="FILE", help="Write the header block as it arrived.")

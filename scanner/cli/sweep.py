@@ -131,9 +131,17 @@ def _said(run: Sweep, summary: Summary, request: Request, files: SweepFiles, sai
 def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
     if summary.complete:
         return 0
-    resume = f"; run it again with --state {state} to go on" if state else ""
-    complain(f"incomplete: {summary.reason}{resume}")
+    complain(f"incomplete: {_with_hint(summary.reason or '', state)}")
     return ALL_LOCAL if isinstance(run.failure, LocalError) else INCOMPLETE
+
+
+def _with_hint(reason: str, state: Path | None) -> str:
+    """Add how to go on, unless the reason says so itself."""
+    if state is None or "run it again" in reason:
+        return reason
+    if reason.endswith("run again"):
+        return f"{reason} with --state {state}"
+    return f"{reason}; run it again with --state {state} to go on"
 
 
 def _stopping(run: Sweep, drain_s: float) -> AbstractContextManager[None]:

@@ -12,6 +12,13 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
+class Seconds(float):
+    """Seconds that are shown with their unit: the default of an option, in its help."""
+
+    def __str__(self) -> str:
+        return f"{float(self):g}s"
+
+
 class Duration(click.ParamType[float]):
     """Seconds, as `4`, `0.5`, `500ms`, `2m` or `1h`."""
 
