@@ -10,7 +10,11 @@ import pytest
 
 from scanner.ending import Ending
 from scanner.errors import SinkError
+from scanner.pipeline import Sweep
+from scanner.plan import make_plan
+from scanner.settings import Settings
 from scanner.sinks import Position
+from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
 
 
 class Stubborn:
@@ -200,3 +204,30 @@ async def test_whatever_else_a_sink_raises_when_it_is_closed_is_the_sinks_failur
     sink.error = OSError("surprise")
     with pytest.raises(SinkError, match=r"^plain: closing it failed with OSError, a bug in this sink$"):
         await ending(sink).close(sink)
+
+
+class Opening(Plain):
+    """A sink that notes whether it was closed, and may fail when it is opened."""
+
+    def __init__(self, *, opens: bool = True, error: Exception | None = None) -> None:
+        self.opens, self.failure, self.closed = opens, error, False
+
+    async def open(self, resume: Position | None) -> None:
+        if not self.opens:
+            raise SinkError("plain: cannot be opened")
+
+    async def close(self) -> None:
+        self.closed = True
+        if self.failure is not None:
+            raise self.failure
+
+
+async def test_every_sink_that_was_opened_is_closed_when_a_later_one_fails_whatever_the_others_raise() -> None:
+    sinks = [Opening(error=OSError("surprise")), Opening(error=SinkError("plain: full")), Opening()]
+    settings = Settings(ports=(1,))
+    asked = parse_spec([Source(COMMAND_LINE, ["127.0.0.1"])])
+    plan = await make_plan(asked, parse_exclusions([]), settings)
+    with pytest.raises(SinkError, match=r"^plain: cannot be opened$"):
+        await Sweep(plan, [*sinks, Opening(opens=False)]).prepare()
+
+    assert [sink.closed for sink in sinks] == [True, True, True]
