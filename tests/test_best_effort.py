@@ -9,11 +9,14 @@ import pytest
 
 from scanner.formats import Event
 from scanner.relay import Policy, Relay, dead_letters
-from scanner.runlog import Entry, LogReader, Lost, RunFolder, read_cursor
+from scanner.relay.destination import make_destinations
+from scanner.relay.service import RelayService
+from scanner.runlog import Entry, LogReader, Lost, Quota, RunFolder, read_cursor
 from scanner.runlog.index import LogIndex
 from scanner.sinks.receiver import Receipt, TryLaterError
-from tests.receivers_fake import FakeReceiver
+from tests.receivers_fake import FakeReceiver, provided
 from tests.test_relay import delivered, log_of, numbers, relay
+from tests.test_relay_service import report
 
 
 @pytest.fixture
@@ -81,3 +84,23 @@ async def test_what_the_log_gives_back_while_it_is_read_is_skipped_and_no_dead_l
     assert list(dead_letters.read(folder.sinks / "fake.dead.jsonl")) == []
     cursor = read_cursor(folder.sinks / "fake.cursor", "run-1")
     assert (cursor.sequence, cursor.skipped, cursor.dead) == (100, third - gap["first"], 0)
+
+
+@pytest.mark.parametrize(
+    ("max_lag", "trouble", "may_go"),
+    [(30, None, 70), (1000, None, 5), (1000, "it is down", 100), (30, "it is down", 100)],
+)
+def test_the_log_is_shortened_without_a_new_report_of_who_is_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_lag: int, trouble: str | None, may_go: int
+) -> None:
+    monkeypatch.syspath_prepend(str(provided(tmp_path / "site")))
+    urls = [f"scriptfile://h{tmp_path / 'out'}?name=be&policy=best_effort&max_lag={max_lag}"]
+    quota = Quota()
+    service = RelayService(RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: None)
+    service.durable(10)
+    assert quota.done == 0  # nothing is known of it yet
+    service._take({"relays": [report("be", 5, trouble=trouble, policy="best_effort")]})
+
+    service.durable(100)
+
+    assert quota.done == may_go

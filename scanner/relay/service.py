@@ -87,6 +87,8 @@ class RelayService:
         """Tell how far the log is on the disk."""
         self._last = last
         self._tell({"durable": last})
+        if self.reports:
+            self._give_back()
         self._hold()
 
     def last_call(self, patience_s: float) -> None:
@@ -229,7 +231,7 @@ class RelayService:
         self.reports = report["relays"]
         if self._progress != before and self._limit is not None:
             self._limit.renew()
-        self._quota.done = min((one["needs_after"] for one in self._waited_for()), default=self._last)
+        self._give_back()
         self._hold()
         self._judge_failed()
         self._on_room()
@@ -245,6 +247,17 @@ class RelayService:
     def _waited_for(self) -> list[dict[str, Any]]:
         """Return the reports of all but those that have given up and are owed nothing (best effort)."""
         return [one for one in self.reports if one["failure"] is None or one["policy"] != Policy.BEST_EFFORT]
+
+    def _give_back(self) -> None:
+        """Say up to which record the log may be shortened; best effort holds nothing beyond its lag, or in trouble."""
+        limits = {one.name: one.max_lag for one in self._destinations}
+        needs = [
+            one["needs_after"]
+            if one["policy"] != Policy.BEST_EFFORT
+            else max(one["needs_after"], self._last - (0 if one["trouble"] else limits[one["name"]]))
+            for one in self._waited_for()
+        ]
+        self._quota.done = min(needs, default=self._last)
 
     def _judge_failed(self) -> None:
         """Say so when the log can only wait for a receiver that has given up."""
