@@ -83,6 +83,8 @@ A standard error that is closed, full or without a reader changes neither; resul
 
 Whatever is given up was not acknowledged, so the same command with the same `--state` does it again.
 SIGQUIT keeps its meaning, and a signal that was ignored when the command was started stays ignored (`nohup`).
+A sweep that is stopped before its sinks are opened (while it reads targets or looks names up) has done nothing: there is no
+summary and no state then, only exit code 3. A disk that is slow holds up the end of a process also after the last request.
 A service manager must wait longer than `--grace` and `--drain` together (35 s by default) before it kills: `docker stop -t 45`, `TimeoutStopSec=45`; or give shorter ones.
 
 Durations are seconds (`4`, `0.5`) or carry a unit (`500ms`, `2m`, `1h`).

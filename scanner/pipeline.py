@@ -91,7 +91,7 @@ class Sweep:
         self._left_out = LeftOut(plan, self._put_left_out, self._room) if self.settings.all_statuses else None
         self._outcomes: dict[int, Outcome] = {}
         self._wanted = frozenset(status for status in Status if self.settings.all_statuses or status.answered)
-        self._started_at, self._stopped = time.monotonic(), False
+        self._started_at, self._stopped, self._aborted = time.monotonic(), False, False
         self._failure: SmtpsweepError | None = None
         self._pool: Pool | None = None
         self._delivery: Delivery | None = None
@@ -175,6 +175,8 @@ class Sweep:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._deliver(delivery, pool))
             group.create_task(self._visit(delivery, pool))
+            if self._aborted:  # before there was anything to be ended
+                self.abort()
             if names is not None:
                 group.create_task(self._look_up(names, delivery))
         return await self._finish(pool)
@@ -215,7 +217,7 @@ class Sweep:
 
     def abort(self) -> None:
         """Stop at once. What the sinks have not got is not booked and will be visited again."""
-        self._stopped = True
+        self._stopped = self._aborted = True
         self._leave_no_records()
         if self._pool is not None:
             self._pool.abort()

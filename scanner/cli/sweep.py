@@ -107,8 +107,8 @@ async def _run_sweep(request: Request, planning: Awaitable[Plan], notices: list[
     run = Sweep(plan, outputs.sinks, state=request.state, drain_s=request.drain_s)
     run.notices += notices
     async with metrics.served(run, outputs.remote, request.metrics_address, files.metrics):
-        await run.prepare()
-        with _stopping(run, request.drain_s):
+        with _stopping(run, request.drain_s):  # whoever stops it while the sinks are opened gets a summary, too
+            await run.prepare()
             view = progress.shown(run, outputs, quiet=request.quiet, live=not shares_terminal(request.outputs))
             with streams.hurried(streams.LAST_WORDS_S):
                 async with view as said:
