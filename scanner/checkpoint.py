@@ -154,8 +154,8 @@ class Checkpoint:
             return False
         if there is not None or os.path.lexists(self.path):
             raise SinkError(
-                f"{self.path}: was replaced by another file while the sweep ran: that file is left as it is, and the "
-                "sweep cannot go on from it"
+                f"{self.path}: was replaced by another file while the sweep ran: that file is left as it is: "
+                "sweep anew, with a new --state"
             )
         return True
 

@@ -18,6 +18,9 @@ from scanner.errors import StateError
 from scanner.resolve import Found, Unresolved, look_up, require_all
 from scanner.targets import COMMAND_LINE, Ranges, Source, Spec, parse_spec
 
+#: Why a name that leads somewhere by now is not swept when a sweep goes on.
+ELSEWHERE = "which is not in the sweep that is resumed: sweep it on its own"
+
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
@@ -106,7 +109,7 @@ def _settled(found: Found, before: Found, targets: Spec) -> Found:
     for name in retried:
         new = _parsed(found.addresses[name]).minus(swept)
         if new:
-            reason = f"leads to {new.pick(0)} by now, which is not in the sweep that is resumed: sweep it on its own"
+            reason = f"leads to {new.pick(0)} by now, {ELSEWHERE}"
             failed[name] = Unresolved(_place(name, found, targets), reason)
         else:
             rest[name] = found.addresses[name]

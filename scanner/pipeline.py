@@ -40,7 +40,7 @@ from scanner.sinks.account import accounts, discard
 from scanner.sinks.sink import identity_of
 from scanner.standing import Standing
 from scanner.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
-from scanner.unvisited import away_reason, machine_notices, no_way_reason
+from scanner.unvisited import away_reason, machine_notices, names_reason, no_way_reason
 from scanner.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -381,7 +381,7 @@ class Sweep:
     def _why_incomplete(self) -> str:
         unresolved = self.plan.unresolved
         if unresolved and not self._ledger.not_visited:
-            return f"{len(unresolved):,} {'name' if len(unresolved) == 1 else 'names'} could not be resolved"
+            return names_reason(unresolved)
         if self._stopped or self._pool is None:
             return "interrupted"
         if self._pool.no_way:

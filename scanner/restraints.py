@@ -68,5 +68,5 @@ def refusal_reason(not_visited: int, closed: int, settings: Settings) -> str:
     were = "was" if not_visited == 1 else "were"
     return (
         f"{counted(not_visited, 'target')} {were} not visited: {networks} refused us {settings.refusal_limit} times "
-        "(--refusal-action stop)"
+        "(--refusal-action stop); to visit them slowly, run it again with --refusal-action slow"
     )

@@ -3,7 +3,7 @@
 The line is bounded: neighbouring networks are merged, and the first `MAX_NAMED` blocks are named.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from scanner.counted import counted
@@ -11,7 +11,9 @@ from scanner.engine import Pool
 from scanner.engine.away import Away
 from scanner.engine.no_way import NoWay
 from scanner.engine.refusals import network_text
+from scanner.known_names import ELSEWHERE
 from scanner.lateness import lateness_notices
+from scanner.resolve import Unresolved
 from scanner.settings import Settings
 
 #: Blocks named in one line.
@@ -43,6 +45,14 @@ def away_reason(given_up: int) -> str:
     """Say in a few words how many targets were not visited since the network never held through a visit to them."""
     were = "was" if given_up == 1 else "were"
     return f"{counted(given_up, 'target')} {were} not visited: this machine's network was away during each visit"
+
+
+def names_reason(unresolved: Mapping[str, Unresolved]) -> str:
+    """Say how many names lead nowhere, or, when that is so of all of them, elsewhere than the sweep began with."""
+    names = counted(len(unresolved), "name")
+    if all(each.reason.endswith(ELSEWHERE) for each in unresolved.values()):
+        return f"{names} could not be swept, and by now have addresses that this sweep has not: sweep them on their own"
+    return f"{names} could not be resolved"
 
 
 def no_way_reason(no_way: NoWay, not_visited: int) -> str:

@@ -86,7 +86,8 @@ def test_only_so_many_are_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
 @pytest.mark.parametrize(("closed", "networks"), [(1, "1 network"), (3, "each of 3 networks")])
 def test_the_reason_says_how_many_networks_were_closed(closed: int, networks: str) -> None:
     assert refusal_reason(1234, closed, Settings()) == (
-        f"1,234 targets were not visited: {networks} refused us 8 times (--refusal-action stop)"
+        f"1,234 targets were not visited: {networks} refused us 8 times (--refusal-action stop); "
+        "to visit them slowly, run it again with --refusal-action slow"
     )
 
 

@@ -74,7 +74,10 @@ async def test_a_network_that_refuses_us_is_not_visited_any_further_when_asked(t
     assert document["statuses"] == {"ready": 32, "rejected": 128 - left}
     assert document["refused_us"] == 128 - left
     assert document["planned"] == sum(document["statuses"].values()) + left
-    assert summary.reason == f"{left} targets were not visited: 1 network refused us 4 times (--refusal-action stop)"
+    assert summary.reason == (
+        f"{left} targets were not visited: 1 network refused us 4 times (--refusal-action stop); "
+        "to visit them slowly, run it again with --refusal-action slow"
+    )
     (notice,) = document["notices"]
     assert re.fullmatch(
         r"127\.51\.0\.0/24: 4 of 4 answers refused us \(100% since the first refusal\): "

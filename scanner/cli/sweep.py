@@ -28,6 +28,10 @@ from scanner.targets import parse_exclusions, parse_spec
 _SLACK_S = 5.0
 
 
+#: Reasons that say what helps; the same command would not get any further.
+_SAYS_SO = ("run it again", "sweep anew", "on their own")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(OutputRequest):
     """What was asked for on the command line, apart from the settings of the sweep."""
@@ -137,7 +141,7 @@ def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
 
 def _with_hint(reason: str, state: Path | None) -> str:
     """Add how to go on, unless the reason says so itself."""
-    if state is None or "run it again" in reason:
+    if state is None or any(said in reason for said in _SAYS_SO):
         return reason
     if reason.endswith("run again"):
         return f"{reason} with --state {state}"
