@@ -73,3 +73,22 @@ async def test_a_web_server_has_not_taken_what_it_answers(secure: bool, pem: Pem
     await collector.stop()
     await one.close()
     assert getattr(one, "unconfirmed_from", None) is not None
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+async def test_what_is_not_kept_to_be_sent_again_is_not_taken_for_read_either(breaks: bool) -> None:
+    collector = await Collector().start()
+    collector.reads.clear()
+    one = receiver(f"syslog+tcp://127.0.0.1:{collector.port}?timeout=0.2&resend_bytes=0")
+    await one.open("run")
+    assert await one.send([event()]) == TAKEN  # by its kernel
+    assert getattr(one, "unconfirmed_from", None) is not None  # at once, not only at the end
+    if breaks:
+        while not collector.writers:
+            await asyncio.sleep(0)
+        await collector.reset()
+    await one.close()
+    collector.reads.set()
+    await collector.stop()
+
+    assert getattr(one, "unconfirmed_from", None) is not None
