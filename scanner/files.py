@@ -16,6 +16,7 @@ import errno
 import os
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Self
@@ -66,7 +67,14 @@ def require_regular(found: os.stat_result, name: str | Path) -> None:
 
 
 def require_followable(name: str | Path) -> None:
-    """Refuse a link that neither we nor root made, and one that leads nowhere. Raises OSError."""
+    """Refuse a link that neither we nor root made, and one that leads nowhere. Raises OSError.
+
+    The same for the folders on the way as they are written: a link in a shared folder could lead us anywhere.
+    """
+    for folder in Path(name).parents:
+        with suppress(NotADirectoryError):
+            if (above := maybe_lstat(folder)) is not None and stat.S_ISLNK(above.st_mode):
+                require_own(above, folder)
     found = maybe_lstat(name)
     if found is None or not stat.S_ISLNK(found.st_mode):
         return

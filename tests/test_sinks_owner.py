@@ -94,3 +94,25 @@ async def test_a_file_that_somebody_else_put_in_its_place_is_not_removed(tmp_pat
     (tmp_path / "theirs").replace(tmp_path / "out.jsonl")
     await sink.close()
     assert (tmp_path / "out.jsonl").read_bytes() == b"precious"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", ["link/out.jsonl", "link/below/out.jsonl"])
+async def test_a_link_of_another_user_on_the_way_is_not_followed(tmp_path: Path, name: str) -> None:
+    """In a folder that all may write, somebody's link to a folder led root anywhere."""
+    (tmp_path / "real" / "below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    await write(tmp_path / name)
+    (tmp_path / name).unlink()
+    give_away(tmp_path / "link")
+
+    with pytest.raises(InputError, match=r"cannot be written: it belongs to another user \(uid 65534\)"):
+        await write(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+async def test_a_file_on_the_way_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(InputError, match="cannot be written"):
+        await write(tmp_path / "file" / "below" / "out.jsonl")
