@@ -14,9 +14,10 @@ from scanner.formats import Event, make_format
 from scanner.record import encode
 from scanner.relay import dead_letters, gaps
 from scanner.relay.destination import make_destinations
-from scanner.relay.relay import Relay, RelayState
+from scanner.relay.relay import Relay
 from scanner.relay.remote import RemoteSinks
 from scanner.relay.replay import StoredRun, replay
+from scanner.relay.statistics import RelayState
 from scanner.runlog import Cursor, Quota, RunFolder, RunLog, read_cursor, write_cursor
 from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.receiver import BatchLimits, BatchRefusedError, Receipt

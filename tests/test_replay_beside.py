@@ -9,8 +9,8 @@ import pytest
 
 from scanner.cli.replay import _Progress, replay
 from scanner.relay.destination import make_destinations
-from scanner.relay.relay import RelayStatistics
 from scanner.relay.replay import StoredRun
+from scanner.relay.statistics import RelayStatistics
 from scanner.runlog import Known, Quota, RunFolder, RunLog, read_cursor
 from tests.receivers_fake import provided
 from tests.test_relay import record
@@ -115,7 +115,7 @@ def test_progress_counts_records_and_not_the_notes_of_the_run(
 
 def statistics(sequence: int, last: int) -> RelayStatistics:
     from scanner.relay.breaker import BreakerState  # noqa: PLC0415
-    from scanner.relay.relay import Policy, RelayState  # noqa: PLC0415
+    from scanner.relay.statistics import Policy, RelayState  # noqa: PLC0415
 
     return RelayStatistics("siem", RelayState.RETRYING, Policy.SPOOL, sequence, last, 0, 0, 0, 0, 0, 0, {},
                            BreakerState.OPEN, None, "HTTP 503", None)  # fmt: skip

@@ -13,11 +13,11 @@ from scanner.cli.values import Duration, Seconds
 from scanner.errors import InputError, SmtpsweepError
 from scanner.relay.alarms import Alarms
 from scanner.relay.destination import Destination
-from scanner.relay.relay import RelayStatistics
 from scanner.relay.replay import Replayed, StoredRun, replay_dead_letters, state_of
 from scanner.relay.replay import replay as deliver
 from scanner.relay.run import remove
 from scanner.relay.standing import Standing
+from scanner.relay.statistics import RelayStatistics
 from scanner.runlog import Known, RunFolder
 from scanner.saved import Saved
 

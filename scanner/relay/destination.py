@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from scanner.errors import InputError
 from scanner.formats import Format, make_format
-from scanner.relay.relay import Policy, Relay
+from scanner.relay.relay import Relay
+from scanner.relay.statistics import Policy
 from scanner.runlog import RunFolder
 from scanner.sinks.discreet import DiscreetReceiver
 from scanner.sinks.receiver import Receiver

@@ -5,9 +5,9 @@
           dead letters (refused, or lost before)     cursor (everything up to here is done)
 
 Batches are begun in order and up to `in_flight` of them are under way; the cursor follows the oldest that is not
-settled, so it never passes a record that might be lost. Of a batch that is refused in parts, what
-is settled at its front counts at once. It is written at most every `CURSOR_EVERY_S`, and always at the end: a crash
-repeats what that interval acknowledged, with the same event ids (`relay.progress`).
+settled, so it never passes a record that might be lost. Of a batch that is refused in parts, what is settled at its
+front counts at once. It is written at most every `CURSOR_EVERY_S`, and always at the end: a crash repeats what that
+interval acknowledged, with the same event ids (`relay.progress`).
 
 What never reaches the receiver is a dead letter, whoever is to blame: it refused the record, the format cannot
 write it, or the log does not hold it any more. Each has its number and a reason; the rest goes on (`relay.batch`).
@@ -20,19 +20,19 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 
 from scanner.errors import SinkError
 from scanner.formats.event import Event, Format
 from scanner.relay import dead_letters, gaps
 from scanner.relay.batch import Batch, make_batch, parts
-from scanner.relay.breaker import Breaker, BreakerState
+from scanner.relay.breaker import Breaker
 from scanner.relay.progress import Progress
 from scanner.relay.rewind import Beside
 from scanner.relay.settling import RefusedForGood, Settling
+from scanner.relay.statistics import Policy, RelayState, RelayStatistics
 from scanner.runlog.cursor import Cursor
 from scanner.runlog.folder import RunFolder
 from scanner.runlog.index import read_known
@@ -43,59 +43,6 @@ from scanner.sinks.receiver import Receiver
 log = logging.getLogger(__name__)
 
 CURSOR_EVERY_S = 0.2
-
-
-class Policy(StrEnum):
-    """What the sweep does for a receiver that does not keep up."""
-
-    REQUIRED = "required"  # the sweep waits when it is more than `max_lag` records behind
-    SPOOL = "spool"  # the log grows up to its quota, then the sweep waits
-    BEST_EFFORT = "best_effort"  # what is more than `max_lag` records behind is skipped, counted and noted
-
-
-class RelayState(StrEnum):
-    """What a relay is doing."""
-
-    STARTING = "starting"
-    DELIVERING = "delivering"
-    WAITING = "waiting"  # everything is delivered
-    RETRYING = "retrying"  # the receiver is down, or refuses for now
-    DENIED = "denied"  # the receiver does not let us in: a person has to act
-    FAILED = "failed"  # it can never work as asked for
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class RelayStatistics:
-    """A snapshot. `sequence` is the cursor; counts of records (`delivered`, `dead`, `skipped`) are totals of the run.
-
-    `answers` counts what the receiver has answered to some purpose: it grows as long as there is any progress.
-
-    `oldest_s` is how long the oldest batch under way has been waiting, in seconds, None when there is none. `trouble`
-    is why the receiver takes nothing at this moment, `reason` why the first dead letter is one.
-    """
-
-    name: str
-    state: RelayState
-    policy: Policy
-    sequence: int
-    last: int
-    delivered: int
-    dead: int
-    skipped: int
-    duplicates: int
-    in_flight: int
-    answers: int
-    retries: Mapping[str, int]
-    breaker: BreakerState
-    oldest_s: float | None
-    trouble: str | None
-    reason: str | None
-
-    @property
-    def lag(self) -> int:
-        """Records in the log that this receiver has not got."""
-        return self.last - self.sequence
 
 
 @dataclass(slots=True)

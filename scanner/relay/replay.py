@@ -24,10 +24,11 @@ from scanner.relay.batch import parts
 from scanner.relay.breaker import Breaker
 from scanner.relay.dead_letters import DeadLetter
 from scanner.relay.destination import Destination, make_destination
-from scanner.relay.relay import Policy, Relay, RelayStatistics
+from scanner.relay.relay import Relay
 from scanner.relay.rewind import Beside
 from scanner.relay.settling import RefusedForGood, Settling
 from scanner.relay.standing import Standing, explained, standing_of
+from scanner.relay.statistics import Policy, RelayStatistics
 from scanner.runlog import Known, RunFolder, furthest, last_record, read_cursor, read_known, write_cursor
 
 #: How often progress is looked at.

@@ -23,7 +23,7 @@ from scanner.errors import SinkError
 from scanner.patience import Limit, patience, wait_for_all
 from scanner.relay.alarms import Alarms
 from scanner.relay.destination import Destination
-from scanner.relay.relay import Policy
+from scanner.relay.statistics import Policy
 from scanner.relay.words import WORDS_S, repeat_words
 from scanner.runlog import Quota, RunFolder
 
