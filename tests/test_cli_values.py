@@ -70,3 +70,4 @@ def test_a_default_is_taken_as_it_is(kind: click.ParamType[Any], default: object
 def test_the_default_of_a_duration_is_shown_with_its_unit() -> None:
     assert [str(Seconds(value)) for value in (30, 0.5)] == ["30s", "0.5s"]
     assert Duration().convert(Seconds(30), None, None) == 30
+    assert type(Duration().convert(Seconds(30), None, None)) is float  # what is kept as JSON

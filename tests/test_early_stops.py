@@ -35,7 +35,7 @@ def test_who_stops_a_sweep_while_its_sinks_are_opened_gets_a_summary(tmp_path: P
     with started((), tmp_path, code) as process:
         _, said = process.communicate(timeout=PATIENCE_S)
 
-    assert process.returncode == 3
+    assert process.returncode == 3, said
     assert b"Traceback" not in said
     summary = orjson.loads((tmp_path / "s.json").read_bytes())
     assert (summary["complete"], summary["reason"], summary["not_visited"]) == (False, "interrupted", 1)

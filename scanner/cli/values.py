@@ -27,7 +27,7 @@ class Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds."""
         if isinstance(value, float):
-            return value  # a default
+            return float(value)  # a default; a plain number, since the state and the summary hold it as JSON
         match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|)", str(value).strip())
         if match is None:
             self.fail(f"{value!r} is not a duration: write seconds (4, 0.5) or a unit (500ms, 2m, 1h)", param, ctx)
