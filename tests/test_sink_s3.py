@@ -351,3 +351,9 @@ async def test_without_any_credentials_the_options_are_named(monkeypatch: pytest
     with pytest.raises(AccessDeniedError, match="access_key_env="):
         await one.send(batch(1))
     await one.close()
+
+
+def test_a_name_that_is_too_short_for_a_bucket_is_said() -> None:
+    pytest.importorskip("boto3")
+    with pytest.raises(InputError, match=r"a name has 3 to 63 of A-Z a-z 0-9 \. _ -, not 'b'$"):
+        make_destinations(["s3+http://127.0.0.1:1/b/p"])

@@ -74,6 +74,11 @@ def test_what_cannot_be_meant_is_refused_in_one_line(text: str, problem: str) ->
     assert "geheim" not in str(caught.value)
 
 
+def test_the_options_that_are_known_include_where_secrets_are_read() -> None:
+    with pytest.raises(InputError, match=r"known: .*, token_env, token_file"):
+        SinkUrl("x://h?sise=1", KIND)
+
+
 def test_a_secret_comes_from_the_environment_or_a_file_and_never_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

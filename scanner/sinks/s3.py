@@ -87,7 +87,8 @@ class S3Receiver:
             raise InputError(f"-o {url.shown}: needs boto3: pip install 'smtpsweep[s3]'")
         self._bucket, _, prefix = url.path.removeprefix("/").partition("/")
         if not _BUCKET.fullmatch(self._bucket):
-            raise InputError(f"-o {url.shown}: the path must begin with a bucket, as in {KIND.example}")
+            wrong = f": a name has 3 to 63 of A-Z a-z 0-9 . _ -, not {self._bucket!a}" if self._bucket else ""
+            raise InputError(f"-o {url.shown}: the path must begin with a bucket, as in {KIND.example}{wrong}")
         if not _PREFIX.fullmatch(prefix) or "//" in prefix or ".." in prefix:
             raise InputError(f"-o {url.shown}: a prefix has up to 512 of A-Z a-z 0-9 ! _ . * ' ( ) - and single /")
         if (url.secret("access_key") is None) != (url.secret("secret_key") is None):

@@ -173,7 +173,8 @@ class SinkUrl:
         for name in given:
             if name in kind.secrets:
                 raise InputError(f"-o {self.shown}: {name}=...: a secret must not stand in a URL: use {name}_env=NAME")
-            known = ", ".join(option.name for option in (*COMMON, *kind.options))
+            secret = [f"{one}_{where}" for one in kind.secrets for where in ("env", "file")]
+            known = ", ".join([*(option.name for option in (*COMMON, *kind.options)), *secret])
             raise InputError(f"-o {self.shown}: {name!a} is not an option of it; known: {known}")
         return values, secrets
 
