@@ -85,6 +85,7 @@ class Sweep:
         self.notices: list[str] = [*plan.notices]
         self._sinks = {f"{number}:{identity_of(sink)}": sink for number, sink in enumerate(sinks)}
         self._restraints = Restraints(self.settings)
+        self.warned = self._restraints.warned  # notices that people have heard as warnings
         self._gate = self._new_gate()
         self._standing = Standing(plan, self._sinks, self._gate, state)
         self._ledger = self._standing.ledger

@@ -28,6 +28,8 @@ class Restraints:
         )
         self._seen: dict[str, list[Restraint]] = {}
         self._unnamed: set[str] = set()
+        #: What a warning has said already, in the words of a notice.
+        self.warned: set[str] = set()
 
     def add(self, restraint: Restraint) -> None:
         """Take note of one, and warn of it."""
@@ -37,7 +39,10 @@ class Restraints:
                 self._unnamed.add(restraint.network)
                 return
             known = self._seen[restraint.network] = []
-        log.warning("%s", self._text(restraint))
+        text = self._text(restraint)
+        log.warning("%s", text)
+        if log.isEnabledFor(logging.WARNING):
+            self.warned.add(text)
         known.append(restraint)
 
     def notices(self) -> list[str]:

@@ -1,8 +1,11 @@
 """What people hear of networks that refuse us."""
 
+import logging
+
 import pytest
 
 from scanner import restraints as module
+from scanner.cli.progress import Said
 from scanner.engine.refusals import Restraint
 from scanner.restraints import Restraints, refusal_reason
 from scanner.settings import Settings
@@ -93,3 +96,17 @@ def test_the_reason_says_how_many_networks_were_closed(closed: int, networks: st
 
 def test_a_share_of_nothing_is_nothing() -> None:
     assert Restraint(NETWORK, "slowed", 0, 0).share == 0.0
+
+
+@pytest.mark.parametrize(("level", "heard"), [(logging.WARNING, True), (logging.ERROR, False)])
+def test_what_was_warned_of_is_not_said_again_as_a_notice(
+    level: int, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], *, heard: bool
+) -> None:
+    tested = Restraints(Settings())
+    with caplog.at_level(level, "scanner.restraints"):
+        tested.add(slowed())
+    said = Said()
+    said.skip(tested.warned)
+    said.say_new(tested.notices())
+
+    assert ("9 of 12 answers refused us" in capsys.readouterr().err) is not heard

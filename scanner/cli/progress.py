@@ -54,6 +54,10 @@ class Said:
     def __init__(self) -> None:
         self._said: set[str] = set()
 
+    def skip(self, notices: Iterable[str]) -> None:
+        """Take note of what was said in another way."""
+        self._said.update(notices)
+
     def say_new(self, notices: Iterable[str]) -> None:
         """Say those that were not said before."""
         for notice in notices:

@@ -127,6 +127,7 @@ def _said(run: Sweep, summary: Summary, request: Request, files: SweepFiles, sai
     """
     written = _summary_written(files, summary)
     if not request.quiet:
+        said.skip(run.warned)
         progress.print_summary(summary, said)
     code = _exit_code(run, summary, request.state)
     return code if written else code or INCOMPLETE
