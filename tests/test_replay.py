@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from scanner.errors import InputError, SinkError
-from scanner.formats import make_format
+from scanner.formats import Event, make_format
 from scanner.relay import Policy, dead_letters, gaps
 from scanner.relay.dead_letters import DeadLetter
 from scanner.relay.destination import Destination
 from scanner.relay.replay import StoredRun, replay, replay_dead_letters, state_of
 from scanner.runlog import Cursor, RunFolder, read_cursor, write_cursor
 from scanner.runlog.index import LogIndex
-from scanner.sinks.receiver import TAKEN, BatchLimits, TryLaterError
+from scanner.sinks.receiver import TAKEN, BatchLimits, BatchRefusedError, Receipt, TryLaterError
 from tests.receivers_fake import FakeReceiver
 from tests.test_relay import log_of, numbers, record
 
@@ -237,3 +237,39 @@ async def test_dead_letters_that_cannot_be_written_back_are_said(
         await replay_dead_letters(StoredRun(folder), destination(FakeReceiver()), patience_s=20)
     assert list(dead_letters.read(file)) == [letter(8)]
     assert read_cursor(folder.sinks / "siem.cursor", "run-1").dead == 1
+
+
+async def test_a_close_that_fails_takes_nothing_from_the_dead_letters_that_were_taken(folder: RunFolder) -> None:
+    await run_of(folder, 5)
+    put_cursor(folder, sequence=5, delivered=4, dead=1)
+    put_dead(folder, letter(3))
+
+    class Fails(FakeReceiver):
+        async def close(self) -> None:
+            raise ValueError("bug")
+
+    done = await replay_dead_letters(StoredRun(folder), destination(Fails()), patience_s=20)
+
+    assert (done.delivered, done.dead, done.left) == (1, 0, 0)
+
+
+async def test_dead_letters_that_are_settled_before_patience_ends_are_kept_so(folder: RunFolder) -> None:
+    await run_of(folder, 5)
+    put_cursor(folder, sequence=5, delivered=1, dead=4)
+    file = put_dead(folder, *(letter(number) for number in (1, 2, 3, 4)))
+
+    class Picky(FakeReceiver):
+        """Does not take all at once, takes the first half, and then says nothing any more."""
+
+        async def send(self, batch: Sequence[Event]) -> Receipt:
+            if len(self.batches) == 2:
+                await asyncio.Event().wait()
+            if len(batch) == 4:
+                self.batches.append(list(batch))
+                raise BatchRefusedError("HTTP 400")
+            return await super().send(batch)
+
+    done = await replay_dead_letters(StoredRun(folder), destination(Picky()), patience_s=0.2)
+
+    assert (done.delivered, done.dead, done.left) == (2, 0, 2)
+    assert [one.sequence for one in dead_letters.read(file)] == [3, 4]
