@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from scanner.cli import logging
 from scanner.cli.config import read_config, with_configured
-from scanner.cli.values import Duration, Endpoint, Seconds, Seed, Shard, Size
+from scanner.cli.values import Duration, Endpoint, FileName, Seconds, Seed, Shard, Size
 from scanner.settings import MAX_SAMPLES, Probe, RefusalAction, Settings
 
 _DEFAULTS = Settings()
@@ -42,7 +42,7 @@ def _with_if_exists(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = FileName()
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 target_options = _options(

@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,6 +33,19 @@ class Duration(click.ParamType[float]):
         if match is None:
             self.fail(f"{value!r} is not a duration: write seconds (4, 0.5) or a unit (500ms, 2m, 1h)", param, ctx)
         return float(match[1]) * _SECONDS[match[2]]
+
+
+class FileName(click.Path):
+    """The name of a file. `-` is standard input or output elsewhere, and would be a file called `-` here."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if str(value).strip() in ("", "-"):
+            self.fail(f"{str(value)!r} names no file here (one that is called so: ./{value})", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Size(click.ParamType[int]):

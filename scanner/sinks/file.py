@@ -54,7 +54,7 @@ class FileSink:
         """
         self._path = PurePath(path)
         self.name = printable(str(path))
-        if not str(path) or "\0" in str(path):
+        if not str(path).strip() or "\0" in str(path):
             raise InputError(f"-o {self.name}: is not a path")
         require_fitting_name(f"-o {self.name}", self._path, RECORDS)
         self._options = options or SinkOptions()
