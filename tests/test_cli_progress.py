@@ -148,7 +148,7 @@ async def test_without_a_terminal_lines_are_written_while_the_body_runs(
         "resumed from x",
         "5,000/65,536 (7.6%) 500/s left 2 min 2 s, 0 records, 0 ready, 0 waiting",
     ]
-    await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # nobody is left who could say more
     assert capsys.readouterr() == ("", "")
 
 
