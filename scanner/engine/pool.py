@@ -11,8 +11,7 @@ until the descriptors are used up, and then the ones waiting for nothing but the
 
 Trouble of this machine is never a target's result. When it lacks something (descriptor, port, memory) the target waits
 and the pool backs off; when nothing works for `PATIENCE_S`, the sweep ends with `LocalError` and can be resumed. When
-it has no way to one target, that one waits while the others are visited (`no_way`). A visit that failed while our own
-network was away is made again (`away`).
+it has no way to a target, that one waits (`no_way`). A visit that failed while our network was away is redone (`away`).
 
 Left out: a second engine (stateless discovery) and several processes. Both fit behind `Pool`'s few methods.
 """
@@ -101,8 +100,7 @@ class Pool:
         self._retries: deque[Visit] = deque()
         self._no_way = NoWay(source, self._has_way, patience_s=settings.route_patience_s)
         self._away = Away(self._no_way, settings.source_address)
-        self._exhausted = False
-        self._stopping = False
+        self._exhausted = self._stopping = False
         self._has_reached = False  # some target had a way, now or in an earlier run of this sweep
         self._started = self._finished = self._retried = self._local_errors = 0
         self._back_off_s, self._resume_at = 0.0, 0.0
@@ -392,8 +390,7 @@ class Pool:
 
     def _try_later(self, attempt: Attempt) -> None:
         self._retried += 1
-        due = self._clock() + self._settings.retry_delay_s
-        self._retries.append(Visit(due, attempt.target, attempt.tries + 1))
+        self._retries.append(Visit(self._clock() + self._settings.retry_delay_s, attempt.target, attempt.tries + 1))
 
 
 _RETRIED = frozenset({Status.CONNECT_TIMEOUT, Status.RESET})
