@@ -364,7 +364,7 @@ class Pool:
 
     def _on_ended(self, attempt: Attempt) -> None:
         """Take the result of one connection: final, or worth another try later in the sweep."""
-        if self._is_spoiled(attempt):
+        if attempt.status is not None and self._is_spoiled(attempt):
             return
         if (
             attempt.status not in _RETRIED
