@@ -125,7 +125,7 @@ def test_exclusions_that_take_out_nothing_are_a_notice() -> None:
 
 
 def test_reasons_are_said_with_their_numbers_or_alone() -> None:
-    assert reasons_text({"yours": 1_200, "embedded_loopback": 1}) == "1,200 yours, 1 embedded loopback"
+    assert reasons_text({"yours": 1_200, "embedded_loopback": 1}) == "1,200 by you, 1 embedded loopback"
     assert reasons_text({"multicast": 1}) == "multicast"
     assert reasons_text({}) == ""
 

@@ -67,7 +67,7 @@ async def test_who_checks_from_python_hears_of_it_in_the_log(
     assert caplog.messages == ["127.0.0.2 was not visited: this machine has no way there (ENETUNREACH)"]
 
 
-@pytest.mark.parametrize(("script", "code"), [(PLAIN, 4), (greets(b"nonsense\r\n"), 1)])
+@pytest.mark.parametrize(("script", "code"), [(PLAIN, 4), (greets(b"HTTP/1.0 400 Bad Request\r\n\r\n"), 1)])
 def test_the_exit_code_of_a_check_is_the_hosts_before_it_is_this_machines(
     two_addresses: str, script: Script, code: int
 ) -> None:

@@ -46,7 +46,7 @@ def test_bounded_patterns_are_accepted(text: str) -> None:
         ("(?:x(?=a{1,3}b)){1,3}", "holds another repetition"),
         ("a{1,2}" * (MAX_REPEATS + 1), "61 repetitions"),
         ("(a)b", "a group without a name"),
-        ("(?:a", "no regular expression"),
+        ("(?:a", "is not a regular expression"),
         ("%{NOBODY}x", r"unknown fragment %\{NOBODY\}"),
         ("a{0,3}", "matches every greeting"),
     ],
