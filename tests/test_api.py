@@ -155,7 +155,7 @@ async def test_with_a_state_what_was_taken_is_not_visited_again_and_the_rest_is(
     summaries: list[Summary] = []
     state = tmp_path / "sweep.state"
     with serving(greets(SENDMAIL)) as server:
-        options = settings(server.port, rate=120)  # so that, on a busy machine, too, a batch is far smaller than what is taken
+        options = settings(server.port, rate=120)  # slowly: a batch is far smaller than what is taken
         first = await taken(api.sweep("127.13.0.0/24", settings=options, state=state, on_summary=summaries.append), 100)
         second = [
             record
