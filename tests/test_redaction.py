@@ -180,6 +180,25 @@ def test_any_text_can_be_cleaned_of_anything(secret: str, text: str) -> None:
     assert len(secret) < 4 or secret not in cleaned or set(secret) == {"*"}
 
 
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("\\" * 40, "\\" * 19 + " "),
+        ("\\" * 30 + "x", "\\" * 50 + "y"),
+        ("%25" * 20, "%25" * 9 + "%"),
+        (" +" * 20, "+ " * 9 + "."),
+        ("+ %20\\" * 8, "+ %20\\" * 3 + "&#32;" * 40),
+    ],
+    ids=ascii,
+)
+def test_what_could_be_read_in_many_ways_takes_no_more_time_than_other_text(secret: str, said: str) -> None:
+    """Tried one after the other, the ways to read these would outlast everybody."""
+    redaction = Redaction(secret)
+
+    assert redaction.clean(f"<{secret}>") == "<***>"
+    assert secret not in redaction.clean(said * 200)
+
+
 def test_the_log_is_cleaned_with_its_arguments_and_tracebacks() -> None:
     redaction, out, logger = Redaction("hunter2hunter"), io.StringIO(), logging.getLogger()
     handler = logging.StreamHandler(out)

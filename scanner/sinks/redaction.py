@@ -23,6 +23,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import product
 from typing import Final, TextIO
 
 from scanner.smtp import escape
@@ -32,15 +33,17 @@ MASK: Final = "***"
 SHORT: Final = 4
 #: Characters of a secret, from its beginning, that are enough to hide them, should they be less than the half.
 _ENOUGH: Final = 8
-#: Characters of the pattern that is searched for; what follows is compared one by one.
-_HEAD: Final = 16
-#: Characters of a secret that is looked for as a whole first, with all that it may mean: `%41` is an A, or itself.
-_WHOLE: Final = 256
+#: White space may have become so many pieces more than it has characters.
+_WHITE: Final = 16
 #: Bytes of a peer's text that are looked at.
 _WINDOW_BYTES: Final = 1 << 16
 _HTML: Final = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
-_BASE64: Final = "[A-Za-z0-9+/_-]"
-_PADDING: Final = "(?:=|%(?:25){0,2}3[dD])"
+_BEFORE: Final = re.compile("[A-Za-z0-9+/_-]")
+_AFTER: Final = re.compile("[A-Za-z0-9+/_-]?(?:=|%(?:25){0,2}3[dD])*")
+_CODES: Final = "(?:20|0[9AaDd])"
+_WHITE_SPACE: Final = (
+    rf"\s|\+|%(?:25){{0,2}}{_CODES}|&#(?:32|9|10|13|[xX]0?[29AaDd]0?);|\\{{1,8}}(?:[tnr]|(?:x|u00){_CODES})"
+)
 
 
 class Redaction:
@@ -143,39 +146,79 @@ class _Row:
 
     def __init__(self, text: str, *, alone: bool = False, frame: bool = False) -> None:
         """Take the text; `alone`: only where it is not part of a word; `frame`: base64, with what belongs around it."""
-        units = [_pattern(unit) for unit in re.findall(r"\s+|.", text, re.DOTALL)]
-        self._enough = min(len(units), max(_ENOUGH, (len(units) + 1) // 2))
-        head = "".join(units[: min(self._enough, _HEAD)])
-        before, after = (rf"{_BASE64}?", rf"{_BASE64}?{_PADDING}*") if frame else ("", "")
-        self._head = re.compile(rf"(?<![A-Za-z0-9]){head}(?![A-Za-z0-9])" if alone else before + head, re.IGNORECASE)
-        self._whole = _compiled(before + "".join(units)) if len(units) <= _WHOLE and not alone else None
-        self._rest = [_compiled(unit) for unit in units[min(self._enough, _HEAD) :]]
-        self._after = re.compile(after)
+        self._units = [_Unit(unit) for unit in re.findall(r"\s+|.", text, re.DOTALL)]
+        self._enough = min(len(self._units), max(_ENOUGH, (len(self._units) + 1) // 2))
+        self._alone, self._frame = alone, frame
         #: Characters that any way of writing it has at most.
-        self.reach = 16 * len(units)
+        self.reach = 16 * len(self._units)
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield from where to where it stands in a text."""
         at = 0
-        while found := self._head.search(text, at):
-            end = self._end(text, found)
-            if end is None:
-                at = found.start() + 1
+        while (start := self._units[0].find(text, at)) is not None:
+            end = self._end(text, start)
+            if end is None or (self._alone and not _stands_alone(text, start, end)):
+                at = start + 1
                 continue
-            framed = self._after.match(text, end)
-            at = framed.end() if framed else end
-            yield found.start(), at
+            at = end
+            yield self._framed(text, start, end) if self._frame else (start, end)
 
-    def _end(self, text: str, found: re.Match[str]) -> int | None:
-        """Return up to where a secret goes whose beginning was found; None when it is too little to be one."""
-        if self._whole is not None and (whole := self._whole.match(text, found.start())):
-            return whole.end()
-        at, count = found.end(), min(self._enough, _HEAD)
-        for unit in self._rest:
-            if (more := unit.match(text, at)) is None:
+    def _end(self, text: str, start: int) -> int | None:
+        """Return up to where a secret goes whose first unit is at a place; None when it is too little to be one.
+
+        All ways to read the text are followed together: one after the other would take for ever where a secret of
+        backslashes, say, can be read in many ways of which none fits to the end.
+        """
+        reached, end = {start}, None
+        for count, unit in enumerate(self._units, 1):
+            reached = unit.ends(text, reached)
+            if not reached:
                 break
-            at, count = more.end(), count + 1
-        return at if count >= self._enough else None
+            if count >= self._enough:
+                end = max(reached)
+        return end
+
+    def _framed(self, text: str, start: int, end: int) -> tuple[int, int]:
+        """Return a span of base64 with the characters around it that have bits of it, and the padding."""
+        after = _AFTER.match(text, end)
+        before = start > 0 and _BEFORE.match(text, start - 1) is not None
+        return start - before, after.end() if after else end
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    around = (text[start - 1 : start], text[end : end + 1])
+    return not any(each.isascii() and each.isalnum() for each in around)
+
+
+class _Unit:
+    """A character, or a run of white space, in all the ways in which it may be written."""
+
+    def __init__(self, text: str) -> None:
+        self._any, self._ways = _patterns(text[0] if text.isspace() else text)
+        #: How often one of the ways may follow another: white space may have been joined, and doubled.
+        self._repeats = len(text) + _WHITE if text.isspace() else 1
+
+    def find(self, text: str, at: int) -> int | None:
+        """Return the next place in a text at which it stands; None: there is none."""
+        found = self._any.search(text, at)
+        return found.start() if found else None
+
+    def ends(self, text: str, places: Iterable[int]) -> set[int]:
+        """Return up to where it goes at each of some places: `%41` is an A, or only the per cent sign."""
+        ends: set[int] = set()
+        for _ in range(self._repeats):
+            following = {
+                found.end()
+                for place in places
+                if self._any.match(text, place)
+                for way in self._ways
+                if (found := way.match(text, place))
+            }
+            places = following - ends
+            if not places:
+                break
+            ends |= places
+        return ends
 
 
 def _base64_cores(raw: bytes) -> Iterator[str]:
@@ -188,47 +231,45 @@ def _base64_cores(raw: bytes) -> Iterator[str]:
 
 
 @lru_cache(4096)
-def _compiled(unit: str) -> re.Pattern[str]:
-    return re.compile(unit, re.IGNORECASE)
-
-
-@lru_cache(4096)
-def _pattern(unit: str) -> str:
-    """Return a pattern for the ways to write one character, or a run of white space, which may have been joined."""
+def _patterns(unit: str) -> tuple[re.Pattern[str], Sequence[re.Pattern[str]]]:
+    """Return one pattern for any way to write a character, and one for each way, which fits in one length only."""
     if unit.isspace():
-        codes = "(?:20|0[9AaDd])"
-        return (
-            rf"(?:\s|\+|%(?:25){{0,2}}{codes}|&#(?:32|9|10|13|[xX]0?[29AaDd]0?);|\\{{1,8}}(?:[tnr]|(?:x|u00){codes}))+"
-        )
-    # The longest first, as below: the capital of a letter may be two.
-    ways = ["".join(map(_exactly, cased)) for cased in sorted(_cased(unit), key=len, reverse=True)]
-    return f"(?:{'|'.join(ways)})"
+        ways = [_WHITE_SPACE]
+    else:
+        ways = list(dict.fromkeys("".join(each) for cased in _cased(unit) for each in product(*map(_exactly, cased))))
+    return re.compile("|".join(ways), re.IGNORECASE), [re.compile(way, re.IGNORECASE) for way in ways]
 
 
 def _cased(text: str) -> Sequence[str]:
-    """Return a text as it is, in lower case and in upper case, each once."""
+    """Return a text as it is, in lower case and in upper case (of some letters two or three characters), each once."""
     return list(dict.fromkeys((text, text.lower(), text.upper())))
 
 
 @lru_cache(4096)
-def _exactly(unit: str) -> str:
-    """Return a pattern for the ways to write one character, in this case."""
+def _exactly(unit: str) -> Sequence[str]:
+    """Return patterns for the ways to write one character, in this case."""
     code, raw = ord(unit), unit.encode("utf-8", "surrogatepass")
-    ways = [  # the longest first: what follows is compared without a second thought
-        "".join(f"%(?:25){{0,2}}{_hex(f'{byte:02x}')}" for byte in raw),
+    ways = [
         "".join(rf"\\{{1,8}}x{_hex(f'{byte:02x}')}" for byte in raw),
         f"&#(?:0{{0,4}}{code}|[xX]0{{0,4}}{_hex(f'{code:x}')});",
         "".join(rf"\\{{1,8}}u{_hex(each)}" for each in _utf_16(unit)),
         rf"\\{{1,8}}U{_hex(f'{code:08x}')}",
     ]
+    if unit == "%":
+        ways += ["%" + "25" * times for times in range(1, 4)]
+    else:
+        ways.append("".join(f"%(?:25){{0,2}}{_hex(f'{byte:02x}')}" for byte in raw))
     if code < 0x100:
         ways.append(rf"\\{{1,8}}x{_hex(f'{code:02x}')}")
     if unit in _HTML:
         ways.append(f"&{_HTML[unit]};")
     if unit in "+/":  # base64 for URLs
         ways.append("-" if unit == "+" else "_")
-    ways.append(r"\\{1,8}" if unit == "\\" else r"\\{0,8}" + re.escape(unit))
-    return f"(?:{'|'.join(dict.fromkeys(ways))})"
+    if unit == "\\":
+        ways += [r"\\" * times for times in range(1, 9)]
+    else:
+        ways.append(r"\\{0,8}" + re.escape(unit))
+    return list(dict.fromkeys(ways))
 
 
 def _hex(digits: str) -> str:
