@@ -242,3 +242,27 @@ def test_checking_does_not_change_a_document() -> None:
 
     assert list(problems(one)) == []
     assert one == other
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ([], "must be an object"),
+        ({"covered_since": "soon"}, "covered_since must be a version"),
+        ({"covered_since": None}, "covered_since must be a version"),
+        ({"releases_complete_from": 8}, "releases_complete_from must be a version"),
+        ({"latest": "new"}, "latest must be a version"),
+        ({"branches": [{"branch": "2019", "first": "SE"}]}, "the first version of a branch must be a version"),
+    ],
+)
+def test_what_is_claimed_of_a_product_must_be_readable(entry: Any, problem: str) -> None:
+    assert list(problems(document(products={"sendmail": entry}))) == [f"product 'sendmail': {problem}"]
+
+
+def test_a_product_is_covered_since_a_release_or_not_at_all() -> None:
+    sendmail, exchange = shipped_facts().product("sendmail"), shipped_facts().product("exchange")
+
+    assert sendmail is not None
+    assert sendmail.covered_since == version_key("sendmail", sendmail.facts["covered_since"])
+    assert exchange is not None
+    assert (exchange.covered_since is None) == ("covered_since" not in exchange.facts)

@@ -7,6 +7,17 @@ are merged: for each flaw of a product the row that was read later wins.
 The file is read when a sweep begins, because during it descriptors may be short; what is needed of it is made into
 objects product by product when a product is first seen. Our own file is checked by tests, a user's file each time.
 
+What an entry of a product may have besides names, releases and branches:
+
+- `covered_since`: the oldest release whose flaws were searched for. Without it nothing is claimed about the product
+  ("not covered"), and nothing about older versions;
+- `releases_complete_from`: from this version up to `latest`, `releases` names every release there was, so that a
+  version which is not among them was never released;
+- in a branch `first`: the first version of the branch, where that is not its name ("2019" of Exchange is 15.2).
+
+A bound of a range may be a snapshot or candidate (`3.9-20231222`, `4.99-RC2`): that is how a row says what the ones
+before a release have (`ranges`).
+
 Left out: exploits, patches, and flaws of products whose greeting never has a version we can compare.
 Sources: named in the file, for each row.
 """
@@ -73,6 +84,8 @@ class Product:
     flaws: tuple[Flaw, ...]
     releases: tuple[tuple[VersionKey, str, str | None], ...]
     facts: Mapping[str, Any]
+    covered_since: VersionKey | None
+    complete_from: VersionKey | None
 
     @property
     def name(self) -> str:
@@ -182,6 +195,8 @@ def problems(document: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(rows, list) or not isinstance(products, dict):
         yield "vulnerabilities must be a list, products an object"
         return
+    for name, product in products.items():
+        yield from (f"product {name!a}: {problem}" for problem in _product_problems(name, product))
     seen = set()
     for number, row in enumerate(rows, start=1):
         name = row.get("id", f"number {number}") if isinstance(row, dict) else f"number {number}"
@@ -193,6 +208,22 @@ def problems(document: Mapping[str, Any]) -> Iterator[str]:
         if key in seen:
             yield f"row {name!a}: is there twice"
         seen.add(key)
+
+
+def _product_problems(name: str, product: Any) -> Iterator[str]:
+    if not isinstance(product, dict):
+        yield "must be an object"
+        return
+    for key in ("covered_since", "releases_complete_from", "latest"):
+        if key in product and not _is_version(name, product[key]):
+            yield f"{key} must be a version"
+    branches = product.get("branches", [])
+    if not all(_is_version(name, branch["first"]) for branch in branches if "first" in branch):
+        yield "the first version of a branch must be a version"
+
+
+def _is_version(product: str, value: object) -> bool:
+    return isinstance(value, str) and version_key(product, value) is not None
 
 
 def _row_problems(row: Mapping[str, Any]) -> Iterator[str]:
@@ -239,7 +270,7 @@ def _is_range(product: object, value: object) -> bool:
     if not isinstance(value, dict) or ("fixed" in value) == ("last_affected" in value):
         return False
     versions = [value[key] for key in ("introduced", "fixed", "last_affected") if key in value]
-    return all(isinstance(text, str) and version_key(str(product), text) is not None for text in versions)
+    return all(_is_version(str(product), text) for text in versions)
 
 
 def merged(older: Facts, document: Mapping[str, Any], origin: str) -> Facts:
@@ -269,7 +300,13 @@ def _product(key: str, document: Mapping[str, Any]) -> Product:
         flaws=tuple(_flaw(row) for row in document["vulnerabilities"] if row["product"] == key),
         releases=tuple(sorted((k, text, day) for k, text, day in releases if k is not None)),
         facts=facts,
+        covered_since=_maybe_key(key, facts.get("covered_since")),
+        complete_from=_maybe_key(key, facts.get("releases_complete_from")),
     )
+
+
+def _maybe_key(product: str, version: str | None) -> VersionKey | None:
+    return None if version is None else version_key(product, version)
 
 
 def _flaw(row: Mapping[str, Any]) -> Flaw:
@@ -281,5 +318,5 @@ def _range(product: str, value: Mapping[str, Any]) -> Range:
     high = version_key(product, fixed or last or "")
     if high is None:
         raise ValueError(f"no version: {fixed or last!r}")  # the file was checked: a bug of ours
-    low = None if introduced is None else version_key(product, introduced)
+    low = _maybe_key(product, introduced)
     return Range(introduced, fixed, last, value.get("edition"), low, high)
