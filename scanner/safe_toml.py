@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+from scanner.text_input import utf_8
+
 #: The most parts of a dotted key. A list of addresses in one text has a few dots, never so many in a row.
 _MOST_PARTS: Final = 64
 _MANY_PARTS = re.compile(rf"(?:[\w\"'-]+[ \t]*\.[ \t]*){{{_MOST_PARTS}}}")
@@ -19,7 +21,7 @@ _MOST_BYTES: Final = 1 << 23
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, without a byte order mark. Raises OSError and UnicodeDecodeError.
+    """Return the text of a file in UTF-8 or UTF-16, without a byte order mark. Raises OSError and UnicodeDecodeError.
 
     Raises:
         tomllib.TOMLDecodeError: when it is longer than any such file, as a device is.
@@ -28,7 +30,7 @@ def read_text(path: Path) -> str:
         raw = stream.read(_MOST_BYTES + 1)
     if len(raw) > _MOST_BYTES:
         raise tomllib.TOMLDecodeError(f"more than {_MOST_BYTES:,} bytes")
-    return raw.decode("utf-8-sig")
+    return utf_8(raw).decode()
 
 
 def loads(text: str) -> dict[str, Any]:

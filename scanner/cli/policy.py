@@ -22,6 +22,7 @@ from scanner.results import read_records
 from scanner.results.reports import JunitReport, SarifReport, VerdictTable, json_line, maybe_annotation
 from scanner.summary import SUMMARY_SCHEMA
 from scanner.targets import COMMAND_LINE, Ranges, Source, parse_spec
+from scanner.text_input import utf_8
 
 CLEAN, VIOLATIONS, NOT_COVERED = 0, 1, 3
 _PATH = click.Path(path_type=Path)
@@ -154,10 +155,10 @@ class _Expected:
 
 def _planned(file: Path, ignore: frozenset[Status]) -> tuple[str, int]:
     try:
-        document: Any = orjson.loads(file.read_bytes())
+        document: Any = orjson.loads(utf_8(file.read_bytes()))
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
-    except orjson.JSONDecodeError:
+    except ValueError:
         document = None
     if not isinstance(document, dict) or document.get("schema") != SUMMARY_SCHEMA:
         raise InputError(f"{file}: is not a summary of a sweep ({SUMMARY_SCHEMA})")

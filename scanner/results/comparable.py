@@ -18,6 +18,7 @@ import orjson
 from scanner.errors import InputError
 from scanner.model import Record, Status
 from scanner.summary import SUMMARY_SCHEMA
+from scanner.text_input import utf_8
 
 #: Scans and ports that a message names, and that are told apart in one file at all.
 _MOST_NAMED, _MOST_SCANS = 8, 1_000
@@ -78,10 +79,10 @@ class SweepSummary:
         """
         self.name = str(file)
         try:
-            document = orjson.loads(file.read_bytes())
+            document = orjson.loads(utf_8(file.read_bytes()))
         except OSError as error:
             raise InputError(f"{file}: cannot be read ({error.strerror})") from None
-        except orjson.JSONDecodeError as error:
+        except ValueError as error:
             raise InputError(f"{file}: not a summary: no valid JSON: {error}") from None
         if not isinstance(document, dict) or document.get("schema") != SUMMARY_SCHEMA:
             raise InputError(f"{file}: not a summary of schema {SUMMARY_SCHEMA}")

@@ -21,6 +21,7 @@ from scanner.errors import InputError
 from scanner.model import Record
 from scanner.record import decode
 from scanner.runlog.line import is_framed, unframed
+from scanner.text_input import utf_8_stream
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -75,7 +76,7 @@ def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:
     name = name_of(file)
     number = 0
     try:
-        with open_stored(file) as stream:
+        with open_stored(file) as packed, utf_8_stream(packed) as stream:
             while line := stream.readline(MAX_LINE_BYTES):
                 number += 1
                 if not line.endswith(b"\n"):

@@ -1,0 +1,126 @@
+"""Text that people hand us, from whatever editor or shell it came: one reader for every input.
+
+Windows writes a byte order mark in front of UTF-8, and its shell writes UTF-16 when output is redirected. Read as
+anything else, the first line of such a file is lost and the rest is nonsense. So every input goes through here first
+and comes out as UTF-8 without a mark; what has neither mark nor UTF-16's zero bytes comes out byte for byte, also when
+it is not UTF-8.
+
+UTF-16 without a mark is told by the zero bytes among the first four: two plain characters have them, UTF-8 never does.
+What cannot be decoded becomes U+FFFD in a stream, so that one bad place does not end a long file; whole texts are
+refused. Compressed files are unpacked first. Left out: 8-bit and Asian encodings, which no byte gives away.
+"""
+
+import codecs
+import io
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+#: Bytes that decide.
+_START_BYTES: Final = 4
+_READ_BYTES: Final = 1 << 16
+_UTF_8_MARK: Final = codecs.BOM_UTF8
+#: Mark -> encoding; those of UTF-32 first, since one of them begins like one of UTF-16.
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def utf_8_stream(stream: BinaryIO) -> BinaryIO:
+    """Return a buffered stream of the same text in UTF-8, without a byte order mark.
+
+    Closing it closes `stream`. A pipe is waited for until it has given four bytes or has ended.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    start = _start_of(stream)
+    mark, encoding = _encoding_of(start)
+    first = start[len(mark) :]
+    if encoding is None:
+        return io.BufferedReader(_Prefixed(first, stream), _READ_BYTES)
+    return io.BufferedReader(_Decoded(first, stream, encoding), _READ_BYTES)
+
+
+def utf_8(raw: bytes) -> bytes:
+    """Return a whole text in UTF-8, without a byte order mark.
+
+    Raises:
+        UnicodeDecodeError: when it is UTF-16 or UTF-32 by its first bytes, and damaged.
+    """
+    mark, encoding = _encoding_of(raw[:_START_BYTES])
+    text = raw[len(mark) :]
+    return text if encoding is None else text.decode(encoding).encode()
+
+
+def utf_16_or_32(raw: bytes) -> str | None:
+    """Return the name of the encoding when a text begins like UTF-16 or UTF-32, for those who must refuse it."""
+    encoding = _encoding_of(raw[:_START_BYTES])[1]
+    return None if encoding is None else encoding[:6].upper()
+
+
+def _encoding_of(start: bytes) -> tuple[bytes, str | None]:
+    """Return the mark at the start of a text, and the encoding that it has to be decoded from."""
+    if start.startswith(_UTF_8_MARK):
+        return _UTF_8_MARK, None
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            return mark, encoding
+    zeros = tuple(byte == 0 for byte in start)
+    if zeros == (False, True, False, True):
+        return b"", "utf-16-le"
+    return b"", "utf-16-be" if zeros == (True, False, True, False) else None
+
+
+def _start_of(stream: BinaryIO) -> bytes:
+    start = b""
+    while len(start) < _START_BYTES and (more := stream.read(_START_BYTES - len(start))):
+        start += more
+    return start
+
+
+class _Prefixed(io.RawIOBase):
+    """What was read already, then the rest of a stream."""
+
+    def __init__(self, first: bytes, rest: BinaryIO) -> None:
+        self._waiting = memoryview(first)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fill the buffer; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        if not self._waiting:
+            self._waiting = memoryview(self._more())
+        size = min(len(view), len(self._waiting))
+        view[:size], self._waiting = self._waiting[:size], self._waiting[size:]
+        return size
+
+    def _more(self) -> bytes:
+        read = getattr(self._rest, "read1", self._rest.read)  # what has come by now: nobody waits for a whole buffer
+        data: bytes = read(_READ_BYTES) or b""
+        return data
+
+    def close(self) -> None:
+        self._rest.close()
+        super().close()
+
+
+class _Decoded(_Prefixed):
+    """The same for a text in another encoding than UTF-8."""
+
+    def __init__(self, first: bytes, rest: BinaryIO, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        super().__init__(self._decoder.decode(first).encode(), rest)
+
+    def _more(self) -> bytes:
+        while raw := super()._more():
+            if text := self._decoder.decode(raw).encode():
+                return text
+        return self._decoder.decode(b"", final=True).encode()
