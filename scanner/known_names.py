@@ -17,6 +17,8 @@ from typing import Any, Self
 from scanner.errors import StateError
 from scanner.resolve import Found, Unresolved, look_up, require_all
 from scanner.targets import COMMAND_LINE, Ranges, Source, Spec, parse_spec
+from scanner.targets.address import V4_BITS, parse_address, v4_text
+from scanner.targets.embedded import embedded_v4
 
 #: Why a name that leads somewhere by now is not swept when a sweep goes on.
 ELSEWHERE = "which is not in the sweep that is resumed: sweep it on its own"
@@ -87,8 +89,8 @@ async def ask(targets: Spec, exclusions: Spec, known: KnownNames | None) -> Answ
     require_all(never.failed)
     now = never if known is None else await look_up(exclusions.names, exclusions.mail_domains)
     require_all(now.failed)
-    excluded = _ranges(never)
-    later = _ranges(now).union(_parsed(before.later)).minus(excluded)
+    excluded = _every_way(never)
+    later = _every_way(now).union(_parsed(before.later)).minus(excluded)
     found = await look_up(targets.names, targets.mail_domains, before.targets)
     if known is not None:
         found = _settled(found, before.targets, targets)
@@ -139,6 +141,13 @@ def _notices(before: Found, later: Ranges) -> Iterator[str]:
 
 def _ranges(found: Found) -> Ranges:
     return _parsed(chain.from_iterable(found.addresses.values()))
+
+
+def _every_way(found: Found) -> Ranges:
+    """Return the addresses of excluded names, and the IPv4 hosts to which IPv6 addresses among them lead."""
+    addresses = list(chain.from_iterable(found.addresses.values()))
+    v6 = [value for bits, value in map(parse_address, addresses) if bits != V4_BITS]
+    return _parsed(chain(addresses, map(v4_text, chain.from_iterable(map(embedded_v4, v6)))))
 
 
 def _parsed(addresses: Iterable[str]) -> Ranges:

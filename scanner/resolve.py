@@ -120,8 +120,7 @@ async def _all(
                 return Unresolved(names[name], f"cannot be resolved: no answer from DNS in {_TIME_OUT_S:g} s")
             except (OSError, LookupError, UnicodeError, InputError) as error:  # UnicodeError: no name by IDNA's rules
                 silence = silence + 1 if _is_silence(error) else 0
-                reason = " ".join(str(error).split()) or type(error).__name__
-                return Unresolved(names[name], f"cannot be resolved: {reason}")
+                return Unresolved(names[name], f"cannot be resolved: {_reason(error)}")
         silence = 0
         return found or Unresolved(names[name], "has no address")
 
@@ -130,6 +129,11 @@ async def _all(
     results = {name: known[name] if name in known else tasks[name].result() for name in names}
     failed.update((prefix + name, result) for name, result in results.items() if isinstance(result, Unresolved))
     return {name: result for name, result in results.items() if not isinstance(result, Unresolved)}
+
+
+def _reason(error: Exception) -> str:
+    told = error.strerror if isinstance(error, socket.gaierror) else None  # without its number
+    return " ".join((told or str(error)).split()) or type(error).__name__
 
 
 def _is_silence(error: Exception) -> bool:

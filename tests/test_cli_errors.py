@@ -84,7 +84,7 @@ REFUSED = {
     "unknown option": (["sweep", "127.0.0.1", "--zzzzz"], "No such option '--zzzzz'. (see 'smtpsweep sweep --help')"),
     "bad value": (
         ["sweep", "127.0.0.1", "--rate", "x"],
-        "Invalid value for '--rate': 'x' is not a valid float range. (see 'smtpsweep sweep --help')",
+        "Invalid value for '--rate': 'x' is not a number. (see 'smtpsweep sweep --help')",
     ),
     "missing value": (["sweep", "127.0.0.1", "--rate"], "Option '--rate' requires an argument."),
     "rate without end": (["sweep", "127.0.0.1", "--rate", "inf"], "--rate inf: must be finite"),

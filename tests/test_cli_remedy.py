@@ -38,7 +38,7 @@ def test_a_leak_is_named_with_file_and_line_and_the_diff_goes_to_standard_output
     assert b"\n    O SmtpGreetingMessage=$j Sendmail $v/$Z; $b; (No UCE/UBE)\n    -> write O Smtp" in out
     assert b"\n--- sendmail.cf\n+++ sendmail.cf.new\n" in out
     assert b"\n-O SmtpGreetingMessage=$j Sendmail $v/$Z; $b; (No UCE/UBE)\n+O SmtpGreetingMessage=$j\n" in out
-    assert err == b"smtpsweep: 4 found in 1 files\n"
+    assert err == b"smtpsweep: 4 findings in 1 file\n"
     assert [path.name for path in tmp_path.iterdir()] == ["sendmail.cf"]
 
 
@@ -47,7 +47,7 @@ def test_a_file_that_does_not_leak_is_exit_0_and_no_diff(tmp_path: Path, capsysb
     out, err = capsysbinary.readouterr()
     assert b"---" not in out
     assert b"note: help-unseen" in out
-    assert err == b"smtpsweep: 0 found in 1 files\n"
+    assert err == b"smtpsweep: 0 findings in 1 file\n"
 
 
 @pytest.mark.tools

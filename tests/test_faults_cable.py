@@ -99,3 +99,20 @@ def test_hosts_that_are_visited_while_our_network_is_away_are_visited_again(
     assert (process.returncode, told["statuses"], told["not_visited"]) == (0, {"ready": 256}, 0)
     if told["connections"] > 256:
         assert any("this machine's network was away meanwhile" in notice for notice in told["notices"])
+
+
+def test_one_connection_that_fails_while_our_network_is_away_is_trouble_of_this_machine(
+    pair: Pair, tmp_path: Path
+) -> None:
+    (tmp_path / "mail" / "new").mkdir(parents=True)
+    (tmp_path / "mail" / "cur").mkdir()
+    lose = cable(pair)
+    command = ("smoke", "10.77.0.1", "--from", "a@example.org", "--to", "b@example.org", "--timeout", "20s",
+               "--receive", f"maildir:{tmp_path / 'mail'}", "--yes-send-mail")  # fmt: skip
+    told = subprocess.run(
+        [*pair.ours, sys.executable, "-m", "scanner", *command], capture_output=True, check=False, timeout=50
+    )
+    lose()
+
+    assert (told.returncode, told.stderr.count(b"\n")) == (4, 1), told
+    assert b"the network of this machine was away while it connected to 10.77.0.1" in told.stderr

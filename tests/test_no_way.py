@@ -148,7 +148,7 @@ def test_a_way_that_is_there_but_not_taken_is_not_tried_without_a_pause() -> Non
         for target in machine.tested.look(machine.now, idle=True):
             machine.put_back(target.position)
 
-    assert 25 <= len(machine.asked) <= 36
+    assert 50 <= len(machine.asked) <= 72  # each time for the look, and when it comes back
     assert machine.tested.is_hopeless(machine.now + 1)
 
 
@@ -199,6 +199,18 @@ def test_it_is_known_since_when_the_way_to_a_network_was_missing() -> None:
     assert not machine.tested.was_lost("10.0.0.77", 1001.0)
     assert not machine.tested.was_lost("10.0.1.77", 999.0)
     assert not Machine([]).tested.was_lost("10.0.0.77", 0.0)
+
+
+def test_one_address_that_a_firewall_here_refuses_does_not_make_its_network_missing() -> None:
+    machine = Machine([1], code=errno.EPERM)
+    machine.lost = set()  # the kernel has a way, and yet the connection is refused
+    for _ in range(3):
+        machine.now += 5.0
+        assert [target.position for target in machine.tested.look(machine.now, idle=True)] == [1]
+        machine.put_back(1)
+
+    assert machine.tested.was_lost("10.0.0.77", 1000.0)
+    assert not machine.tested.was_lost("10.0.0.77", 1001.0)
 
 
 def test_the_networks_that_are_told_apart_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ async def test_a_mail_host_that_the_c_library_would_take_for_an_address_is_not_l
 @pytest.mark.usefixtures("dns_server")
 async def test_a_mail_host_without_address_is_an_error_at_the_place_of_its_domain() -> None:
     assert await complaint(mail=("gone.example",)) == (
-        f"command line: 'gone.example.com' cannot be resolved: [Errno {socket.EAI_NONAME}] Name or service not known"
+        "command line: 'gone.example.com' cannot be resolved: Name or service not known"
     )
 
 
@@ -157,7 +157,7 @@ async def test_a_name_without_address_is_an_error() -> None:
 
 
 async def test_all_unknown_names_are_told_in_one_line() -> None:
-    reason = f"cannot be resolved: [Errno {socket.EAI_NONAME}] Name or service not known"
+    reason = "cannot be resolved: Name or service not known"
 
     assert await complaint("no1.example.com", "www.example.com", "no2.example.com") == (
         f"list.txt:3: 'no1.example.com' {reason}; list.txt:3: 'no2.example.com' {reason}"

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from scanner.engine import Gate, single
+from scanner.engine import Gate, links, single
 from scanner.engine.single import connect_through
 from scanner.errors import LocalError
 from scanner.model import Status
@@ -115,6 +115,27 @@ async def test_a_wait_that_is_cancelled_leaves_no_socket_open(monkeypatch: pytes
         await connect_through(gate(), "127.0.0.1", server.port)
 
     assert [sock.fileno() for sock in opened] == [-1]
+
+
+@pytest.mark.parametrize("trouble", ["was_away", "has_lost_gateway"])
+@pytest.mark.parametrize("status", [Status.CONNECT_TIMEOUT, Status.UNREACHABLE, Status.REFUSED])
+async def test_what_failed_while_our_own_network_was_away_is_no_status_of_the_target(
+    status: Status, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ended(plain: socket.SocketType, _timeout_s: float) -> single.Connection:
+        plain.close()
+        return single.Connection(None, status)
+
+    monkeypatch.setattr(single, "_finished", ended)
+    monkeypatch.setattr(links.Links, trouble, lambda *_: True)
+    with serving(say_hello) as server:
+        if status is Status.REFUSED:
+            assert (await connect_through(gate(), "127.0.0.1", server.port)).status is status
+            return
+        with pytest.raises(
+            LocalError, match=r"^the network of this machine was away while it connected to 127\.0\.0\.1"
+        ):
+            await connect_through(gate(), "127.0.0.1", server.port)
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.EADDRNOTAVAIL])

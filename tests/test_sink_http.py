@@ -202,7 +202,7 @@ async def test_a_server_that_says_nothing_does_not_hold_us() -> None:
 
 async def test_nobody_there_is_a_matter_of_time(unused_tcp_port: int) -> None:
     async with client_of(f"t+http://127.0.0.1:{unused_tcp_port}") as client:
-        with pytest.raises(TryLaterError, match=r"^ClientConnectorError: "):
+        with pytest.raises(TryLaterError, match=r"^Connection refused$"):
             await client.post("/", b"{}", {})
 
 
@@ -217,7 +217,7 @@ async def test_the_next_host_is_asked_when_one_fails_and_kept_while_it_is_well(u
             server.script = [Say(503)]
             with pytest.raises(TryLaterError, match="HTTP 503"):
                 await client.post("/", b"", {})
-            with pytest.raises(TryLaterError, match="ClientConnectorError"):
+            with pytest.raises(TryLaterError, match="Connection refused"):
                 await client.post("/", b"", {})
 
 

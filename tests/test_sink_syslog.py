@@ -5,6 +5,7 @@ import contextlib
 import errno
 import json
 import logging
+import os
 import re
 import socket
 import ssl
@@ -404,7 +405,7 @@ async def test_sending_again_that_is_stopped_half_way_begins_anew_at_the_end(col
 
 async def test_of_several_hosts_the_next_takes_over(collector: Collector, unused_tcp_port: int) -> None:
     one = receiver(f"syslog+tcp://127.0.0.1:{unused_tcp_port},127.0.0.1:{collector.port}?hostname=probe1")
-    with pytest.raises(TryLaterError, match="ConnectionRefusedError"):
+    with pytest.raises(TryLaterError, match="Connection refused"):
         await one.open("run")
     await one.open("run")
     assert await one.send([event(1)]) == TAKEN
@@ -582,7 +583,7 @@ async def test_udp_sends_a_datagram_for_each_event_and_refuses_what_is_too_large
 
 async def test_udp_to_a_port_where_nobody_listens_is_tried_later(unused_udp_port: int) -> None:
     sink = receiver(f"syslog+udp://127.0.0.1:{unused_udp_port}", syslog.UDP_KIND)
-    with pytest.raises(TryLaterError, match="ConnectionRefusedError"):
+    with pytest.raises(TryLaterError, match="Connection refused"):
         await sink.send([event(number) for number in range(10)])  # the answer to one fails another
     await sink.close()
 
@@ -604,8 +605,7 @@ async def test_udp_without_room_in_the_kernel_sends_the_rest_later(number: int) 
     receipt = await sink.send([event(1), event(2, b"\n"), event(3), event(4), event(5)])
     await sink.close()
     assert (receipt.retry, [one.place for one in receipt.refused]) == ((3, 4), [1])
-    assert receipt.reason is not None
-    assert "no room" in receipt.reason
+    assert receipt.reason == os.strerror(number)
 
 
 def test_udp_takes_one_host() -> None:
@@ -625,7 +625,7 @@ async def test_a_name_without_address_is_tried_later(
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     sink = receiver(f"{scheme}://a..b", kind)
-    with pytest.raises(TryLaterError, match=type(failure).__name__):
+    with pytest.raises(TryLaterError, match=r"no such name|UnicodeError: label empty"):
         await sink.open("run")
     await sink.close()
 

@@ -65,6 +65,23 @@ def test_a_sink_is_judged_by_its_cursor_and_the_index_of_the_log(folder: RunFold
     assert "sink siem: 1 record not delivered (the first: HTTP 400 no)" in said
 
 
+@pytest.mark.parametrize(
+    ("removed", "end"),
+    [
+        (11, "has not got 54 records (it is down): they are kept: {} delivers them"),
+        (12, "has not got 54 records (it is down): 53 records of them are kept: {} delivers those"),
+        (66, "has not got 54 records (it is down): none of them is kept any more"),
+    ],
+)
+def test_what_the_quota_has_removed_is_not_said_to_be_kept(folder: RunFolder, removed: int, end: str) -> None:
+    known = Known(last=66, removed=removed, notes=[1, 66])
+    write_cursor(folder.sinks / "siem.cursor", Cursor("r", sequence=11, delivered=10))
+
+    one = standing_of(folder, "r", {**SINK, "policy": "best_effort"}, known, "it is down")
+
+    assert explained([one], folder, known) == f"sink siem {end.format(command(folder))}"
+
+
 def test_a_sink_without_a_cursor_has_nothing_and_a_damaged_one_is_said(folder: RunFolder) -> None:
     known = Known(last=3, notes=[1])
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -69,6 +69,10 @@ class _Commands(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+
+#: What Click calls the values of options, and what they are.
+_PLAIN: Final = {"float range": "a number", "integer range": "a whole number"}
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -165,7 +169,10 @@ def _fill_standard_descriptors() -> None:
 def _message(error: BaseException) -> str:
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "smtpsweep"
-        return f"{' '.join(error.format_message().split())} (see '{command} --help')"
+        message = " ".join(error.format_message().split())
+        for words, plain in _PLAIN.items():
+            message = message.replace(f"is not a valid {words}.", f"is not {plain}.")
+        return f"{message} (see '{command} --help')"
     if isinstance(error, click.ClickException):
         return error.format_message()
     return str(error) if isinstance(error, SmtpsweepError) else "interrupted"

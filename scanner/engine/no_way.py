@@ -96,7 +96,8 @@ class NoWay:
         self._codes[code] += 1
         if network in self._networks or len(self._networks) < MAX_NETWORKS:
             self._networks[network] = self._networks.get(network, 0) + 1
-            self._lost_at[network] = now
+            if not was_returned or not self._has_way(target.ip):
+                self._lost_at[network] = now  # else a firewall here refuses this address, and its network has a way
         if len(self._lost_at) > 2 * MAX_NETWORKS:
             self._lost_at = {each: at for each, at in self._lost_at.items() if each in self._networks}
 

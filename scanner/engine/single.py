@@ -11,6 +11,7 @@ import socket
 import time
 from typing import NamedTuple
 
+from scanner.engine.links import Links
 from scanner.engine.pacing import Gate
 from scanner.engine.transport import (
     Cause,
@@ -23,6 +24,9 @@ from scanner.engine.transport import (
 from scanner.errors import LocalError
 from scanner.model import Status
 from scanner.patience import patience
+
+#: What the target may have to do with, and our own network as well.
+_OURS_TOO = frozenset({Status.CONNECT_TIMEOUT, Status.UNREACHABLE})
 
 
 class Connection(NamedTuple):
@@ -43,13 +47,24 @@ async def connect_through(
     """Wait for the target's turn at the gate and connect; `timeout_s` counts from the start of the connection.
 
     Raises:
-        LocalError: when this machine cannot open a connection: no descriptor, no free port, no way to the target.
+        LocalError: when this machine cannot open a connection: no descriptor, no free port, no way to the target; or
+            its cable, interface or gateway was away meanwhile.
     """
     if gate.is_excluded(ip):
         return Connection(None, Status.EXCLUDED)
     await _turn(gate, ip)
     if gate.is_excluded(ip):  # its network may have been closed while we waited
         return Connection(None, Status.EXCLUDED)
+    links = Links(source)
+    links.look(time.monotonic())
+    try:
+        return await _connect(gate, ip, port, source, timeout_s, links)
+    finally:
+        links.close()
+
+
+async def _connect(gate: Gate, ip: str, port: int, source: str | None, timeout_s: float, links: Links) -> Connection:
+    begun = time.monotonic()
     try:
         plain, code = start_connection(ip, port, source)
     except OSError as error:
@@ -58,7 +73,10 @@ async def connect_through(
         plain.close()
         return _refused_at_once(code, ip, source)
     gate.take()
-    return await _finished(plain, timeout_s)
+    made, now = await _finished(plain, timeout_s), time.monotonic()
+    if made.status in _OURS_TOO and (links.was_away(ip, begun, now) or links.has_lost_gateway(ip, now)):
+        raise LocalError(f"the network of this machine was away while it connected to {ip}: check it, then run again")
+    return made
 
 
 async def _finished(plain: socket.SocketType, timeout_s: float) -> Connection:

@@ -98,7 +98,7 @@ def make_destination(text: str, number: int | str = 1, *, is_unique: bool = Fals
     """
     scheme = scheme_of(text)
     if scheme is None:
-        raise InputError(f"-o {text!a}: is not the URL of a remote sink")
+        raise InputError(f"{text!a}: is not the URL of a remote sink (see 'smtpsweep sinks')")
     kind, point = _load(scheme)
     with foreign(point, f"-o {scheme}://...:"):
         url = SinkUrl(text, kind)

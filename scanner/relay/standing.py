@@ -70,19 +70,26 @@ def explained(
 
     `urls` has the URLs of those that are not sinks of the run, by name: a command must name them so.
     """
-    said = [_explained(one, folder, (urls or {}).get(one.name)) for one in standings if not one.has_everything]
+    kept, named = known.records(known.removed, known.last), urls or {}
+    said = [_explained(one, folder, kept, named.get(one.name)) for one in standings if not one.has_everything]
     if known.trouble:
         said.append(f"{folder.path}: {known.trouble[0]}: delivery cannot be verified")
     return "; ".join(said)
 
 
-def _explained(one: Standing, folder: RunFolder, url: str | None) -> str:
+def _explained(one: Standing, folder: RunFolder, kept: int, url: str | None) -> str:
     beside, sink = folder.sinks / one.name, ("--sink", url or one.name)
     parts: list[str] = []
     if one.waiting:
         why = "" if one.dead else f" ({one.reason})"
         again = command(folder, *(sink if url else ()))
-        parts.append(f"sink {one.name} has not got {records(one.waiting)}{why}: they are kept: {again} delivers them")
+        lacks = f"sink {one.name} has not got {records(one.waiting)}{why}"
+        if kept >= one.waiting:
+            parts.append(f"{lacks}: they are kept: {again} delivers them")
+        elif kept:
+            parts.append(f"{lacks}: {records(kept)} of them are kept: {again} delivers those")
+        else:
+            parts.append(f"{lacks}: none of them is kept any more")
     if one.dead:
         parts.append(
             f"sink {one.name}: {records(one.dead)} not delivered (the first: {one.reason}): {beside}.dead.jsonl says "

@@ -23,6 +23,7 @@ from scanner.patience import patience
 from scanner.sinks.receiver import AccessDeniedError, TooLargeError, TryLaterError
 from scanner.sinks.redaction import Redaction
 from scanner.sinks.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
+from scanner.sinks.trouble import in_words
 from scanner.sinks.urls import Option, SinkUrl, choice, seconds
 from scanner.version import VERSION
 
@@ -138,13 +139,10 @@ class HttpClient:
                 answer = Answer(response.status, await _read(response), received, self._redaction)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             self._another_host(turn)
-            text = f"{type(error).__name__}: {self._shown(error) or 'no answer in time'}"
+            text = self._redaction.beginning(in_words(error), _SHOWN_BYTES)
             raise AccessDeniedError(text) if is_tls_trouble(str(error)) else TryLaterError(text) from None
         self._judge(answer, turn)
         return answer
-
-    def _shown(self, error: BaseException) -> str:
-        return self._redaction.beginning(str(error), _SHOWN_BYTES)
 
     def _judge(self, answer: Answer, turn: int) -> None:
         status = answer.status

@@ -19,10 +19,10 @@ import orjson
 from scanner.errors import InputError
 from scanner.formats.event import Event
 from scanner.patience import patience
-from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, BatchLimits, Receipt, Receiver, RefusedEvent, TryLaterError
 from scanner.sinks.secrets import others_read, warn_when_open
 from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
+from scanner.sinks.trouble import in_words
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, seconds, yes_no
 
 if TYPE_CHECKING:
@@ -245,8 +245,7 @@ def _meaning(error: BaseException) -> Exception:
 
 
 def _text(error: BaseException) -> str:
-    text = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "")
-    return printable(f"{type(error).__name__}: {text}".rstrip(": "))
+    return in_words(error)
 
 
 def _make(url: SinkUrl) -> Receiver:

@@ -32,6 +32,7 @@ from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, BatchLimits, BatchRefusedError, Receipt, Receiver, TryLaterError
 from scanner.sinks.redaction import Redaction
 from scanner.sinks.tls import TLS_OPTIONS, tls_context, warn_plain
+from scanner.sinks.trouble import in_words
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, seconds, yes_no
 
 if TYPE_CHECKING:
@@ -262,10 +263,8 @@ def _meaning(error: BaseException, redaction: Redaction) -> Exception:
 def _text(error: BaseException, redaction: Redaction) -> str:
     """Return an error in one line, without detail and context, which repeat the row."""
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
-    words = redaction.clean(" ".join((primary or str(error)).split())) or (
-        "no answer in time" if isinstance(error, TimeoutError) else ""
-    )
-    return printable(f"{type(error).__name__}: {words}".rstrip(": ")[:400])
+    words = in_words(error) if primary is None else f"{type(error).__name__}: {' '.join(primary.split())}"
+    return printable(redaction.clean(words)[:400])
 
 
 def _make(url: SinkUrl) -> Receiver:

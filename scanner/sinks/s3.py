@@ -45,6 +45,7 @@ from scanner.sinks.receiver import (
 )
 from scanner.sinks.redaction import Redaction
 from scanner.sinks.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
+from scanner.sinks.trouble import in_words
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, choice, seconds, single_host
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def _meaning(error: BaseException, redaction: Redaction) -> Exception:
         return _refusal(error.response, redaction)
     if isinstance(error, RecursionError):  # how botocore ends when it is sent in circles
         return AccessDeniedError("it redirects in circles: name the endpoint of the bucket's own region")
-    text = _line(f"{type(error).__name__}: {error}", redaction)
+    text = _line(in_words(error), redaction)
     if isinstance(error, SSLError) and is_tls_trouble(text):
         return AccessDeniedError(text)
     if isinstance(error, NoCredentialsError):

@@ -15,10 +15,10 @@ import ssl
 from collections import deque
 
 from scanner.patience import patience
-from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import AccessDeniedError, TryLaterError
 from scanner.sinks.stream_connection import StreamConnection
 from scanner.sinks.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
+from scanner.sinks.trouble import in_words
 from scanner.sinks.urls import Option, SinkUrl, seconds, whole
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class StreamClient:
         """Let go of the connection and say what the error means to the relay."""
         await self._abort()
         self._turn += 1  # another host may be well
-        text = f"{type(error).__name__}: {printable(str(error)) or 'no answer in time'}"
+        text = in_words(error)
         if isinstance(error, ssl.SSLError) and is_tls_trouble(error.reason or ""):
             raise AccessDeniedError(text) from None
         raise TryLaterError(text) from None

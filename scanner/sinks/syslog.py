@@ -13,7 +13,6 @@ import socket
 from collections.abc import Sequence
 
 from scanner.formats.event import Event
-from scanner.sinks.descriptor import printable
 from scanner.sinks.receiver import BatchLimits, Receipt, Receiver, RefusedEvent, TryLaterError
 from scanner.sinks.stream_client import STREAM_OPTIONS, StreamClient
 from scanner.sinks.syslog_message import (
@@ -28,6 +27,7 @@ from scanner.sinks.syslog_message import (
     read_hostname,
 )
 from scanner.sinks.tls import warn_plain
+from scanner.sinks.trouble import in_words
 from scanner.sinks.urls import Option, SinkKind, SinkUrl, choice, single_host, whole
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ def _style(url: SinkUrl) -> MessageStyle:
 
 
 def _try_later(error: Exception) -> TryLaterError:
-    return TryLaterError(f"{type(error).__name__}: {printable(str(error))}")
+    return TryLaterError(in_words(error))
 
 
 def _receiver(url: SinkUrl) -> Receiver:

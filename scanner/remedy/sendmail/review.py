@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scanner.counted import counted
 from scanner.errors import InputError, SinkError
 from scanner.files import require_followable, require_own, write_whole
 from scanner.places import WholeFolder
@@ -87,7 +88,7 @@ class Review:
         found = [finding for file in self.files for finding in file.findings if finding.counts]
         by_hand = sum(not finding.edits for finding in found)
         rest = f", {by_hand} of them to mend by hand" if by_hand else ""
-        return f"{len(found)} found in {len(self.files)} files{rest}"
+        return f"{counted(len(found), 'finding')} in {counted(len(self.files), 'file')}{rest}"
 
 
 def review(files: Mapping[Kind, Path], help_file: Path | None = None) -> Review:
