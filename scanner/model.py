@@ -192,8 +192,8 @@ class Greeting(NamedTuple):
 
     `raw` are the bytes up to and including the last line end of the greeting. `text` and `lines` are escaped,
     reversible, printable ASCII: `text` the whole greeting without its last line end, `lines` what follows the code
-    on each line. `code` is None when no line begins with a reply code. `hostname` is the first word when it can be a
-    host name or an address literal. `server_time` is ISO 8601, with offset when the zone is known, None when the
+    on each line. `code` is None when no line begins with a reply code. `hostname` is the host name or the address
+    literal that the server gives itself. `server_time` is ISO 8601, with offset when the zone is known, None when the
     greeting names no date we can read. `enhanced_code` (RFC 3463) is read after 4xx and 5xx codes only. `status` is
     what these bytes alone mean: READY, BUSY, REJECTED, TEMPORARY, MALFORMED or NOT_SMTP.
     """

@@ -1,8 +1,13 @@
 """Read the time that a greeting tells, and write it as ISO 8601.
 
-Two forms are in use: RFC 5322's date ("Sun, 22 Nov 2026 10:16:56 +0000", with the obsolete two-digit years and zone
-names of its section 4.3) and that of C's ctime and of date(1) ("Mon Jan  8 05:45:49 2024"). The day of the week is not
-looked at, nor a comment after the zone: "-0700 (PDT)" is -0700.
+Two forms are usual: RFC 5322's date ("Sun, 22 Nov 2026 10:16:56 +0000", with the obsolete two-digit years and zone
+names of its section 4.3) and that of C's ctime and of date(1) ("Mon Jan  8 05:45:49 2024"). Others are rarer: ISO 8601,
+numbers with slashes or dots ("03/01/16 09:28:32", "14.11.2023 10:20:30"), the American form with the month in front
+("Nov 14, 2023 10:20:30 AM"), and dashes ("14-Nov-2023 10:20:30"). Blanks may be doubled, names of months written out.
+The day of the week is not looked at, nor a comment after the zone: "-0700 (PDT)" is -0700.
+
+Numbers with slashes are month, day, year, as the servers write them that greet so, whatever country they are in; a
+first number above 12 is the day. A clock of twelve hours needs its AM or PM behind it.
 
 The offset is written as the server told it, `Z` for UTC. A zone that is missing or has no fixed meaning (RFC 5322 4.3:
 any name but its ten, "MET" or "CET" among them) gives a time without offset: local time, of a place we do not know.
@@ -16,19 +21,46 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final
 
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH: Final = "|".join(_MONTHS)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH: Final = (
+    r"(?i:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    r"|Nov(?:ember)?|Dec(?:ember)?)"
+)
+_SHORT_MONTH: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _CLOCK: Final = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?"
 _RFC_5322: Final = (
-    rf"(?<![0-9])([0-9]{{1,2}}) ({_MONTH}) ([0-9]{{2,4}}) {_CLOCK}(?![0-9:])"
-    r"(?: ([+-][0-9]{4}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
+    rf"(?<![0-9])([0-9]{{1,2}}) {{1,2}}({_SHORT_MONTH}) {{1,2}}([0-9]{{2,4}}) {{1,2}}{_CLOCK}"
+    r"(?![0-9:]| {0,2}[AaPp]\.?[Mm]\b)(?: {1,2}([+-][0-9]{4}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
 )
-_CTIME: Final = rf"({_MONTH})  ?([0-9]{{1,2}}) {_CLOCK}(?: ([A-Z]{{1,5}}))? ([0-9]{{4}})(?![0-9])"
+_CTIME: Final = rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}(?: ([A-Z]{{1,5}}))? {{1,2}}([0-9]{{4}})(?![0-9])"
 _DATE: Final = re.compile(f"{_RFC_5322}|{_CTIME}")
 #: The usual date, tried where it must be when the first colon of the greeting is that of its clock: an attempt at one
 #: place costs a fifth of a search.
 _USUAL: Final = re.compile(rf" ?{_RFC_5322}")
 _BEFORE_COLON: Final = len("22 Nov 2026 10")
+
+_TIME: Final = (
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?:[.,][0-9]{1,9})?(?![0-9:])"
+    r"(?: ?(?P<half>[AaPp]\.?[Mm]\b))?"
+    r"(?: {0,2}(?:GMT|UTC)?(?P<zone>[+-][0-9]{2}:?[0-9]{2}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
+)
+_BETWEEN: Final = r",?(?: {1,2}| {1,2}at )"
+#: The rarer dates, tried one after the other where the usual ones are not found.
+_RARE: Final = tuple(
+    re.compile(rf"(?<![0-9A-Za-z./-]){date}{between}{_TIME}")
+    for date, between in (
+        (r"(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{1,2})[-/.](?P<day>[0-9]{1,2})", r"(?:T| {1,2})"),
+        (r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4}|[0-9]{2})", _BETWEEN),
+        (r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4}|[0-9]{2})", _BETWEEN),
+        (rf"(?P<day>[0-9]{{1,2}})[ -](?P<month>{_MONTH})[ ,-]{{1,2}}(?P<year>[0-9]{{4}}|[0-9]{{2}})", _BETWEEN),
+        (rf"(?P<month>{_MONTH}) {{1,2}}(?P<day>[0-9]{{1,2}}),? {{1,2}}(?P<year>[0-9]{{4}})", _BETWEEN),
+    )
+)
+_SLASHES: Final = _RARE[1]
+#: What stands before a time that is not that of the greeting: when the server was started, or its program made.
+_OTHER_TIMES: Final = ("since ", "$date: ", "built ", "build ", "compiled ", "version ")
+#: A clock of twelve hours has none above, and none below one.
+_NO_HOUR: Final = 24
 #: The first year that RFC 5322 3.3 allows.
 _FIRST_YEAR: Final = 1900
 #: RFC 5322 4.3. Military letters but Z were defined the wrong way round in RFC 822, so they tell nothing.
@@ -44,7 +76,7 @@ def maybe_server_time(text: str) -> str | None:
     if colon < 0:
         return None
     match = _USUAL.match(text, max(colon - _BEFORE_COLON, 0)) or _DATE.search(text)
-    return None if match is None else _iso_date(match[0])
+    return _maybe_rare(text) if match is None else _iso_date(match[0])
 
 
 @lru_cache(maxsize=1024)
@@ -54,14 +86,32 @@ def _iso_date(date: str) -> str | None:
     day, month, year, hour, minute, second, offset = groups[:7]
     if not day:
         month, day, hour, minute, second, offset, year = groups[7:]
+    return _maybe_iso(year, month, day, (hour, minute, second), offset)
+
+
+def _maybe_rare(text: str) -> str | None:
+    """Return a date of the rarer forms; of several in a line that of the form first tried."""
+    match = next(filter(None, (pattern.search(text) for pattern in _RARE)), None)
+    if match is None or text[: match.start()].lower().endswith(_OTHER_TIMES):
+        return None
+    part = match.groupdict(default="")
+    month, day, hour = part["month"], part["day"], int(part["hour"])
+    if match.re is _SLASHES and int(month) > 12:
+        month, day = day, month
+    if part["half"]:
+        hour = hour % 12 + 12 * (part["half"][0] in "Pp") if 1 <= hour <= 12 else _NO_HOUR
+    return _maybe_iso(part["year"], month, day, (hour, part["minute"], part["second"]), part["zone"])
+
+
+def _maybe_iso(year: str, month: str, day: str, clock: tuple[int | str, ...], zone: str) -> str | None:
+    """Return the moment as ISO 8601, None when there is none like it. `month` is a number or begins with its name."""
+    hour, minute, second = (int(number or 0) for number in clock)
     try:
-        time = datetime(  # noqa: DTZ001  without a zone it is local time, and shall stay so
-            _full_year(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second or 0)
-        )
-        zone = _maybe_zone(offset)
+        number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+        time = datetime(_full_year(year), number, int(day), hour, minute, second)  # noqa: DTZ001  local time without a zone
+        return time.replace(tzinfo=_maybe_zone(zone)).isoformat().replace("+00:00", "Z")
     except ValueError:
         return None
-    return time.replace(tzinfo=zone).isoformat().replace("+00:00", "Z")
 
 
 def _full_year(digits: str) -> int:
@@ -79,7 +129,7 @@ def _full_year(digits: str) -> int:
 def _maybe_zone(offset: str) -> tzinfo | None:
     """Return the zone that is told; None when there is none or its name has no fixed meaning."""
     if offset.startswith(("+", "-")):
-        minutes = int(offset[3:])
+        minutes = int(offset[-2:])
         if minutes >= 60:
             raise ValueError(f"offset {offset}: an hour has 60 minutes")
         sign = -1 if offset[0] == "-" else 1

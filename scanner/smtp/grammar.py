@@ -37,8 +37,9 @@ LINE_END: Final = b"\n"
 
 #: RFC 5321 4.1.2 Domain, plus "_" (Windows computer names) and names of one label (hosts without a domain).
 #: RFC 6531 3.7.1: names in the SMTP dialogue stay ASCII, so a name in UTF-8 is text, not a host name.
-_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
-HOST_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?=\.?(?:[ \t]|$))")
+LABEL: Final = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+#: A blank ends the name, or a mark: "mail.example.com, ESMTP", "mail.example.com; date", "mail.example.com: too many".
+HOST_NAME: Final = re.compile(rf"{LABEL}(?:\.{LABEL})*(?=\.?(?:[ \t,;]|:(?:[ \t]|$)|$))")
 #: RFC 5321 4.1.3, with "IPv6:" optional, since some servers leave it out.
 ADDRESS_LITERAL: Final = re.compile(
     r"\[(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:IPv6:)?[0-9A-F]{0,4}:[0-9A-F:.]{1,40})\](?![^ \t])", re.IGNORECASE
@@ -47,15 +48,6 @@ ADDRESS_LITERAL: Final = re.compile(
 IPV4: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 #: RFC 1035 2.3.4, in octets.
 MAX_HOST_NAME: Final = 255
-#: A greeting without a host name begins with its protocol, its product or a sentence. Hosts may be called "smtp",
-#: "mail" or "server", so such words count only in the other case.
-NO_HOST_NAME: Final = re.compile(
-    r"SMTPS?|Sendmail|Postfix|Exim|Access|Connection|Mail|Server|Service|"
-    r"(?i:ESMTPS?|welcome|hello|hi|ready|ok|connected|sorry|please|error|the|this|no|not|too|you|your)"
-)
-#: A host name of one label is certain when the protocol follows it.
-PROTOCOL_NEXT: Final = re.compile(r"[ \t]+E?SMTPS?(?![A-Za-z0-9_])", re.IGNORECASE)
-
 #: RFC 5321 has no such word; servers have announced EHLO by it since RFC 1425, on any line, in any case. A word of its
 #: own: "esmtp.example.com" says nothing.
 ESMTP: Final = re.compile(r"(?<![A-Za-z0-9._-])ESMTPS?(?![A-Za-z0-9_-]|\.[A-Za-z0-9])", re.IGNORECASE)

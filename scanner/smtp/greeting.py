@@ -17,24 +17,19 @@ from scanner.model import Greeting, Status
 from scanner.smtp.dates import maybe_server_time
 from scanner.smtp.escape import escape, is_plain
 from scanner.smtp.grammar import (
-    ADDRESS_LITERAL,
     CONTROL_BYTES,
     ENHANCED_CODE,
     ESMTP,
-    HOST_NAME,
-    IPV4,
     LINE_END,
     MASK,
     MASK_CHARACTERS,
     MAX_BYTES,
-    MAX_HOST_NAME,
     MAX_LINE_OCTETS,
     MAX_LINES,
-    NO_HOST_NAME,
-    PROTOCOL_NEXT,
     REGULAR,
     Flag,
 )
+from scanner.smtp.names import maybe_certain_hostname, maybe_hostname
 from scanner.smtp.other_protocols import is_other_service
 from scanner.smtp.reply import Ending, GreetingReader, Line, Reply
 
@@ -100,7 +95,7 @@ def interpret_reply(reply: Reply, *, trailing: bool = False) -> Greeting:
 
 def _plain_greeting(raw: bytes, text: str, words: str, code: int) -> Greeting:
     """Read one line "code words", where no flag can apply: what `interpret_reply` does, without its questions."""
-    hostname = _maybe_hostname(words, code)
+    hostname = maybe_hostname(words, code)
     esmtp = _says_esmtp(words)
     status = _status_of(code)
     if code == 220 and not esmtp and is_other_service(code, _without_hostname(words, hostname)):
@@ -137,9 +132,8 @@ def _first_with_code(lines: tuple[Line, ...]) -> int:
 
 def _greets_again(lines: tuple[Line, ...]) -> bool:
     """Tell whether a reply begins with 220- and ends with a line 220."""
-    return (
-        len(lines) > 1 and lines[_first_with_code(lines)].code == 220 and lines[-1].code == 220 and lines[-1].is_final
-    )
+    first = lines[_first_with_code(lines)] if len(lines) > 1 else None
+    return first is not None and first.separator == b"-" and first.code == lines[-1].code == 220 and lines[-1].is_final
 
 
 def _maybe_greeting_name(lines: tuple[Line, ...], texts: list[str]) -> str | None:
@@ -148,8 +142,8 @@ def _maybe_greeting_name(lines: tuple[Line, ...], texts: list[str]) -> str | Non
     code = lines[first].code if lines else None
     if code is None:
         return None
-    hostname = _maybe_hostname(texts[first], code, alone=lines[first].separator == b"-")
-    return _maybe_certain_hostname(texts[-1]) if hostname is None and _greets_again(lines) else hostname
+    hostname = maybe_hostname(texts[first], code, alone=lines[first].separator == b"-")
+    return maybe_certain_hostname(texts[-1]) if hostname is None and _greets_again(lines) else hostname
 
 
 def _maybe_enhanced_code(lines: tuple[Line, ...], texts: list[str]) -> str | None:
@@ -157,39 +151,9 @@ def _maybe_enhanced_code(lines: tuple[Line, ...], texts: list[str]) -> str | Non
     return next((match[1] for match in matches if match is not None), None)
 
 
-def _maybe_hostname(text: str, code: int, *, alone: bool = False) -> str | None:
-    """Return the first word when it can be a host name or an address literal.
-
-    A word without a dot is one after a 2yz code, where RFC 5321 puts the name, but not after 4yz and 5yz, where most
-    servers begin a sentence; there it takes the protocol's name behind it, or a continued line of its own (`alone`).
-    """
-    match = HOST_NAME.match(text)
-    if match is None:
-        match = ADDRESS_LITERAL.match(text)
-        return match and match[0]
-    name, end = match[0], match.end()
-    if "." in name:
-        is_name = len(name) <= MAX_HOST_NAME and (not _ends_in_number(name) or IPV4.fullmatch(name) is not None)
-        return name if is_name else None
-    if text.startswith(".", end) or NO_HOST_NAME.fullmatch(name) is not None:
-        return None
-    if code < 300 or (alone and end == len(text)) or PROTOCOL_NEXT.match(text, end) is not None:
-        return name
-    return None
-
-
-def _maybe_certain_hostname(text: str) -> str | None:
-    """Return the first word when it is a host name in any sentence: with dots, or followed by the protocol."""
-    return _maybe_hostname(text, 500)
-
-
-def _ends_in_number(name: str) -> bool:
-    return name[-1].isdigit() and name.rpartition(".")[2].isdigit()
-
-
 def _without_hostname(text: str, hostname: str | None) -> str:
     """Leave out a host name with dots, so that ftp.example.com is not taken for a file server."""
-    return text.removeprefix(hostname) if hostname and "." in hostname else text
+    return text.replace(hostname, "", 1) if hostname and "." in hostname else text
 
 
 def _is_masked(texts: list[str]) -> bool:
@@ -225,7 +189,7 @@ def _reply_flags(reply: Reply, texts: list[str], *, trailing: bool) -> set[str]:
         (Flag.MASKED, _is_masked(texts)),
         (Flag.MIXED_CODES, len(codes) > 1),
         (Flag.NO_CODE, not codes and ending is not Ending.OTHER_PROTOCOL),
-        (Flag.TEASER, _greets_again(lines) and _maybe_certain_hostname(texts[-1]) is not None),
+        (Flag.TEASER, _greets_again(lines) and maybe_certain_hostname(texts[-1]) is not None),
         (Flag.TOO_LONG, reply.truncated and ending is not Ending.TOO_MANY_LINES),
         (Flag.TOO_MANY_LINES, ending is Ending.TOO_MANY_LINES),
         (Flag.TRAILING_DATA, trailing),

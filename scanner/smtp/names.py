@@ -1,0 +1,175 @@
+"""Find the server's host name in the words of a greeting.
+
+RFC 5321 4.2 puts the name first, as a Domain or an address literal. Most servers do, so a name with dots at the
+beginning is taken after one look. What else begins a greeting is a product, the protocol, a sentence, or a refusal, and
+a name of one label looks like all of these; how it is written and what follows it decides:
+
+- words of sentences and of the protocol are never a name, nor are products that are written in small letters;
+- in front of a well-known product ("SERVER Microsoft ESMTP MAIL Service", "Zeus ESMTP Postfix") another word is one;
+- else a word in small letters is a name ("laposte"), and one with capitals is a product ("Kerio", "CCProxy", "AVG"),
+  unless it looks like the name of a computer ("MAIL01") and the protocol follows.
+
+Where no name with dots comes first, places are looked at where servers are known to put it: behind blanks, an enhanced
+code or the word SMTP, in brackets, and in "ready at NAME", "Welcome to NAME", "Server NAME".
+
+After 4yz and 5yz most servers begin a sentence, often about the client: an address there is the client's, a name of
+one label needs ESMTP behind it or a continued line of its own, and a name that is "listed" or "blocked" is not ours.
+
+Left out: names beyond ASCII (RFC 6531 3.7.1 keeps the dialogue ASCII), and names in other places of a sentence.
+"""
+
+import re
+from re import Match
+from typing import Final
+
+from scanner.smtp.grammar import ADDRESS_LITERAL, HOST_NAME, IPV4, LABEL, MAX_HOST_NAME
+
+#: What stands before the name: blanks, and the enhanced code that RFC 2034 keeps out of greetings.
+_BEFORE: Final = re.compile(r"[ \t]*([245]\.[0-9]{1,3}\.[0-9]{1,3}[ \t:]+)?")
+_DOTTED: Final = rf"(?P<name>(?!www\.){LABEL}(?:\.{LABEL})+)"
+#: A name in brackets, with or without an id before it: "[mail.example.com]", "<123.456@mail.example.com>". Behind
+#: "Service ready" scanners and printers put a name that they are known by in an office.
+_BRACKETED: Final = re.compile(
+    rf"""(?:[\[<("'](?:[0-9.]{{1,40}}@)?|eSafe@){_DOTTED}(?:[\])>"']|(?=[ \t]|$))"""
+    rf"|\[(?P<label>{LABEL})\](?=[ \t]+E?SMTP )|Service ready (?P<konica>{LABEL}) smtpd"
+)
+#: A product, then the name, then the protocol.
+_SECOND: Final = re.compile(rf"[^ \t]{{1,40}}[ \t]+{_DOTTED}(?=[ \t]+E?SMTP[ \t])")
+#: A name in a sentence. Closed, because sentences name others as well: whose terms apply, who made the software.
+_ELSEWHERE: Final = re.compile(
+    r"(?<![0-9A-Za-z._-])(?:"
+    r"(?:ready|server|service|daemon|listening|running|here|E?SMTP|Postfix|Exim)[ \t]{1,4}(?:at|on)[ \t]{1,4}"
+    r"|Welcome to[ \t]{1,4}(?:the )?|This is[ \t]{1,4}|(?:server|ready|E?SMTP|host:?)[ \t]{1,4})"
+    rf"""[\[<("']?{_DOTTED}(?=\.?(?:[ \t,;!\])>"']|:(?:[ \t]|$)|$))""",
+    re.IGNORECASE,
+)
+#: What a greeting without a name begins with, and no host is called.
+_NEVER: Final = re.compile(
+    r"(?i:ESMTPS?|SMTPS|LMTP|welcome|hello|hi|greetings|ready|ok|connected|connections?|sorry|please|errors?|the|this|that"
+    r"|no|not|too|you|your|we|our|all|any|unauthori[sz]ed|authori[sz]ed|warning|notice|attention|blocked|denied"
+    r"|rejected|refused|temporar(?:y|ily)|unsolicited|only|for|to|if|and|use|it|is|in|an)"
+    r"|SMTP|Debian|AIX|HP|HP-UX|Sun|SGI|MetaInfo|Berkeley|IBM|Lotus|Microsoft|Kerio|Merak|Trend|Cisco|Novell"
+    r"|VPOP3|smtpd|smtp-sink|network-box|totemomail|qpsmtpd|rblsmtpd|mailfront|qmail-smtpd|netqmail|amavisd?(?:-new)?"
+    r"|smtp4dev|mailhog|mailpit|magic-smtpd|maddy|chasquid|opensmtpd|haraka|spamd|smtprelay|sendmail-compatible"
+)
+#: Hosts are called so, and sentences begin so: then the protocol must follow, or nothing.
+_COMMON: Final = re.compile(r"smtp|e?mail|server|service|relay|gateway|mx|internet|simple|secure|sendmail|postfix|exim")
+#: Two words in small letters begin a sentence, but for these.
+_SENTENCE_NEXT: Final = re.compile(r"[ \t]+(?!(?:ready|service|server|running|mail|sendmail|postfix|exim)\b)[a-z]")
+#: A host name of one label is certain when the protocol follows it.
+_PROTOCOL_NEXT: Final = re.compile(r"[ \t]+E?SMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
+_ESMTP_NEXT: Final = re.compile(r"[ \t]+ESMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
+#: Products that put nothing but the host's name before themselves.
+_PRODUCT_NEXT: Final = re.compile(
+    r"[ \t]+(?:E?SMTP[ \t]+(?:Sendmail|Postfix|Exim|OpenSMTPD|MailEnable|MDaemon|hMailServer|CommuniGate|Haraka)\b"
+    r"|E?SMTP[ \t]+Service \((?:Lotus|IBM|HCL) |Microsoft E?SMTP |(?:HP )?Sendmail[ \t]+(?:[0-9(v]|ready|SMI-|AIX)"
+    r"|running IBM |\((?:IMail|PowerMTA))",
+    re.IGNORECASE,
+)
+#: Names of one label that have capitals: "MAIL01", "WIN-AB12", "HOST_1", "EXCHANGE", "Server1".
+_COMPUTER: Final = re.compile(
+    r"[A-Z]{1,15}[0-9_-][A-Z0-9_-]{0,47}|[A-Z][a-z]{0,15}-?[0-9]{1,4}"
+    r"|(?:E?MAIL|MX|EXCH(?:ANGE)?|SRV|SERVER|(?:LOCAL)?HOST|GATEWAY|RELAY){1,3}"
+)
+#: One host of many, as providers number them ("mwinf5c14"). Sentences have no such words but names of standards.
+_NUMBERED: Final = re.compile(r"(?!rfc|ipv|tlsv|utf)[a-z]{2,12}[0-9][a-z0-9-]{2,40}")
+#: What a refusal says of the client, behind its name.
+_ABOUT_CLIENT: Final = re.compile(
+    r"[ \t:,]+(?:is |was |has been )?(?:currently )?"
+    r"(?:listed|blocked|rejected|refused|denied|banned|(?:black|block) ?listed|not (?:allowed|permitted|authori[sz]ed)"
+    r"|found in|has (?:a poor|no |bad ))",
+    re.IGNORECASE,
+)
+
+
+def maybe_hostname(text: str, code: int, *, alone: bool = False) -> str | None:
+    """Return the host name that a line of a greeting gives, or its address literal; None when it gives none.
+
+    Args:
+        text: the line without its code.
+        code: its code, of which the first digit counts.
+        alone: whether the line is continued, so that a single word on it is a name.
+    """
+    match = HOST_NAME.match(text)
+    if match is not None:
+        name = match[0]
+        dot = name.rfind(".")  # `_is_domain`, without a call for every host of a sweep
+        if dot > 0 and name[dot + 1].isalpha() and len(name) <= MAX_HOST_NAME:
+            return name if code < 400 else _maybe_ours(text, match)
+    start = _BEFORE.match(text)
+    if start is not None and start.end():
+        text = text[start.end() :]
+        match = HOST_NAME.match(text)
+        if match is not None and _is_domain(match[0]):
+            return match[0] if code < 400 else _maybe_ours(text, match)
+    if code >= 300:
+        return _maybe_refusing(text, match, alone=alone)
+    found = _maybe_address(text, match) or _maybe_elsewhere(text)
+    if found is not None:
+        return found
+    return _maybe_label(text, match) if start is None or start[1] is None else maybe_certain_hostname(text)
+
+
+def maybe_certain_hostname(text: str) -> str | None:
+    """Return the first word when it is a host name in any sentence: with dots, or followed by the protocol."""
+    match = HOST_NAME.match(text)
+    if match is None or not (_is_domain(match[0]) or _PROTOCOL_NEXT.match(text, match.end())):
+        return None
+    return None if _NEVER.fullmatch(match[0]) else match[0]
+
+
+def _is_domain(name: str) -> bool:
+    """Whether a name has dots, and a top level that is not a number's or a version's: RFC 1123 2.1, a letter first."""
+    return "." in name and name[name.rfind(".") + 1].isalpha() and len(name) <= MAX_HOST_NAME
+
+
+def _maybe_ours(text: str, match: Match[str]) -> str | None:
+    """Return the name that a refusal begins with, unless the refusal says that it is the client's."""
+    return match[0] if _ABOUT_CLIENT.match(text, match.end()) is None else None
+
+
+def _maybe_address(text: str, match: Match[str] | None) -> str | None:
+    """Return an address at the beginning, in brackets as RFC 5321 wants it, or without."""
+    found = IPV4.fullmatch(match[0]) if match is not None else ADDRESS_LITERAL.match(text)
+    return found and found[0]
+
+
+def _maybe_elsewhere(text: str) -> str | None:
+    """Return a name from brackets at the beginning, or from a sentence."""
+    found = _BRACKETED.match(text)
+    if found is not None and found["name"] is None:
+        return found["label"] or found["konica"]
+    found = found or _SECOND.match(text) or _ELSEWHERE.search(text)
+    return found["name"] if found is not None and _is_domain(found["name"]) else None
+
+
+def _maybe_label(text: str, match: Match[str] | None) -> str | None:
+    """Return the first word when it is a name of one label."""
+    if match is None or "." in match[0]:
+        return None
+    name, end = match[0], match.end()
+    if text.startswith((".", ",", ":"), end) or _NEVER.fullmatch(name) is not None:
+        return None
+    if _PRODUCT_NEXT.match(text, end) is not None:
+        return name
+    followed = _PROTOCOL_NEXT.match(text, end) is not None
+    if name != name.lower():
+        return name if followed and _COMPUTER.fullmatch(name) is not None else None
+    if followed or end == len(text) or text.startswith(";", end):
+        return name
+    return None if _COMMON.fullmatch(name) or (name.isalpha() and _SENTENCE_NEXT.match(text, end)) else name
+
+
+def _maybe_refusing(text: str, match: Match[str] | None, *, alone: bool) -> str | None:
+    """Return the first word of a refusal when ESMTP follows it, or a name of one label when it is alone."""
+    found = match or ADDRESS_LITERAL.match(text)
+    if found is None or _NEVER.fullmatch(found[0]) is not None:
+        return None
+    name, end = found[0], found.end()
+    if _ESMTP_NEXT.match(text, end) is not None:
+        return name if "." not in name or _maybe_address(text, match) is not None else None
+    if _NUMBERED.fullmatch(name) is not None and text.startswith(" ", end):
+        return name
+    if not alone or end != len(text) or "." in name or ":" in name:
+        return None
+    return name if name == name.lower() or _COMPUTER.fullmatch(name) is not None else None
