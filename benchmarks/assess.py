@@ -13,9 +13,9 @@ import timeit
 from collections.abc import Callable
 
 from benchmarks.record import record_of
-from scanner.assess import Assessor
+from scanner.assess import Assessed, Assessor
 from scanner.identify import identify
-from scanner.model import Finding, Software
+from scanner.model import Software
 from scanner.record import encode
 from scanner.smtp import parse_greeting
 
@@ -52,22 +52,22 @@ def main() -> None:
     for name, greeting in GREETINGS.items():
         software = software_of(greeting)
         findings = assessor.assess(software)
-        seen = microseconds(lambda software=software: assessor.assess(software))  # type: ignore[misc]  # bound here
+        seen = microseconds(lambda software=software: assessor.answer(software))  # type: ignore[misc]  # bound here
         new = microseconds(lambda software=software: _afresh(assessor, software), 100)  # type: ignore[misc]  # bound here
         print(f"| {name} | {len(findings)} | {seen:.2f} | {new:.0f} |")
-    _print_encoding(assessor.assess(software_of(GREETINGS["Exim 4.92.1"])))
+    _print_encoding(assessor.answer(software_of(GREETINGS["Exim 4.92.1"])))
 
 
-def _afresh(assessor: Assessor, software: Software) -> tuple[Finding, ...]:
+def _afresh(assessor: Assessor, software: Software) -> Assessed:
     assessor.forget()
-    return assessor.assess(software)
+    return assessor.answer(software)
 
 
-def _print_encoding(findings: tuple[Finding, ...]) -> None:
+def _print_encoding(assessed: Assessed) -> None:
     print("\n| encoding a record with | bytes | us |\n|---|--:|--:|")
     record = record_of(SENDMAIL)
     for count in (0, 10, 30):
-        full = record._replace(findings=findings[:count])
+        full = record._replace(findings=assessed.findings[:count], assessment=assessed.assessment)
         cost = microseconds(lambda full=full: encode(full))  # type: ignore[misc]  # bound here
         print(f"| {count} findings | {len(encode(full))} | {cost:.2f} |")
 

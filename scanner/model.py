@@ -251,12 +251,16 @@ class Refusal(NamedTuple):
     evidence: str | None
 
 
+#: Whether a release has a known flaw, as far as its number tells (`scanner.assess.vulnerabilities`).
+VERDICTS = ("affected_upstream", "possible", "undecided", "vendor_fixed")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that follows from what was seen, with what it rests on.
 
     The fields after `evidence` are filled for known vulnerabilities (see `scanner.assess`); None where nothing is
-    known or the finding is of another kind. `verdict` is `affected_upstream`, `possible` or `vendor_fixed`.
+    known or the finding is of another kind. `verdict` is one of `VERDICTS`.
     `kev` says whether CISA lists it as exploited, `kev_added` since when (ISO date). `condition` is what the flaw needs
     and a greeting cannot show. `fixed_in` is the first release with the fix; `sources` name where the facts were read.
     """
@@ -279,6 +283,54 @@ class Finding:
     sources: tuple[str, ...] = ()
 
 
+class Answer(StrEnum):
+    """What a record's list of flaws is worth. A closed list; only the first two say that all known flaws are in it."""
+
+    KNOWN_FLAWS = "known_flaws"  # those that are listed, and no others are known
+    NONE_KNOWN = "none_known"  # the release is covered by the facts, and they know none
+    UNDECIDED = "undecided"  # a candidate, a snapshot, a vendor's numbers: the facts cannot tell
+    NOT_COVERED = "not_covered"  # nobody searched for the flaws of this product, or of so old a release
+    VERSION_UNKNOWN = "version_unknown"  # newer than the facts, or never released
+    NO_VERSION = "no_version"  # the server does not show which release it is
+
+    __hash__ = str.__hash__
+
+
+class Assessment(NamedTuple):
+    """What is known about the flaws of one release. Findings of another answer than the first two may be incomplete.
+
+    `covered_since` is the oldest release of the product whose flaws were searched for, None when it is not covered.
+    `facts` counts the flaws that are known of the product, `facts_of` is the day the facts were compiled (ISO).
+    """
+
+    answer: Answer
+    covered_since: str | None
+    facts: int
+    facts_of: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all known flaws of the release are in the findings: what a gate may rest a pass on."""
+        return self.answer in {Answer.KNOWN_FLAWS, Answer.NONE_KNOWN}
+
+    def __str__(self) -> str:
+        """Say it in a few words, for people."""
+        facts = f"{self.facts} fact{'' if self.facts == 1 else 's'} of {self.facts_of}"
+        since = f"covered since {self.covered_since}, {facts}"
+        match self.answer:
+            case Answer.NONE_KNOWN:
+                return f"none known ({since})"
+            case Answer.KNOWN_FLAWS:
+                return f"known ({since})"
+            case Answer.NOT_COVERED:
+                return f"not covered ({since if self.covered_since else f'facts of {self.facts_of}'})"
+            case Answer.VERSION_UNKNOWN:
+                return f"version unknown to us ({since})"
+            case Answer.UNDECIDED:
+                return f"undecided ({since})"
+        return f"no version shown ({since})"
+
+
 #: What a server can give away, in this order in `Record.disclosure`; "hostname" only in `disclosed_in`.
 DISCLOSED = (
     *("product", "version", "config_version", "patch", "build", "package", "os"),
@@ -298,7 +350,8 @@ class Record(NamedTuple):
 
     `disclosed_in` says for each of `DISCLOSED` in which of `PLACES` it was seen, None without a dialogue: then all was
     in the greeting. `names` is None without `--dns`; `sample` counts the visits to one target
-    from 0, None when there is only one.
+    from 0, None when there is only one. `assessment` says what `findings` are worth, None without software, and in
+    records of versions of this program that did not say it.
 
     A record that was made from a kept greeting, without a visit, has None for what its source does not tell:
     `observed_at`, `ip`, `port`, and every time. Its `tries` is 0.
@@ -326,3 +379,4 @@ class Record(NamedTuple):
     disclosed_in: Mapping[str, tuple[str, ...]] | None = None
     names: Names | None = None
     sample: int | None = None
+    assessment: Assessment | None = None

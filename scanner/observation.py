@@ -7,7 +7,7 @@ raises: that target's status is then `bug`, the trace is in the log, and the swe
 import logging
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from scanner.assess import Assessor
 from scanner.identify import Refusals
@@ -16,7 +16,7 @@ from scanner.identify.combine import contradiction, merge
 from scanner.identify.databases import load_fingerprints
 from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
 from scanner.kept import Kept
-from scanner.model import Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
+from scanner.model import Assessment, Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
 from scanner.record import EventIds
 from scanner.settings import Probe, Settings
 from scanner.smtp import maybe_clock_skew, parse_greeting
@@ -33,11 +33,13 @@ class _Meaning(NamedTuple):
     software: Software | None
     disclosure: tuple[str, ...]
     findings: tuple[Finding, ...]
+    assessment: Assessment | None
     clock_skew_s: int | None
     refusal: Refusal | None
 
 
-_NOTHING = _Meaning(None, (), (), None, None)
+_NOT_ASSESSED: Final = ((), None)
+_NOTHING = _Meaning(None, (), (), None, None, None)
 
 
 class Observer:
@@ -55,7 +57,7 @@ class Observer:
         if settings.will_speak:
             shipped_behaviours()
         assessor = Assessor.installed()
-        self._assess = assessor.assess
+        self._assess = assessor.answer
         self.data_warning = assessor.facts.maybe_warning
         self._sample_of = sample_of
         self._tells = log.isEnabledFor(logging.DEBUG)  # asked once: this is done for every host
@@ -106,6 +108,7 @@ class Observer:
             said.refusal,
             attempt.dialogue,
             sample=sample,
+            assessment=said.assessment,
         )
         if attempt.dialogue is None or greeting is None:
             return record
@@ -115,13 +118,14 @@ class Observer:
         """Let what the server said after its greeting speak, too."""
         by_greeting, by_behaviour = record.software, shipped_behaviours().identify(dialogue)
         software, odd = merge(by_greeting, by_behaviour), contradiction(by_greeting, by_behaviour)
-        findings = self._assess(software) if software is not None else ()
+        findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
         seen = disclosed_in(greeting, by_greeting, by_behaviour, dialogue, ip)
         return record._replace(
             software=software,
             disclosure=seen_anywhere(seen),
             findings=findings if odd is None else (*findings, odd),
             disclosed_in=seen,
+            assessment=assessment,
         )
 
     def kept(self, kept: Kept, number: int) -> Record:
@@ -150,14 +154,17 @@ class Observer:
             said.findings,
             clock_skew_s=said.clock_skew_s,
             refusal=said.refusal,
+            assessment=said.assessment,
         )
 
     def _meaning(self, greeting: Greeting, came_at: float | None, ip: str | None) -> _Meaning:
         software = self._identify(greeting)
+        findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
         return _Meaning(
             software,
             greeting_disclosure(greeting, software, ip),
-            self._assess(software) if software is not None else (),
+            findings,
+            assessment,
             None if came_at is None else maybe_clock_skew(greeting.server_time, came_at),
             self._refusal(greeting),
         )

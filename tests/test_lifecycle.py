@@ -51,7 +51,7 @@ def test_no_next_release_is_named_where_none_is_known_or_needed() -> None:
         ("Exim", "4.10", "older than 4.50, the oldest branch listed"),
         ("Postfix", "3.0.15", "support of Postfix 3.0 ended on 2019-02-27"),
         ("Postfix", "3.11.7", None),
-        ("Postfix", "2.7.1", None),  # not in the list, and not older than all of it
+        ("Postfix", "2.7.1", "older than 2.8, a branch whose support ended"),  # between two that are listed
         ("Microsoft Exchange Server", "5.5.2653.13", "support of Microsoft Exchange Server / IIS SMTP 5.5 ended on"),
         ("Microsoft Exchange Server", "4.0.996", "support of Microsoft Exchange Server / IIS SMTP 4.0 ended"),
         ("Sendmail", "8.6", None),  # upstream has no such table

@@ -91,6 +91,7 @@ def test_a_full_record_is_written_field_by_field_in_the_order_of_the_schema() ->
         "disclosed_in": None,
         "names": None,
         "sample": None,
+        "assessment": None,
     }
 
     line = encode(full_record())

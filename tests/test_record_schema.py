@@ -22,7 +22,7 @@ def test_the_schema_is_itself_valid_and_strict_everywhere() -> None:
 
     objects = [node for node in _nodes(json_schema()) if "properties" in node and "description" in node]
 
-    assert len(objects) == 12
+    assert len(objects) == 13
     assert all(node["additionalProperties"] is False for node in objects)
     assert all(node["required"] == list(node["properties"]) for node in objects)
 

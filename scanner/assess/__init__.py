@@ -5,9 +5,10 @@
 
 from scanner.assess.facts import Facts, load_facts, shipped_facts, user_data_file
 from scanner.assess.versions import version_key
-from scanner.assess.vulnerabilities import Assessor, assess
+from scanner.assess.vulnerabilities import Assessed, Assessor, assess
 
 __all__ = [
+    "Assessed",
     "Assessor",
     "Facts",
     "assess",

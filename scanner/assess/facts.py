@@ -9,6 +9,7 @@ objects product by product when a product is first seen. Our own file is checked
 
 What an entry of a product may have besides names, releases and branches:
 
+- `latest`: the newest release. A version after it, and after all that rows name, is unknown to us;
 - `covered_since`: the oldest release whose flaws were searched for. Without it nothing is claimed about the product
   ("not covered"), and nothing about older versions;
 - `releases_complete_from`: from this version up to `latest`, `releases` names every release there was, so that a
@@ -34,6 +35,7 @@ from typing import Any, Final
 
 import orjson
 
+from scanner.assess.ranges import Flaw, Range, gaps_of
 from scanner.assess.versions import VersionKey, version_key
 from scanner.errors import InputError
 
@@ -47,33 +49,6 @@ _TEXTS = ("product", "summary")
 _MAYBE_TEXTS = ("attack_path", "condition", "note", "alias", "upstream_severity")
 _DAYS = ("published", "as_of")
 _CVSS_VERSIONS = frozenset({"2.0", "3.0", "3.1", "4.0"})
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Versions that have a flaw: from `introduced` (None: from the first) to before `fixed`, or to `last_affected`."""
-
-    introduced: str | None
-    fixed: str | None
-    last_affected: str | None
-    edition: str | None
-    low: VersionKey | None
-    high: VersionKey
-
-    def covers(self, key: VersionKey) -> bool:
-        """Say whether the version with this key has the flaw."""
-        if self.low is not None and key < self.low:
-            return False
-        return key < self.high if self.fixed is not None else key <= self.high
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """One row: a CVE, or an advisory of upstream without one. `facts` is the row as the file has it."""
-
-    id: str
-    ranges: tuple[Range, ...]
-    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -310,7 +285,8 @@ def _maybe_key(product: str, version: str | None) -> VersionKey | None:
 
 
 def _flaw(row: Mapping[str, Any]) -> Flaw:
-    return Flaw(row["id"], tuple(_range(row["product"], each) for each in row["ranges"]), row)
+    ranges = tuple(_range(row["product"], each) for each in row["ranges"])
+    return Flaw(row["id"], ranges, row, gaps_of(row["product"], ranges))
 
 
 def _range(product: str, value: Mapping[str, Any]) -> Range:

@@ -8,16 +8,19 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from scanner.assess.facts import Product
-from scanner.assess.versions import VersionKey, version_key
+from scanner.assess.releases import releases_of
+from scanner.assess.versions import VersionKey, release_of, version_key
 from scanner.model import Finding
 
 #: More than this many days behind the newest release is worth a look.
 BEHIND_DAYS: Final = 365
+#: The finding that says that nothing was compared, and why.
+VERSION_UNDECIDED: Final = "VERSION-UNDECIDED"
 
-_NUMBERS = re.compile(r"[0-9]{1,9}(?:[._][0-9]{1,9})*")
+_DIGITS = re.compile(r"[0-9]{1,9}")
 #: `8.14.7` in both halves of Sendmail's greeting; what follows is a snapshot's or vendor's number.
 _RELEASE = re.compile(r"([0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)(?![0-9])")
 
@@ -26,20 +29,26 @@ def lifecycle_findings(
     product: Product, version: str | None, config_version: str | None, key: VersionKey | None
 ) -> Iterator[Finding]:
     """Yield what follows from the version; from the product alone when `version` and its `key` are None."""
-    yield from _end_of_life(product, version)
+    yield from _end_of_life(product, version, key)
     if version is None or key is None:
         return
     yield from _config_skew(product, version, config_version)
     yield from _age(product, version, key)
 
 
-def undecided(product: Product, name: str, version: str | None, why: str) -> Finding:
-    """Return the finding that says why nothing was compared."""
+def not_compared(
+    product: Product, name: str, version: str | None, why: str, finding: str = VERSION_UNDECIDED
+) -> Finding:
+    """Return the finding that says why no flaw can be told: nothing was compared, or the version is unknown to us."""
     shown = name if version is None else f"{name} {version}"
+    if finding == VERSION_UNDECIDED:
+        title = f"No known flaw of {product.name} can be told from {shown}."
+    else:
+        title = f"{shown} is unknown to us: that no flaw is listed says nothing."
     return Finding(
-        id="VERSION-UNDECIDED",
+        id=finding,
         severity="info",
-        title=f"No known flaw of {product.name} can be told from {shown}.",
+        title=title,
         evidence=f"{shown}: {why}",
         sources=tuple(product.facts["sources"]),
     )
@@ -47,11 +56,9 @@ def undecided(product: Product, name: str, version: str | None, why: str) -> Fin
 
 def next_clear_release(product: Product, version: str, key: VersionKey) -> tuple[Finding, ...]:
     """Return the first release after this version in which no flaw is known; empty when there is none."""
-    clear = _clear_releases(product)
-    place = bisect_right(clear, key, key=lambda release: release[0])
-    if place == len(clear):
+    release, newest = releases_of(product).next_clear(key), product.facts.get("latest")
+    if release is None:
         return ()
-    release, newest = clear[place][1], product.facts.get("latest")
     also = f" The newest is {newest}." if newest is not None and newest != release else ""
     return (
         Finding(
@@ -65,22 +72,12 @@ def next_clear_release(product: Product, version: str, key: VersionKey) -> tuple
     )
 
 
-@lru_cache(64)
-def _clear_releases(product: Product) -> tuple[tuple[VersionKey, str], ...]:
-    """Return all versions that the facts name and no flaw covers, sorted; computed once a product."""
-    named = {key: text for key, text, _ in product.releases}
-    for each in (each for flaw in product.flaws for each in flaw.ranges if each.fixed is not None):
-        named.setdefault(each.high, str(each.fixed))
-    covered = [each for flaw in product.flaws for each in flaw.ranges]
-    return tuple((key, named[key]) for key in sorted(named) if not any(each.covers(key) for each in covered))
-
-
-def _end_of_life(product: Product, version: str | None) -> Iterator[Finding]:
+def _end_of_life(product: Product, version: str | None, key: VersionKey | None) -> Iterator[Finding]:
     evidence = None
     if "discontinued" in product.facts:
         evidence = f"{product.name} is no longer developed, as stated on {product.facts['discontinued']}"
-    elif version is not None:
-        evidence = _maybe_end_of_branch(product, version)
+    elif version is not None and key is not None:
+        evidence = _maybe_end_of_branch(product, key) or _maybe_superseded(product, version, key)
     if evidence is not None:
         yield Finding(
             id="END-OF-LIFE",
@@ -92,26 +89,50 @@ def _end_of_life(product: Product, version: str | None) -> Iterator[Finding]:
         )
 
 
-def _maybe_end_of_branch(product: Product, version: str) -> str | None:
-    numbers = _numbers(version)
-    branches = {_numbers(branch["branch"]): branch for branch in product.facts.get("branches", ())}
-    branches.pop((), None)
-    if not numbers or not branches:
+def _maybe_end_of_branch(product: Product, key: VersionKey) -> str | None:
+    """Say why the branch of a version is not supported; None when it is, or when nobody knows.
+
+    A branch that is not listed (Postfix 2.7) ended when a later one has.
+    """
+    branches = _branches(product)
+    if not branches:
         return None
-    for length in range(len(numbers), 0, -1):
-        branch = branches.get(numbers[:length])
-        if branch is not None:
-            if branch["supported"]:
-                return None
-            ended = f" on {branch['eol']}" if "eol" in branch else ""
-            return f"support of {product.name} {branch['branch']} ended{ended}"
-    oldest = min(branches)
-    return f"older than {branches[oldest]['branch']}, the oldest branch listed" if numbers < oldest else None
+    release = release_of(key)
+    place = bisect_right(branches, release, key=lambda each: each[0])
+    if not place:
+        return f"older than {branches[0][1]['branch']}, the oldest branch listed"
+    branch = branches[place - 1][1]
+    if branch["supported"]:
+        return None
+    numbers = tuple(map(int, _DIGITS.findall(branch["branch"])))  # 3.0, not the 3 of its key
+    if "first" in branch or (*release[0], 0, 0)[: len(numbers)] == numbers:
+        ended = f" on {branch['eol']}" if "eol" in branch else ""
+        return f"support of {product.name} {branch['branch']} ended{ended}"
+    following = branches[place][1] if place < len(branches) else None
+    if following is not None and not following["supported"]:
+        return f"older than {following['branch']}, a branch whose support ended"
+    return None
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    match = _NUMBERS.match(version)
-    return () if match is None else tuple(map(int, re.split(r"[._]", match[0])))
+def _maybe_superseded(product: Product, version: str, key: VersionKey) -> str | None:
+    """Say that a candidate's or snapshot's release is out: nobody mends what came before it."""
+    place = releases_of(product).place(key)
+    if place.before is None or (release := releases_of(product).maybe_first(place.before)) is None:
+        return None
+    return f"{version} came before the release {release}, which took its place"
+
+
+@lru_cache(64)
+def _branches(product: Product) -> list[tuple[VersionKey, Any]]:
+    """Return the branches with their first versions, the oldest first; those whose versions are not known left out."""
+    found = []
+    for branch in product.facts.get("branches", ()):
+        latest = version_key(product.key, branch["latest"])
+        first = version_key(product.key, branch.get("first", branch["branch"]))
+        named_by_number = first is not None and latest is not None and latest[0][: len(first[0])] == first[0]
+        if first is not None and ("first" in branch or named_by_number):
+            found.append((first, branch))
+    return sorted(found, key=lambda each: each[0])
 
 
 def _config_skew(product: Product, version: str, config_version: str | None) -> Iterator[Finding]:

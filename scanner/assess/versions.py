@@ -12,7 +12,8 @@ Before that the text is cleaned as the products' greetings need it: `+Sun` and w
 a dash with what follows, which is a package or build number, unless that is a pre-release (`4.99-RC1`).
 
 Exceptions: in MailEnable the part after the dot is a decimal fraction (1.54 < 1.6); Postfix puts a date after a dash
-on what comes before that release (2.8-20100306). Left out: what a distribution's package number means (`backports`).
+on what comes before that release (2.8-20100306), and before 1.0 its releases were dates (20010228). Left out: what a
+distribution's package number means (`backports`).
 Sources: RELEASE_NOTES of Sendmail, Exim's and OpenSMTPD's change logs, HISTORY of Postfix.
 """
 
@@ -26,7 +27,17 @@ VersionKey = tuple[tuple[int, ...], tuple[tuple[int, int, int], ...]]
 
 _BEFORE, _END, _AFTER, _NUMBER = -1, 0, 1, 2
 #: Names of what comes before a release, and after it, in their order. A single letter is its place in the alphabet.
-_PRE_RELEASES: Final = {"snapshot": 0, "alpha": 1, "beta": 2, "gamma": 3, "pre": 4, "rc": 5}
+_PRE_RELEASES: Final = {
+    "devstart": 0,
+    "dev": 1,
+    "snapshot": 2,
+    "prealpha": 3,
+    "alpha": 4,
+    "beta": 5,
+    "gamma": 6,
+    "pre": 7,
+    "rc": 8,
+}
 _PATCHES: Final = {"if": 30, "hf": 31, "fp": 32, "pl": 16, "patch": 16}
 _P: Final = 16
 
@@ -35,9 +46,16 @@ _LONGEST: Final = 64
 _TOKEN = re.compile(r"([0-9]{1,18})|([A-Za-z]{1,12})")
 _SEPARATORS = re.compile(r"[._]?")
 _START = re.compile(r"(?:v|V)?(?=[0-9])")
-_DASHED_PRE_RELEASE = re.compile(r"[-~](?=(?:alpha|beta|gamma|pre|rc)(?![A-Za-z]))", re.IGNORECASE)
+_DASHED_PRE_RELEASE = re.compile(
+    r"[-~](?=(?:devstart|dev|prealpha|alpha|beta|gamma|pre|rc)(?![A-Za-z]))", re.IGNORECASE
+)
+_DATE_ALONE = re.compile(r"\A(?=(?:19|20)[0-9]{6}(?![0-9.]))")
 _DASHED_DATE = re.compile(r"-((?:19|20)[0-9]{6})(?![0-9])")
 _DECIMAL = re.compile(r"(?:v|V)?([0-9]{1,18})(?:\.([0-9]{1,18}))?(?![0-9A-Za-z.])")
+
+_WRITTEN_NUMBERS = re.compile(r"[0-9]+")
+#: A release of most products has so many numbers; what follows them is a snapshot's or a vendor's.
+_RELEASE_NUMBERS: Final = 3
 
 #: Products whose number after the first dot is a decimal fraction.
 DECIMAL_FRACTION: Final = frozenset({"mailenable"})
@@ -56,9 +74,41 @@ def version_key(product: str, text: str) -> VersionKey | None:
     if product in DECIMAL_FRACTION:
         return _decimal_key(text)
     if product in DATED_SNAPSHOTS:
-        text = _DASHED_DATE.sub(r"~snapshot\1", text, count=1)
+        text = _DASHED_DATE.sub(r"~snapshot\1", _DATE_ALONE.sub("0.", text, count=1), count=1)
     tokens = _tokens(_DASHED_PRE_RELEASE.sub(".", text, count=1).replace("~snapshot", ".snapshot"))
     return None if tokens is None else _key(tokens)
+
+
+def is_before_release(key: VersionKey) -> bool:
+    """Say whether this is a snapshot, alpha, beta or candidate: something before the release whose number it has."""
+    return any(kind == _BEFORE for kind, _, _ in key[1])
+
+
+def release_of(key: VersionKey) -> VersionKey:
+    """Return the release that a candidate or snapshot comes before: 8.12.0 of 8.12.0.Beta7; a release is its own."""
+    place = next((place for place, (kind, _, _) in enumerate(key[1]) if kind == _BEFORE), None)
+    return key if place is None else (key[0], (*key[1][:place], (_END, 0, 0)))
+
+
+def branch_of(product: str, key: VersionKey) -> tuple[int, ...]:
+    """Return the numbers of the branch that a version is of, two of them: (8, 12), (4, 0)."""
+    if product in DECIMAL_FRACTION:
+        return key[0][:1]
+    return (*key[0][:2], 0, 0)[:2]
+
+
+def extends(product: str, key: VersionKey, text: str) -> bool:
+    """Say whether a version is a release with something added: 8.13.5.20060308 and 8.13.5p2 are of `8.13.5`.
+
+    `text` is that release as it is written. With less than three numbers the next one counts releases (`5.0`, `5.0.1`).
+    """
+    base = version_key(product, text)
+    if base is None or product in DECIMAL_FRACTION or base[1][0][0] != _END:
+        return False
+    written = len(_WRITTEN_NUMBERS.findall(text))
+    numbers = (*base[0], *(0,) * (written - len(base[0])))
+    longer = written >= _RELEASE_NUMBERS and len(key[0]) > written and key[0][:written] == numbers
+    return longer or (key[0] == base[0] and key[1][0][0] > _END)
 
 
 def _decimal_key(text: str) -> VersionKey | None:

@@ -7,7 +7,11 @@ A greeting gives an upstream version at best, and a claim at that. So no verdict
 - `possible`: the same, but a distribution may have fixed it without changing the number: it packages this product,
   or the greeting shows a vendor's package, patch or suffix, or does not say what decides (an edition, a fix pack);
 - `vendor_fixed`: the package revision is known to carry the fix (`backports`);
-- not affected: the version is outside of the ranges; such flaws are not listed.
+- `undecided`: the facts cannot tell, as of a snapshot between an affected release and the first one with the fix;
+- not affected: the version is outside of the ranges; such flaws are not listed (`ranges`).
+
+With the list comes what it is worth (`Assessment`): that no flaw is listed means something for a release that there
+was, of a product whose flaws were searched for, and nothing for any other.
 
 What a flaw needs besides the version (`condition`) is passed on: a greeting cannot confirm it. Product lines with
 numbers of their own (Sendmail Switch, Sentrion, HP's, OS/2's) are never compared with the open-source list.
@@ -21,21 +25,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
-from scanner.assess.backports import Answer, Backports, maybe_debian_version, shipped_backports
-from scanner.assess.facts import Facts, Flaw, Product, Range, load_facts, shipped_facts
-from scanner.assess.lifecycle import lifecycle_findings, next_clear_release, undecided
-from scanner.assess.versions import VersionKey, version_key
-from scanner.model import Finding, Software
+from scanner.assess import backports
+from scanner.assess.backports import Backports, maybe_debian_version, shipped_backports
+from scanner.assess.facts import Facts, Product, load_facts, shipped_facts
+from scanner.assess.lifecycle import lifecycle_findings, next_clear_release, not_compared
+from scanner.assess.ranges import Flaw, Held, Place, Range, maybe_held
+from scanner.assess.releases import releases_of
+from scanner.assess.versions import version_key
+from scanner.model import Answer, Assessment, Finding, Software
 
 AFFECTED: Final = "affected_upstream"
 POSSIBLE: Final = "possible"
+UNDECIDED: Final = "undecided"
 VENDOR_FIXED: Final = "vendor_fixed"
+
+#: The finding that says why a version is none of those known.
+VERSION_UNKNOWN: Final = "VERSION-UNKNOWN"
 
 #: Answers kept: versions in the world are hundreds. A hostile network can fill it (12 MB), not grow it.
 _CACHED_ANSWERS: Final = 1024
-_ORDER: Final = {AFFECTED: 0, POSSIBLE: 1, VENDOR_FIXED: 2}
+_ORDER: Final = {AFFECTED: 0, POSSIBLE: 1, UNDECIDED: 2, VENDOR_FIXED: 3}
 #: Lower bounds of the ratings, by FIRST's specification of CVSS 3 and 4, and by NVD for 2.0.
 _RATINGS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"), (0.0, "info"))
 #: What the parts of a patch field mean for the order of versions; a vendor's own patch names (PHNE_14041) mean nothing.
@@ -51,9 +62,16 @@ class _Subject:
 
     product: Product
     version: str
-    key: VersionKey
+    place: Place
     is_plain: bool
     debian: str | None
+
+
+class Assessed(NamedTuple):
+    """What follows from a piece of software, and what is known about it at all."""
+
+    findings: tuple[Finding, ...]
+    assessment: Assessment
 
 
 class Assessor:
@@ -63,7 +81,7 @@ class Assessor:
         """Use these facts; nothing is read from now on."""
         self.facts = facts
         self._backports = backports
-        self._answer = lru_cache(_CACHED_ANSWERS)(self._findings)
+        self._answer = lru_cache(_CACHED_ANSWERS)(self._assessed)
 
     @classmethod
     def installed(cls, user_file: Path | None = None) -> Self:
@@ -80,6 +98,10 @@ class Assessor:
 
     def assess(self, software: Software) -> tuple[Finding, ...]:
         """Return what follows: flaws first, the surest and worst at the top; the same object for the same software."""
+        return self.answer(software).findings
+
+    def answer(self, software: Software) -> Assessed:
+        """Return what follows, and what that is worth; the same objects for the same software."""
         return self._answer(
             software.product,
             software.product_line,
@@ -91,7 +113,7 @@ class Assessor:
             software.os,
         )
 
-    def _findings(
+    def _assessed(
         self,
         name: str,
         line: str | None,
@@ -101,35 +123,55 @@ class Assessor:
         vendor_tag: str | None,
         package: str | None,
         system: str | None,
-    ) -> tuple[Finding, ...]:
+    ) -> Assessed:
         product = self.facts.product(name)
         if product is None:
-            return ()
+            return self._worth(None, Answer.NOT_COVERED)
         if line in product.facts.get("own_numbers", ()):
-            return (
-                undecided(product, f"{name} {line}", version, "its numbers are not those of the open-source releases"),
-            )
+            why = "its numbers are not those of the open-source releases"
+            return self._worth(product, Answer.UNDECIDED, not_compared(product, f"{name} {line}", version, why))
         if version is None:
-            return tuple(lifecycle_findings(product, None, None, None))
-        key = version_key(product.key, _full_version(version, patch))
+            return self._worth(product, Answer.NO_VERSION, *lifecycle_findings(product, None, None, None))
+        full = _full_version(version, patch)
+        key = version_key(product.key, full)
         if key is None:
-            return (undecided(product, name, version, "this is not a version we can compare"),)
+            why = "this is not a version we can compare"
+            return self._worth(product, Answer.UNDECIDED, not_compared(product, name, version, why))
         debian = None if package is None else maybe_debian_version(version, package)
         is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
-        subject = _Subject(product, _full_version(version, patch), key, is_plain, debian)
+        subject = _Subject(product, full, releases_of(product).place(key), is_plain, debian)
+        return self._of_release(subject, tuple(lifecycle_findings(product, version, config_version, key)))
+
+    def _of_release(self, subject: _Subject, others: tuple[Finding, ...]) -> Assessed:
+        product, key = subject.product, subject.place.key
         flaws = sorted(self._flaws(subject), key=_rank)
-        open_flaws = any(finding.verdict != VENDOR_FIXED for finding in flaws)
-        clear = next_clear_release(product, subject.version, key) if open_flaws else ()
-        return (*flaws, *clear, *lifecycle_findings(product, version, config_version, key))
+        if any(finding.verdict != VENDOR_FIXED for finding in flaws):
+            others = (*next_clear_release(product, subject.version, key), *others)
+        if product.covered_since is None or key < product.covered_since:
+            return self._worth(product, Answer.NOT_COVERED, *flaws, *others)
+        why = releases_of(product).maybe_unknown(key)
+        if why is not None:
+            unknown = not_compared(product, product.name, subject.version, why, VERSION_UNKNOWN)
+            return self._worth(product, Answer.VERSION_UNKNOWN, *flaws, *others, unknown)
+        if any(finding.verdict == UNDECIDED for finding in flaws):
+            return self._worth(product, Answer.UNDECIDED, *flaws, *others)
+        return self._worth(product, Answer.KNOWN_FLAWS if flaws else Answer.NONE_KNOWN, *flaws, *others)
+
+    def _worth(self, product: Product | None, answer: Answer, *findings: Finding) -> Assessed:
+        since = None if product is None else product.facts.get("covered_since")
+        if since is None:
+            answer = Answer.NOT_COVERED
+        known = 0 if product is None else len(product.flaws)
+        return Assessed(findings, Assessment(answer, since, known, self.facts.compiled))
 
     def _flaws(self, subject: _Subject) -> Iterator[Finding]:
         for flaw in subject.product.flaws:
-            covering = [each for each in flaw.ranges if each.covers(subject.key)]
-            if covering:
+            held = maybe_held(flaw, subject.place)
+            if held is not None:
                 answer = None
                 if subject.debian is not None:
                     answer = self._backports.maybe_answer(subject.product.key, subject.debian, flaw.id)
-                yield _finding(subject, flaw, covering, answer)
+                yield _finding(subject, flaw, held, answer)
 
 
 def assess(software: Software) -> tuple[Finding, ...]:
@@ -148,9 +190,9 @@ def _full_version(version: str, patch: str | None) -> str:
     return version if level is None else version + level[1].replace(" ", "")
 
 
-def _finding(subject: _Subject, flaw: Flaw, covering: list[Range], answer: Answer | None) -> Finding:
+def _finding(subject: _Subject, flaw: Flaw, held: Held, answer: backports.Answer | None) -> Finding:
     facts, cvss = flaw.facts, flaw.facts.get("cvss", {})
-    verdict = _verdict(subject, covering, answer)
+    verdict = _verdict(subject, held, answer)
     notes = [facts.get("note"), f"Also known as {facts['alias']}." if "alias" in facts else None]
     sources = tuple(facts["sources"])
     if answer is not None:
@@ -160,7 +202,7 @@ def _finding(subject: _Subject, flaw: Flaw, covering: list[Range], answer: Answe
         id=flaw.id,
         severity="info" if verdict == VENDOR_FIXED else _severity(facts),
         title=facts["summary"],
-        evidence=_evidence(subject, covering[0], answer),
+        evidence=_evidence(subject, held, answer),
         verdict=verdict,
         cvss_version=cvss.get("version"),
         cvss_score=cvss.get("score"),
@@ -170,22 +212,24 @@ def _finding(subject: _Subject, flaw: Flaw, covering: list[Range], answer: Answe
         attack_path=facts.get("attack_path"),
         smtp_unauthenticated=facts.get("smtp_unauthenticated"),
         condition=facts.get("condition"),
-        fixed_in=_fixed_in(subject.product, flaw, covering[0]),
+        fixed_in=_fixed_in(subject, flaw, held),
         note=" ".join(filter(None, notes)) or None,
         sources=sources,
     )
 
 
-def _verdict(subject: _Subject, covering: list[Range], answer: Answer | None) -> str:
+def _verdict(subject: _Subject, held: Held, answer: backports.Answer | None) -> str:
     if answer is not None:
         return VENDOR_FIXED if answer.carries else AFFECTED
-    editions = {each.edition for each in covering} - {None}
+    if not held.is_decided:
+        return UNDECIDED
+    editions = {each.edition for each in held.ranges} - {None}
     some_editions = bool(editions) and editions != _EDITIONS
     # A greeting shows fix packs, and rarely the interim fix that would decide.
     at_the_border = any(
         _INTERIM_FIX.search(each.fixed or "")
-        and subject.key >= (version_key(subject.product.key, _INTERIM_FIX.sub("", each.fixed or "")) or ())
-        for each in covering
+        and subject.place.key >= (version_key(subject.product.key, _INTERIM_FIX.sub("", each.fixed or "")) or ())
+        for each in held.ranges
     )
     return AFFECTED if subject.is_plain and not some_editions and not at_the_border else POSSIBLE
 
@@ -198,13 +242,10 @@ def _severity(facts: Any) -> str:
     return "high" if rating == "critical" and facts["cvss"]["version"] == "2.0" else rating
 
 
-def _evidence(subject: _Subject, covering: Range, answer: Answer | None) -> str:
-    if covering.introduced is not None and covering.introduced == covering.last_affected:
-        versions = f"{covering.introduced} alone"
-    else:
-        since = "" if covering.introduced is None else f"from {covering.introduced} and "
-        versions = since + (f"before {covering.fixed}" if covering.fixed else f"up to {covering.last_affected}")
-    text = f"{subject.product.name} {subject.version}; affected are versions {versions}"
+def _evidence(subject: _Subject, held: Held, answer: backports.Answer | None) -> str:
+    text = f"{subject.product.name} {subject.version}; affected are versions {_versions(held.ranges[0])}"
+    if held.why is not None:
+        text += f"; {held.why}"
     if answer is None:
         return text
     if answer.carries:
@@ -212,16 +253,19 @@ def _evidence(subject: _Subject, covering: Range, answer: Answer | None) -> str:
     return f"{text}; package {subject.debian} is older than {answer.fix.fixed}, the first with the fix"
 
 
-def _fixed_in(product: Product, flaw: Flaw, covering: Range) -> str | None:
-    if covering.fixed is not None:
-        return covering.fixed
-    later = (text for key, text, _ in product.releases if key > covering.high)
-    return next((text for text in later if not _is_in(product, flaw, text)), None)
+def _versions(covering: Range) -> str:
+    if covering.introduced is not None and covering.introduced == covering.last_affected:
+        return f"{covering.introduced} alone"
+    since = "" if covering.introduced is None else f"from {covering.introduced} and "
+    return since + (f"before {covering.fixed}" if covering.fixed else f"up to {covering.last_affected}")
 
 
-def _is_in(product: Product, flaw: Flaw, version: str) -> bool:
-    key = version_key(product.key, version)
-    return key is not None and any(each.covers(key) for each in flaw.ranges)
+def _fixed_in(subject: _Subject, flaw: Flaw, held: Held) -> str | None:
+    fixed = held.ranges[0].fixed
+    # The fix of an earlier branch is not the one to ask for.
+    if fixed is not None and held.ranges[0].high > subject.place.key:
+        return fixed
+    return releases_of(subject.product).first_without(flaw, subject.place.key)
 
 
 def _rank(finding: Finding) -> tuple[int, bool, float, str]:

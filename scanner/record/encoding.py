@@ -28,7 +28,7 @@ from typing import Any
 import orjson
 
 from scanner.errors import InputError
-from scanner.model import Finding, Greeting, Record, Refusal, RefusalKind, Software, Status
+from scanner.model import Answer, Assessment, Finding, Greeting, Record, Refusal, RefusalKind, Software, Status
 from scanner.record.dialogue import dialogue_fields, read_dialogue, read_names
 from scanner.record.schema import SCHEMA
 
@@ -51,6 +51,7 @@ _FIRST_FINDING_FIELDS = ("id", "severity", "title", "evidence")
 #: Tuples of findings kept encoded. Versions in the world are hundreds; a hostile network can fill it, not grow it.
 _MOST_ENCODED = 256
 _ENCODED: dict[int, tuple[tuple[Finding, ...], orjson.Fragment]] = {}
+_ENCODED_ASSESSMENTS: dict[int, tuple[Assessment, orjson.Fragment]] = {}
 
 
 def encode(record: Record) -> bytes:
@@ -59,10 +60,34 @@ def encode(record: Record) -> bytes:
     Raises:
         orjson.JSONEncodeError: when a text is no Unicode (a lone surrogate): a bug of ours, not a peer's doing.
     """
-    # Unpacking at once is cheaper than asking the named tuple for each field.
-    (scan_id, event, at, ip, port, host, status, connect_s, first_byte_s, total_s) = record[:10]
-    (tries, greeting, software, disclosure, findings, error, clock_skew_s, refusal) = record[10:18]
-    (dialogue, disclosed_in, names, sample) = record[18:]
+    # Unpacking at once is cheaper than asking the named tuple for each field, or for parts of it.
+    # fmt: off  one name a line would be half of the function
+    (
+        scan_id,
+        event,
+        at,
+        ip,
+        port,
+        host,
+        status,
+        connect_s,
+        first_byte_s,
+        total_s,
+        tries,
+        greeting,
+        software,
+        disclosure,
+        findings,
+        error,
+        clock_skew_s,
+        refusal,
+        dialogue,
+        disclosed_in,
+        names,
+        sample,
+        assessment,
+    ) = record
+    # fmt: on
     # Not OPT_APPEND_NEWLINE: what orjson returns keeps a buffer of 8 KB, the sum has the size of the line.
     line = orjson.dumps(
         {
@@ -90,6 +115,7 @@ def encode(record: Record) -> bytes:
             "disclosed_in": disclosed_in,
             "names": None if names is None else names._asdict(),
             "sample": sample,
+            "assessment": None if assessment is None else _encoded_assessment(assessment),
         },
         None,
     )
@@ -215,6 +241,18 @@ def encode_findings(findings: tuple[Finding, ...]) -> orjson.Fragment:
     return fragment
 
 
+def _encoded_assessment(assessment: Assessment) -> orjson.Fragment:
+    """Return an assessment as JSON; like findings, all hosts with the same software share one."""
+    kept = _ENCODED_ASSESSMENTS.get(id(assessment))
+    if kept is not None:
+        return kept[1]
+    fragment = orjson.Fragment(orjson.dumps(assessment._asdict()))
+    if len(_ENCODED_ASSESSMENTS) >= _MOST_ENCODED:
+        _ENCODED_ASSESSMENTS.clear()
+    _ENCODED_ASSESSMENTS[id(assessment)] = (assessment, fragment)
+    return fragment
+
+
 def _finding(finding: Finding) -> dict[str, object]:
     return {name: getattr(finding, name) for name in _FINDING_FIELDS}
 
@@ -269,7 +307,15 @@ def _record(data: dict[str, Any]) -> Record:
         disclosed_in=None if disclosed_in is None else {word: tuple(places) for word, places in disclosed_in.items()},
         names=None if names is None else read_names(names),
         sample=data.get("sample"),
+        assessment=_decoded_assessment(data.get("assessment")),
     )
+
+
+def _decoded_assessment(data: dict[str, Any] | None) -> Assessment | None:
+    """Return what the findings are worth; None when the line does not say it, as lines of earlier versions."""
+    if data is None:
+        return None
+    return Assessment(Answer(data["answer"]), data["covered_since"], data["facts"], data["facts_of"])
 
 
 def _decoded_refusal(data: dict[str, Any]) -> Refusal:

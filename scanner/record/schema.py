@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from scanner.model import RefusalKind, Status
+from scanner.model import VERDICTS, Answer, RefusalKind, Status
 from scanner.record.dialogue_schema import dialogue_schema, disclosed_in_schema, names_schema
 from scanner.record.schema_terms import ESCAPED, WORD, Schema, maybe, object_of, text, words
 
@@ -122,6 +122,9 @@ def _record() -> Schema:
                 "description": "Which of several visits to the target this is, from 0; null when there is one.",
             }
         ),
+        "assessment": maybe(
+            object_of("What `findings` say of known flaws, and what not; null without software.", _assessment())
+        ),
     }
 
 
@@ -230,7 +233,7 @@ def _finding() -> Schema:
         "title": text("One sentence for people."),
         "evidence": maybe(text("What it rests on.")),
         "verdict": maybe(
-            text("affected_upstream, possible or vendor_fixed; null when it is not a vulnerability.", pattern=WORD)
+            text(f"{', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}; null when it is not a vulnerability.", pattern=WORD)
         ),
         "cvss_score": maybe(
             {"type": "number", "minimum": 0, "maximum": 10, "description": "The base score of the flaw."}
@@ -242,6 +245,21 @@ def _finding() -> Schema:
         ),
         "condition": maybe(text("The build or configuration it needs; a banner cannot show it.")),
         "fixed_in": maybe(text("The first release of upstream that has the fix.")),
+    }
+
+
+def _assessment() -> Schema:
+    return {
+        "answer": {
+            "enum": [str(answer) for answer in Answer],
+            "description": "known_flaws, none_known: all known flaws of the release are in `findings`. Any other: "
+            "there may be more; undecided, not_covered, version_unknown, no_version say why.",
+        },
+        "covered_since": maybe(
+            text("The oldest release whose flaws were searched for; null: the product is not covered.")
+        ),
+        "facts": {"type": "integer", "minimum": 0, "description": "How many flaws of the product are known."},
+        "facts_of": text("The day the facts were compiled.", pattern=r"^\d{4}-\d{2}-\d{2}$", format="date"),
     }
 
 

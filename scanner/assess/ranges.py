@@ -1,0 +1,150 @@
+"""Whether a version has a flaw, by the ranges of the flaw's row, and when that cannot be told.
+
+A row names releases. What lies between them falls through the gaps: `3.9-20231130` is after 3.8.4, the fix of the last
+branch, and before 3.9.0, which never had the flaw; read as numbers alone it would be clean, and it is not. So:
+
+- inside of a range: it has the flaw;
+- a candidate or snapshot has what the release has that it came before, unless a bound of the row is a candidate or
+  snapshot of that same release: then the row speaks of them;
+- else, when a release of the branch it was cut from had the flaw, the fix came in between: undecided;
+- between two affected releases of one branch, where no row says `fixed`: undecided. So is a release with something
+  added (`8.13.5.20060308`) after the last affected one, or before an affected one;
+- everything else does not have it.
+
+Left out: which releases there were (`releases`), and what a distribution fixed by itself (`backports`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from scanner.assess.versions import VersionKey, branch_of, extends, is_before_release, release_of
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Versions that have a flaw: from `introduced` (None: from the first) to before `fixed`, or to `last_affected`."""
+
+    introduced: str | None
+    fixed: str | None
+    last_affected: str | None
+    edition: str | None
+    low: VersionKey | None
+    high: VersionKey
+
+    def covers(self, key: VersionKey) -> bool:
+        """Say whether the version with this key has the flaw."""
+        if self.low is not None and key < self.low:
+            return False
+        return key < self.high if self.fixed is not None else key <= self.high
+
+    def touches(self, low: VersionKey | None, high: VersionKey) -> bool:
+        """Say whether a version from `low` (None: from the first) to before `high` has the flaw."""
+        if self.low is not None and self.low >= high:
+            return False
+        return low is None or (low < self.high if self.fixed is not None else low <= self.high)
+
+
+class Gap(NamedTuple):
+    """What lies between two affected releases of one branch, where no row says `fixed`; both ends are affected."""
+
+    below: Range
+    above: Range
+
+    def holds(self, key: VersionKey) -> bool:
+        """Say whether a version lies in it."""
+        return self.above.low is not None and self.below.high < key < self.above.low
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One row: a CVE, or an advisory of upstream without one. `facts` is the row as the file has it."""
+
+    id: str
+    ranges: tuple[Range, ...]
+    facts: Mapping[str, Any]
+    gaps: tuple[Gap, ...] = field(default=())
+
+
+class Place(NamedTuple):
+    """Where a version stands among the releases of its product.
+
+    `before` is the release that a candidate or snapshot came before, `since` the release from which its line of
+    development went on; both None for a release. `added_before` is the release that follows one with something added;
+    `is_release` says that the version is among those that are known.
+    """
+
+    product: str
+    key: VersionKey
+    before: VersionKey | None = None
+    since: VersionKey | None = None
+    added_before: VersionKey | None = None
+    is_release: bool = False
+
+
+class Held(NamedTuple):
+    """That a version has a flaw, or may: the ranges it rests on, and why it is not as plain as being inside of one."""
+
+    ranges: Sequence[Range]
+    is_decided: bool
+    why: str | None = None
+
+
+def maybe_held(flaw: Flaw, place: Place) -> Held | None:
+    """Say that a version has a flaw, or that it may and nobody can tell; None when it has not."""
+    key = place.key
+    covering = [each for each in flaw.ranges if each.covers(key)]
+    if covering:
+        return Held(covering, is_decided=True)
+    if place.before is not None:
+        return _before_release(flaw, key, place.before, place.since)
+    for gap in flaw.gaps:
+        if gap.holds(key):
+            return Held([gap.below], is_decided=False, why="affected releases of its branch lie on both sides of it")
+    return None if place.is_release else _added(flaw, place)
+
+
+def _before_release(flaw: Flaw, key: VersionKey, before: VersionKey, since: VersionKey | None) -> Held | None:
+    of_release = [each for each in flaw.ranges if each.covers(before)]
+    if of_release and not any(_is_told(each.low, key) for each in of_release):
+        return Held(of_release, is_decided=True, why="the release that it came before has the flaw")
+    earlier = [each for each in flaw.ranges if each.touches(since, key)]
+    if not earlier or any(each.fixed is not None and _is_told(each.high, key) for each in earlier):
+        return None
+    why = "it came after affected releases and before one with the fix, which it may have or not"
+    return Held(earlier[-1:], is_decided=False, why=why)
+
+
+def _is_told(bound: VersionKey | None, key: VersionKey) -> bool:
+    """Say whether a bound is a candidate or snapshot of the release that `key` came before: the row speaks of them."""
+    return bound is not None and is_before_release(bound) and release_of(bound) == release_of(key)
+
+
+def _added(flaw: Flaw, place: Place) -> Held | None:
+    for each in flaw.ranges:
+        text, begins = each.last_affected, place.key[0][: len(each.high[0])] == each.high[0]
+        if text is not None and begins and place.key > each.high and extends(place.product, place.key, text):
+            return Held([each], is_decided=False, why=f"it is {text} with something added, and {text} has the flaw")
+    if place.added_before is not None:
+        above = [each for each in flaw.ranges if each.covers(place.added_before)]
+        if above:
+            return Held(above, is_decided=False, why="the release that follows it has the flaw")
+    return None
+
+
+def gaps_of(product: str, ranges: Sequence[Range]) -> tuple[Gap, ...]:
+    """Return the gaps of a row: within one branch, after a `last_affected`, each edition by itself."""
+    by_edition = sorted(ranges, key=lambda each: (each.edition or "", each.low is not None, each.low or ()))
+    groups = (list(group) for _, group in groupby(by_edition, key=lambda each: each.edition))
+    return tuple(gap for group in groups for gap in _gaps(product, group))
+
+
+def _gaps(product: str, ranges: Sequence[Range]) -> Iterator[Gap]:
+    highest = ranges[0]
+    for each in ranges[1:]:
+        is_open = highest.fixed is None and each.low is not None and highest.high < each.low
+        if is_open and branch_of(product, highest.high) == branch_of(product, each.low or highest.high):
+            yield Gap(highest, each)
+        if each.high > highest.high or (each.high == highest.high and each.fixed is None):
+            highest = each

@@ -1,0 +1,153 @@
+"""Which releases of a product there were: what is none, what came before one, and what nobody has heard of.
+
+"No known flaw" of Sendmail 8.99 is nonsense: there is no such release. A version is unknown to us when it is newer than
+the newest one that the facts name (they are older than it, or it was made up), newer than the newest of its branch, or
+not among the releases where the facts have them all. A release with something added (`8.17.1.9`, `8.11.6p2`) is known
+when the release is.
+
+A version before the first release of its branch is a snapshot also when only its number says so: 8.16.0.29 came before
+8.16.1, which was the first. Left out: whether a version has a flaw (`ranges`).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from functools import lru_cache
+
+from scanner.assess.facts import Product
+from scanner.assess.ranges import Flaw, Place, maybe_held
+from scanner.assess.versions import VersionKey, branch_of, extends, is_before_release, release_of, version_key
+
+
+class Releases:
+    """The releases of one product, as its entry and its rows name them."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._key = product.key
+        self._listed = {key: text for key, text, _ in product.releases if not is_before_release(key)}
+        self._texts = dict(self._listed)
+        for key, text in _named_elsewhere(product):
+            if not is_before_release(key):
+                self._texts.setdefault(key, text)
+        self._sorted = sorted(self._texts)
+        self._newest_listed = max(self._listed, default=None)
+        self._branch_starts = {branch_of(self._key, key): key for key in reversed(self._sorted)}
+        self._branch_ends = self._ends_of_branches()
+        self._clear: tuple[VersionKey, ...] | None = None
+
+    def place(self, key: VersionKey) -> Place:
+        """Return where a version stands."""
+        is_release = key in self._texts
+        if is_before_release(key) or (not is_release and self._is_before_its_branch(key)):
+            return Place(self._key, key, before=self._before(key), since=self._since(key))
+        added = None
+        if not is_release and self._is_complete_at(key) and self._maybe_base(key) is not None:
+            added = self._next_of_branch(key)
+        return Place(self._key, key, added_before=added, is_release=is_release)
+
+    def maybe_unknown(self, key: VersionKey) -> str | None:
+        """Say why a version is unknown to us; None when it is known."""
+        if not self._sorted:
+            return "no release of it is known here"
+        newest = self._sorted[-1]
+        if key > newest:
+            return f"it is newer than {self._texts[newest]}, the newest release known here"
+        release = release_of(key)
+        end = self._branch_ends.get(branch_of(self._key, key))
+        if end is not None and release > end:
+            return f"it is newer than {self._texts[end]}, the newest release of its branch known here"
+        if release in self._texts or not self._is_complete_at(release):
+            return None
+        if self._is_before_its_branch(key) or self._maybe_base(key) is not None:
+            return None
+        return "there was no such release"
+
+    def maybe_first(self, release: VersionKey) -> str | None:
+        """Return a release as it is written when it is out, or a later one of its branch is; None when none is."""
+        if release in self._texts:
+            return self._texts[release]
+        following = self._next_of_branch(release)
+        return None if following is None else self._texts[following]
+
+    def next_clear(self, key: VersionKey) -> str | None:
+        """Return the first release after a version in which no flaw is known, of those whose flaws were searched."""
+        if self._clear is None:
+            self._clear = tuple(each for each in self._sorted if self._is_clear(each))
+        place = bisect_right(self._clear, key)
+        return None if place == len(self._clear) else self._texts[self._clear[place]]
+
+    def first_without(self, flaw: Flaw, key: VersionKey) -> str | None:
+        """Return the first release after a version that is known not to have a flaw of the product."""
+        later = self._sorted[bisect_right(self._sorted, key) :]
+        return next((self._texts[each] for each in later if maybe_held(flaw, self.place(each)) is None), None)
+
+    def _is_clear(self, key: VersionKey) -> bool:
+        since = self._product.covered_since
+        if since is None or key < since:
+            return False
+        place = self.place(key)
+        return all(maybe_held(flaw, place) is None for flaw in self._product.flaws)
+
+    def _is_complete_at(self, key: VersionKey) -> bool:
+        start, end = self._product.complete_from, self._newest_listed
+        return start is not None and end is not None and start <= key <= end
+
+    def _is_before_its_branch(self, key: VersionKey) -> bool:
+        """Say whether a version comes before the first release of its branch, where all releases are known."""
+        if not self._is_complete_at(key):
+            return False
+        first = self._branch_starts.get(branch_of(self._key, key))
+        return first is not None and key < first
+
+    def _before(self, key: VersionKey) -> VersionKey:
+        """Return the release that a candidate or snapshot came before."""
+        release = release_of(key)
+        if release in self._texts or not self._is_complete_at(release):
+            return release
+        return self._next_of_branch(release) or release
+
+    def _next_of_branch(self, key: VersionKey) -> VersionKey | None:
+        place = bisect_right(self._sorted, key)
+        following = self._sorted[place] if place < len(self._sorted) else None
+        is_same = following is not None and branch_of(self._key, following) == branch_of(self._key, key)
+        return following if is_same else None
+
+    def _since(self, key: VersionKey) -> VersionKey | None:
+        """Return from which release development went on: the one before in its branch, or the branch before's first."""
+        place = bisect_left(self._sorted, key)
+        if not place:
+            return None
+        previous = self._sorted[place - 1]
+        branch = branch_of(self._key, previous)
+        return previous if branch == branch_of(self._key, key) else self._branch_starts[branch]
+
+    def _maybe_base(self, key: VersionKey) -> str | None:
+        """Return the release that a version adds something to."""
+        place = bisect_left(self._sorted, key)
+        base = self._texts[self._sorted[place - 1]] if place else None
+        return base if base is not None and extends(self._key, key, base) else None
+
+    def _ends_of_branches(self) -> dict[tuple[int, ...], VersionKey]:
+        """Return the newest release of every branch whose newest is told; a row may know a newer one."""
+        named = (version_key(self._key, each["latest"]) for each in self._product.facts.get("branches", ()))
+        told = {branch_of(self._key, key) for key in named if key is not None}
+        return {branch: key for key in self._sorted if (branch := branch_of(self._key, key)) in told}
+
+
+def _named_elsewhere(product: Product) -> Iterator[tuple[VersionKey, str]]:
+    """Yield the versions that rows and branches name."""
+    for each in (each for flaw in product.flaws for each in flaw.ranges):
+        yield each.high, str(each.fixed or each.last_affected)
+        if each.low is not None:
+            yield each.low, str(each.introduced)
+    for branch in product.facts.get("branches", ()):
+        key, latest = version_key(product.key, branch["branch"]), version_key(product.key, branch["latest"])
+        # "2019" is the name of a product, "3.8" is also its first release.
+        if key is not None and latest is not None and branch_of(product.key, key) == branch_of(product.key, latest):
+            yield key, branch["branch"]
+
+
+@lru_cache(64)
+def releases_of(product: Product) -> Releases:
+    """Return the releases of a product; made once."""
+    return Releases(product)
