@@ -13,7 +13,7 @@ from scanner.relay.destination import make_destinations
 from scanner.relay.service import RelayService
 from scanner.runlog import Entry, LogReader, Lost, Quota, RunFolder, read_cursor
 from scanner.runlog.index import LogIndex
-from scanner.sinks.receiver import Receipt, TryLaterError
+from scanner.sinks.receiver import BatchLimits, Receipt, TryLaterError
 from tests.receivers_fake import FakeReceiver, provided
 from tests.test_relay import delivered, log_of, numbers, relay
 from tests.test_relay_service import report
@@ -58,15 +58,20 @@ async def test_a_receiver_that_is_down_needs_nothing_of_the_log(folder: RunFolde
     await asyncio.gather(running, return_exceptions=True)
 
 
+@pytest.mark.parametrize(
+    ("events", "at"),
+    [(10, 11), (10, 21), (21, 22)],
+    ids=["before a batch that is read already", "in the middle of a batch", "as the first of a batch"],
+)
 async def test_what_the_log_gives_back_while_it_is_read_is_skipped_and_no_dead_letter(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, events: int, at: int
 ) -> None:
     await log_of(folder, 100, segment_bytes=4_000)
     first, second, third = folder.segments()[:3]
     read = LogReader.read
 
     def read_late(reader: LogReader, last: int, **limits: int) -> list[Entry | Lost]:
-        if reader.next == 11 and folder.segment(second).exists():  # the first batch is read: the sweep needs room now
+        if reader.next == at and folder.segment(second).exists():  # the sweep needs room now
             index = LogIndex.open(folder, "run-1")
             index.removed(third - 1)
             index.close()
@@ -75,9 +80,10 @@ async def test_what_the_log_gives_back_while_it_is_read_is_skipped_and_no_dead_l
         return read(reader, last, **limits)
 
     monkeypatch.setattr(LogReader, "read", read_late)
-    receiver = FakeReceiver()
+    receiver = FakeReceiver(limits=BatchLimits(max_events=events, linger_s=0))
     await delivered(relay(folder, receiver, policy=Policy.BEST_EFFORT, max_lag=1000), 100)
 
+    assert (first, second, third) == (1, 22, 43)
     (gap,) = map(orjson.loads, (folder.sinks / "fake.gaps.jsonl").read_bytes().splitlines())
     assert gap["last"] == third - 1
     assert numbers(receiver.taken) == [*range(1, gap["first"]), *range(third, 101)]

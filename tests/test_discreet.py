@@ -84,6 +84,21 @@ async def test_a_bug_keeps_its_name_and_its_traceback_holds_no_secret() -> None:
     assert "hunter" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("error", [SinkError(TOLD), KeyError(TOLD), SystemExit(TOLD)])
+async def test_what_a_close_raises_is_cleaned(error: BaseException) -> None:
+    one = discreet(TAKEN)
+
+    async def close() -> None:
+        raise error
+
+    one.inner.close = close  # type: ignore[method-assign]
+    with pytest.raises((SinkError, RuntimeError)) as caught:
+        await one.close()
+
+    assert "Bearer ***" in str(caught.value)
+    assert "hunter" not in "".join(traceback.format_exception(caught.value))
+
+
 async def test_reasons_of_a_receipt_are_cleaned_and_the_rest_stays() -> None:
     receipt = Receipt(refused=(RefusedEvent(2, TOLD),), retry=(0, 1), after_s=3.0, duplicates=4, reason=TOLD)
 

@@ -34,6 +34,13 @@ def test_inverse_undoes_it_and_one_by_one_equals_in_blocks(n: int, seed: int, da
     assert [order.inverse(index) for index in indices] == positions
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_small_n_has_an_inverse(seed: int) -> None:
+    for n in range(65):
+        order = Permutation(n, seed)
+        assert [order.inverse(order[position]) for position in range(n)] == list(range(n))
+
+
 @given(st.integers(1, 10**6), seeds, st.integers(0, 1000), st.integers(0, 50))
 def test_a_block_is_the_same_wherever_it_begins(n: int, seed: int, start: int, length: int) -> None:
     order = Permutation(n, seed)

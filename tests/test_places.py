@@ -2,6 +2,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -277,6 +278,26 @@ def test_a_folder_that_cannot_be_made_is_said_before_anything_is_done(tmp_path: 
     for place in (tmp_path / "file" / "it", tmp_path / "file" / "sub" / "it", Path("/proc/none/it")):
         with pytest.raises(InputError, match=r"it: cannot be written"), folder_of_ours(place):
             pytest.fail("the block must not begin")
+
+
+def test_a_folder_that_cannot_be_read_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "it"
+    with folder_of_ours(folder) as new:
+        (new / "mark").touch()
+        (new / "sub").mkdir()
+    true_scandir = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if os.fspath(path).endswith("/sub"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return true_scandir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", scandir)
+        with pytest.raises(InputError, match="it: cannot be written \\(Permission denied\\)"):
+            folder_of_ours(folder, overwrite=True).__enter__()
+    assert names_in(folder) == ["mark", "sub"]
+    assert left_over(tmp_path) == []
 
 
 @pytest.mark.root

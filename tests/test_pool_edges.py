@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from scanner.engine import DescriptorBudget, Gate, Pool, pool
-from scanner.model import Attempt, Target
+from scanner.engine.away import MAX_AGAIN, Away
+from scanner.model import Attempt, Status, Target
 from scanner.targets import Ranges
 from tests.servers import ListSource, Peer, greets, loopback_targets, serving
 from tests.test_pool import PLAIN, settings
@@ -37,6 +38,42 @@ async def test_a_loop_that_takes_no_timer_ends_the_run_with_its_error(monkeypatc
         patched.setattr(asyncio.get_running_loop(), "call_later", refuse)
         with pytest.raises(RuntimeError, match="no timers here"):
             await one.run()
+
+
+async def test_who_was_visited_while_our_interface_was_down_waits_until_it_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def resets_once(peer: Peer) -> None:
+        if len(server.peers) == 1:
+            peer.reset()
+        else:
+            greets(PLAIN)(peer)
+
+    spoils, downs = iter([True]), iter([True, True])
+    monkeypatch.setattr(Away, "has_spoiled", lambda _self, _attempt, _now: next(spoils, False))
+    monkeypatch.setattr(Away, "is_down", lambda _self, _ip: next(downs, False))
+    attempts: list[Attempt] = []
+    with serving(resets_once) as server:
+        one = pool_of(loopback_targets(1, server.port), attempts)
+        await one.run()
+        server.join()
+
+    assert [(attempt.target.position, attempt.raw, attempt.tries) for attempt in attempts] == [(0, PLAIN, 1)]
+    assert (len(server.peers), next(downs, "asked")) == (2, "asked")
+
+
+async def test_who_has_no_more_visits_after_those_that_we_have_spoiled_has_no_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Away, "has_spoiled", lambda _self, attempt, _now: attempt.target.position == 1)
+    attempts: list[Attempt] = []
+    with serving(Peer.reset) as server:
+        one = pool_of(loopback_targets(3, server.port), attempts)
+        await one.run()
+
+    assert sorted(attempt.target.position for attempt in attempts) == [0, 2]
+    assert {attempt.status for attempt in attempts} == {Status.RESET}
+    assert (one.away.again, one.away.given_up, len(server.peers)) == (MAX_AGAIN, 1, 3 + MAX_AGAIN)
 
 
 async def test_while_more_is_waiting_than_one_look_brings_everybody_is_visited_all_the_same(

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from scanner.errors import InputError
-from scanner.relay import process
+from scanner.relay import Relay, process
 from scanner.relay.process import RelayProcess
 from scanner.runlog import RunFolder
 from tests.receivers_fake import provided
@@ -110,6 +110,28 @@ async def test_a_receiver_that_can_never_work_is_reported_and_the_others_go_on(
 
     first, second = sweep.reports()[-1]["relays"]
     assert (first["failure"], first["sequence"]) == ("it can never work", 0)
+    assert (second["failure"], second["sequence"]) == (None, 5)
+
+
+async def test_a_bug_of_ours_in_one_relay_is_reported_and_the_others_go_on(
+    folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(relay: Relay) -> None:
+        if relay.name.endswith("1"):
+            raise KeyError("a secret of ours")
+        await true_run(relay)
+
+    true_run = Relay.run
+    monkeypatch.setattr(Relay, "run", run)
+    await log_of(folder, 5)
+    sweep = Sweep()
+    urls = (f"scriptfile://localhost{tmp_path}/a", f"scriptfile://localhost{tmp_path}/b")
+    one = RelayProcess(order(folder, *urls), sweep.writing)
+    sweep.say(durable=5, end=True)
+    await one.run(sweep.orders)
+
+    first, second = sweep.reports()[-1]["relays"]
+    assert (first["failure"], first["sequence"]) == ("failed with KeyError, a bug", 0)
     assert (second["failure"], second["sequence"]) == (None, 5)
 
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from scanner.cli.sinks import sample_line
+from scanner.errors import InputError
 from scanner.formats import Event, make_format
 from scanner.relay import Policy
 from scanner.relay.destination import Destination, make_destination
@@ -70,6 +71,16 @@ async def test_what_is_not_taken_is_said_in_the_receivers_words_with_advice(
     assert trial.text.startswith(words)
     assert len(trial.text) > len(words)
     assert receiver.closed == 1
+
+
+async def test_what_can_never_work_is_raised_and_a_bug_in_a_sink_is_said_to_be_one() -> None:
+    receiver = FakeReceiver(InputError("name a table"))
+    with pytest.raises(InputError, match=r"^name a table$"):
+        await tried(receiver)
+    assert receiver.closed == 1
+
+    trial = await tried(FakeReceiver(KeyError("x\n\x1b[31m")))
+    assert (trial.ok, trial.text) == (False, r"failed with KeyError, a bug in this sink: 'x\n\x1b[31m'")
 
 
 async def test_a_sink_that_does_not_answer_is_left_after_the_time_out() -> None:
