@@ -90,11 +90,24 @@ FORMS: list[tuple[str, dict[str, str]]] = [
     ),
     (
         "220 foo.bar Sendmail SMI-8.6/SMI-SVR4 ready at Sun, 29 Jul 2001 22:58:46 -0400",
-        {"product_line": "SMI", "vendor": "Sun Microsystems", "version": "8.6", "config_version": "SMI-SVR4"},
+        {
+            "product_line": "SMI",
+            "vendor": "Sun Microsystems",
+            "version": "8.6",
+            "config_version": "SMI-SVR4",
+            "os": "Solaris",
+        },
     ),
     (
         "220 mail.example.com Sendmail 5.61/SMI-4.1 ready at Wed, 31 Jan 96 15:59:02 -0800",
-        {"product_line": "SMI", "vendor": "Sun Microsystems", "version": "5.61", "config_version": "SMI-4.1"},
+        {
+            "product_line": "SMI",
+            "vendor": "Sun Microsystems",
+            "version": "5.61",
+            "config_version": "SMI-4.1",
+            "os": "SunOS",
+            "os_version": "4.1",
+        },
     ),
     (
         "220 foo.bar ESMTP Sendmail AIX5.1/8.11.6p2/8.11.0; Fri, 28 Aug 1970 19:42:05 -0800",
@@ -155,7 +168,44 @@ FORMS: list[tuple[str, dict[str, str]]] = [
         f"220 foo.bar ESMTP Sendmail 8.9.3+3.4W/8.9.3+3.4W; {DATE}",
         {"version": "8.9.3", "config_version": "8.9.3+3.4W", "vendor_tag": "+3.4W"},
     ),
-    (f"220 foo.bar ESMTP Sendmail 8.9.3/linuxconf; {DATE}", {"version": "8.9.3", "config_version": "linuxconf"}),
+    (
+        f"220 foo.bar ESMTP Sendmail 8.9.3 (PHNE_28810+JAGae91741)/8.9.3; {DATE}",
+        {"version": "8.9.3", "config_version": "8.9.3", "patch": "PHNE_28810+JAGae91741", "os": "HP-UX"},
+    ),
+    (
+        f"220 foo.bar ESMTP Sendmail 8.9.3 (PHNE_22672)/8.9.3 SMKit7.01; {DATE}",
+        {"version": "8.9.3", "config_version": "8.9.3", "patch": "PHNE_22672", "os": "HP-UX"},
+    ),
+    (
+        f"220 foo.bar ESMTP Sendmail 8.11.1 (Revision 1.5) (PHNE_29774)/8.9.3; {DATE}",
+        {"version": "8.11.1", "config_version": "8.9.3", "patch": "Revision 1.5 PHNE_29774", "os": "HP-UX"},
+    ),
+    (
+        f"220 foo.bar Sendmail 5.65v3.2 (1.1.8.2/16Jan95-0946AM) ready at {DATE}",
+        {"version": "5.65", "patch": "v3.2", "build": "1.1.8.2/16Jan95-0946AM", "os": "Tru64 UNIX"},
+    ),
+    (
+        f"220 foo.bar Sendmail 950413.SGI.8.6.12/951211.SGI ready at {DATE}",
+        {"version": "8.6.12", "config_version": "951211.SGI", "vendor_tag": "950413.SGI", "os": "IRIX"},
+    ),
+    (
+        f"220 foo.bar ESMTP Sendmail 8.14.3/8.14.3/Debian-5+lenny1; {DATE}",
+        {
+            "version": "8.14.3",
+            "config_version": "8.14.3",
+            "package": "Debian-5+lenny1",
+            "os": "Debian",
+            "os_version": "5",
+        },
+    ),
+    (
+        f"220 foo.bar ESMTP Sendmail 8.9.3/8.9.3/Mandrake 1.0; {DATE}",
+        {"version": "8.9.3", "config_version": "8.9.3", "package": "Mandrake 1.0", "os": "Mandrake Linux"},
+    ),
+    (
+        f"220 foo.bar ESMTP Sendmail 8.9.3/linuxconf; {DATE}",
+        {"version": "8.9.3", "config_version": "linuxconf", "os": "Linux"},
+    ),
     ("220 mail.example.com ESMTP Sendmail 8.5.4; Mon Jan  8 05:45:49 2024", {"version": "8.5.4"}),
     (
         "220 zim.gshapiro.net ESMTP Sendmail 8.18.1.10/8.18.1.10; Fri, 2 May 2025 00:33:23 GMT",
@@ -307,12 +357,16 @@ VERSIONS = st.builds(
 )
 PATCHES = st.one_of(st.none(), st.builds("{}{}".format, st.sampled_from(["p", "h"]), st.integers(1, 99)))
 TAGS = st.sampled_from([None, "+Sun", "+3.4W", "+2.7Wbeta7", "-secure"])
-HP_PATCHES = st.one_of(st.none(), st.integers(1, 99999).map("PHNE_{}".format), st.just("Revision 1.010"))
+HP_PATCHES = st.one_of(
+    st.none(),
+    st.integers(1, 99999).map("PHNE_{}".format),
+    st.sampled_from(["PHNE_28810+JAGae91741", "PHNE_1+PHNE_2", "Revision 1.010"]),
+)
 CONFIGS = st.one_of(
     st.none(), VERSIONS, st.sampled_from(["linuxconf", "SVR4", "8.9.3+3.4W", "8.11.6p2", "Switch-3.3.4", "..."])
 )
 PACKAGES = st.sampled_from(
-    [None, "Debian-2+deb12u2", "Debian-3ubuntu1.1", "Debian 8.12.0.Beta7-1", "SuSE Linux 8.9.3-0.1", "Submit"]
+    [None, "Debian-2+deb12u2", "Debian-3ubuntu1.1", "Debian 8.12.0.Beta7-1", "SuSE Linux 8.9.3-0.1", "RHEL6", "Submit"]
 )
 SYSTEMS = st.one_of(st.none(), st.tuples(st.just("AIX"), st.sampled_from(["5.1", "7.2", "4.3.3"])))
 SYSTEM_OF_PACKAGE = {
@@ -320,6 +374,7 @@ SYSTEM_OF_PACKAGE = {
     "Debian-3ubuntu1.1": ("Ubuntu", None),
     "Debian 8.12.0.Beta7-1": ("Debian", None),
     "SuSE Linux 8.9.3-0.1": ("SuSE Linux", None),
+    "RHEL6": ("Red Hat Enterprise Linux", "6"),
 }
 FRAMES = st.sampled_from(
     [
@@ -366,6 +421,7 @@ def test_a_greeting_made_from_parts_gives_the_same_parts_back(
         SYSTEM_OF_PACKAGE.get(expected.get("package") or ""),
         ("HP-UX", None) if hp_patch and hp_patch.startswith("PHNE") else None,
         ("Solaris", None) if tag == "+Sun" else None,
+        ("Linux", None) if config == "linuxconf" else None,
     ]
     expected["os"], expected["os_version"] = next(filter(None, settled), (None, None))
     stated = {name: value for name, value in expected.items() if value is not None}

@@ -16,7 +16,8 @@ from typing import Final, Protocol, Self
 from scanner.identify.cpe import cpe_name
 from scanner.identify.index import RuleIndex
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
-from scanner.model import Greeting, Software
+from scanner.identify.systems import system
+from scanner.model import Greeting, Software, Status
 
 #: Finished identities kept. Versions in the world are hundreds; a hostile network can fill it, not grow it.
 _CACHED_SOFTWARE: Final = 4096
@@ -58,7 +59,9 @@ class Fingerprints:
         return f"<Fingerprints: {len(self.rules)} rules, {self._index.words} words, {cached} cached>"
 
     def identify(self, greeting: Greeting) -> Software | None:
-        """Return what the most specific rule that matches says; None when none does."""
+        """Return what the most specific rule that matches says; None when none does, or it is no mail server's."""
+        if greeting.status is Status.NOT_SMTP:
+            return None
         for rule, match in self._index.matches(greeting):
             software = self._software(rule, match.groups())
             if software is not None:
@@ -83,6 +86,8 @@ class Fingerprints:
             if parsed is None:
                 return None
             captured = parsed
+        if "os" in captured:
+            captured["os"] = system(captured["os"])
         version = captured.pop("cpe_version", captured.get("version"))
         return Software(
             **{**rule.fixed, **captured},

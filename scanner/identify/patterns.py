@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from scanner.identify.systems import SYSTEM
+
 #: RFC 5321 (4.5.3.1.2) lets a domain have 255 octets; nothing that identifies software is longer.
 MAX_REPEAT: Final = 255
 #: The longest shipped pattern has a third of this.
@@ -33,6 +35,10 @@ FRAGMENTS: Final = {
     "END": r"(?![0-9A-Za-z_-])",
     # The end of a name in a sentence; a dot must end the sentence, else it is a host name.
     "STOP": r"(?=$|[ ,;!(]|\.(?:$| ))",
+    # An operating system and its version, captured as `os` and `os_version`: once in a pattern.
+    "SYSTEM": SYSTEM,
+    # What Sun and Netscape write behind a version: a patch, and the day of the build, captured as `patch` and `build`.
+    "BUILT": r"(?: (?P<patch>(?:Patch|HotFix) [0-9.]{1,8}))?(?: (?:32|64)bit)?(?: \((?P<build>built [^\n)]{1,60})\)?)?",
     # The first word of a date.
     "DAY": r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)",
 }

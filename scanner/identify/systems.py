@@ -1,0 +1,68 @@
+"""The operating systems that greetings name, each by one name, however it is written.
+
+A greeting has the system in a second bracket ("Postfix (2.1.4) (Mandrake Linux)"), glued to a version ("8.14.4/RHEL6"),
+or as its maker's short form ("WIN-NT", "AIX/PPC"). `SYSTEM` is the fragment with which a rule captures it, and
+`system` says which one it is; what follows the name as a number is its version. Left out: what only a product's name,
+a package's number or a processor would suggest.
+"""
+
+import re
+from typing import Final
+
+#: How it is written, as a regular expression -> our name.
+_NAMES: Final = {
+    r"Debian(?:/GNU)?(?: Linux)?": "Debian",
+    r"Ubuntu(?: Linux)?": "Ubuntu",
+    r"Mandrake ?Linux|Mandrake": "Mandrake Linux",
+    r"Mandriva(?: Linux)?": "Mandriva Linux",
+    r"RHEL|RHES|Red ?Hat Enterprise(?: Linux)?": "Red Hat Enterprise Linux",
+    r"Red ?Hat(?: Linux)?": "Red Hat Linux",
+    r"CentOS(?: Linux)?": "CentOS",
+    r"Fedora(?: Core)?": "Fedora",
+    r"openSUSE": "openSUSE",
+    r"SLES": "SUSE Linux Enterprise Server",
+    r"SuSE(?: Linux)?": "SuSE Linux",
+    r"Gentoo(?: Linux)?": "Gentoo",
+    r"Slackware(?: Linux)?": "Slackware",
+    r"Linux": "Linux",
+    r"AIX(?:/PPC|/POWER)?": "AIX",
+    r"HP-?UX": "HP-UX",
+    r"IRIX": "IRIX",
+    r"OSF1|Digital UNIX|Tru64(?: UNIX)?": "Tru64 UNIX",
+    r"SunOS": "SunOS",
+    r"Solaris": "Solaris",
+    r"UnixWare": "UnixWare",
+    r"FreeBSD": "FreeBSD",
+    r"NetBSD": "NetBSD",
+    r"OpenBSD": "OpenBSD",
+    r"Darwin|Mac ?OS ?X": "macOS",
+    r"OpenVMS": "OpenVMS",
+    r"NetWare": "NetWare",
+    r"WIN-?NT|WIN-?(?:32|64)|Windows": "Windows",
+}
+_ALL: Final = "|".join(_NAMES)
+_TABLE: Final = tuple((re.compile(written, re.IGNORECASE), name) for written, name in _NAMES.items())
+
+#: A system by its name, with its version behind it. A number that letters follow is no version.
+SYSTEM: Final = (
+    rf"(?P<os>(?i:{_ALL}))(?![A-Za-z])(?:[ /-]?(?P<os_version>[0-9][0-9.]{{0,11}}(?<=[0-9]))(?!\.?[0-9A-Za-z_]))?"
+)
+_SYSTEM: Final = re.compile(SYSTEM)
+
+
+def system(written: str) -> str:
+    """Return our name of a system; what is not in the table is returned as it is written."""
+    return next((name for pattern, name in _TABLE if pattern.fullmatch(written)), written)
+
+
+def glued_system(package: str) -> dict[str, str]:
+    """Return `os` when a package's name begins with a system's, and `os_version` when that is glued to it ("RHEL6").
+
+    A number behind a blank or a dash is the package's: "SuSE Linux 0.8", "Debian-5".
+    """
+    match = _SYSTEM.match(package)
+    if match is None:
+        return {}
+    told = {"os": system(match["os"])}
+    glued = match["os_version"] is not None and match.start("os_version") == match.end("os")
+    return told | {"os_version": match["os_version"]} if glued else told
