@@ -1,8 +1,14 @@
 """Host names in greetings: where servers put them, and what begins a greeting in their place."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from scanner.identify.rule_files import FOLDER, load_rules
 from scanner.smtp import parse_greeting
+
+CORPUS = [json.loads(line) for line in (Path(__file__).parent / "data" / "greetings.jsonl").read_text().splitlines()]
 
 NAMED: list[tuple[str, str]] = [
     # Behind blanks, an enhanced code, the protocol, a product
@@ -52,6 +58,8 @@ NAMED: list[tuple[str, str]] = [
     ("220 441ff155b363 Mailpit ESMTP Service ready", "441ff155b363"),
     ("220 postfix ESMTP Postfix (Debian/GNU)", "postfix"),
     ("220 mail", "mail"),
+    ("220 mail esmtp", "mail"),
+    ("220 test ESMTP Postfix", "test"),
     ("554 mail ESMTP not accepting messages", "mail"),
     ("554 [192.0.2.1] ESMTP not accepting messages", "[192.0.2.1]"),
     ("554 192.0.2.1 ESMTP not accepting messages", "192.0.2.1"),
@@ -109,6 +117,12 @@ NOT_NAMED = [
     "220 I, CALLPILOT[192.0.2.1], speak ESMTP.  Talk to me.",
     "220 5.7.1 go",
     "220 see http://www.example.com/terms",
+    "220 python smtp server",
+    "220 host smtp relay",
+    "220 fake SMTP server ready",
+    "220 qmail ESMTP ready",
+    "220 msmtpd",
+    "220 smtp2mail ESMTP Service Ready",
     "220 ESMTP www.example.com",
     "220 server admin@example.com",
     "220 Powered by mail.example.com",
@@ -146,3 +160,21 @@ def test_a_blank_line_before_a_single_line_is_no_teaser() -> None:
     assert parse_greeting(b"\r\n220 mail.example.com ESMTP\r\n").flags == ("blank_line",)
     assert parse_greeting(b"hello\r\n220 mail.example.com ESMTP\r\n").flags == ("text_before_code",)
     assert "teaser" in parse_greeting(b"\r\n220-mail.example.com\r\n220 mail.example.com ESMTP\r\n").flags
+
+
+@pytest.mark.parametrize("known", CORPUS, ids=[known["greeting"][:60] for known in CORPUS])
+def test_a_known_greeting_gives_its_name_and_time(known: dict[str, str | None]) -> None:
+    greeting = parse_greeting(str(known["greeting"]).encode() + b"\r\n")
+    assert (greeting.hostname, greeting.server_time) == (known["hostname"], known["server_time"])
+
+
+def test_in_the_examples_of_the_rules_no_word_of_the_product_is_a_host_name() -> None:
+    taken = [
+        (rule.id, example.greeting)
+        for file in sorted((FOLDER / "rules").glob("*.toml"))
+        for rule in load_rules(file.read_text("ascii"), file.name)
+        for example in rule.examples
+        if parse_greeting(example.greeting.encode() + b"\r\n").hostname
+        in {*rule.fixed["product"].split(), *rule.fixed.get("vendor", "").split()}
+    ]
+    assert not taken

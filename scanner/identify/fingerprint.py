@@ -19,6 +19,8 @@ from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
 from scanner.identify.systems import system
 from scanner.model import Greeting, Software, Status
 
+#: For every host of a sweep: a global is found in half the time of an enumeration's member.
+_NOT_SMTP: Final = Status.NOT_SMTP
 #: Finished identities kept. Versions in the world are hundreds; a hostile network can fill it, not grow it.
 _CACHED_SOFTWARE: Final = 4096
 
@@ -60,7 +62,7 @@ class Fingerprints:
 
     def identify(self, greeting: Greeting) -> Software | None:
         """Return what the most specific rule that matches says; None when none does, or it is no mail server's."""
-        if greeting.status is Status.NOT_SMTP:
+        if greeting.status is _NOT_SMTP:
             return None
         for rule, match in self._index.matches(greeting):
             software = self._software(rule, match.groups())

@@ -49,11 +49,18 @@ _NEVER: Final = re.compile(
     r"|no|not|too|you|your|we|our|all|any|unauthori[sz]ed|authori[sz]ed|warning|notice|attention|blocked|denied"
     r"|rejected|refused|temporar(?:y|ily)|unsolicited|only|for|to|if|and|use|it|is|in|an)"
     r"|SMTP|Debian|AIX|HP|HP-UX|Sun|SGI|MetaInfo|Berkeley|IBM|Lotus|Microsoft|Kerio|Merak|Trend|Cisco|Novell"
-    r"|VPOP3|smtpd|smtp-sink|network-box|totemomail|qpsmtpd|rblsmtpd|mailfront|qmail-smtpd|netqmail|amavisd?(?:-new)?"
-    r"|smtp4dev|mailhog|mailpit|magic-smtpd|maddy|chasquid|opensmtpd|haraka|spamd|smtprelay|sendmail-compatible"
+    r"|VPOP3|Mail2000|[a-z0-9]{0,20}smtpd|smtp-sink|network-box|totemomail|mailfront|q?mail-smtpd|n?e?t?qmail|maddy|mox"
+    r"|amavisd?(?:-new)?|smtp[24][a-z]{1,20}|mailhog|mailpit|chasquid|haraka|spamd|smtprelay|genugate|slimta|smap"
 )
 #: Hosts are called so, and sentences begin so: then the protocol must follow, or nothing.
-_COMMON: Final = re.compile(r"smtp|e?mail|server|service|relay|gateway|mx|internet|simple|secure|sendmail|postfix|exim")
+_COMMON: Final = re.compile(r"smtp|e?mail|server|service|relay|gateway|mx|sendmail|postfix|exim")
+#: What a server is like, in sentences: only in front of a well-known product is it a name.
+_ADJECTIVE: Final = re.compile(
+    r"my|new|free|open|fast|simple|tiny|mini|secure|internet|private|public|local|virtual|default|generic|custom|debug"
+    r"|test(?:ing)?|sample|demo|example|fake|dummy|mock|python|node|java|authenticated|dev(?:elopment)?"
+)
+#: The protocol in small letters, in a sentence. Servers that put their name first write it in capitals, or alone.
+_SERVICE_NEXT: Final = re.compile(r"[ \t]+e?smtp[ \t]+(?:server|service|relay|gateway|proxy|daemon|sink|host)\b")
 #: Two words in small letters begin a sentence, but for these.
 _SENTENCE_NEXT: Final = re.compile(r"[ \t]+(?!(?:ready|service|server|running|mail|sendmail|postfix|exim)\b)[a-z]")
 #: A host name of one label is certain when the protocol follows it.
@@ -73,6 +80,8 @@ _COMPUTER: Final = re.compile(
 )
 #: One host of many, as providers number them ("mwinf5c14"). Sentences have no such words but names of standards.
 _NUMBERED: Final = re.compile(r"(?!rfc|ipv|tlsv|utf)[a-z]{2,12}[0-9][a-z0-9-]{2,40}")
+#: Postfix puts its name between the enhanced code and this word.
+_ERROR_NEXT: Final = re.compile(r" Error: ")
 #: What a refusal says of the client, behind its name.
 _ABOUT_CLIENT: Final = re.compile(
     r"[ \t:,]+(?:is |was |has been )?(?:currently )?"
@@ -152,12 +161,19 @@ def _maybe_label(text: str, match: Match[str] | None) -> str | None:
         return None
     if _PRODUCT_NEXT.match(text, end) is not None:
         return name
+    if _ADJECTIVE.fullmatch(name) is not None:
+        return None
     followed = _PROTOCOL_NEXT.match(text, end) is not None
-    if name != name.lower():
-        return name if followed and _COMPUTER.fullmatch(name) is not None else None
-    if followed or end == len(text) or text.startswith(";", end):
-        return name
-    return None if _COMMON.fullmatch(name) or (name.isalpha() and _SENTENCE_NEXT.match(text, end)) else name
+    if name == name.lower():
+        return name if _may_be_small(text, name, end, followed=followed) else None
+    return name if followed and _COMPUTER.fullmatch(name) is not None else None
+
+
+def _may_be_small(text: str, name: str, end: int, *, followed: bool) -> bool:
+    """Whether a word in small letters is a name, by what stands behind it; `followed` says that the protocol does."""
+    if (followed and not _SERVICE_NEXT.match(text, end)) or end == len(text) or text.startswith(";", end):
+        return True
+    return not (_COMMON.fullmatch(name) or (name.isalpha() and _SENTENCE_NEXT.match(text, end)))
 
 
 def _maybe_refusing(text: str, match: Match[str] | None, *, alone: bool) -> str | None:
@@ -168,7 +184,7 @@ def _maybe_refusing(text: str, match: Match[str] | None, *, alone: bool) -> str 
     name, end = found[0], found.end()
     if _ESMTP_NEXT.match(text, end) is not None:
         return name if "." not in name or _maybe_address(text, match) is not None else None
-    if _NUMBERED.fullmatch(name) is not None and text.startswith(" ", end):
+    if text.startswith(" ", end) and (_NUMBERED.fullmatch(name) or (name.islower() and _ERROR_NEXT.match(text, end))):
         return name
     if not alone or end != len(text) or "." in name or ":" in name:
         return None
