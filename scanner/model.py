@@ -313,22 +313,32 @@ class Assessment(NamedTuple):
         """Whether all known flaws of the release are in the findings: what a gate may rest a pass on."""
         return self.answer in {Answer.KNOWN_FLAWS, Answer.NONE_KNOWN}
 
+    @property
+    def words(self) -> str:
+        """The answer in words."""
+        return _ANSWERS[self.answer]
+
+    @property
+    def basis(self) -> str:
+        """What it rests on: since when the product is covered, how many facts, of which day."""
+        if self.covered_since is None:
+            return f"facts of {self.facts_of}"
+        facts = f"{self.facts} fact{'' if self.facts == 1 else 's'} of {self.facts_of}"
+        return f"covered since {self.covered_since}, {facts}"
+
     def __str__(self) -> str:
         """Say it in a few words, for people."""
-        facts = f"{self.facts} fact{'' if self.facts == 1 else 's'} of {self.facts_of}"
-        since = f"covered since {self.covered_since}, {facts}"
-        match self.answer:
-            case Answer.NONE_KNOWN:
-                return f"none known ({since})"
-            case Answer.KNOWN_FLAWS:
-                return f"known ({since})"
-            case Answer.NOT_COVERED:
-                return f"not covered ({since if self.covered_since else f'facts of {self.facts_of}'})"
-            case Answer.VERSION_UNKNOWN:
-                return f"version unknown to us ({since})"
-            case Answer.UNDECIDED:
-                return f"undecided ({since})"
-        return f"no version shown ({since})"
+        return f"{self.words} ({self.basis})"
+
+
+_ANSWERS = {
+    Answer.KNOWN_FLAWS: "known",
+    Answer.NONE_KNOWN: "none known",
+    Answer.UNDECIDED: "undecided",
+    Answer.NOT_COVERED: "not covered",
+    Answer.VERSION_UNKNOWN: "version unknown to us",
+    Answer.NO_VERSION: "no version shown",
+}
 
 
 #: What a server can give away, in this order in `Record.disclosure`; "hostname" only in `disclosed_in`.

@@ -195,7 +195,7 @@ def test_all_reports_of_one_reading_agree(capsys: Output) -> None:
     (suite,) = JUnitXml.fromfile("r.xml")
     document = json.loads(Path("r.sarif").read_text())
     Draft4Validator(SCHEMA).validate(document)
-    assert suite.tests == len(verdicts) == 14
+    assert suite.tests == len(verdicts) == 15
     assert suite.failures == len([each for each in failed if each["level"] == "error"]) == 2
     assert [each["rule"] for each in failed] == [each["ruleId"] for each in document["runs"][0]["results"]]
     assert [each["rule"] for each in failed] == ["no-version-in-greeting", "no-product-in-greeting", "coverage"]
@@ -205,7 +205,7 @@ def test_annotations_take_the_place_of_the_table(capsys: Output) -> None:
     assert run(["policy", "check", store(leaky()), "--github"]) == 1
 
     out = capsys.readouterr().out.splitlines()
-    assert [line.split(" ")[0] for line in out] == ["::error", "::warning"]
+    assert [line.split(" ")[0] for line in out] == ["::error", "::warning", "::notice"]
 
 
 @pytest.mark.parametrize("evil", [b"::error::forged", b"\r\n::error::x", b"<script>]]>", b"\x1b[31m", b"{{ x }} `id`"])
@@ -216,10 +216,10 @@ def test_a_hostile_greeting_is_text_in_every_report(capsys: Output, evil: bytes)
         out = capsys.readouterr().out
         assert out.replace("\n", "").isprintable()
         starts = [line.split(" ")[0] for line in out.splitlines() if line.lstrip().startswith("::")]
-        assert set(starts) <= {"::error", "::warning"}
-        assert len(starts) == (3 if kind == "--github" else 0)
+        assert set(starts) <= {"::error", "::warning", "::notice"}
+        assert len(starts) == (4 if kind == "--github" else 0)
     (suite,) = JUnitXml.fromfile("r.xml")
-    assert suite.tests == 8
+    assert suite.tests == 9
     Draft4Validator(SCHEMA).validate(json.loads(Path("r.sarif").read_text()))
 
 

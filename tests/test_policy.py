@@ -8,6 +8,7 @@ import pytest
 from scanner.assess.policy import (
     COVERAGE,
     EXPIRED_WAIVER,
+    FACTS,
     UNUSED_WAIVER,
     Level,
     Outcome,
@@ -217,7 +218,7 @@ def test_a_waiver_waives_its_rule_at_its_addresses_and_no_more() -> None:
     assert (by_host[0].waiver, by_host[1].waiver) == (mine, None)
     assert by_host[4].outcome is PASSED
     assert str(mine) == "waived by mail team until 2026-11-23: appliance"
-    assert outcomes(overall) == [(COVERAGE, PASSED)]
+    assert outcomes(overall) == [(COVERAGE, PASSED), (FACTS, PASSED)]
 
 
 def test_an_expired_waiver_waives_nothing_and_is_a_violation() -> None:
@@ -225,7 +226,7 @@ def test_an_expired_waiver_waives_nothing_and_is_a_violation() -> None:
     by_host, overall = checked(only(GREETING, waivers=[old]), record_of(SENDMAIL, ip="192.0.2.1"))
 
     assert outcomes(by_host) == [(GREETING, FAILED)]
-    assert outcomes(overall)[1:] == [(EXPIRED_WAIVER, FAILED)]
+    assert outcomes(overall)[1:] == [(EXPIRED_WAIVER, FAILED), (FACTS, PASSED)]
     assert overall[1].level is Level.ERROR
     assert overall[1].message == (
         "the waiver of no-version-in-greeting for 192.0.2.1 (owner mail team) expired on 2026-11-22"
@@ -244,7 +245,7 @@ def test_of_two_waivers_the_first_is_used() -> None:
     by_host, overall = checked(only(GREETING, waivers=[first, second]), record_of(SENDMAIL, ip="192.0.2.1"))
 
     assert by_host[0].waiver is first
-    assert outcomes(overall)[1:] == [(UNUSED_WAIVER, FAILED)]
+    assert outcomes(overall)[1:] == [(UNUSED_WAIVER, FAILED), (FACTS, PASSED)]
 
 
 class _Strict:
@@ -285,7 +286,7 @@ def test_a_policy_without_a_word_is_the_default_one() -> None:
 def test_reports_know_every_rule_with_the_level_of_the_policy() -> None:
     texts = {text.name: text for text in rule_texts(only(GREETING))}
 
-    assert list(texts) == [*RULES, COVERAGE, EXPIRED_WAIVER, UNUSED_WAIVER]
+    assert list(texts) == [*RULES, COVERAGE, EXPIRED_WAIVER, UNUSED_WAIVER, FACTS]
     assert texts[GREETING].level is Level.ERROR
     assert texts["no-product-in-greeting"].level is Level.OFF
 

@@ -8,7 +8,7 @@ import pytest
 from scanner.assess.policy import Outcome
 from scanner.assess.policy_judges import MAX_EVIDENCE, Judgement, why_not_seen
 from scanner.assess.policy_rules import RULES
-from scanner.model import Dialogue, Finding, Record, Refusal, RefusalKind, Software, Status, Tls
+from scanner.model import Answer, Assessment, Dialogue, Finding, Record, Refusal, RefusalKind, Software, Status, Tls
 from tests.policy_records import (
     BLOCKED,
     PLAIN,
@@ -280,7 +280,8 @@ def kev(**changes: Any) -> Finding:
     ],
 )
 def test_exploited_flaws(findings: tuple[Finding, ...], verdicts: tuple[str, ...], wanted: Outcome) -> None:
-    record = record_of(software=Software("Exim", version="4.92"), findings=findings)
+    known = Assessment(Answer.KNOWN_FLAWS, "3.00", 79, "2026-11-22")
+    record = record_of(software=Software("Exim", version="4.92"), findings=findings, assessment=known)
 
     judgement = judged("no-known-exploited", record, verdicts=verdicts)
     assert judgement is not None

@@ -76,7 +76,7 @@ def test_rules_have_help_and_levels(tmp_path: Path) -> None:
     ]
     assert rules[0]["help"]["text"] == "Hide {{it}}; see [help] (1)."
     all_of_it = written(tmp_path / "all.sarif", [], rules=rule_texts(Policy()))["tool"]["driver"]["rules"]
-    assert len(all_of_it) == 11
+    assert len(all_of_it) == 12
     assert all(rule["help"]["text"] and rule["shortDescription"]["text"] for rule in all_of_it)
 
 

@@ -10,11 +10,13 @@ Left out: reading the file (`policy_file`), the rules themselves (`policy_rules`
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from scanner.assess.facts import OLD_DAYS
 from scanner.assess.policy_judges import Outcome, why_not_seen
 from scanner.assess.policy_rules import RULES, Level, RuleText
 from scanner.assess.waivers import Addresses, Waiver, Waivers, is_among
@@ -22,6 +24,7 @@ from scanner.model import Record, Status
 
 __all__ = [
     "COVERAGE",
+    "FACTS",
     "Level",
     "Outcome",
     "Policy",
@@ -38,6 +41,7 @@ __all__ = [
 COVERAGE: Final = "coverage"
 EXPIRED_WAIVER: Final = "waiver-expired"
 UNUSED_WAIVER: Final = "waiver-unused"
+FACTS: Final = "facts"
 #: Statuses that `coverage.ignore` may name: nothing accepted the connection.
 EMPTY: Final = (Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE)
 DEFAULT_MIN_SEEN: Final = 0.95
@@ -131,6 +135,13 @@ def rule_texts(policy: Policy) -> tuple[RuleText, ...]:
             Level.ERROR,
         ),
         RuleText(UNUSED_WAIVER, "A waiver should be needed.", "Remove it: nothing breaks its rule.", Level.WARNING),
+        RuleText(
+            FACTS,
+            "The facts that flaws are told from should be new.",
+            "Take newer facts in (smtpsweep vulns --update) and sweep again. Of a host that they do not cover nothing "
+            "is known: that no flaw is listed there is no pass.",
+            Level.WARNING,
+        ),
     )
 
 
@@ -149,6 +160,8 @@ class PolicyCheck:
         self._judged: Counter[str] = Counter()
         self._why: dict[str, str] = {}  # by rule, the first reason why it was not judged
         self._records: set[int] = set()
+        self._facts_of: set[str] = set()
+        self._not_told: Counter[str] = Counter()  # hosts that show a version whose flaws nobody knows, by the answer
 
     def judge(self, record: Record) -> list[Verdict]:
         """Return the verdicts on one record; none for a repeat, and for what was never to be visited or is ignored."""
@@ -166,11 +179,13 @@ class PolicyCheck:
         if record.status is Status.NOT_SMTP:
             found.append(_coverage_at(record, Outcome.PASSED, "seen: no mail server"))
         elif record.greeting is not None:
-            found = list(self._by_rules(record))
+            judged = list(self._by_rules(record))
+            found = [verdict for verdict, _ in judged]
             if reason is not None:  # half a greeting can break a rule; that it does not, shows nothing
                 found = [each for each in found if each.outcome is not Outcome.NOT_JUDGED]
             else:
-                self._count(found)
+                self._count(verdict for verdict, hidden in judged if not hidden)
+                self._note_facts(record)
         if reason is not None:
             found.append(_coverage_at(record, Outcome.NOT_JUDGED, f"not seen: {reason}"))
         return found
@@ -184,9 +199,34 @@ class PolicyCheck:
         missing = known - self.known
         if missing:
             self._not_seen["no record"] += missing
-        return [self._seen_enough(known), *self._judged_enough(), *self._expired(), *self._unused()]
+        whole = (self._judged_enough(), self._expired(), self._unused(), self._facts_used())
+        return [self._seen_enough(known), *chain.from_iterable(whole)]
 
-    def _count(self, found: list[Verdict]) -> None:
+    def _note_facts(self, record: Record) -> None:
+        """Remember of which day the facts were, and hosts that show a version about whose flaws they say nothing."""
+        assessment, software = record.assessment, record.software
+        if assessment is not None:
+            self._facts_of.add(assessment.facts_of)
+        if software is None or software.version is None or (assessment is not None and assessment.is_known):
+            return
+        self._not_told["not told by the record" if assessment is None else assessment.words] += 1
+
+    def _facts_used(self) -> Iterator[Verdict]:
+        """Say of which day the facts are, and of how many hosts they know nothing."""
+        if not self._facts_of and not self._not_told:
+            return
+        days = sorted(self._facts_of)
+        oldest = (self._today - date.fromisoformat(days[0])).days if days else 0
+        message = f"flaws were told from facts of {' and '.join(days) or 'an unknown day'}"
+        if oldest > OLD_DAYS:
+            message += f", {oldest:,} days old"
+        if self._not_told:
+            counts = ", ".join(f"{count:,} {words}" for words, count in self._not_told.most_common())
+            message += f"; hosts that show a version of which flaws are not known: {counts}"
+        outcome = Outcome.FAILED if oldest > OLD_DAYS else Outcome.NOT_JUDGED if self._not_told else Outcome.PASSED
+        yield Verdict(FACTS, Level.WARNING, outcome, None, None, None, message, "facts")
+
+    def _count(self, found: Iterable[Verdict]) -> None:
         for verdict in found:
             if verdict.level is Level.ERROR:
                 self._asked[verdict.rule] += 1
@@ -195,7 +235,8 @@ class PolicyCheck:
                 else:
                     self._judged[verdict.rule] += 1
 
-    def _by_rules(self, record: Record) -> Iterator[Verdict]:
+    def _by_rules(self, record: Record) -> Iterator[tuple[Verdict, bool]]:
+        """Yield each verdict, and whether the host hides what the rule is about."""
         for name, setting in self._rules_for(record.ip).items():
             judgement = RULES[name].judge(record, setting.options, self._today) if setting.level != Level.OFF else None
             if judgement is None:
@@ -205,7 +246,8 @@ class PolicyCheck:
                 waiver = self._waivers.maybe_waiver(name, record.ip)
                 outcome = outcome if waiver is None else Outcome.WAIVED
             where = (record.ip, record.port, record.host)
-            yield Verdict(name, setting.level, outcome, *where, judgement.message, judgement.evidence, waiver)
+            verdict = Verdict(name, setting.level, outcome, *where, judgement.message, judgement.evidence, waiver)
+            yield verdict, judgement.hidden
 
     def _rules_for(self, ip: str | None) -> dict[str, RuleSetting]:
         ranges = self.policy.ranges

@@ -17,17 +17,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from scanner.assess.versions import version_key
 from scanner.assess.written_versions import maybe_written_version
 from scanner.identify.behaviour import first_reply
-from scanner.model import Certificate, Dialogue, Greeting, Record, Software, Status
+from scanner.model import Certificate, Dialogue, Record, Status
 
 Options = Mapping[str, Any]
 
 #: Characters of a server's text that go into a verdict.
 MAX_EVIDENCE: Final = 300
-#: The finding that says that a product line's numbers are not those of the open-source releases.
-UNDECIDED: Final = "VERSION-UNDECIDED"
 _NO_DIALOGUE: Final = "no dialogue was held: sweep with --probe dialogue"
 
 
@@ -43,27 +40,35 @@ class Outcome(StrEnum):
 
 
 class Judgement(NamedTuple):
-    """What a rule says about a record: our words, and the server's (`evidence`, escaped like `Greeting.text`)."""
+    """What a rule says about a record: our words, and the server's (`evidence`, escaped like `Greeting.text`).
+
+    `hidden`: the host does not show what the rule is about, as other rules ask of it. Then it is not judged, and not
+    missed either.
+    """
 
     outcome: Outcome
     message: str
     evidence: str | None = None
+    hidden: bool = False
 
 
 #: A rule's judge: record, options, today. None when the rule has nothing to say about such a host.
 Judge = Callable[[Record, Options, date], Judgement | None]
 
 
-def _passed(message: str) -> Judgement:
+def passed(message: str) -> Judgement:
+    """Say that a host keeps a rule."""
     return Judgement(Outcome.PASSED, message)
 
 
-def _failed(message: str, evidence: str | None = None) -> Judgement:
+def failed(message: str, evidence: str | None = None) -> Judgement:
+    """Say that a host breaks a rule; `evidence` is cut."""
     return Judgement(Outcome.FAILED, message, None if evidence is None else evidence[:MAX_EVIDENCE])
 
 
-def _not_judged(message: str) -> Judgement:
-    return Judgement(Outcome.NOT_JUDGED, message)
+def not_judged(message: str, *, hidden: bool = False) -> Judgement:
+    """Say that what a rule is about was not seen."""
+    return Judgement(Outcome.NOT_JUDGED, message, hidden=hidden)
 
 
 def why_not_seen(record: Record) -> str | None:
@@ -83,34 +88,34 @@ def judge_greeting(record: Record, options: Options, today: date) -> Judgement |
     del today
     greeting = record.greeting
     if greeting is None:
-        return _not_judged("no greeting was read")
+        return not_judged("no greeting was read")
     fields: tuple[str, ...] = options["fields"]
     told = _told(record, fields, "greeting")
     if told:
-        return _failed(f"the greeting gives away {', '.join(told)}{_named(record)}", greeting.text)
+        return failed(f"the greeting gives away {', '.join(told)}{named(record)}", greeting.text)
     if "version" in fields and (written := maybe_written_version(greeting.lines, record, greeting.hostname)):
         return _written("the greeting", *written)
     if reason := why_not_seen(record):
-        return _not_judged(f"its usual greeting was not seen: {reason}")
+        return not_judged(f"its usual greeting was not seen: {reason}")
     if record.status not in {Status.READY, Status.REJECTED}:
-        return _not_judged(f"no mail server's greeting: {record.status.value}")
-    return _passed(f"the greeting gives away none of {', '.join(fields)}")
+        return not_judged(f"no mail server's greeting: {record.status.value}")
+    return passed(f"the greeting gives away none of {', '.join(fields)}")
 
 
 def judge_help(record: Record, options: Options, today: date) -> Judgement | None:
     """Judge `no-version-in-help` by the reply to HELP."""
     del today
     if record.dialogue is None:
-        return _not_judged(_NO_DIALOGUE)
+        return not_judged(_NO_DIALOGUE)
     answer = first_reply(record.dialogue, "HELP")
     if answer is None:
-        return _not_judged(f"HELP got no reply{_because(record.dialogue)}")
+        return not_judged(f"HELP got no reply{_because(record.dialogue)}")
     told = _told(record, options["fields"], "help")
     if told:
-        return _failed(f"HELP gives away {', '.join(told)}{_named(record)}", _telling_line(answer.lines, record))
+        return failed(f"HELP gives away {', '.join(told)}{named(record)}", _telling_line(answer.lines, record))
     if written := maybe_written_version(answer.lines, record, None):
         return _written("HELP", *written)
-    return _passed(f"HELP ({answer.code}) gives away none of {', '.join(options['fields'])}")
+    return passed(f"HELP ({answer.code}) gives away none of {', '.join(options['fields'])}")
 
 
 def _told(record: Record, fields: tuple[str, ...], place: str) -> list[str]:
@@ -120,14 +125,15 @@ def _told(record: Record, fields: tuple[str, ...], place: str) -> list[str]:
     return [word for word in fields if place in record.disclosed_in.get(word, ())]
 
 
-def _named(record: Record) -> str:
+def named(record: Record) -> str:
+    """Return the software of a record in brackets, after a space; empty when none is known."""
     software = record.software
     return "" if software is None else f" ({' '.join(filter(None, (software.product, software.version)))})"
 
 
 def _written(place: str, line: str, is_sure: bool) -> Judgement:  # noqa: FBT001  the pair that was found
     if is_sure:
-        return _failed(f"{place} shows what is written like a version", line)
+        return failed(f"{place} shows what is written like a version", line)
     return Judgement(Outcome.NOT_JUDGED, f"{place} has a number that may be a version", line[:MAX_EVIDENCE])
 
 
@@ -145,34 +151,34 @@ def judge_starttls(record: Record, options: Options, today: date) -> Judgement |
     del today
     dialogue = record.dialogue
     if dialogue is None:
-        return _not_judged(_NO_DIALOGUE)
+        return not_judged(_NO_DIALOGUE)
     if dialogue.tls is not None and dialogue.tls.implicit and dialogue.tls.error is None:
-        return _passed("TLS from the first byte")
+        return passed("TLS from the first byte")
     answer = first_reply(dialogue, "EHLO")
     if answer is None:
-        return _not_judged(f"EHLO got no reply{_because(dialogue)}")
+        return not_judged(f"EHLO got no reply{_because(dialogue)}")
     if not dialogue.starttls:
-        return _failed(f"STARTTLS is not offered (EHLO: {answer.code})", "\\x0d\\x0a".join(answer.lines))
+        return failed(f"STARTTLS is not offered (EHLO: {answer.code})", "\\x0d\\x0a".join(answer.lines))
     if options["must_work"] and dialogue.tls is not None and dialogue.tls.error is not None:
-        return _failed(f"STARTTLS is offered and does not work: {dialogue.tls.error}")
-    return _passed("STARTTLS is offered")
+        return failed(f"STARTTLS is offered and does not work: {dialogue.tls.error}")
+    return passed("STARTTLS is offered")
 
 
 def judge_certificate(record: Record, options: Options, today: date) -> Judgement | None:
     """Judge `certificate-valid` on a day; a server without TLS has no certificate to judge."""
     dialogue = record.dialogue
     if dialogue is None:
-        return _not_judged(_NO_DIALOGUE)
+        return not_judged(_NO_DIALOGUE)
     tls = dialogue.tls
     if tls is None:
         if not dialogue.starttls and first_reply(dialogue, "EHLO") is not None:
             return None
-        return _not_judged(f"no TLS session was made{_because(dialogue)}")
+        return not_judged(f"no TLS session was made{_because(dialogue)}")
     if not tls.certificates:
-        return _not_judged(f"no certificate was seen: {tls.error or 'the server sent none'}")
+        return not_judged(f"no certificate was seen: {tls.error or 'the server sent none'}")
     certificate = tls.certificates[0]
     if certificate.error is not None:
-        return _failed("the certificate cannot be read", certificate.error)
+        return failed("the certificate cannot be read", certificate.error)
     return _dated(certificate, options["min_days_left"], today) or _signed_and_named(certificate, record, options)
 
 
@@ -180,13 +186,13 @@ def _dated(certificate: Certificate, min_days_left: int, today: date) -> Judgeme
     """Judge the dates of a certificate; None when they are good."""
     first, last = _maybe_day(certificate.not_before), _maybe_day(certificate.not_after)
     if first is None or last is None:
-        return _not_judged("the certificate's dates cannot be read")
+        return not_judged("the certificate's dates cannot be read")
     if last < today:
-        return _failed(f"the certificate expired on {last}", certificate.subject)
+        return failed(f"the certificate expired on {last}", certificate.subject)
     if first > today:
-        return _failed(f"the certificate is not valid before {first}", certificate.subject)
+        return failed(f"the certificate is not valid before {first}", certificate.subject)
     if (days := (last - today).days) < min_days_left:
-        return _failed(
+        return failed(
             f"the certificate expires on {last}, in {days} days; {min_days_left} are wanted", certificate.subject
         )
     return None
@@ -201,57 +207,15 @@ def _maybe_day(text: str | None) -> date | None:
 
 def _signed_and_named(certificate: Certificate, record: Record, options: Options) -> Judgement:
     if certificate.self_signed and not options["allow_self_signed"]:
-        return _failed("the certificate is self-signed", certificate.subject)
+        return failed("the certificate is self-signed", certificate.subject)
     if options["match_name"]:
         name = record.host or (record.greeting.hostname if record.greeting is not None else None)
         if name is None:
-            return _not_judged("no host name is known that the certificate should be made out to")
+            return not_judged("no host name is known that the certificate should be made out to")
         own = name.lower().rstrip(".")
         if not {own, f"*.{own.partition('.')[2]}"} & {each.lower().rstrip(".") for each in certificate.names}:
-            return _failed(f"the certificate is not made out to {name}", ", ".join(certificate.names))
-    return _passed(f"the certificate is valid until {(certificate.not_after or '')[:10]}")
-
-
-def judge_version(record: Record, options: Options, today: date) -> Judgement | None:
-    """Judge `min-version` by `versions`; products that are not named there are not its business."""
-    del today
-    software = record.software
-    if software is None:
-        return _not_judged("the product is not known") if options["versions"] else None
-    product, line = software.product.casefold(), (software.product_line or software.product).casefold()
-    wanted = {name.casefold(): version for name, version in options["versions"].items()}
-    least = wanted.get(line, wanted.get(product))
-    if least is None:
-        return None
-    if line not in wanted and any(each.id == UNDECIDED for each in record.findings):
-        return _not_judged(f"{software.product} {software.product_line} has version numbers of its own")
-    if software.version is None:
-        return _not_judged(f"{software.product} does not show its version")
-    return _compared(software, least, record.greeting)
-
-
-def _compared(software: Software, least: str, greeting: Greeting | None) -> Judgement:
-    product, version = software.product.casefold(), str(software.version)
-    key, bound = version_key(product, version + (software.patch or "")), version_key(product, least)
-    if key is None or bound is None:
-        return _not_judged(f"{version} is not a version that can be compared with {least}")
-    if key < bound:
-        return _failed(
-            f"{software.product} {version} is older than {least}", None if greeting is None else greeting.text
-        )
-    return _passed(f"{software.product} {version} is not older than {least}")
-
-
-def judge_exploited(record: Record, options: Options, today: date) -> Judgement | None:
-    """Judge `no-known-exploited` by the findings that CISA lists as exploited, with one of the `verdicts` wanted."""
-    del today
-    found = [each for each in record.findings if each.kev and each.verdict in options["verdicts"]]
-    if found:
-        flaws = ", ".join(f"{each.id} ({each.verdict})" for each in found)
-        return _failed(f"known to be exploited{_named(record)}: {flaws}", found[0].evidence)
-    if record.software is None or record.software.version is None:
-        return _not_judged("the version is not known, so neither are its flaws")
-    return _passed(f"no flaw that is known to be exploited{_named(record)}")
+            return failed(f"the certificate is not made out to {name}", ", ".join(certificate.names))
+    return passed(f"the certificate is valid until {(certificate.not_after or '')[:10]}")
 
 
 def judge_banner(record: Record, options: Options, today: date) -> Judgement | None:
@@ -259,11 +223,11 @@ def judge_banner(record: Record, options: Options, today: date) -> Judgement | N
     del today
     greeting = record.greeting
     if greeting is None or record.status is not Status.READY:
-        return _not_judged("no greeting with code 220 was read")
+        return not_judged("no greeting with code 220 was read")
     text: str = options["text"]
     if "$host" in text and greeting.hostname is None:
-        return _failed("the greeting has no host name", greeting.text)
+        return failed("the greeting has no host name", greeting.text)
     wanted = text.replace("$host", greeting.hostname or "")
     if "\n".join(greeting.lines) != wanted:
-        return _failed(f"the greeting is not {text!a}", greeting.text)
-    return _passed("the greeting is as wanted")
+        return failed(f"the greeting is not {text!a}", greeting.text)
+    return passed("the greeting is as wanted")

@@ -10,15 +10,14 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
+from scanner.assess.policy_flaws import judge_exploited, judge_version
 from scanner.assess.policy_judges import (
     Judge,
     judge_banner,
     judge_certificate,
-    judge_exploited,
     judge_greeting,
     judge_help,
     judge_starttls,
-    judge_version,
 )
 from scanner.assess.versions import version_key
 from scanner.assess.vulnerabilities import AFFECTED, POSSIBLE
@@ -190,7 +189,7 @@ _RULES: Final = (
         ),
         judge_version,
         {"versions": Option({}, 'the lowest version of each product: {Sendmail = "8.18.1"}', versions)},
-        0.0,  # a server that hides its version keeps the other rules, and cannot be judged by this one
+        1.0,  # of those that show a version: one that hides it keeps the other rules, and is not counted
     ),
     Rule(
         RuleText(
@@ -205,7 +204,7 @@ _RULES: Final = (
                 (AFFECTED, POSSIBLE), f"how sure a finding must be: {AFFECTED}, {POSSIBLE}", words(AFFECTED, POSSIBLE)
             )
         },
-        0.0,  # as for min-version
+        1.0,  # as for min-version
     ),
     Rule(
         RuleText(

@@ -2,7 +2,8 @@
 
 The runner takes any line that begins with `::` for a command, and older commands (`##[`) anywhere in a line; so a
 greeting must never begin a line, end one, or end a property. Broken rules are errors or warnings by their level, waived
-ones notices; the rest has no line. GitHub shows ten annotations of a kind for a step: the full list is for JUnit.
+ones notices, as is the day of the facts about flaws; the rest has no line. GitHub shows ten annotations of a kind for a
+step: the full list is for JUnit.
 
 Source: GitHub's documentation, "Workflow commands"; actions/toolkit, packages/core (the quoting).
 """
@@ -10,7 +11,7 @@ Source: GitHub's documentation, "Workflow commands"; actions/toolkit, packages/c
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from scanner.assess.policy import Level, Outcome, Verdict
+from scanner.assess.policy import FACTS, Level, Outcome, Verdict
 from scanner.results.reports.neutral import printable, said, target_name
 
 _DATA: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -18,10 +19,10 @@ _PROPERTY: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3
 
 
 def maybe_annotation(verdict: Verdict) -> str | None:
-    """Return the line for one verdict, without its end; None for what passed or was not judged."""
+    """Return the line for one verdict, without its end; None for what passed or was not judged, but for the facts."""
     if verdict.outcome is Outcome.FAILED:
         kind = "error" if verdict.level is Level.ERROR else "warning"
-    elif verdict.outcome is Outcome.WAIVED:
+    elif verdict.outcome is Outcome.WAIVED or verdict.rule == FACTS:
         kind = "notice"
     else:
         return None

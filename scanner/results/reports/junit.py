@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from scanner.assess.policy import Level, Outcome, Verdict
+from scanner.assess.policy import FACTS, Level, Outcome, Verdict
 from scanner.file_names import JUNIT
 from scanner.results.reports.file_report import FileReport
 from scanner.results.reports.neutral import printable, said, target_name
@@ -43,7 +43,9 @@ class JunitReport(FileReport):
         self._counts[element] += 1
         case = f'<testcase classname="{self._suite}.{_xml(verdict.rule)}" name="{_xml(target_name(verdict))}" time="0"'
         if not element:
-            self._write(f"    {case}/>\n".encode())
+            # What a passed case says is left out, but for the day of the facts about flaws.
+            said_too = f"<system-out>{reason}</system-out>" if verdict.rule == FACTS else ""
+            self._write((f"    {case}>{said_too}</testcase>\n" if said_too else f"    {case}/>\n").encode())
             return
         kind = f' type="{_xml(verdict.level)}"' if element == "failure" else ""
         evidence = _xml(printable(verdict.evidence or ""))
@@ -81,7 +83,7 @@ def _result(verdict: Verdict) -> tuple[str, str]:
     text = said(verdict)
     match verdict.outcome:
         case Outcome.PASSED:
-            return "", ""
+            return "", text
         case Outcome.FAILED if verdict.level is Level.ERROR:
             return "failure", text
         case Outcome.FAILED:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from scanner.assess.policy import Level, Outcome, Tally, Verdict
+from scanner.assess.policy import FACTS, Level, Outcome, Tally, Verdict
 from scanner.results.reports.github import without_old_commands
 from scanner.results.reports.neutral import printable, said, target_name
 
@@ -27,10 +27,13 @@ class VerdictTable:
         self.tally = Tally()
         self._listed: list[Verdict] = []
         self._more = 0
+        self._facts: str | None = None
 
     def add(self, verdict: Verdict) -> None:
         """Count one verdict, and keep it when it is one of the first to be listed."""
         self.tally.add(verdict)
+        if verdict.rule == FACTS:
+            self._facts = verdict.message
         if verdict.outcome in {Outcome.FAILED, Outcome.WAIVED}:
             if len(self._listed) < MOST_LISTED:
                 self._listed.append(verdict)
@@ -45,6 +48,8 @@ class VerdictTable:
             console.print(self._list())
         if self._more:
             console.print(f"... and {self._more:,} more", soft_wrap=True)
+        if self._facts is not None:
+            console.print(_text(self._facts), soft_wrap=True)
 
     def _counts(self) -> Table:
         table = Table("rule", "level", header_style="bold", expand=False)

@@ -1,8 +1,9 @@
 """Verdicts as SARIF 2.1.0, for whatever collects the findings of many tools.
 
 One result for each broken rule at a host; waived ones are results with an accepted suppression. What passed and what
-was not judged is counted in the run's properties. A host is not a file: its location is a logical one, a `resource`
-with the name `smtp://192.0.2.10:25`, and the same as an artifact's URI, since many readers show nothing else.
+was not judged is counted in the run's properties, which also tell the day of the facts about flaws. A host is not a
+file: its location is a logical one, a `resource` with the name `smtp://192.0.2.10:25`, and the same as an artifact's
+URI, since many readers show nothing else.
 `partialFingerprints` depend on rule and target alone, so that a finding stays the same one from sweep to sweep.
 
 Results are written one by one; nothing is kept but counts.
@@ -17,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-from scanner.assess.policy import Level, Outcome, RuleText, Verdict
+from scanner.assess.policy import FACTS, Level, Outcome, RuleText, Verdict
 from scanner.file_names import SARIF
 from scanner.results.reports.file_report import FileReport
 from scanner.results.reports.neutral import printable, target_name, target_uri
@@ -39,10 +40,13 @@ class SarifReport(FileReport):
         self._places = {rule.name: place for place, rule in enumerate(rules)}
         self._counts: Counter[str] = Counter()
         self._written = 0
+        self._facts: str | None = None
 
     def add(self, verdict: Verdict) -> None:
         """Write a result for what failed or was waived; count the rest."""
         self._counts[verdict.outcome] += 1
+        if verdict.rule == FACTS:
+            self._facts = printable(verdict.message)
         if verdict.outcome in {Outcome.FAILED, Outcome.WAIVED}:
             self._write((b",\n" if self._written else b"\n") + orjson.dumps(self._result(verdict)))
             self._written += 1
@@ -54,7 +58,7 @@ class SarifReport(FileReport):
 
     def _end(self) -> None:
         counts = {outcome.value: self._counts[outcome] for outcome in Outcome}
-        self._write(b'\n],"properties":' + orjson.dumps({"counts": counts}) + b"}]}\n")
+        self._write(b'\n],"properties":' + orjson.dumps({"counts": counts, "facts": self._facts}) + b"}]}\n")
 
     def _result(self, verdict: Verdict) -> dict[str, Any]:
         result: dict[str, Any] = {
