@@ -142,7 +142,7 @@ class Observer:
             kept.observed_at,
             kept.ip,
             kept.port,
-            None,
+            kept.host,
             greeting.status,
             None,
             None,

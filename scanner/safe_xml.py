@@ -22,9 +22,17 @@ TextHandler = Callable[[str], None]
 class XmlReader:
     """Takes the bytes of one document and calls a handler for each element."""
 
-    def __init__(self, on_start: StartHandler, on_end: EndHandler, on_text: TextHandler | None = None) -> None:
+    def __init__(
+        self,
+        on_start: StartHandler,
+        on_end: EndHandler,
+        on_text: TextHandler | None = None,
+        *,
+        encoding: str | None = None,
+    ) -> None:
+        """Make one; `encoding` is that of the bytes, whatever the document says."""
         self._fed = 0
-        self._parser = expat.ParserCreate()
+        self._parser = expat.ParserCreate(encoding)
         self._parser.StartElementHandler = on_start
         self._parser.EndElementHandler = on_end
         self._parser.CharacterDataHandler = on_text

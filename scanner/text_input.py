@@ -12,6 +12,7 @@ refused. Compressed files are unpacked first. Left out: 8-bit and Asian encoding
 
 import codecs
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _MARKS: Final = (
 )
 
 
-def utf_8_stream(stream: BinaryIO) -> BinaryIO:
+def utf_8_stream(stream: BinaryIO) -> io.BufferedReader:
     """Return a buffered stream of the same text in UTF-8, without a byte order mark.
 
     Closing it closes `stream`. A pipe is waited for until it has given four bytes or has ended.
@@ -44,6 +45,21 @@ def utf_8_stream(stream: BinaryIO) -> BinaryIO:
     if encoding is None:
         return io.BufferedReader(_Prefixed(first, stream), _READ_BYTES)
     return io.BufferedReader(_Decoded(first, stream, encoding), _READ_BYTES)
+
+
+def with_opening(
+    stream: io.BufferedReader, size: int, decides: Callable[[bytes], bool]
+) -> tuple[bytes, io.BufferedReader]:
+    """Return the first lines of a text, and a stream of all of it.
+
+    No more is read than `size` bytes, or the first line that `decides`, so that who types a text need not end it.
+    """
+    start = b""
+    while len(start) < size and (line := stream.readline(size - len(start))):
+        start += line
+        if decides(line):
+            break
+    return start, io.BufferedReader(_Prefixed(start, stream), _READ_BYTES)
 
 
 def utf_8(raw: bytes) -> bytes:

@@ -107,14 +107,14 @@ def test_standard_input_is_read(tmp_path: Path) -> None:
 def test_a_bad_line_is_reported_and_counted_and_the_others_are_read(tmp_path: Path, capsysbinary: Output) -> None:
     file = tmp_path / "grabs.jsonl"
     good = (DATA / "zgrab2-smtp.jsonl").read_text().splitlines()[0]
-    file.write_text(f"{{\n{good}\n[]\n{good}\n")
+    file.write_text(f"{{\n{good}\n7\n{good}\n")
 
     assert run(["identify", "--format", "zgrab2", str(file)]) == 0
     out, err = capsysbinary.readouterr()
     assert len(records(out)) == 2
     first, second, last = err.decode().splitlines()
     assert first.startswith(f"smtpsweep: {file}: line 1: no valid JSON: ")
-    assert second == f"smtpsweep: {file}: line 3: no JSON object"
+    assert second == f"smtpsweep: {file}: line 3: no valid JSON: not an object"
     assert last == "smtpsweep: 2 could not be read, 2 greetings were"
 
 
@@ -122,7 +122,7 @@ def test_many_bad_lines_are_counted_and_not_all_named(tmp_path: Path, capsysbina
     file = tmp_path / "grabs.jsonl"
     file.write_text("{\n" * 1000)
 
-    assert run(["identify", "--format", "masscan", str(file)]) == 0
+    assert run(["identify", "--format", "masscan", str(file)]) == 2
     lines = capsysbinary.readouterr().err.decode().splitlines()
     assert len(lines) == 21
     assert lines[-1] == "smtpsweep: 1,000 could not be read, 0 greetings were"
@@ -130,11 +130,11 @@ def test_many_bad_lines_are_counted_and_not_all_named(tmp_path: Path, capsysbina
 
 def test_with_strict_the_first_bad_line_ends_it(tmp_path: Path, capsysbinary: Output) -> None:
     file = tmp_path / "grabs.jsonl"
-    file.write_text("[]\n{\n")
+    file.write_text("{}\n{\n")
 
     assert run(["identify", "--strict", "--format", "zgrab2", str(file)]) == 2
     out, err = capsysbinary.readouterr()
-    assert (out, err.decode()) == (b"", f"smtpsweep: {file}: line 1: no JSON object\n")
+    assert (out, err.decode()) == (b"", f"smtpsweep: {file}: line 1: no object 'data' in it\n")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from io import RawIOBase, StringIO
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -11,9 +11,12 @@ from scanner import safe_toml
 from scanner.cli import inputs
 from scanner.cli.entry import run
 from scanner.errors import InputError
-from scanner.kept import formats
+from scanner.kept import formats, json_entries
 from scanner.remedy.logs import lines
 from scanner.remedy.logs.lines import LineCounts, read_log
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class Endless(RawIOBase):
@@ -25,6 +28,12 @@ class Endless(RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        view[:] = ((self._line or b"x") * len(view))[: len(view)]
+        self.given += len(view)
+        return len(view)
 
     def readline(self, size: int | None = -1, /) -> bytes:
         text = self._line or b"x" * (size or 0)
@@ -41,6 +50,7 @@ def refusal(call: Callable[[], object]) -> str:
 @pytest.mark.parametrize("kind", ["text", "zgrab2", "masscan"])
 def test_a_greeting_without_end_is_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "_ENDLESS_BYTES", 4 << 20)
+    monkeypatch.setattr(json_entries, "_ENDLESS", 4 << 20)
     endless = Endless(b"")
 
     message = refusal(lambda: list(formats.read_kept(kind, cast("Any", endless), "/dev/zero")))

@@ -1,14 +1,14 @@
 """`smtpsweep identify`: records of greetings that were collected earlier, without any network."""
 
-import io
+import gzip
 import sys
 import uuid
+import zlib
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
 
 import click
+import zstandard
 
 from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli import logging
@@ -18,9 +18,11 @@ from scanner.errors import InputError
 from scanner.kept import FORMATS, BadLine, Kept, parse_text, read_kept
 from scanner.observation import Observer
 from scanner.record import encode
+from scanner.results import open_stored
 from scanner.settings import Settings
 
-#: Problems that are shown one by one; the rest are counted.
+DONE, NOTHING_READ = 0, 2
+#: Problems, and notes, that are shown one by one; the rest are counted.
 _SHOWN_PROBLEMS = 20
 
 
@@ -39,8 +41,10 @@ def identify(
 
     In a text file, one greeting a line, with or without its code; \xNN, \r and \n stand for bytes, so that a greeting
     of several lines fits. A line that cannot be read is reported and counted, and the others are read all the same.
+    Files may be .gz or .zst, and in UTF-8 or UTF-16.
 
-    Exit codes: 0 done, 2 usage or input error, or with --strict a line that cannot be read.
+    Exit codes: 0 done, 2 usage or input error: a file of another format, no greeting in any file, or with --strict a
+    line that cannot be read.
     """
     logging.configure(log_level)
     if not files and not texts:
@@ -51,9 +55,11 @@ def identify(
     for number, kept in enumerate(_good(_greetings(files, texts, kind), counts, strict=strict)):
         sys.stdout.buffer.write(encode(observer.kept(kept, number)))
     sys.stdout.buffer.flush()
-    if counts["bad"]:
+    if counts["noted"] > _SHOWN_PROBLEMS:
+        complain(f"{counts['noted']:,} greetings have such a note")
+    if counts["bad"] > 1 or (counts["bad"] and counts["good"]):
         complain(f"{counts['bad']:,} could not be read, {counts['good']:,} greetings were")
-    return 0
+    return DONE if counts["good"] else NOTHING_READ
 
 
 def _greetings(files: tuple[str, ...], texts: tuple[str, ...], kind: str) -> Iterator[Kept | BadLine]:
@@ -66,18 +72,12 @@ def _greetings(files: tuple[str, ...], texts: tuple[str, ...], kind: str) -> Ite
 def _file_greetings(file: str, kind: str) -> Iterator[Kept | BadLine]:
     name = "standard input" if file == "-" else file
     try:
-        with _opened(file) as stream:
+        with open_stored(file) as stream:
             yield from read_kept(kind, stream, name)
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        raise InputError(f"{name}: is damaged: {str(error)!a}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from None
-
-
-def _opened(file: str) -> BinaryIO:
-    if file != "-":
-        return Path(file).open("rb")
-    if not isinstance(sys.stdin, io.TextIOWrapper):  # None when the process was started without one
-        raise InputError("standard input: is closed: redirect it, or name a file")
-    return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
 
 
 def _good(found: Iterator[Kept | BadLine], counts: Counter[str], *, strict: bool) -> Iterator[Kept]:
@@ -85,6 +85,10 @@ def _good(found: Iterator[Kept | BadLine], counts: Counter[str], *, strict: bool
     for each in found:
         if isinstance(each, Kept):
             counts["good"] += 1
+            if each.notes:
+                counts["noted"] += 1
+                if counts["noted"] <= _SHOWN_PROBLEMS:
+                    complain(f"note: {each.ip or 'greeting ' + str(counts['good'])}: {'; '.join(each.notes)}")
             yield each
             continue
         if strict:

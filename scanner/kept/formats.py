@@ -1,14 +1,18 @@
 """The formats of kept greetings, and the one way to read any of them: as a stream, with bounds on what it may hold."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from io import BufferedReader
 from typing import BinaryIO, Final
 
 from scanner.errors import InputError
+from scanner.kept.json_entries import Entry, read_entries
 from scanner.kept.kept import BadLine, Kept
+from scanner.kept.kinds import EMPTY, START_BYTES, decides, kind_of
+from scanner.kept.masscan import read_masscan
 from scanner.kept.nmap import read_nmap
-from scanner.kept.scanners import read_masscan, read_zgrab2
 from scanner.kept.text import read_line
+from scanner.kept.zgrab2 import read_zgrab2
+from scanner.text_input import utf_8_stream, with_opening
 
 #: A line with more bytes is not read: no greeting is as long, and a file without line ends would fill the memory.
 MAX_LINE_BYTES: Final = 1 << 20
@@ -16,24 +20,39 @@ MAX_LINE_BYTES: Final = 1 << 20
 _ENDLESS_BYTES: Final = 1 << 26
 _CHUNK_BYTES: Final = 1 << 16
 
-Reader = Callable[[BinaryIO, str], Iterator[Kept | BadLine]]
+Reader = Callable[[BufferedReader, str], Iterator[Kept | BadLine]]
 
 
 def read_kept(kind: str, stream: BinaryIO, name: str) -> Iterator[Kept | BadLine]:
     """Yield each greeting of an open file, and each place that could not be read, in their order.
 
+    A file in which nothing is found is such a place as a whole: nobody shall take it for a network without servers.
+
     Args:
         kind: one of `FORMATS`.
-        stream: an open file; who opened it closes it.
+        stream: an open file in UTF-8 or UTF-16; who opened it closes it.
         name: how messages call it.
 
     Raises:
-        InputError: when a line has no end.
+        InputError: when the file is certainly of another kind, or has a line without end.
     """
-    return FORMATS[kind](stream, name)
+    start, text = with_opening(utf_8_stream(stream), START_BYTES, decides)
+    found = kind_of(start)
+    if found is not None and kind not in found.formats:
+        raise InputError(f"{name}: is {found.what}: {found.advice}")
+    read = _xml if kind == "masscan" and start.lstrip().startswith(b"<") else FORMATS[kind]
+    if found is EMPTY:
+        yield BadLine(name, f"is empty: {EMPTY.advice}")
+        return
+    is_found = False
+    for each in read(text, name):
+        is_found = True
+        yield each
+    if not is_found:
+        yield BadLine(name, f"has no greeting of a mail server: {_WHY_NOT[kind]}")
 
 
-def _lines(stream: BinaryIO, name: str, *, read: Callable[[bytes], list[Kept]]) -> Iterator[Kept | BadLine]:
+def _lines(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
@@ -46,25 +65,41 @@ def _lines(stream: BinaryIO, name: str, *, read: Callable[[bytes], list[Kept]]) 
                     raise InputError(f"{name}: line {number} has no end: is it a list of greetings?")
             yield BadLine(f"{name}: line {number}", f"more than {MAX_LINE_BYTES:,} bytes")
             continue
-        try:
-            yield from read(line.removesuffix(b"\n").removesuffix(b"\r"))
-        except ValueError as error:
-            yield BadLine(f"{name}: line {number}", str(error))
+        yield from read_line(line.removesuffix(b"\n").removesuffix(b"\r"))
 
 
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK_BYTES):
-        yield chunk
+def _zgrab2(entry: Entry) -> Iterator[Kept]:
+    if entry.value is None:
+        raise ValueError(entry.problem or "no valid JSON: not an object")
+    return read_zgrab2(entry.value)
 
 
-def _nmap(stream: BinaryIO, name: str) -> Iterator[Kept | BadLine]:
-    return read_nmap(_chunks(stream), name)
+def _json(read: Callable[[Entry], Iterator[Kept]]) -> Reader:
+    def entries(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
+        for entry in read_entries(stream, name):
+            try:
+                yield from read(entry)
+            except ValueError as error:
+                yield BadLine(f"{name}: line {entry.line}", str(error))
+
+    return entries
+
+
+def _xml(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
+    return read_nmap(iter(lambda: stream.read1(_CHUNK_BYTES), b""), name)
 
 
 #: Format -> what reads it.
 FORMATS: Final[dict[str, Reader]] = {
-    "text": partial(_lines, read=read_line),
-    "zgrab2": partial(_lines, read=read_zgrab2),
-    "masscan": partial(_lines, read=read_masscan),
-    "nmap-xml": _nmap,
+    "text": _lines,
+    "zgrab2": _json(_zgrab2),
+    "masscan": _json(read_masscan),
+    "nmap-xml": _xml,
+}
+#: What to look at when a file of a format has no greeting.
+_WHY_NOT: Final = {
+    "text": "it has comments and empty lines only",
+    "zgrab2": "are there results of its modules smtp or banner?",
+    "masscan": "was masscan run with --banners?",
+    "nmap-xml": "was nmap run with --script banner?",
 }

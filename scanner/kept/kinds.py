@@ -1,0 +1,93 @@
+"""What a file is, told by how it begins: for who names the wrong format, or a file that no format reads.
+
+Read in the wrong format a file gives nonsense or nothing, and both look like a result. So what is certainly something
+else is refused, with what it is and what to do; and a file without any greeting is named when it ends.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+#: So much of a file is looked at.
+START_BYTES: Final = 4096
+
+
+class Kind(NamedTuple):
+    """One kind of file: what it is, what to do with it, and the formats that read it."""
+
+    what: str
+    advice: str
+    formats: tuple[str, ...] = ()
+
+
+_XML_ADVICE: Final = "use --format nmap-xml"
+_NMAP_ADVICE: Final = "let nmap write XML (-oX) with --script banner, and use --format nmap-xml"
+_UNPACK: Final = "unpack it first, or give its name the suffix .gz or .zst"
+EMPTY: Final = Kind("empty", "was it written to its end?", ("text", "zgrab2", "masscan", "nmap-xml"))
+_NMAP_XML: Final = Kind("XML of nmap", _XML_ADVICE, ("nmap-xml",))
+_MASSCAN_XML: Final = Kind("XML of masscan", _XML_ADVICE, ("nmap-xml", "masscan"))
+_XML: Final = Kind("XML", "is it of nmap or masscan? use --format nmap-xml", ("nmap-xml", "masscan"))
+_NMAP_TEXT: Final = Kind("what nmap prints (-oN), which does not hold whole greetings", _NMAP_ADVICE)
+_NMAP_GREPABLE: Final = Kind("nmap's list for grep (-oG), which holds no greetings", _NMAP_ADVICE)
+_MASSCAN_LIST: Final = Kind("masscan's list (-oL)", "use --format masscan", ("masscan",))
+_MASSCAN_JSON: Final = Kind("JSON of masscan", "use --format masscan", ("masscan",))
+_MASSCAN_BINARY: Final = Kind("masscan's binary format (-oB)", "convert it: masscan --readscan FILE -oL LIST")
+_ZGRAB2: Final = Kind("JSON of zgrab2", "use --format zgrab2", ("zgrab2",))
+_RECORDS: Final = Kind(
+    "a file of records of smtpsweep, which are identified already", "read them with jq, convert or diff"
+)
+_SUMMARY: Final = Kind("the summary of a sweep, not greetings", "give greetings, or another scanner's output")
+_JSON: Final = Kind("JSON", "use --format zgrab2 or --format masscan if it is theirs", ("zgrab2", "masscan"))
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", Kind("gzip", _UNPACK)),
+    (b"\x28\xb5\x2f\xfd", Kind("zstd", _UNPACK)),
+    (b"BZh", Kind("bzip2", "unpack it first")),
+    (b"\xfd7zXZ", Kind("xz", "unpack it first")),
+    (b"PK\x03\x04", Kind("a ZIP archive", "unpack it first")),
+    (b"masscan/1.", _MASSCAN_BINARY),
+    (b"\xd4\xc3\xb2\xa1", Kind("a packet capture (pcap)", "give the output of a scanner")),
+    (b"\xa1\xb2\xc3\xd4", Kind("a packet capture (pcap)", "give the output of a scanner")),
+    (b"\x0a\x0d\x0d\x0a", Kind("a packet capture (pcapng)", "give the output of a scanner")),
+    (b"# Nmap ", _NMAP_TEXT),
+    (b"Starting Nmap ", _NMAP_TEXT),
+    (b"Nmap scan report for ", _NMAP_TEXT),
+    (b"#masscan", _MASSCAN_LIST),
+    (b"open tcp ", _MASSCAN_LIST),
+    (b"banner tcp ", _MASSCAN_LIST),
+)
+_GREPABLE: Final = re.compile(rb"^Host: .{1,300}\t(?:Ports|Status): ", re.MULTILINE)
+_SCHEMA: Final = re.compile(rb'"schema"\s{0,9}:\s{0,9}"smtpsweep\.(record|summary)/')
+_MASSCAN_KEYS: Final = re.compile(rb'"(?:rec_type|ports)"\s{0,9}:')
+_ZGRAB2_KEYS: Final = re.compile(rb'"data"\s{0,9}:\s{0,99}\{')
+
+
+def decides(line: bytes) -> bool:
+    """Tell whether a first line says enough about a file: further ones need not be waited for."""
+    text = line.strip()
+    return bool(text) and text[:1] not in b"#[{<,"
+
+
+def kind_of(start: bytes) -> Kind | None:
+    """Return the kind of file that begins like this, in UTF-8; None for text that may be anything."""
+    text = start.lstrip()
+    if not text:
+        return EMPTY if len(start) < START_BYTES else None
+    for magic, kind in _MAGIC:
+        if start.startswith(magic) or text.startswith(magic):
+            return _NMAP_GREPABLE if kind is _NMAP_TEXT and _GREPABLE.search(start) else kind
+    if text.startswith(b"<"):
+        if b"<nmaprun" not in start:
+            return _XML
+        return _MASSCAN_XML if b'scanner="masscan"' in start else _NMAP_XML
+    return _json_kind(text) if text[:1] in b"[{" else None
+
+
+def _json_kind(text: bytes) -> Kind | None:
+    schema = _SCHEMA.search(text)
+    if schema is not None:
+        return _RECORDS if schema[1] == b"record" else _SUMMARY
+    if not re.match(rb'[\[\s,]{0,999}(?:\{\s{0,99}(?:"|\}|$)|\]|$)', text):
+        return None  # a bracket in front of some text
+    if _MASSCAN_KEYS.search(text):
+        return _MASSCAN_JSON
+    return _ZGRAB2 if _ZGRAB2_KEYS.search(text) else _JSON

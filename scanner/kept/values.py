@@ -1,0 +1,83 @@
+"""Addresses, ports, times and names as other scanners write them, read into what a record can hold.
+
+What we write we read: a time that no sweep can have had is not taken over, since every reader of records would refuse
+it. It becomes a note, as does a name that is none; an address that is none makes the whole entry unreadable.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from scanner.targets.address import V4_BITS, parse_address, v4_text, v6_text
+from scanner.targets.hostname import parse_host_name
+
+#: Unix seconds of a time in reason: not 0, which stands for "not set", and before the year 2100. What is beyond is
+#: milliseconds, or nonsense.
+_FIRST_SECOND: Final = 1
+_LAST_SECOND: Final = 4_102_444_800
+_SECONDS: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_SHOWN: Final = 60
+
+#: What a value is read into, and a note when it is not taken over.
+Time = tuple[float | None, str | None]
+
+
+def maybe_address(value: object) -> str | None:
+    """Return an address as records write it; None when there is none.
+
+    Raises:
+        ValueError: when it is something else.
+    """
+    if value is None:
+        return None
+    bits, number = parse_address(str(value))
+    return v4_text(number) if bits == V4_BITS else v6_text(number)
+
+
+def maybe_port(value: object) -> int | None:
+    """Return a port, which may be written as text; None when it is none."""
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch("[0-9]{1,5}", value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535 else None
+
+
+def maybe_seconds(value: object) -> Time:
+    """Read Unix seconds; what is absent is not known, and no note."""
+    text = str(value)
+    if value is None or not text:
+        return None, None
+    return _in_reason(float(text) if _SECONDS.fullmatch(text) else None, text)
+
+
+def maybe_moment(value: object) -> Time:
+    """Read RFC 3339; a time without a zone is UTC's."""
+    if value is None or value == "":
+        return None, None
+    try:
+        moment = datetime.fromisoformat(str(value))
+        seconds = moment.timestamp() if moment.tzinfo is not None else moment.replace(tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
+        seconds = None
+    return _in_reason(seconds, str(value))
+
+
+def maybe_host(value: object) -> tuple[str | None, str | None]:
+    """Read a host name."""
+    if value is None or value == "":
+        return None, None
+    try:
+        return parse_host_name(str(value)), None
+    except ValueError:
+        return None, f"{shown(value)} is not a host name: left out"
+
+
+def shown(value: Any) -> str:
+    """Return a value of a file for a message: printable ASCII of bounded length, in quotes."""
+    text = ascii(str(value))
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]}...'"
+
+
+def _in_reason(seconds: float | None, text: str) -> Time:
+    if seconds is not None and _FIRST_SECOND <= seconds < _LAST_SECOND:
+        return seconds, None
+    return None, f"the time {shown(text)} is out of reason: left out"
