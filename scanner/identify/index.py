@@ -26,6 +26,12 @@ _TAB: Final = "\\x09"
 _FOLD: Final = bytes(ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() else 32 for byte in range(256))
 
 
+#: What a rule may ask for in place of a word where the word differs each time: a last word of 32 characters in round
+#: brackets. Written among a rule's flags; the parser knows nothing of it.
+BRACKETED: Final = "bracketed_token"
+_BRACKETED_KEY = frozenset({f":{BRACKETED}".encode()})
+
+
 class Findable(Protocol):
     """What the index must know of a rule: when it is to be tried, and how."""
 
@@ -43,7 +49,7 @@ class Findable(Protocol):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Flags of the parser that are as good as a word."""
+        """Flags of the parser, or `BRACKETED`, that are as good as a word."""
 
     @property
     def codes(self) -> frozenset[int]:
@@ -100,6 +106,8 @@ class RuleIndex(Generic[RuleT]):
         found = self._keys.intersection(text.encode("ascii", "replace").translate(_FOLD).split())
         if greeting.flags:
             found |= self._keys.intersection([f":{flag}".encode() for flag in greeting.flags])
+        if text.endswith(")") and text[-34:-33] == "(":
+            found |= self._keys & _BRACKETED_KEY
         if not found:
             return
         starts = (0,) if len(lines) == 1 else _line_starts(text)

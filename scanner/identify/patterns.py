@@ -21,6 +21,24 @@ MAX_REPEAT: Final = 255
 #: The longest shipped pattern has a third of this.
 MAX_REPEATS: Final = 60
 
+# What may stand between the host name and the product without naming one: the protocol, polite words, a bracket.
+_FILLER = (
+    r"(?:(?:--?|[|(\[<:*]) ?|(?i:E?SMTPS?|LMTP|Mail|MTA|MX|Server|Service|System|Welcome|to|the|this|is|at|running|"
+    r"powered by|hi|hello|using)[:,!]?  ?){0,8}"
+)
+# A version that is told by its dot or by a word before it, and is neither a date, a time nor an address.
+_VERSIONED = (
+    r"(?:[ /_:,-] ?)?[(\[]?(?:(?i:V(?:er(?:sion|\.)?)?|Release|Rel\.?)[.:]? ?(?=[0-9])|(?=[0-9]{1,4}\.[0-9]))"
+    r"(?![0-9]{1,2}\.[0-9]{1,2}\.(?:19|20)[0-9]{2}(?![0-9.]))"
+    r"(?P<version>[0-9][0-9A-Za-z._-]{0,40}(?<=[0-9A-Za-z]))(?![0-9A-Za-z@:_-])"
+)
+# The end of a product's name: neither within a longer word or a host name, nor before a further word of a proper name
+# ("Courier Services Ltd"), unless that word is one that products have.
+_ENDED = (
+    r"(?=$|[,;:!()\[\]|/>]|\.(?:$| )| (?![A-Z][a-z])|"
+    r" (?:Mail|Server|Service|System|Gateway|Ready|Version|Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?![a-z]))"
+)
+
 #: Fragments for every rule file; a file may define more in its `[fragments]` table.
 FRAGMENTS: Final = {
     # The host name, which some servers leave out, with the space after it.
@@ -39,6 +57,12 @@ FRAGMENTS: Final = {
     "SYSTEM": SYSTEM,
     # What Sun and Netscape write behind a version: a patch, and the day of the build, captured as `patch` and `build`.
     "BUILT": r"(?: (?P<patch>(?:Patch|HotFix) [0-9.]{1,8}))?(?: (?:32|64)bit)?(?: \((?P<build>built [^\n)]{1,60})\)?)?",
+    # Any first word and polite ones: what stands before a product's name in a greeting that names it in its own way.
+    "AFTER": rf"[^ \n]{{1,255}} {{1,3}}{_FILLER}",
+    # What may follow such a name: a version, or nothing that belongs to it.
+    "VERSIONED": _VERSIONED,
+    "ENDED": _ENDED,
+    "TAIL": rf"(?:{_VERSIONED})?{_ENDED}",
     # The first word of a date.
     "DAY": r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)",
 }

@@ -4,7 +4,8 @@
 
 - `id`: unique, `family.form`; it is the `evidence` in a record;
 - `words`: the prefilter. Only a greeting that has one of these words (whole, in lower case) is tried against the
-  pattern, so that a rule costs nothing where it does not apply. `flags` are the same for flags of the parser;
+  pattern, so that a rule costs nothing where it does not apply. `flags` are the same for flags of the parser, and
+  `bracketed_token` for a last word of 32 characters in round brackets;
 - `pattern`: matched at the beginning of each line of the greeting, code cut off (see `patterns`). Its named groups are
   fields of `Software`, or `cpe_version` where NVD writes the version differently, or what the `grammar` reads;
 - `codes`: the reply codes it is for; any when left out;
@@ -29,7 +30,8 @@ import orjson
 
 from scanner import safe_toml
 from scanner.errors import RuleError
-from scanner.identify.patterns import compile_pattern
+from scanner.identify.index import BRACKETED
+from scanner.identify.patterns import FRAGMENTS, compile_pattern
 from scanner.identify.rules import GRAMMARS, Example, RefusalRule, Rule
 from scanner.model import RefusalKind, Software
 from scanner.smtp import Flag
@@ -42,10 +44,15 @@ COMMON_WORDS: Final = frozenset(
     | {"server", "service", "smtp", "the", "to"}
 )
 
+#: Fragments that `rules.json` has once and not in every pattern; a longer one comes before those within it.
+SHARED_FRAGMENTS: Final = ("AFTER", "TAIL", "VERSIONED", "ENDED", "SYSTEM")
+#: Keys of a rule that are not written when they are empty.
+LEFT_OUT: Final = frozenset({"words", "flags", "codes", "grammar", "cpe", "examples", "counterexamples"})
+
 _DERIVED = frozenset({"method", "confidence", "evidence"})
 _FIELDS = frozenset(field.name for field in fields(Software)) - _DERIVED
 _CAPTURED = (_FIELDS - {"cpe"}) | {"cpe_version"}
-_FLAGS = frozenset(flag.value for flag in Flag)
+_FLAGS = frozenset({*(flag.value for flag in Flag), BRACKETED})
 _KINDS = frozenset(kind.value for kind in RefusalKind)
 _GRAMMAR_INPUT = frozenset({"versions", "before"})
 _ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)+")
@@ -79,15 +86,25 @@ def compiled_rules() -> bytes:
     files = sorted((FOLDER / "rules").glob("*.toml"))
     rules = [rule for file in files for rule in load_rules(file.read_text("ascii"), file.name)]
     refusals = load_refusals((FOLDER / "refusals.toml").read_text("ascii"), "refusals.toml")
-    return b'{"rules":[\n%b\n],"refusals":[\n%b\n]}\n' % (_lines(rules), _lines(refusals))
+    shared = orjson.dumps({name: FRAGMENTS[name] for name in SHARED_FRAGMENTS})
+    return b'{"fragments":%b,"rules":[\n%b\n],"refusals":[\n%b\n]}\n' % (shared, _lines(rules), _lines(refusals))
 
 
 def _lines(rules: list[Rule] | tuple[RefusalRule, ...]) -> bytes:
-    tables = [asdict(rule) | {"codes": sorted(rule.codes)} for rule in rules]
-    left_out = ("examples", "counterexamples")
-    return b",\n".join(
-        orjson.dumps({key: value for key, value in table.items() if key not in left_out}) for table in tables
+    """Return the rules as JSON, without what is left out anyway: examples, defaults, and the text of long fragments."""
+    without: dict[str, Any] = {"examples": (), "counterexamples": ()}
+    tables = (
+        asdict(rule) | without | {"codes": sorted(rule.codes), "pattern": _shortened(rule.pattern)} for rule in rules
     )
+    return b",\n".join(
+        orjson.dumps({key: value for key, value in table.items() if value or key not in LEFT_OUT}) for table in tables
+    )
+
+
+def _shortened(pattern: str) -> str:
+    for name in SHARED_FRAGMENTS:
+        pattern = pattern.replace(FRAGMENTS[name], f"%{{{name}}}")
+    return pattern
 
 
 def load_rules(text: str, source: str) -> tuple[Rule, ...]:

@@ -45,11 +45,11 @@ class Rule:
     flags: tuple[str, ...]
     codes: frozenset[int]
     pattern: str
-    grammar: str | None
     fixed: Mapping[str, str]
-    cpe: str | None
     specificity: int
     confidence: float
+    grammar: str | None = None
+    cpe: str | None = None
     examples: tuple[Example, ...] = ()
     counterexamples: tuple[str, ...] = ()
 
@@ -89,16 +89,23 @@ def shipped_refusals() -> tuple[RefusalRule, ...]:
 @cache
 def _shipped() -> _Shipped:
     data = orjson.loads(COMPILED.read_bytes())
+    shared = tuple((f"%{{{name}}}", text) for name, text in data["fragments"].items())
     return _Shipped(
-        tuple(Rule(**_common(table)) for table in data["rules"]),
-        tuple(RefusalRule(**_common(table) | {"kind": RefusalKind(table["kind"])}) for table in data["refusals"]),
+        tuple(Rule(**_common(table, shared)) for table in data["rules"]),
+        tuple(
+            RefusalRule(**_common(table, shared) | {"kind": RefusalKind(table["kind"])}) for table in data["refusals"]
+        ),
     )
 
 
-def _common(table: dict[str, Any]) -> dict[str, Any]:
-    """Return a rule's fields with the types that JSON does not have."""
-    return table | {
-        "words": tuple(table["words"]),
-        "flags": tuple(table["flags"]),
-        "codes": frozenset(table["codes"]),
-    }
+def _common(table: dict[str, Any], shared: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Complete a rule's fields in place: with the types that JSON does not have, and the text of shared fragments."""
+    pattern = table["pattern"]
+    if "%{" in pattern:
+        for marker, text in shared:
+            pattern = pattern.replace(marker, text)
+        table["pattern"] = pattern
+    table["words"] = tuple(table.get("words", ()))
+    table["flags"] = tuple(table.get("flags", ()))
+    table["codes"] = frozenset(table.get("codes", ()))
+    return table
