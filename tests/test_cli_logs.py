@@ -94,9 +94,10 @@ def test_every_visit_with_a_trace_is_exit_code_0(tmp_path: Path, capsysbinary: O
         "observed_at": "2026-11-23T20:18:36.500Z", "status": "silent", "lines": ours["lines"],
     }  # fmt: skip
     assert found[-1] == {
-        "type": "summary", "lines": 45, "of_mail_servers": 41, "understood": 40, "broken": 0, "without_client": 0,
-        "connections": {"Postfix": 15}, "verdicts": {"other": 12, "mail": 1, "unexplained": 1, "ours": 1},
-        "visits": 1, "visits_without_trace": 0, "hints": [],
+        "type": "summary", "lines": 45, "of_mail_servers": 41, "understood": 40, "not_understood": 0, "broken": 0,
+        "without_client": 0, "connections": {"Postfix": 15},
+        "verdicts": {"other": 12, "mail": 1, "unexplained": 1, "ours": 1},
+        "visits": 1, "visits_without_trace": 0, "doubts": [], "hints": [],
     }  # fmt: skip
     assert err.decode().splitlines()[-1] == "smtpsweep: 1 of 1 visits left a trace"
 

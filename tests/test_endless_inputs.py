@@ -63,6 +63,7 @@ def test_a_line_of_a_log_without_end_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(lines, "_ENDLESS_BYTES", 1 << 20)
     endless = Endless(b"")
     monkeypatch.setattr(lines, "open_stored", lambda _: endless)
+    monkeypatch.setattr(lines, "utf_8_stream", lambda stream: stream)
     log = tmp_path / "log"
     log.touch()
 

@@ -4,6 +4,7 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import zstandard
@@ -31,6 +32,13 @@ from tests.mail_logs import unix_time as at
         (b"2026-11-22 10:04:55", "2026-11-22T10:04:55Z"),
         (b"2026-11-22 10:04:55.125", "2026-11-22T10:04:55.125Z"),
         (b"2026-11-22 10:04:55 +0100", "2026-11-22T09:04:55Z"),
+        (b"2026-11-22 10:04:55 -03", "2026-11-22T13:04:55Z"),
+        (b"Nov 22 2019 10:04:55", "2019-11-22T10:04:55Z"),
+        (b"Fri Nov 22 10:04:55 MST 2019", "2019-11-22T17:04:55Z"),
+        (b"Nov 22 10:04:55 CEST", "2026-11-22T08:04:55Z"),
+        (b"Nov 22 10:04:55 CST", "2026-11-22T10:04:55Z"),  # several zones: not believed
+        (b"Nov 22 10:04:55.5", "2026-11-22T10:04:55.500Z"),
+        (b"1795465013.25", "2026-11-23T20:16:53.250Z"),
     ],
 )
 def test_a_stamp_is_a_time(stamp: bytes, time: str) -> None:
@@ -39,8 +47,10 @@ def test_a_stamp_is_a_time(stamp: bytes, time: str) -> None:
 
 @pytest.mark.parametrize(
     "stamp",
-    [b"Nov 31 10:00:00", b"Foo 01 10:00:00", b"Nov 01 25:00:00", b"2026-13-01T00:00:00Z", b"2026-02-30 10:00:00"],
-)
+    [b"Nov 31 10:00:00", b"Foo 01 10:00:00", b"Nov 01 25:00:00", b"2026-13-01T00:00:00Z", b"2026-02-30 10:00:00",
+     b"Nov 31 10:00:00 UTC",
+     b"Nov 01 10:00:00 +9999", b"99999999999", b"@4fffffffffffffff00000000", b"Nov 01", b"Nov 01 10:00:00 x"],
+)  # fmt: skip
 def test_an_impossible_date_is_none(stamp: bytes) -> None:
     assert Stamps(CHANGED_AT, UTC).maybe_time(stamp) is None
     assert Stamps(CHANGED_AT, UTC, 2026).maybe_time(stamp) is None
@@ -50,6 +60,13 @@ def test_stamps_without_a_zone_are_of_the_zone_named_or_of_this_machine() -> Non
     assert Stamps(CHANGED_AT, timezone(timedelta(hours=2))).maybe_time(b"Nov 22 10:04:01") == at("2026-11-22T08:04:01Z")
     local = datetime(2026, 11, 22, 10, 4, 1).astimezone()
     assert Stamps(CHANGED_AT).maybe_time(b"Nov 22 10:04:01") == local.timestamp()
+
+
+def test_the_name_of_a_zone_is_that_of_the_zone_that_applies_where_it_has_several_meanings() -> None:
+    shanghai = Stamps(CHANGED_AT, ZoneInfo("Asia/Shanghai"))
+
+    assert shanghai.maybe_time(b"Nov 22 10:04:01 CST") == at("2026-11-22T02:04:01Z")
+    assert shanghai.maybe_time(b"Nov 22 10:04:01 UTC") == at("2026-11-22T10:04:01Z")
 
 
 def test_a_named_year_is_that_of_the_first_line_and_goes_on_over_new_year() -> None:
@@ -107,6 +124,7 @@ def test_every_form_of_line_is_taken_apart(line: bytes, host: bytes, tmp_path: P
     (found,) = read_log(log_file(tmp_path, line), counts, zone=UTC)
 
     assert (found.host, found.software, found.pid, found.text) == (host, LogSoftware.POSTFIX, b"77", _TEXT)
+    assert found.at is not None
     assert int(found.at) == at("2026-11-23T20:16:53Z")
     assert (counts.lines, counts.of_mail_servers, counts.broken) == (1, 1, 0)
 
@@ -125,7 +143,7 @@ def test_exims_main_log_has_a_zone_and_a_process_where_it_was_told_to(tmp_path: 
         b"Nov 23 20:16:53 mail1 dovecot: postfix/smtpd[77]: " + _TEXT,
         b"Nov 23 20:16:53 mail1 sshd[9]: postfix/smtpd[77]: " + _TEXT,
         b"Nov 23 20:16:53 dovecot: postfix/smtpd[77]: " + _TEXT,
-        b"Nov 23 20:16:53 mail1 xpostfix/smtpd[77]: " + _TEXT,
+        b"Nov 23 20:16:53 mail1 xsmtpd[77]: " + _TEXT,
         b"Nov 23 20:16:53 mail1 postfix/smtpd[x]: " + _TEXT,
         b" Nov 23 20:16:53 mail1 postfix/smtpd[77]: " + _TEXT,
         b"x Nov 23 20:16:53 mail1 postfix/smtpd[77]: " + _TEXT,
@@ -152,6 +170,7 @@ def test_a_tag_is_believed_only_where_tags_stand(line: bytes, tmp_path: Path) ->
         json.dumps({**_JOURNAL, "MESSAGE": [256]}).encode(),
         json.dumps({**_JOURNAL, "MESSAGE": None}).encode(),
         json.dumps({**_JOURNAL, "__REALTIME_TIMESTAMP": "soon"}).encode(),
+        json.dumps({**_JOURNAL, "__REALTIME_TIMESTAMP": "9" * 30}).encode(),
         b"Nov 31 20:16:53 mail1 postfix/smtpd[77]: " + _TEXT,
         b"A" * MAX_LINE_BYTES + b"Nov 23 20:16:53 mail1 postfix/smtpd[77]: " + _TEXT,
     ],

@@ -65,7 +65,7 @@ def test_the_clients_seen_seldom_are_put_together_when_there_are_too_many(
 def test_a_log_without_any_mail_server_says_so(tmp_path: Path) -> None:
     _, report = examined(log_file(tmp_path, b"Nov 23 20:16:53 mail1 sshd[1]: hello"))
 
-    assert report.hints == [
+    assert report.doubts == [
         "no line is of a mail server that is understood: sendmail, postfix, exim, opensmtpd, courier"
     ]
 

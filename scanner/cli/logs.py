@@ -26,6 +26,8 @@ from scanner.remedy.logs.sessions import maybe_address
 _SHOWN_PLACES = 3
 #: Characters a line in a file may have; an IPv6 address and a host name have 40 and some 60.
 _FILE_WIDTH = 200
+#: The exit code when not enough was understood to conclude anything from what was not found.
+_INCONCLUSIVE = 3
 
 
 @click.command()
@@ -75,10 +77,11 @@ def logs(
 ) -> int:
     """Say whose traces are in the logs of one mail server: Sendmail, Postfix, Exim, OpenSMTPD or Courier.
 
-    FILE is a log (plain, .gz or .zst), or what `journalctl -o json` prints. Nothing is visited.
+    FILE is a log in any common form (plain, .gz or .zst), or what journalctl prints. Nothing is visited.
 
     Exit codes: 0 every visit of the sweep left its trace, or nothing was looked for; 1 a visit left none, or, without
-    --sweep, nothing came from --scanner; 2 usage or input error. Others who look change nothing.
+    --sweep, nothing came from --scanner; 2 usage or input error; 3 the log, or most of what it says of connections, was
+    not understood, so that nothing can be concluded from what was not found. Others who look change nothing.
     """
     if sweep is not None and not scanners:
         raise InputError("--sweep needs --scanner: the address that the sweep came from, as the server sees it")
@@ -99,6 +102,8 @@ def logs(
     else:
         _print_tables(report, top, mail=mail)
     _complain_about(report)
+    if report.doubts:
+        return _INCONCLUSIVE
     if report.visits is not None:
         return int(bool(report.missing))
     return int(bool(scanners) and not report.verdicts.get(Verdict.OURS))
@@ -150,8 +155,8 @@ def _print_connection(judged: Judged) -> None:
         "host": connection.host or None,
         "address": connection.address,
         "name": connection.name,
-        "first_at": _iso(connection.first_at),
-        "last_at": _iso(connection.last_at),
+        "first_at": _maybe_iso(connection.first_at),
+        "last_at": _maybe_iso(connection.last_at),
         "manner": connection.manner,
         "commands": sorted(connection.commands),
         "commands_complete": connection.complete,
@@ -167,7 +172,7 @@ def _print_report(report: LogReport) -> None:
         visit = trace.visit
         _print_object({
             "type": "visit",
-            "found": trace.found,
+            "found": trace.found or (None if report.doubts else False),
             "event_id": visit.event_id,
             "ip": visit.ip,
             "port": visit.port,
@@ -180,12 +185,14 @@ def _print_report(report: LogReport) -> None:
         "lines": report.counts.lines,
         "of_mail_servers": report.counts.of_mail_servers,
         "understood": report.events,
+        "not_understood": sum(read.unread.lines for read in report.files),
         "broken": report.counts.broken,
         "without_client": report.orphans,
         "connections": dict(report.software),
         "verdicts": dict(report.verdicts),
         "visits": None if report.visits is None else len(report.visits),
-        "visits_without_trace": None if report.visits is None else len(report.missing),
+        "visits_without_trace": None if report.visits is None or report.doubts else len(report.missing),
+        "doubts": report.doubts,
         "hints": report.hints,
     })  # fmt: skip
     sys.stdout.buffer.flush()
@@ -200,7 +207,7 @@ def _print_tables(report: LogReport, top: int, *, mail: bool) -> None:
     if not console.is_terminal:  # a file or a pipe has no width that a table would have to keep to
         console.width = max(console.width, _FILE_WIDTH)
     if report.visits is not None:
-        console.print(_visit_table(report.visits))
+        console.print(_visit_table(report.visits, "unknown" if report.doubts else "none"))
     clients = [client for client in report.clients if mail or set(client.verdicts) != {Verdict.MAIL}]
     shown = clients[:top] if top else clients
     console.print(_client_table(shown))
@@ -210,11 +217,11 @@ def _print_tables(report: LogReport, top: int, *, mail: bool) -> None:
         console.print(f"{left:,} clients more{rest}", soft_wrap=True)
 
 
-def _visit_table(visits: Iterable[VisitTrace]) -> Table:
+def _visit_table(visits: Iterable[VisitTrace], without: str) -> Table:
     table = _table("our visit", "address", "status", "trace")
     for trace in visits:
         visit = trace.visit
-        table.add_row(_iso(visit.at), f"{visit.ip} port {visit.port}", visit.status, _places(trace.places) or "none")
+        table.add_row(_iso(visit.at), f"{visit.ip} port {visit.port}", visit.status, _places(trace.places) or without)
     return table
 
 
@@ -227,8 +234,8 @@ def _client_table(clients: Iterable[Client]) -> Table:
             f"{client.connections:,}",
             _counted(client.verdicts),
             _counted(client.manners),
-            _iso(client.first_at),
-            _iso(client.last_at),
+            _maybe_iso(client.first_at) or "unknown",
+            _maybe_iso(client.last_at) or "unknown",
         )
     return table
 
@@ -250,18 +257,23 @@ def _counted(counts: dict[Any, int]) -> str:
 def _complain_about(report: LogReport) -> None:
     """Say on stderr how much was read, what is missing, and why that may be."""
     counts, verdicts = report.counts, report.verdicts
+    unread = sum(read.unread.lines for read in report.files)
     whose = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict if verdict in verdicts)
     complain(
         f"{counted(counts.lines, 'line')}, {counts.of_mail_servers:,} of mail servers, "
         f"{report.events:,} about connections"
+        + (f", {unread:,} not understood" if unread else "")
         + (f", {counts.broken:,} broken" if counts.broken else "")
         + f"; {counted(sum(verdicts.values()), 'connection')}" + (f": {whose}" if whose else "")
     )  # fmt: skip
     if report.visits is not None:
         found = len(report.visits) - len(report.missing)
-        complain(f"{found:,} of {len(report.visits):,} visits left a trace")
-    for hint in report.hints:
-        complain(hint)
+        if report.missing and report.doubts:
+            complain(f"{found:,} of {len(report.visits):,} visits found; of the others nothing is known")
+        else:
+            complain(f"{found:,} of {len(report.visits):,} visits left a trace")
+    for remark in (*report.doubts, *report.hints):
+        complain(remark)
 
 
 def _places(places: tuple[Place, ...]) -> str:
@@ -271,6 +283,10 @@ def _places(places: tuple[Place, ...]) -> str:
 
 def _place(place: Place) -> str:
     return f"{place.file}:{place.line}"
+
+
+def _maybe_iso(at: float | None) -> str | None:
+    return None if at is None else _iso(at)
 
 
 def _iso(at: float) -> str:

@@ -84,12 +84,13 @@ class Seen(NamedTuple):
 class LogEvent(NamedTuple):
     """One line of a log that speaks of a client's connection.
 
-    `at` is Unix time in seconds. `session` is the key of the connection: server's host, software, process or session.
+    `at` is Unix time in seconds, None where the log has no times. `session` is the key of the connection: server's
+    host, software, process or session.
     `address` is None where only an earlier line of the session names it. `messages` were taken according to this line.
     `text` is the part that somebody outside chose (a greeting, a command, an answer), escaped.
     """
 
-    at: float
+    at: float | None
     software: LogSoftware
     kind: EventKind
     place: Place
@@ -107,7 +108,8 @@ class LogEvent(NamedTuple):
 class Connection(NamedTuple):
     """All that the log has about one connection.
 
-    `first_at` and `last_at` are Unix times of its first and last line: some servers log the end only. `commands` is
+    `first_at` and `last_at` are Unix times of its first and last line (some servers log the end only), None where the
+    log has no times. `commands` is
     everything named, `complete` when the log lists all. `places` are its lines, at most the first 50, `lines` their
     number. `greeting` is the greeting that was sent, where it was logged.
     """
@@ -116,8 +118,8 @@ class Connection(NamedTuple):
     host: str
     address: str
     name: str | None
-    first_at: float
-    last_at: float
+    first_at: float | None
+    last_at: float | None
     manner: Manner
     commands: frozenset[str]
     complete: bool
@@ -125,3 +127,13 @@ class Connection(NamedTuple):
     greeting: str | None
     places: tuple[Place, ...]
     lines: int
+
+    @property
+    def began_at(self) -> float:
+        """When it began, for those who compare times: 0 where the log has none."""
+        return self.first_at or 0.0
+
+    @property
+    def ended_at(self) -> float:
+        """When it ended, likewise."""
+        return self.last_at or 0.0

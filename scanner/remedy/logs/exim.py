@@ -5,11 +5,16 @@ Nothing of a connection without a message is logged by default (Debian's configu
 
 No line names the process (unless `+pid`), so the session is the client's address, with the port where
 `+incoming_port` shows it; sessions side by side from one address are told apart by their order only. The client is
-written as `name (what it said in HELO) [address]`. With `helo_accept_junk_hosts` a HELO may hold anything, so also the
-end of that form with another's address: a line is believed when its HELO has no space, bracket or parenthesis (an
-address literal's own apart), and the form does not end once more behind the address.
+written as `name (what it said in HELO) [address]`; behind it our own address (`+incoming_interface`), who the client's
+machine says is calling (RFC 1413), and in newer versions the number of the connection (`+connection_id`): `Ci=`, which
+stands before `from` in lines about the end.
 
-Sources: Exim's specification, chapter 52; lines of a real 4.96 (`tests/data/mail-logs`); src/smtp_in.c.
+With `helo_accept_junk_hosts` a HELO may hold anything, so also the end of that form with another's address: a line is
+believed when its HELO has no space, bracket or parenthesis (an address literal's own apart), and the form does not end
+once more behind the address.
+
+Sources: Exim's specification, chapter 52; lines of a real 4.96 (`tests/data/mail-logs`); src/smtp_in.c, src/host.c and
+src/daemon.c of 4.99.
 """
 
 import re
@@ -18,12 +23,16 @@ from scanner.remedy.logs.events import EventKind, Seen
 
 _CLIENT = (
     rb"(?:(?P<name>[^\s()\[\]]+) )?(?P<hello>\((?:\[[^\s()\[\]]*\]|[^\s()\[\]]*)\) )?"
-    rb"(?P<session>\[(?P<address>[^\s\[\]]+)\](?::\d{1,5})?)(?: I=\[[^\s\[\]]+\]:\d{1,5})?"
+    rb"(?P<session>\[(?P<address>[^\s\[\]]+)\](?::\d{1,5})?)(?: I=\[[^\s\[\]]+\](?::\d{1,5})?)?"
+    rb"(?: \((?:via inetd|ODMR customer)\))?(?: TFO\*?)?(?: U=\S{1,127})?(?: Ci=\w{1,20})?"
 )
-_OWN_STAMP = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})? (?:\[\d{1,10}\] )?")
-_CONNECTED = re.compile(rb"SMTP connection from " + _CLIENT + rb" \(TCP/IP connection count = \d+\)")
-_CLOSED = re.compile(rb"SMTP connection from " + _CLIENT + rb" (?:closed|lost|timed out|D=).*")
-_NO_MAIL = re.compile(rb"no MAIL in SMTP connection from " + _CLIENT + rb" D=\S+(?P<rest>.*)")
+#: What the main log has before its text, whole or in part, when the text goes to syslog.
+_OWN_STAMP = re.compile(rb"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})? )?(?:\[\d{1,10}\] )?")
+_CALL = rb"connection(?: Ci=\w{1,20})? from " + _CLIENT
+_CONNECTED = re.compile(rb"SMTP " + _CALL + rb" \(TCP/IP connection count = \d+\)")
+_MESSAGE_ID = rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4} "
+_CLOSED = re.compile(rb"(?:" + _MESSAGE_ID + rb")?SMTP " + _CALL + rb" (?:closed|(?:TFO )?lost|timed out|D=).*")
+_NO_MAIL = re.compile(rb"no MAIL in (?:TFO\*? )?SMTP connection from " + _CLIENT + rb" D=\S+(?P<rest>.*)")
 _COMMANDS = re.compile(rb"C=(?:\.\.\.)?([A-Z?,]*)")
 _EARLY = re.compile(
     rb"SMTP protocol synchronization error \(input sent without waiting for greeting\): "
@@ -34,18 +43,24 @@ _TOO_SOON = re.compile(
     rb'rejected "[^"]*" H=' + _CLIENT + rb" next input=(?P<text>.*)"
 )
 _SYNTAX = re.compile(
-    rb'SMTP syntax error in "(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" H=' + _CLIENT + rb' (?P<rest>[^"\[\]]*)'
+    rb'SMTP (?:syntax|protocol) error in "(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" H=' + _CLIENT + rb' (?P<rest>[^"\[\]]*)'
 )
 _VERIFY = re.compile(rb"unqualified verify rejected: <[^\s<>]*> H=" + _CLIENT)
-_HELLO = re.compile(rb"rejected (?P<verb>EHLO|HELO) from " + _CLIENT + rb": (?P<text>.*)")
+_HELLO = re.compile(rb"rejected (?P<verb>EHLO|HELO|MAIL) from " + _CLIENT + rb": (?P<text>.*)")
+_LOGIN = re.compile(rb"[\w-]{1,64} authenticator failed for (?:H=)?" + _CLIENT + rb": (?P<text>.*)")
+_CUT = re.compile(
+    rb"(?:SMTP command timeout on(?: TLS)? connection|SMTP data timeout \(message abandoned\) on connection|SMTP call|"
+    rb"unexpected disconnection while reading SMTP command|Error or EOF on input) from (?:H=)?" + _CLIENT + rb"(?: .*)?"
+)
 _REJECTED = re.compile(
-    rb"H=" + _CLIENT + rb"(?: (?:X|CV|F|DN|A)=\S+)* (?:temporarily )?rejected (?P<verb>[A-Za-z]{1,16})(?P<text>.*)"
+    rb"(?:DS )?H="
+    + _CLIENT
+    + rb"(?: (?:X|CV|F|DN|A|SNI)=\S+)* (?:temporarily )?rejected (?P<verb>[A-Za-z]{1,16})(?P<text>.*)"
 )
-_REFUSED = re.compile(rb"Connection from " + _CLIENT + rb" refused: (?P<text>.*)")
-_TLS = re.compile(rb"TLS error on connection from " + _CLIENT + rb" (?P<text>.*)")
-_MESSAGE = re.compile(
-    rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4} <= \S+ H=" + _CLIENT + rb" (?:\S+ )*?P=e?smtp[sa]{0,2}\b.*"
-)
+_REFUSED = re.compile(rb"[Cc]onnection from " + _CLIENT + rb" refused(?P<text>[: ].*)")
+_NOT_LET_IN = re.compile(rb"(?:temporarily )?refused connection from " + _CLIENT + rb"(?P<text>[: ].*)")
+_TLS = re.compile(rb"TLS error on (?:SMTP )?" + _CALL + rb" (?P<text>.*)")
+_MESSAGE = re.compile(_MESSAGE_ID + rb"<= \S+ (?:DS )?H=" + _CLIENT + rb" (?:\S+ )*?P=e?smtp[sa]{0,2}\b.*")
 _FORMS = {
     b"SMTP": (
         (_CONNECTED, EventKind.CONNECTED),
@@ -53,14 +68,25 @@ _FORMS = {
         (_EARLY, EventKind.EARLY),
         (_TOO_SOON, EventKind.EARLY),
         (_SYNTAX, EventKind.COMMAND),
+        (_CUT, EventKind.LOST),
     ),
     b"no": ((_NO_MAIL, EventKind.NO_MAIL),),
     b"unqualified": ((_VERIFY, EventKind.USERS),),
     b"rejected": ((_HELLO, EventKind.COMMAND),),
     b"Connection": ((_REFUSED, EventKind.REFUSED),),
+    b"connection": ((_REFUSED, EventKind.REFUSED),),
+    b"refused": ((_NOT_LET_IN, EventKind.REFUSED),),
+    b"temporarily": ((_NOT_LET_IN, EventKind.REFUSED),),
+    b"unexpected": ((_CUT, EventKind.LOST),),
+    b"Error": ((_CUT, EventKind.LOST),),
     b"TLS": ((_TLS, EventKind.COMMAND),),
 }
-_OTHERS = ((_MESSAGE, EventKind.MESSAGE), (_REJECTED, EventKind.TRIED))
+_OTHERS = (
+    (_MESSAGE, EventKind.MESSAGE),
+    (_REJECTED, EventKind.TRIED),
+    (_LOGIN, EventKind.TRIED),
+    (_CLOSED, EventKind.ENDED),
+)
 #: Verbs of other protocols, as their first line has them.
 _FOREIGN = frozenset({"GET", "POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "SSH"})
 
@@ -96,6 +122,10 @@ def _seen(match: re.Match[bytes], kind: EventKind) -> Seen:
         commands = ("VRFY",)
     elif match.re is _TLS:
         commands = ("STARTTLS",)
+    elif match.re is _LOGIN:
+        commands = ("AUTH",)
+    elif match.re is _HELLO and verb == "MAIL":
+        kind = EventKind.TRIED
     elif match.re is _REJECTED:
         kind, commands = _rejected(verb)
     return Seen(

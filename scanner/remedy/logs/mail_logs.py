@@ -5,7 +5,8 @@ else's, or mail. With the records of a sweep it also says for every visit whethe
 the table of clients is bounded as well: when it is full, those seen least often are put together as "others".
 
 What no log can show is said as a hint: Exim logs nothing of a connection without mail by default, Sendmail nothing
-below LogLevel 6. For users: docs/logs.md.
+below LogLevel 6. What was not understood is said as a doubt (`doubts`): then no visit is without a trace, only not
+found. For users: docs/logs.md.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,10 +15,12 @@ from datetime import tzinfo
 from pathlib import Path
 
 from scanner.errors import InputError
+from scanner.remedy.logs.doubts import FileRead, doubts
 from scanner.remedy.logs.events import Connection, LogEvent, LogSoftware, Manner, Place
 from scanner.remedy.logs.lines import LineCounts, oldest_first, read_log
 from scanner.remedy.logs.matching import DEFAULT_TOLERANCE_S, Judged, Matching, Verdict, Visit, maybe_visit
 from scanner.remedy.logs.sessions import Sessions, connections, maybe_event
+from scanner.remedy.logs.unread import Watch
 from scanner.results import read_records
 
 #: Clients that are counted one by one.
@@ -55,12 +58,15 @@ class LogQuestion:
 
 @dataclass(slots=True)
 class Client:
-    """One address in the log: how often, from when to when (Unix seconds), what it did, and whose it is."""
+    """One address in the log: how often, from when to when, what it did, and whose it is.
+
+    Times are Unix seconds, None where the log has none.
+    """
 
     address: str
     name: str | None
-    first_at: float
-    last_at: float
+    first_at: float | None
+    last_at: float | None
     connections: int = 0
     messages: int = 0
     manners: dict[Manner, int] = field(default_factory=dict)
@@ -70,8 +76,9 @@ class Client:
         """Count one connection."""
         connection = judged.connection
         self.name = self.name or connection.name
-        self.first_at = min(self.first_at, connection.first_at)
-        self.last_at = max(self.last_at, connection.last_at)
+        if connection.first_at is not None:
+            self.first_at = min(self.first_at or connection.first_at, connection.first_at)
+            self.last_at = max(self.last_at or 0.0, connection.ended_at)
         self.connections += 1
         self.messages += connection.messages
         self.manners[connection.manner] = self.manners.get(connection.manner, 0) + 1
@@ -95,23 +102,30 @@ class VisitTrace:
 class LogReport:
     """What the logs told. `clients` has the most frequent first; `other_clients` counts connections of the rest.
 
-    `software` counts connections by the server that logged them. `logs_visits` are the servers that logged a connection
-    in which nothing happened; others may log only what they object to.
+    `software` counts connections by the server that logged them, `servers` are those with other lines. `logs_visits`
+    are the servers that logged a connection in which nothing happened; others may log only what they object to.
 
     `nearest_s` is how far, in seconds, the unexplained connection from our address that came closest to a visit
     without a trace was after it (less than 0: before it); None when there is no such pair.
+
+    `files` says of each file how much of it was understood, `untimed` counts connections from our address whose lines
+    have no time. `doubts` are the reasons for which nothing may be concluded from what was not found.
     """
 
     counts: LineCounts = field(default_factory=LineCounts)
     events: int = 0
     orphans: int = 0
     software: dict[LogSoftware, int] = field(default_factory=dict)
+    servers: set[LogSoftware] = field(default_factory=set)
     logs_visits: set[LogSoftware] = field(default_factory=set)
     verdicts: dict[Verdict, int] = field(default_factory=dict)
     clients: list[Client] = field(default_factory=list)
     other_clients: int = 0
     visits: list[VisitTrace] | None = None
     nearest_s: float | None = None
+    files: list[FileRead] = field(default_factory=list)
+    untimed: int = 0
+    doubts: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
 
     @property
@@ -127,9 +141,17 @@ def read_events(files: Iterable[str], question: LogQuestion, report: LogReport) 
         InputError: when a file cannot be read, or is damaged.
     """
     for file in oldest_first(files):
-        for line in read_log(file, report.counts, zone=question.zone, year=question.year):
+        watch = Watch(question.scanners)
+        read = FileRead(file, watch.unread)
+        report.files.append(read)
+        for line in read_log(file, report.counts, zone=question.zone, year=question.year, watch=watch):
             event = maybe_event(line)
-            if event is None or not _wanted(event, question):
+            if event is None:
+                report.servers.add(line.software)
+                watch.of_server(line.place, line.text)
+                continue
+            read.understood += 1
+            if not _wanted(event, question):
                 continue
             report.events += 1
             yield event
@@ -137,8 +159,8 @@ def read_events(files: Iterable[str], question: LogQuestion, report: LogReport) 
 
 def _wanted(event: LogEvent, question: LogQuestion) -> bool:
     return not (
-        (question.since is not None and event.at < question.since)
-        or (question.until is not None and event.at > question.until)
+        (question.since is not None and (event.at is None or event.at < question.since))
+        or (question.until is not None and (event.at is None or event.at > question.until))
         or (question.host is not None and event.host != question.host)
     )
 
@@ -199,8 +221,17 @@ def examine(files: Iterable[str], question: LogQuestion, emit: Callable[[Judged]
     if question.visits is not None:
         report.visits = [VisitTrace(visit, tuple(places.get(visit, ()))) for visit in question.visits]
         report.nearest_s = census.nearest(report.missing)
+    asked = bool(question.scanners) and (question.visits is None or bool(question.visits))
+    report.doubts = list(
+        doubts(report.files, report.counts, asked=asked, missed=_misses(report), untimed=report.untimed)
+    )
     report.hints = list(_hints(report))
     return report
+
+
+def _misses(report: LogReport) -> bool:
+    """Tell whether something was looked for and not found."""
+    return bool(report.missing) if report.visits is not None else not report.verdicts.get(Verdict.OURS)
 
 
 class _Census:
@@ -224,17 +255,21 @@ class _Census:
             client = Client(connection.address, connection.name, connection.first_at, connection.last_at)
             self._clients[connection.address] = client
         client.add(judged)
-        if judged.verdict is Verdict.UNEXPLAINED and len(self._unexplained) < MOST_CLIENTS:
+        if judged.verdict is Verdict.UNEXPLAINED and connection.first_at is None:
+            report.untimed += 1
+        elif judged.verdict is Verdict.UNEXPLAINED and len(self._unexplained) < MOST_CLIENTS:
             self._unexplained.append(connection)
 
     def finish(self) -> None:
         """Put the clients into the report, the most frequent first."""
-        self._report.clients = sorted(self._clients.values(), key=lambda client: (-client.connections, client.first_at))
+        self._report.clients = sorted(
+            self._clients.values(), key=lambda client: (-client.connections, client.first_at or 0.0)
+        )
 
     def nearest(self, missing: Iterable[VisitTrace]) -> float | None:
         """Return the smallest distance in time between a visit without a trace and an unexplained connection."""
         distances = (
-            connection.first_at - trace.visit.at - (trace.visit.skew_s or 0)
+            connection.began_at - trace.visit.at - (trace.visit.skew_s or 0)
             for trace in missing
             for connection in self._unexplained
         )
@@ -251,13 +286,14 @@ class _Census:
 
 def _hints(report: LogReport) -> Iterator[str]:
     """Say what may be the reason when traces are missing."""
-    if report.counts.lines and not report.counts.of_mail_servers:
-        yield "no line is of a mail server that is understood: sendmail, postfix, exim, opensmtpd, courier"
     missing = report.missing
     products = {trace.visit.product for trace in missing}
     for software, hint in SILENT_LOGS.items():
         silent = software not in report.logs_visits  # else the log level is not what is missing
-        if silent and (software.value in products or (None in products and software in report.software)):
+        if silent and (
+            software.value in products
+            or (None in products and (software in report.software or software in report.servers))
+        ):
             yield hint
     if report.nearest_s is not None:
         yield (

@@ -140,14 +140,14 @@ class Matching:
             return Judged(connection, Verdict.OTHER)
         if not self._knows_the_sweep:
             return Judged(connection, Verdict.OURS)
-        if not self._at_a_visit(connection) or len(self._candidates) >= MOST_CANDIDATES:
+        if connection.first_at is None or not self._at_a_visit(connection) or len(self._candidates) >= MOST_CANDIDATES:
             return Judged(connection, Verdict.UNEXPLAINED)
         self._candidates.append(connection)
         return None
 
     def decide(self) -> list[Judged]:
         """Return the verdicts that had to wait, in the order of the connections' first lines."""
-        waiting = sorted(self._candidates, key=lambda connection: connection.first_at)
+        waiting = sorted(self._candidates, key=lambda connection: connection.began_at)
         self._candidates = []
         chosen = self._chosen(waiting)
         self._prefer_the_nearest(waiting, chosen)
@@ -158,8 +158,8 @@ class Matching:
         ]
 
     def _at_a_visit(self, connection: Connection) -> bool:
-        before = bisect_right(self._starts, connection.last_at)
-        return before > 0 and self._times[before - 1][1] >= connection.first_at
+        before = bisect_right(self._starts, connection.ended_at)
+        return before > 0 and self._times[before - 1][1] >= connection.began_at
 
     def _chosen(self, waiting: Sequence[Connection]) -> dict[int, Visit]:
         """Give each connection its visit: number of the connection -> visit."""
@@ -167,13 +167,13 @@ class Matching:
         open_windows: list[_Window] = []
         coming = 0
         for number, connection in enumerate(waiting):
-            while coming < len(self._windows) and self._windows[coming].start <= connection.last_at:
+            while coming < len(self._windows) and self._windows[coming].start <= connection.ended_at:
                 heapq.heappush(open_windows, self._windows[coming])
                 coming += 1
-            while open_windows and open_windows[0].end < connection.first_at:
+            while open_windows and open_windows[0].end < connection.began_at:
                 heapq.heappop(open_windows)
             for window in sorted(open_windows):
-                began = window.start <= connection.last_at  # a longer connection may have opened it
+                began = window.start <= connection.ended_at  # a longer connection may have opened it
                 if began and _can_be(connection, self._visits[window.number]):
                     chosen[number] = self._visits[window.number]
                     open_windows.remove(window)
@@ -183,7 +183,7 @@ class Matching:
 
     def _prefer_the_nearest(self, waiting: Sequence[Connection], chosen: dict[int, Visit]) -> None:
         """Where a connection is left over that is nearer to a visit than the chosen one, change them."""
-        starts = [connection.first_at for connection in waiting]
+        starts = [connection.began_at for connection in waiting]
         for number, visit in sorted(chosen.items()):
             low, high = (bisect_right(starts, at) for at in self._reach(visit))
             free = [other for other in range(low, high) if other not in chosen and _can_be(waiting[other], visit)]
@@ -206,8 +206,8 @@ class Matching:
                 for number, connection in enumerate(waiting if visit.tries > 1 else ())
                 if number not in chosen
                 and number not in found
-                and window.start - _RETRY_S <= connection.last_at
-                and connection.first_at <= window.end
+                and window.start - _RETRY_S <= connection.ended_at
+                and connection.began_at <= window.end
                 and _can_be(connection, visit)
             ]
             found |= dict.fromkeys(earlier[1 - visit.tries :], visit) if earlier else {}
@@ -226,8 +226,8 @@ def _can_be(connection: Connection, visit: Visit) -> bool:
 def _distance(connection: Connection, visit: Visit) -> tuple[float, float]:
     """Return how far apart the two are, 0 when they overlap; then how far apart they began. In seconds."""
     at = visit.at + (visit.skew_s or 0)
-    apart = max(connection.first_at - at - visit.took_s, at - connection.last_at - _STAMP_S, 0.0)
-    return apart, abs(connection.first_at - at)
+    apart = max(connection.began_at - at - visit.took_s, at - connection.ended_at - _STAMP_S, 0.0)
+    return apart, abs(connection.began_at - at)
 
 
 def _earlier(visit: Visit) -> float:

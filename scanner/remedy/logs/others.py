@@ -6,7 +6,7 @@ successful command, so nearly all of its connections are "no mail" as far as the
 `courierd`, with the client's address but without its port.
 
 Sources: lines of real OpenSMTPD 6.8.0p2 and Courier 1.0.16 (`tests/data/mail-logs`); `event=` is how OpenSMTPD 5.9 to
-6.0 wrote it; for `newmsg`, Courier's courier/submit.C.
+6.0 wrote it, `smtp-in:` versions up to 5.7 (usr.sbin/smtpd/smtp_session.c); for `newmsg`, Courier's courier/submit.C.
 """
 
 import re
@@ -25,6 +25,19 @@ _BAD = re.compile(_SESSION + rb'bad-input result="(?P<text>.*)"')
 _MESSAGE = re.compile(_SESSION + rb"(?:event=)?message (?:address=\S+ host=\S+ )?msgid=[0-9a-f]{8} .*")
 _ENDED = re.compile(_SESSION + rb"(?:event=)?(?:disconnected|closed) (?:address=\S+ host=\S+ )?reason=(?P<text>.*)")
 _TLS = re.compile(_SESSION + rb"(?:event=)?(?:tls|starttls) .*")
+_OLD = rb"smtp-in: %b session (?P<session>[0-9a-f]{16})"
+_OLD_CONNECTED = re.compile(_OLD % b"New" + rb" from host (?P<name>\S+) \[(?:IPv6:)?(?P<address>[0-9A-Fa-f.:]+)\]")
+_OLD_ENDED = re.compile(_OLD % rb"(?:Closing|Disconnecting|Received disconnect from)" + rb"(?P<text>.*)")
+_OLD_FAILED = re.compile(_OLD % rb"Failed command on" + rb': "(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" => \d{3} [^"]*')
+_OLD_MESSAGE = re.compile(_OLD % rb"Accepted message [0-9a-f]{8} on" + rb": .*")
+_OLD_TLS = re.compile(_OLD % rb"Started TLS on" + rb".*")
+_OLD_OPENSMTPD = (
+    (_OLD_CONNECTED, EventKind.CONNECTED),
+    (_OLD_ENDED, EventKind.ENDED),
+    (_OLD_FAILED, EventKind.COMMAND),
+    (_OLD_MESSAGE, EventKind.MESSAGE),
+    (_OLD_TLS, EventKind.COMMAND),
+)
 _OPENSMTPD = (
     (_CONNECTED, EventKind.CONNECTED),
     (_ENDED, EventKind.ENDED),
@@ -42,6 +55,9 @@ _ERROR = re.compile(
     rb'error,relay=(?P<address>[^\s\[\],]+),(?:port=(?P<port>\d{1,5}),)?msg="(?P<said>[^"]*)"'
     rb"(?:,cmd: (?P<text>(?P<verb>[A-Za-z]{0,16}).*))?"
 )
+_MAIL_REFUSED = re.compile(
+    rb"error,relay=(?P<address>[^\s\[\],]+),(?:port=(?P<port>\d{1,5}),)?from=<(?P<text>.*)>: \d{3} .*"
+)
 #: The client stands last, as `(name [address])`; before it, after `dns; `, what it said in HELO.
 _NEW_MESSAGE = re.compile(
     rb"newmsg,id=[0-9A-F.]+: dns; \S+ \((?:(?P<name>[^\s()\[\]]+) )?\[(?P<address>[^\s()\[\]]+)\]\)"
@@ -50,13 +66,18 @@ _NEW_MESSAGE = re.compile(
 
 def maybe_opensmtpd_seen(text: bytes) -> Seen | None:
     """Return what a line of OpenSMTPD says, None when it says nothing about a client."""
-    if text[16:22] != b" smtp ":
+    forms: tuple[tuple[re.Pattern[bytes], EventKind], ...]
+    if text[16:22] == b" smtp ":
+        forms = _OPENSMTPD
+    elif text.startswith(b"smtp-in: "):
+        forms = _OLD_OPENSMTPD
+    else:
         return None
-    for form, kind in _OPENSMTPD:
+    for form, kind in forms:
         if match := form.fullmatch(text):
             groups = match.groupdict()
-            commands: tuple[str, ...] = ("STARTTLS",) if form is _TLS else ()
-            if form is _FAILED:
+            commands: tuple[str, ...] = ("STARTTLS",) if form in {_TLS, _OLD_TLS} else ()
+            if form in {_FAILED, _OLD_FAILED}:
                 kind, commands = _failed(groups["verb"])  # noqa: PLW2901  the verb says more than the form
             return Seen(
                 kind,
@@ -78,6 +99,8 @@ def maybe_courier_seen(text: bytes) -> Seen | None:
     if match := _ERROR.fullmatch(text):
         kind, commands = _failed(match["verb"]) if match["verb"] is not None else (EventKind.LOST, ())
         return Seen(kind, match["address"], session=_port(match), commands=commands, text=match["text"] or b"")
+    if match := _MAIL_REFUSED.fullmatch(text):
+        return Seen(EventKind.TRIED, match["address"], session=_port(match), commands=("MAIL",), text=match["text"])
     if match := _NEW_MESSAGE.fullmatch(text):
         return Seen(EventKind.MESSAGE, match["address"], match["name"], session=match["address"], messages=1)
     return None

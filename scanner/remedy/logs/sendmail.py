@@ -1,9 +1,11 @@
 r"""What Sendmail's log lines say about a client's connection.
 
 A process serves one connection, so its id is the session. At LogLevel 6 to 9 a connection without a message leaves one
-line, at its end; below 6 none. From 10 on its begin is logged as well, at 15 every line that is said.
+line, at its end (before 8.10 "Null connection"); below 6 none. From 10 on its begin is logged as well, at 15 every line
+that is said.
 
-The client is written as `name [address]`, by Sendmail itself; a name has no space and no bracket. What a client chose
+The client is written as `name [address]`, by Sendmail itself; a name has no space and no bracket, and may be missing.
+What a client chose
 (commands, addresses of mail) is read only behind the client's address, or where no space can be in it.
 
 Sources: sendmail/srvrsmtp.c and sendmail/daemon.c of 8.17; lines of a real 8.17.1.9 (`tests/data/mail-logs`).
@@ -13,13 +15,14 @@ import re
 
 from scanner.remedy.logs.events import EventKind, Seen
 
-_CLIENT = rb"(?:(?P<name>[\w.@+%!/{}|~^$#&'*=?`-]+) )?\[(?P<address>[^\s\[\]]+)\](?: \(may be forged\))?"
-_QUEUE = re.compile(rb"(?:[0-9A-Za-z]{8,20}|NOQUEUE): ")
+_CLIENT = rb"(?:(?P<name>(?:IDENT:)?[\w.@+%!/{}|~^$#&'*=?`-]+) )?\[(?P<address>[^\s\[\]]+)\](?: \(may be forged\))?"
+_QUEUE = re.compile(rb"(?:[0-9A-Za-z]{6,20}|NOQUEUE): ")
 _SAID = re.compile(rb"<-- (?P<text>\s*(?P<verb>[A-Za-z]{1,16})?.*)")
 _GREETED = re.compile(rb"--- (?P<text>220[ -].*)")
-_NO_MAIL = re.compile(_CLIENT + rb" did not issue MAIL/EXPN/VRFY/ETRN during connection to \S+")
+_NO_MAIL = re.compile(_CLIENT + rb" did not issue MAIL/EXPN/VRFY/ETRN during connection to \S* ?")
+_NULL = re.compile(rb"Null connection from " + _CLIENT)
 _CONNECTED = re.compile(rb"connect from " + _CLIENT)
-_EARLY = re.compile(rb"rejecting commands from \S+ \[(?P<address>[^\s\[\]]+)\] due to pre-greeting traffic.*")
+_EARLY = re.compile(rb"rejecting commands from (?:\S* )?\[(?P<address>[^\s\[\]]+)\] due to pre-greeting traffic.*")
 _USERS = re.compile(_CLIENT + rb": (?P<verb>VRFY|EXPN) (?P<text>.*)")
 _ETRN = re.compile(_CLIENT + rb": (?P<verb>ETRN) (?P<text>.*)")
 _FOREIGN = re.compile(_CLIENT + rb": probable open proxy: command=(?P<text>.*)")
@@ -34,6 +37,7 @@ _LOST = re.compile(rb"(?:lost input channel|timeout waiting for input) from " + 
 #: Tried in this order on the text behind the queue id.
 _FORMS = (
     (_NO_MAIL, EventKind.NO_MAIL),
+    (_NULL, EventKind.NO_MAIL),
     (_CONNECTED, EventKind.CONNECTED),
     (_EARLY, EventKind.EARLY),
     (_USERS, EventKind.USERS),

@@ -73,11 +73,18 @@ def maybe_event(line: LogLine) -> LogEvent | None:
     if raw is not None and (address := maybe_address(raw)) is None:
         return None
     server = escape(host)
-    key = (server, software, pid if session is None else session)
+    if session is None:  # without a process to tell connections apart, the client does
+        session = pid or (raw or b"")
+    key = (server, software, session)
     named = None if name is None or name in {b"unknown", b"<unknown>"} else escape(name)
     return LogEvent(
         at, software, kind, place, server, key, address, named, commands, complete, final, messages, escape(said)
     )
+
+
+def _apart(one: float | None, other: float | None) -> float:
+    """Return how many seconds lie between two times; 0 where the log has no times."""
+    return 0.0 if one is None or other is None else abs(one - other)
 
 
 class _Draft:
@@ -98,7 +105,9 @@ class _Draft:
         self.places: list[Place] = []
 
     def add(self, event: LogEvent) -> None:
-        self.first_at, self.last_at = min(self.first_at, event.at), max(self.last_at, event.at)
+        if event.at is not None:
+            self.first_at = event.at if self.first_at is None else min(self.first_at, event.at)
+            self.last_at = event.at if self.last_at is None else max(self.last_at, event.at)
         self.kinds.add(event.kind)
         if len(self.commands) < 100:  # a client that invents verbs shall not fill the memory
             self.commands.update(event.commands)
@@ -211,10 +220,10 @@ class Sessions:
             key, drafts = next(iter(self._drafts.items()))
             yield self._taken(key, drafts[0])
 
-    def _expired(self, now: float) -> Iterator[Connection]:
-        while self._drafts:
+    def _expired(self, now: float | None) -> Iterator[Connection]:
+        while self._drafts and now is not None:
             key, drafts = next(iter(self._drafts.items()))
-            if drafts[0].last_at > now - _IDLE_S:
+            if (heard_at := drafts[0].last_at) is None or heard_at > now - _IDLE_S:
                 return
             yield self._taken(key, drafts[0])
 
@@ -226,7 +235,7 @@ class Sessions:
         began = event.kind is EventKind.CONNECTED
         for draft in list(drafts):
             another = event.address is not None and event.address != draft.address
-            gap = abs(event.at - draft.last_at) > _IDLE_S
+            gap = _apart(event.at, draft.last_at) > _IDLE_S
             if another or gap or (began and (draft.over or event.software is not LogSoftware.EXIM)):
                 yield self._taken(key, draft)
 
@@ -256,9 +265,11 @@ class Sessions:
         """Go on with what postscreen let through."""
         key = self._screened.get((event.host, draft.address))
         drafts = self._drafts.get(key) if key is not None else None
-        if key is None or key == event.session or not drafts or event.at - drafts[0].last_at > _HANDOVER_S:
+        if key is None or key == event.session or not drafts:
             return
         screened = drafts[0]
+        if _apart(event.at, screened.last_at) > _HANDOVER_S:
+            return
         draft.first_at = screened.first_at
         draft.kinds |= screened.kinds
         for place in screened.places:

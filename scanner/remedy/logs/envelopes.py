@@ -1,0 +1,189 @@
+r"""What stands around the text of a log line: stamp, host, program, process, and what programs on the way put before.
+
+Log files of the same server look different on every system. Before the text there can be, from the left:
+1. what brought the line: the mark of an encoding, compose's `service-1  | `, kubectl's `[pod/name/container] `, the
+   runtime's own stamp with `stdout F `, an earlier host's whole header;
+2. priority and stamp: `<22>`, and any stamp of `stamps`, also in brackets;
+3. facility and severity, before or after the host: FreeBSD's `<mail.info>` (`syslogd -v`), AIX's `mail:info`, busybox's
+   and OpenWrt's `mail.info`;
+4. the host, the program's tag, its process, also behind a blank; Solaris's `[ID 197553 mail.info]`.
+Each may be missing. Exim's own main log has a stamp and nothing else, and OpenSMTPD in a container not even that.
+
+The text of a line is hostile: a client chooses parts of it, and can make them look like a log line. So nothing is
+searched for: all is read from the left, and the tag has to stand where tags stand. A line in the commonest form is
+taken at its word; only one that is not is tried in the others.
+
+Sources: RFC 3164, RFC 5424; rsyslog's RSYSLOG_FileFormat; syslogd(8) of FreeBSD, AIX and Solaris; busybox's syslogd;
+journalctl(1); docker's and Kubernetes' logging documentation; Exim's specification, chapter 52.
+"""
+
+import re
+
+from scanner.remedy.logs.events import LogSoftware
+from scanner.remedy.logs.stamps import maybe_stamp, names_its_zone
+
+_SEVERITY = rb"(?:emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug|none)"
+_FACILITY = rb"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|ntp|security|console|local[0-7])"
+#: Facility and severity in words or numbers.
+_LEVEL = rb"(?:<%b\.%b>|<\d{1,2}\.\d>|<\d{1,3}>|\[?%b[.:]%b\]?)" % (_FACILITY, _SEVERITY, _FACILITY, _SEVERITY)
+_ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+_TEXT = rb"(?:\[ID \d+ [a-z0-9.]+\] )?(.*)"
+#: A host may be missing (local datagrams); it never ends in a colon, or a program's name could be taken for it.
+_COMMONEST = re.compile(
+    rb"(?:<\d{1,3}>)?([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|" + _ISO + rb") "
+    rb"(?:([^ \[\]]*[^ \[\]:]) )?([A-Za-z][\w./-]{0,63})(?:\[(\d{1,10})\])?: " + _TEXT
+)  # fmt: skip
+#: In the place of the host, what may be a level, a year, a zone or another stamp. Such a line is looked at closely.
+_NO_HOST = re.compile(_LEVEL + rb"|[A-Z]{1,4}|[+-].*|\d{4}(?:-.*)?|\d{9}.*|@4.*", re.DOTALL)
+_RFC_5424 = re.compile(
+    rb"(?:<\d{1,3}>)?1 (" + _ISO + rb") (\S{1,255}) (\S{1,48}) (\S{1,128}) \S{1,32} "
+    rb'(?:-|(?:\[(?:[^\]"\\]|"(?:[^"\\]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?(.*))?'
+)
+#: Behind the stamp. AIX says whose line it was that another host passed on.
+_NAMED = re.compile(
+    rb"(?:%b )?(?:(?!%b )(\[[0-9A-Fa-f.:]{2,45}\]|[^ \[\]<>]*[^ \[\]<>:]) )?(?:%b )?"
+    rb"(?:Message forwarded from ([^ \[\]<>:]{1,255}): )?"
+    rb"(/?[A-Za-z][\w./@-]{0,127})(?: ?\[(\d{1,10})\])?: " % (_LEVEL, _LEVEL, _LEVEL) + _TEXT
+)  # fmt: skip
+_PRIORITY = re.compile(rb"<\d{1,3}> ?")
+_BLANKS = re.compile(rb"[ \t]{1,4}")
+_HOST = re.compile(rb"([^ \[\]<>]*[^ \[\]<>:]|\[[0-9A-Fa-f.:]{2,45}\]) ")
+#: What carries a line in a stream of several containers; colours stand around compose's.
+_COLOUR = rb"(?:\x1b\[[\d;]{0,12}m)?"
+_CARRIER = re.compile(
+    rb"\xef\xbb\xbf|" + _COLOUR + rb"([\w.-]{1,128}) {1,64}\| ?" + _COLOUR + rb" ?|"
+    rb"\[(?:pod/)?([a-z][\w./-]{0,255})\] |\[ {0,9}\d{1,8}\.\d{6}\] "  # the last: seconds since the boot
+)  # fmt: skip
+_RUNTIME = re.compile(rb"(?:stdout|stderr) F ")
+#: In front of a text: Exim writes it there (`+pid`), and so does syslogd where the tag came without.
+_PROCESS = re.compile(rb"\[(\d{1,10})\] ")
+#: In a container it writes to its error output, which has neither stamp nor tag.
+_BARE_OPENSMTPD = re.compile(rb"[0-9a-f]{16} smtp (?:event=)?[a-z-]{1,20}\b.*")
+#: Headers in headers. Nobody passes a line on more often.
+_MOST_HEADERS = 4
+_TAGS = (
+    (re.compile(rb"sendmail(?:[-.][\w.-]+)?|sm-[a-z0-9-]{1,32}"), LogSoftware.SENDMAIL),
+    (re.compile(rb"[\w.@-]+(?:/[\w.-]+)*/(?:smtpd|postscreen)|postfix(?:@[\w.-]*)?\.service"), LogSoftware.POSTFIX),
+    (re.compile(rb"exim4?(?:[-_.][\w.-]+)?"), LogSoftware.EXIM),
+    (re.compile(rb"smtpd|opensmtpd(?:\.service)?"), LogSoftware.OPENSMTPD),
+    (re.compile(rb"courieresmtpd|courierd"), LogSoftware.COURIER),
+)
+#: Names that are remembered, of programs and of hosts.
+_MOST_NAMES = 1024
+#: A line taken apart: stamp, host, tag, process, text. All but the tag may be empty; the text is without the tag.
+Parts = tuple[bytes, bytes, bytes, bytes, bytes]
+
+
+class Envelopes:
+    """Takes the lines of one file apart."""
+
+    def __init__(self) -> None:
+        self._tags: dict[bytes, LogSoftware | None] = {}
+        self._hosts: dict[bytes, bool] = {}
+
+    def maybe_software(self, tag: bytes) -> LogSoftware | None:
+        """Return whose tag it is, None when it is none of a mail server that is understood."""
+        try:
+            return self._tags[tag]
+        except KeyError:
+            pass
+        if len(self._tags) >= _MOST_NAMES:
+            self._tags.clear()
+        name = tag.rpartition(b"/")[2] if tag.startswith(b"/") else tag
+        found = next((software for pattern, software in _TAGS if pattern.fullmatch(name)), None)
+        self._tags[tag] = found
+        return found
+
+    def maybe_common_parts(self, line: bytes) -> Parts | None:
+        """Take a line in the commonest form apart; None when it has another, or what stands for the host is none."""
+        if (match := _COMMONEST.fullmatch(line)) is None:
+            return None
+        stamp, host, tag, pid, text = match.groups(b"")
+        if not (self._hosts.get(host) or self._is_host(host)):
+            return None
+        if not pid:
+            pid, text = _split_process(text)
+        return stamp, host, tag, pid, text
+
+    def maybe_parts(self, line: bytes, stamp: bytes = b"") -> Parts | None:
+        """Take a line apart; None when it has no form of a log line.
+
+        A line without a stamp, or with one as Exim's own, needs the tag of a mail server that is understood. `stamp` is
+        what carried the line knows, if anything.
+        """
+        if parts := self.maybe_common_parts(line):
+            return parts if not stamp else (_better(stamp, parts[0]), *parts[1:])
+        if match := _RFC_5424.fullmatch(line):
+            own, host, tag, pid, text = match.groups(b"")
+            host, tag, pid = (b"" if part == b"-" else part for part in (host, tag, pid))
+            return _better(stamp, own), host, tag, pid, text
+        return self._parts(line, stamp, b"", _MOST_HEADERS)
+
+    def _is_host(self, host: bytes) -> bool:
+        if len(self._hosts) >= _MOST_NAMES:
+            self._hosts.clear()
+        self._hosts[host] = found = _NO_HOST.fullmatch(host) is None
+        return found
+
+    def _parts(self, line: bytes, stamp: bytes, host: bytes, left: int) -> Parts | None:
+        """Take apart what can be before a line, then the line; `left` headers may still come."""
+        if not left:
+            return None
+        for _ in range(_MOST_HEADERS):
+            if carrier := _CARRIER.match(line):
+                line, host = line[carrier.end() :], carrier[1] or carrier[2] or host
+        if match := _PRIORITY.match(line):
+            line = line[match.end() :]
+        own, rest = _split_stamp(line)
+        stamp = _better(stamp, own)
+        if runtime := _RUNTIME.match(rest):
+            rest = rest[runtime.end() :]
+        if own and _split_stamp(rest)[0]:
+            return self._parts(rest, stamp, host, left - 1)
+        named = _NAMED.fullmatch(rest)
+        if named and (self.maybe_software(named[3]) or (own and (named[4] or not _is_exims(own)))):
+            pid, text = (named[4], named[5]) if named[4] else _split_process(named[5])
+            if not stamp:  # Exim's own, in a line that has no other
+                stamp, text = _split_stamp(text)
+            return stamp, named[2] or named[1] or host, named[3], pid, text
+        if own and (passed := self._passed_on(rest, stamp, host, left - 1)):
+            return passed
+        if _BARE_OPENSMTPD.fullmatch(rest):
+            return stamp, host, b"smtpd", b"", rest
+        return (stamp, host, b"exim", *_split_process(rest)) if own and _is_exims(own) else None
+
+    def _passed_on(self, rest: bytes, stamp: bytes, host: bytes, left: int) -> Parts | None:
+        """Read a whole line behind what carried it, or behind the host that passed it on."""
+        relay = _HOST.match(rest)
+        for inside in (rest, rest[relay.end() :] if relay else b""):
+            if _CARRIER.match(inside) or _PRIORITY.match(inside) or _split_stamp(inside)[0]:
+                return self._parts(inside, stamp, host, left)
+        return None
+
+
+def _better(outer: bytes, own: bytes) -> bytes:
+    """Choose the stamp: the line's own, unless only the one of what carried it names its zone."""
+    return outer if outer and not (own and (names_its_zone(own) or not names_its_zone(outer))) else own
+
+
+def _split_stamp(line: bytes) -> tuple[bytes, bytes]:
+    """Return the stamp that a line begins with, empty when there is none, and the rest of the line."""
+    opened = line.startswith(b"[")
+    match = maybe_stamp(line[1:] if opened else line)
+    if match is None:
+        return b"", line
+    rest = line[match.end() + opened :]
+    rest = rest.removeprefix(b"]") if opened else rest
+    rest = rest.removeprefix(b":")
+    blanks = _BLANKS.match(rest)
+    return (match[0], rest[blanks.end() :]) if blanks else (b"", line)
+
+
+def _split_process(text: bytes) -> tuple[bytes, bytes]:
+    """Return the process that a text begins with, empty when there is none, and the rest."""
+    match = _PROCESS.match(text) if text.startswith(b"[") else None
+    return (match[1], text[match.end() :]) if match else (b"", text)
+
+
+def _is_exims(stamp: bytes) -> bool:
+    return stamp[4:5] == b"-" and stamp[10:11] == b" "
