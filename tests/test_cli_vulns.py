@@ -6,11 +6,15 @@ from pathlib import Path
 import orjson
 import pytest
 
-from scanner.assess import shipped_facts
+from scanner.assess import Assessor, shipped_facts
+from scanner.assess.backports import shipped_backports
 from scanner.cli import vulns as command
 from scanner.cli.entry import run
+from scanner.identify.rules import shipped_rules
+from scanner.model import Software
 from scanner.record import decode, encode
 from tests.records import full_record
+from tests.vulnerability_records import cpe, feed, nvd
 
 Output = pytest.CaptureFixture[str]
 
@@ -41,7 +45,7 @@ def test_a_table_shows_each_flaw_with_its_condition(capsys: Output) -> None:
 
     out, err = capsys.readouterr()
     assert err == ""
-    assert "Sendmail 8.14.7/8.13.8: 4 possible (data of 2026-11-22)" in out
+    assert f"Sendmail 8.14.7/8.13.8: 4 possible ({basis('Sendmail', '8.14.7')})" in out
     assert [cve for cve in ("CVE-2014-3956", "CVE-2021-3618", "CVE-2023-51765") if cve not in out] == []
     text = " ".join(out.replace("│", " ").split())
     assert "Only when: certificate shared" in text
@@ -92,7 +96,53 @@ def test_what_is_exploited_is_said(capsys: Output) -> None:
 def test_a_release_without_a_known_flaw(capsys: Output) -> None:
     assert run(["vulns", "exim", "4.100.1"]) == 0
 
-    assert capsys.readouterr().out == "Exim 4.100.1: no known flaw (data of 2026-11-22)\n"
+    assert capsys.readouterr().out == f"Exim 4.100.1: none known ({basis('Exim', '4.100.1')})\n"
+
+
+def basis(product: str, version: str) -> str:
+    assessor = Assessor(shipped_facts(), shipped_backports())
+    return str(assessor.answer(Software(product, version=version)).assessment.basis)
+
+
+@pytest.mark.usefixtures("young")
+@pytest.mark.parametrize(
+    ("arguments", "first", "more"),
+    [
+        (
+            ["sendmail", "8.99"],
+            "Sendmail 8.99: version unknown to us (covered since ",
+            "VERSION-UNKNOWN: Sendmail 8.99",
+        ),
+        (["postfix", "3.9-20231130"], " undecided, others undecided (covered since ", "CVE-2023-51764: Postfix 3.9-"),
+        (
+            ["hMailServer", "0.1"],
+            "hMailServer 0.1: 1 affected_upstream, others not covered (covered since",
+            "END-OF-LIFE",
+        ),
+    ],
+)
+def test_what_an_empty_list_is_worth_is_said(capsys: Output, arguments: list[str], first: str, more: str) -> None:
+    assert run(["vulns", *arguments]) == 0
+
+    out = capsys.readouterr().out
+    assert first in out.splitlines()[0]
+    assert more in out
+
+
+@pytest.mark.usefixtures("young")
+def test_a_product_that_is_recognised_and_that_nobody_searched_is_not_covered(capsys: Output) -> None:
+    names = (rule.fixed.get("product", "Sendmail") for rule in shipped_rules())
+    name = next(each for each in names if shipped_facts().product(each) is None)
+
+    assert run(["vulns", name.upper(), "1.2"]) == 0
+    assert capsys.readouterr().out == f"{name} 1.2: not covered (facts of {shipped_facts().compiled})\n"
+    assert run(["vulns", name, "1.2", "--json"]) == 0
+    assert orjson.loads(capsys.readouterr().out)["assessment"] == {
+        "answer": "not_covered",
+        "covered_since": None,
+        "facts": 0,
+        "facts_of": shipped_facts().compiled,
+    }
 
 
 @pytest.mark.parametrize(
@@ -143,12 +193,43 @@ def test_an_update_goes_to_the_users_folder_and_is_used(tmp_path: Path, capsys: 
         (
             f"smtpsweep: 1 files, 1 records: 0 new, 1 changed, 0 without usable versions, 0 files of other kinds; "
             f"written to {user_file}\n"
+            "smtpsweep: changed: CVE-2023-51765 (sendmail): known to be exploited since 2026-12-30\n"
+            f"smtpsweep: the facts are of {shipped_facts().compiled}\n"
         ),
     )
     run(["vulns", "sendmail", "8.14.7", "--json"])
     assert orjson.loads(capsys.readouterr().out)["findings"][0]["kev_added"] == "2026-12-30"
     assert len(orjson.loads(user_file.read_bytes())["vulnerabilities"]) == 1
     assert shipped_facts().compiled == "2026-11-22"
+
+
+@pytest.mark.usefixtures("young")
+def test_an_update_names_what_changed_and_has_an_end(tmp_path: Path, capsys: Output) -> None:
+    known = shipped_facts().document["vulnerabilities"]
+    listed = [{"cveID": row["id"], "dateAdded": "2026-12-30"} for row in known if row["id"].startswith("CVE-2")]
+    source = tmp_path / "kev.json"
+    source.write_bytes(orjson.dumps({"catalogVersion": "1", "dateReleased": "2026-12-31", "vulnerabilities": listed}))
+
+    assert run(["vulns", "--update", str(source)]) == 0
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len([line for line in lines if line.startswith("smtpsweep: changed: ")]) == 50
+    more = next(line for line in lines if "more changes" in line)
+    assert more.startswith("smtpsweep: ... and ")
+
+
+@pytest.mark.usefixtures("young")
+def test_newer_facts_say_which_day_they_replace(tmp_path: Path, capsys: Output) -> None:
+    item = nvd("CVE-2026-90001", cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19"))
+    source = tmp_path / "feed.json"
+    source.write_bytes(orjson.dumps(feed(item)))
+
+    assert run(["vulns", "--update", str(source)]) == 0
+
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "smtpsweep: new: CVE-2026-90001 (sendmail): the first to before 8.19, score 9.1",
+        f"smtpsweep: the facts are of 2026-12-24; they were of {shipped_facts().compiled}",
+    ]
 
 
 @pytest.mark.usefixtures("young")

@@ -339,3 +339,26 @@ def test_folders_that_are_made_are_their_owners_only(data: Data) -> None:
     data.take(data.put("a.json", nvd("CVE-2026-90040", cpe("exim:exim:9.0:*"))))
 
     assert data.user_file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_changed_is_told_row_by_row(data: Data) -> None:
+    first = nvd("CVE-2026-90001", cpe("sendmail:sendmail:8.18.1:*"), metrics={})
+    assert data.take(data.put("1.json", feed(first))).changes == ["new: CVE-2026-90001 (sendmail): 8.18.1"]
+
+    later = nvd(
+        "CVE-2026-90001",
+        cpe("sendmail:sendmail:*:*", versionStartIncluding="8.14", versionEndIncluding="8.18.1"),
+        modified="2026-12-25T10:00:00.000",
+    )
+    assert data.take(data.put("2.json", feed(later))).changes == [
+        "changed: CVE-2026-90001 (sendmail): affected was 8.18.1, is 8.14 to 8.18.1; score was none, is 9.1"
+    ]
+
+    again = nvd(
+        "CVE-2026-90001",
+        cpe("sendmail:sendmail:*:*", versionStartIncluding="8.14", versionEndIncluding="8.18.1"),
+        modified="2026-12-26T10:00:00.000",
+    )
+    outcome = data.take(data.put("3.json", feed(again)))
+    assert (outcome.changes, outcome.changed) == ([], {"CVE-2026-90001"})  # read again, and the same
+    assert outcome.compiled == ("2026-12-25", "2026-12-26")

@@ -41,7 +41,10 @@ _PIECE_BYTES: Final = 1 << 20
 
 @dataclass(slots=True)
 class Outcome:
-    """What an update did: files and records read, rows new and changed, records that named no version of ours."""
+    """What an update did: files and records read, rows new and changed, records that named no version of ours.
+
+    `changes` says what is different now, one line for each row; `compiled` is the day of the facts before and after.
+    """
 
     files: int = 0
     records: int = 0
@@ -49,6 +52,8 @@ class Outcome:
     unusable: int = 0
     new: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
+    changes: list[str] = field(default_factory=list)
+    compiled: tuple[str, str] = ("", "")
 
 
 def update(source: Path, user_file: Path, known: Facts) -> Outcome:
@@ -72,7 +77,43 @@ def update(source: Path, user_file: Path, known: Facts) -> Outcome:
         for cve, added, as_of in listed:
             _take_listing(cve, added, as_of, before, rows, outcome)
     _write(user_file, _document(user_file, rows, compiled, known))
+    outcome.changes = [line for key in sorted(rows) for line in _changes(before.get(key), rows[key])]
+    outcome.compiled = (known.compiled, compiled)
     return outcome
+
+
+def _changes(old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[str]:
+    """Say what is different in a row; nothing when it was only read again."""
+    name = f"{new['id']} ({new['product']})"
+    if old is None:
+        yield f"new: {name}: {_spoken_ranges(new)}{_spoken_score(new)}"
+        return
+    parts = []
+    if old["ranges"] != new["ranges"]:
+        parts.append(f"affected was {_spoken_ranges(old)}, is {_spoken_ranges(new)}")
+    if old.get("cvss") != new.get("cvss"):
+        was = old["cvss"]["score"] if "cvss" in old else "none"
+        parts.append(f"score was {was}, is {new['cvss']['score']}")
+    if old.get("kev") != new.get("kev"):
+        parts.append(f"known to be exploited since {new['kev']}")
+    if parts:
+        yield f"changed: {name}: {'; '.join(parts)}"
+
+
+def _spoken_ranges(row: dict[str, Any]) -> str:
+    return ", ".join(map(_spoken_range, row["ranges"]))
+
+
+def _spoken_range(bounds: dict[str, str]) -> str:
+    low, last = bounds.get("introduced"), bounds.get("last_affected")
+    if low is not None and low == last:
+        return low
+    high = last if last is not None else f"before {bounds['fixed']}"
+    return f"{low or 'the first'} to {high}"
+
+
+def _spoken_score(row: dict[str, Any]) -> str:
+    return f", score {row['cvss']['score']:.1f}" if "cvss" in row else ""
 
 
 def require_usable(source: Path, user_file: Path) -> None:

@@ -5,17 +5,23 @@ from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 import orjson
 from rich.table import Table
 
-from scanner.assess import Assessor, load_facts, user_data_file, version_key
+from scanner.assess import Assessed, Assessor, Facts, load_facts, user_data_file, version_key
 from scanner.assess.update import Outcome, require_usable, update
+from scanner.assess.vulnerabilities import VERSION_UNKNOWN
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.errors import InputError
-from scanner.model import Finding, Software
+from scanner.identify.rules import shipped_rules
+from scanner.model import Assessment, Finding, Software
+
+#: Changes of an update that are named one by one.
+_MOST_CHANGES: Final = 50
 
 
 @click.command()
@@ -53,22 +59,34 @@ def vulns(
 
 def _show(assessor: Assessor, name: str, version: str, package: str | None, *, as_json: bool) -> None:
     facts, today = assessor.facts, datetime.now(UTC).date()
-    product = facts.product(name)
-    if product is None:
-        raise InputError(f"unknown product {name!r}: known are {', '.join(facts.names())}")
+    known, (key, said) = facts.product(name), _named(facts, name)
     binary, _, config = version.partition("/")
-    if version_key(product.key, binary) is None:
-        raise InputError(f"{version!r} is not a version of {product.name}: write it as a greeting does, such as 8.14.7")
-    software = Software(
-        product=product.facts["names"][0], version=binary, config_version=config or None, package=package
-    )
-    findings = assessor.assess(software)
+    if version_key(key, binary) is None:
+        raise InputError(f"{version!r} is not a version of {said}: write it as a greeting does, such as 8.14.7")
+    product = said if known is None else known.facts["names"][0]
+    software = Software(product=product, version=binary, config_version=config or None, package=package)
+    assessed = assessor.answer(software)
     if warning := facts.maybe_warning(today):
         complain(warning)
     if as_json:
-        _print_json(software, facts.compiled, facts.age_days(today), findings)
+        _print_json(software, facts.age_days(today), assessed)
     else:
-        _print_table(f"{product.name} {version}{f' ({package})' if package else ''}", facts.compiled, findings)
+        _print_table(f"{said} {version}{f' ({package})' if package else ''}", assessed)
+
+
+def _named(facts: Facts, name: str) -> tuple[str, str]:
+    """Return key and name of a product: of one with facts, or of one that greetings are recognised of.
+
+    Raises:
+        InputError: when it is neither.
+    """
+    if (product := facts.product(name)) is not None:
+        return product.key, product.name
+    products = (rule.fixed["product"] for rule in shipped_rules() if "product" in rule.fixed)
+    recognised = {product.casefold(): product for product in products}
+    if name.casefold() in recognised:
+        return name.casefold(), recognised[name.casefold()]
+    raise InputError(f"unknown product {name!r}: known are {', '.join(facts.names())}")
 
 
 def _report(outcome: Outcome, user_file: Path) -> None:
@@ -77,24 +95,31 @@ def _report(outcome: Outcome, user_file: Path) -> None:
         f"{outcome.unusable} without usable versions, {outcome.unknown_files} files of other kinds; "
         f"written to {user_file}"
     )
+    for change in outcome.changes[:_MOST_CHANGES]:
+        complain(change)
+    if (more := len(outcome.changes) - _MOST_CHANGES) > 0:
+        complain(f"... and {more:,} more changes")
+    before, after = outcome.compiled
+    complain(f"the facts are of {after}" + ("" if before == after else f"; they were of {before}"))
 
 
-def _print_json(software: Software, compiled: str, age_days: int, findings: tuple[Finding, ...]) -> None:
+def _print_json(software: Software, age_days: int, assessed: Assessed) -> None:
     document = {
         "product": software.product,
         "version": software.version,
         "config_version": software.config_version,
         "package": software.package,
-        "data": {"compiled": compiled, "age_days": age_days},
-        "findings": [asdict(finding) for finding in findings],
+        "data": {"compiled": assessed.assessment.facts_of, "age_days": age_days},
+        "assessment": assessed.assessment._asdict(),
+        "findings": [asdict(finding) for finding in assessed.findings],
     }
     sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
 
-def _print_table(title: str, compiled: str, findings: tuple[Finding, ...]) -> None:
+def _print_table(title: str, assessed: Assessed) -> None:
     console = Console(markup=False, highlight=False, emoji=False)
-    flaws = [finding for finding in findings if finding.verdict is not None]
-    console.print(f"{title}: {_counted(flaws)} (data of {compiled})", soft_wrap=True)
+    flaws = [finding for finding in assessed.findings if finding.verdict is not None]
+    console.print(f"{title}: {_counted(flaws, assessed.assessment)}", soft_wrap=True)
     if flaws:
         table = Table(header_style="bold", expand=False)
         table.add_column("flaw", no_wrap=True)
@@ -105,17 +130,20 @@ def _print_table(title: str, compiled: str, findings: tuple[Finding, ...]) -> No
         for flaw in flaws:
             table.add_row(*_row(flaw))
         console.print(table)
-    for finding in findings:
+    for finding in assessed.findings:
         if finding.verdict is None:
-            console.print(f"{finding.id}: {finding.title}", soft_wrap=True)
+            text = finding.evidence if finding.id == VERSION_UNKNOWN else finding.title
+            console.print(f"{finding.id}: {text}", soft_wrap=True)
         elif finding.verdict != "possible":
             console.print(f"{finding.id}: {finding.evidence}. {finding.note or ''}".rstrip(), soft_wrap=True)
 
 
-def _counted(flaws: list[Finding]) -> str:
+def _counted(flaws: list[Finding], assessment: Assessment) -> str:
+    """Say how many flaws there are by verdict, and what that is worth."""
     if not flaws:
-        return "no known flaw"
-    return ", ".join(f"{count} {verdict}" for verdict, count in Counter(flaw.verdict for flaw in flaws).items())
+        return str(assessment)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(flaw.verdict for flaw in flaws).items())
+    return f"{counts} ({assessment.basis})" if assessment.is_known else f"{counts}, others {assessment}"
 
 
 def _row(flaw: Finding) -> tuple[str, ...]:
