@@ -13,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from scanner.errors import InputError, SinkError
-from scanner.model import Dialogue, Exchange, Finding, Record, Software, Status
+from scanner.model import Answer, Assessment, Dialogue, Exchange, Finding, Record, Software, Status
 from scanner.record import event_id
 from scanner.remedy.plans.model import PLAN_FOLDER, Plan
 from scanner.remedy.plans.patching import advise
@@ -313,7 +313,36 @@ def test_the_newest_fix_is_the_release_to_ask_for() -> None:
 
 def test_without_a_version_nothing_is_claimed() -> None:
     assert advise(host(1, None)).describe() == "no version seen, so nothing is known"
-    assert advise(host(1)).describe() == "no known flaw"
+    assert advise(host(1)).describe() == "the record does not say whether anybody looked for flaws"
+
+
+@pytest.mark.parametrize(
+    ("answer", "bare", "with_flaw"),
+    [
+        (Answer.NONE_KNOWN, "none known (covered since 8.8.0, 41 facts of 2026-11-22)", None),
+        (Answer.KNOWN_FLAWS, None, "1 possible (covered since 8.8.0, 41 facts of 2026-11-22); fixed in 4.100"),
+        (
+            Answer.NOT_COVERED,
+            "not covered (covered since 8.8.0, 41 facts of 2026-11-22)",
+            "1 possible, others not covered (covered since 8.8.0, 41 facts of 2026-11-22); fixed in 4.100",
+        ),
+        (Answer.VERSION_UNKNOWN, "version unknown to us (covered since 8.8.0, 41 facts of 2026-11-22)", None),
+    ],
+)
+def test_what_the_list_is_worth_stands_beside_it(answer: Answer, bare: str | None, with_flaw: str | None) -> None:
+    assessment = Assessment(answer, "8.8.0", 41, "2026-11-22")
+    flaw = Finding("B", "low", "t", verdict="possible", fixed_in="4.100")
+
+    if bare is not None:
+        assert advise(host(1, assessment=assessment)).describe() == bare
+    if with_flaw is not None:
+        assert advise(host(1, "Exim", findings=(flaw,), assessment=assessment)).describe() == with_flaw
+
+
+def test_an_undecided_flaw_is_open() -> None:
+    flaw = Finding("B", "low", "t", verdict="undecided", fixed_in="4.100")
+
+    assert advise(host(1, "Exim", findings=(flaw,))).describe() == "1 undecided; fixed in 4.100"
 
 
 def test_a_flaw_without_a_fix_is_named(tmp_path: Path) -> None:
@@ -325,9 +354,12 @@ def test_a_flaw_without_a_fix_is_named(tmp_path: Path) -> None:
 def test_all_fixed_by_the_vendor_is_said(tmp_path: Path) -> None:
     fixed = Finding("C", "info", "t", verdict="vendor_fixed", fixed_in="8.18.1")
 
-    page = written(tmp_path, host(1, findings=(fixed,)))["hosts/192.0.2.1-25.md"]
+    known = Assessment(Answer.KNOWN_FLAWS, "8.8.0", 41, "2026-11-22")
+    page = written(tmp_path / "known", host(1, findings=(fixed,), assessment=known))["hosts/192.0.2.1-25.md"]
+    other = written(tmp_path / "not", host(1, findings=(fixed,)))["hosts/192.0.2.1-25.md"]
 
     assert "Nothing is open: the package is known to carry the fixes" in page
+    assert "Nothing is open" not in other
     assert "Upgrade to" not in page
 
 

@@ -110,8 +110,11 @@ def verdict(record: Record) -> dict[str, str]:
     elif greeting is not None:
         lines["product"] = "not named in the greeting"
     flaws = [finding for finding in record.findings if finding.verdict is not None]
+    if record.assessment is not None:
+        lines["flaws"] = str(record.assessment)
     if flaws and software is not None:
-        lines["flaws"] = ", ".join(f"{flaw.id} ({flaw.verdict})" for flaw in flaws)
+        listed = ", ".join(f"{flaw.id} ({flaw.verdict})" for flaw in flaws)
+        lines["flaws"] = listed if record.assessment is None else f"{listed}; {record.assessment}"
         lines["more"] = f"smtpsweep vulns {software.product.lower()} {software.version}"
     lines["discloses"] = ", ".join(record.disclosure) or "nothing"
     return {name: value for name, value in lines.items() if value}

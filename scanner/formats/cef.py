@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from scanner.formats.columns import row_of, said
 from scanner.formats.event import Event, key_of, time_of
-from scanner.formats.outcome import OUTCOMES
+from scanner.formats.outcome import OUTCOMES, flaws_said
 from scanner.formats.plain import plain
 from scanner.formats.severity import worst
 from scanner.formats.suspicion import suspicions
@@ -67,6 +67,7 @@ def _fields(record: dict[str, Any], line: bytes, time_s: float | None) -> dict[s
     row["bytes"] = None if banner is None else banner["bytes"]
     message = cut(row["banner"] or "", _MAX_MESSAGE)
     custom = {label: said(row[column]) for label, (_, column) in _CUSTOM.items()}
+    custom["knownFlaws"] = flaws_said(record)
     if message != (row["banner"] or "") or any(len(value) > _MAX_TEXT for value in custom.values()):
         custom["suspicions"] = ", ".join(filter(None, (custom["suspicions"], "cut")))
     fields = {

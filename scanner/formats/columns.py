@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from scanner.formats.outcome import flaws_of
+from scanner.formats.severity import UNDECIDED
 from scanner.formats.suspicion import Suspicion
 from scanner.formats.weaknesses import weaknesses_of
 
@@ -35,8 +36,12 @@ COLUMNS: Final[Mapping[str, str]] = {
     "flags": "VARCHAR[]",
     "suspicions": "VARCHAR[]",
     "flaws": "VARCHAR[]",
+    "flaws_undecided": "VARCHAR[]",
     "flaws_exploited": "INTEGER",
     "highest_cvss": "DOUBLE",
+    "assessment": "VARCHAR",
+    "covered_since": "VARCHAR",
+    "facts_of": "VARCHAR",
     "weaknesses": "VARCHAR[]",
     "refusal": "VARCHAR",
     "refused_us": "BOOLEAN",
@@ -67,7 +72,7 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
     names, timing = record.get("names") or _NOTHING, record["timing"]
     tls = dialogue.get("tls") or _NOTHING
     certificate = next(iter(tls.get("certificates", ())), _NOTHING)
-    flaws = flaws_of(record)
+    flaws, assessment = flaws_of(record), record.get("assessment") or _NOTHING
     scores = [score for each in flaws if (score := each.get("cvss_score")) is not None]
     return {
         "observed_at": record["observed_at"],
@@ -92,8 +97,12 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
         "flags": banner.get("flags", []),
         "suspicions": [each.value for each in suspicious],
         "flaws": [each["id"] for each in flaws],
+        "flaws_undecided": [each["id"] for each in flaws if each["verdict"] == UNDECIDED],
         "flaws_exploited": sum(1 for each in flaws if each.get("kev")),
         "highest_cvss": max(scores, default=None),
+        "assessment": assessment.get("answer"),
+        "covered_since": assessment.get("covered_since"),
+        "facts_of": assessment.get("facts_of"),
         "weaknesses": [each.id for each in weaknesses_of(record)],
         "refusal": refusal.get("kind"),
         "refused_us": refusal.get("refused_us"),

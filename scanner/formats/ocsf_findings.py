@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from scanner.formats.ocsf_classes import Subject, endpoint, resources, target_uid
-from scanner.formats.severity import INFO, SEVERITIES, VENDOR_FIXED, Severity
+from scanner.formats.severity import INFO, SEVERITIES, UNDECIDED, VENDOR_FIXED, Severity
 from scanner.formats.smtp_fields import finding_fields, known
 from scanner.formats.weaknesses import Weakness
 
 #: confidence_id and status_id (1 New, 4 Resolved) for each verdict.
-_CONFIDENCE: Final = {"affected_upstream": (3, "High"), "possible": (1, "Low"), VENDOR_FIXED: (3, "High")}
+_CONFIDENCE: Final = {
+    "affected_upstream": (3, "High"),
+    "possible": (1, "Low"),
+    UNDECIDED: (0, "Unknown"),
+    VENDOR_FIXED: (3, "High"),
+}
 _NEW, _RESOLVED = (1, "New"), (4, "Resolved")
 
 

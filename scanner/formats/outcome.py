@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from scanner.model import Status
+from scanner.formats.severity import UNDECIDED
+from scanner.model import Answer, Assessment, Status
 
 
 class Result(StrEnum):
@@ -67,14 +68,37 @@ def sentence(record: Mapping[str, Any]) -> str:
     parts = [OUTCOMES[record["status"]].words]
     if software is not None:
         parts.append(" ".join(filter(None, (software["product"], software["version"]))))
-    if flaws:
-        exploited = sum(1 for each in flaws if each.get("kev"))
-        known = f"{len(flaws)} known flaw{'s' if len(flaws) > 1 else ''}"
+    if told := [each for each in flaws if each["verdict"] != UNDECIDED]:
+        exploited = sum(1 for each in told if each.get("kev"))
+        known = f"{len(told)} known flaw{'s' if len(told) > 1 else ''}"
         parts.append(f"{known}, {exploited} known to be exploited" if exploited else known)
+    if undecided := len(flaws) - len(told):
+        parts.append(f"{undecided} undecided")
+    if (answer := maybe_assessment(record)) is not None and answer.answer is not Answer.NO_VERSION:
+        if not flaws:
+            parts.append(f"flaws: {answer}")
+        elif not answer.is_known:
+            parts.append(f"other flaws: {answer}")
     where = "a kept greeting" if ip is None else f"{ip} port {record['port']}"
     return f"{where}: {', '.join(parts)}"
 
 
 def flaws_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the known vulnerabilities among the findings, those that a vendor's package has fixed left out."""
+    """Return the known vulnerabilities among the findings, undecided ones too; not those that a package has fixed."""
     return [each for each in record["findings"] if each.get("verdict") not in (None, "vendor_fixed")]
+
+
+def maybe_assessment(record: Mapping[str, Any]) -> Assessment | None:
+    """Return what the findings are worth; None without software, and in records of versions that did not say it."""
+    told = record.get("assessment")
+    if told is None:
+        return None
+    return Assessment(Answer(told["answer"]), told["covered_since"], told["facts"], told["facts_of"])
+
+
+def flaws_said(record: Mapping[str, Any]) -> str:
+    """Return the ids of the known flaws in one text, and where not all are known, or none are, what that is worth."""
+    ids, answer = ", ".join(each["id"] for each in flaws_of(record)), maybe_assessment(record)
+    if answer is None or (ids and answer.is_known):
+        return ids
+    return f"{ids}, others {answer}" if ids else str(answer)

@@ -5,6 +5,8 @@ from typing import Any, Final, NamedTuple
 
 #: The verdict of a flaw that a distribution's package has fixed (`scanner.assess`; not imported, it loads its facts).
 VENDOR_FIXED: Final = "vendor_fixed"
+#: The verdict of a flaw that the facts cannot decide.
+UNDECIDED: Final = "undecided"
 
 
 class Severity(NamedTuple):

@@ -45,6 +45,8 @@ def smtp_fields(record: Mapping[str, Any], suspicions: tuple[Suspicion, ...]) ->
         fields["refusal"] = known(refusal)
     if (software := record["software"]) is not None:
         fields["software"] = known(software)
+    if (assessment := record.get("assessment")) is not None:
+        fields["assessment"] = known(assessment)
     if (dialogue := record.get("dialogue")) is not None:
         fields["ehlo"] = known(
             {

@@ -154,7 +154,7 @@ def _patch(advice: Advice) -> Iterator[str]:
     if not advice.has_version:
         yield "Ask the host itself which release it runs, and `smtpsweep vulns` what that means.\n\n"
         return
-    if advice.counts and not advice.flaws:
+    if advice.counts and not advice.flaws and advice.assessment is not None and advice.assessment.is_known:
         yield "Nothing is open: the package is known to carry the fixes (`vendor_fixed`).\n\n"
     if advice.release is not None:
         yield (

@@ -2,6 +2,7 @@
 
 The release that clears the list is the newest of all `fixed_in`: older ones close a part. The verdicts keep the meaning
 that `scanner.assess` gave them: `possible` is not "vulnerable", a distribution may have the fix under the old number.
+An empty list says something only of a release whose flaws were searched for.
 """
 
 from collections.abc import Iterable
@@ -10,10 +11,11 @@ from typing import Final, NamedTuple
 
 from scanner.assess.facts import shipped_facts
 from scanner.assess.versions import VersionKey, version_key
-from scanner.assess.vulnerabilities import AFFECTED, POSSIBLE, VENDOR_FIXED
-from scanner.model import Finding, Record
+from scanner.assess.vulnerabilities import VENDOR_FIXED
+from scanner.model import VERDICTS, Assessment, Finding, Record
 
-_VERDICTS: Final = (AFFECTED, POSSIBLE, VENDOR_FIXED)
+#: What is said of a list of flaws in a record of a version of this program that did not tell what it is worth.
+_NOT_SAID: Final = "the record does not say whether anybody looked for flaws"
 
 
 class Advice(NamedTuple):
@@ -21,6 +23,7 @@ class Advice(NamedTuple):
 
     `counts` are numbers of flaws by verdict, only those that occur. `release` clears the list as far as fixes are
     known; `unfixed` are the ids of flaws without one. `has_version` is False when nothing could be compared.
+    `assessment` says what the list is worth, None in records of earlier versions.
     """
 
     has_version: bool
@@ -28,6 +31,7 @@ class Advice(NamedTuple):
     flaws: tuple[Finding, ...]
     release: str | None
     unfixed: tuple[str, ...]
+    assessment: Assessment | None = None
 
     @property
     def exploited(self) -> tuple[str, ...]:
@@ -38,14 +42,18 @@ class Advice(NamedTuple):
         """Return one line of our own words, numbers and a release (which comes from the record)."""
         if not self.has_version:
             return "no version seen, so nothing is known"
-        counted = ", ".join(f"{number} {verdict}" for verdict, number in self.counts) or "no known flaw"
+        counted, worth = ", ".join(f"{number} {verdict}" for verdict, number in self.counts), self.assessment
+        if not counted:
+            return _NOT_SAID if worth is None else str(worth)
+        if worth is not None:
+            counted += f" ({worth.basis})" if worth.is_known else f", others {worth}"
         return counted if self.release is None else f"{counted}; fixed in {self.release}"
 
 
 def advise(record: Record) -> Advice:
     """Return what the record's findings ask for."""
     judged = [finding for finding in record.findings if finding.verdict is not None]
-    counts = [(verdict, sum(finding.verdict == verdict for finding in judged)) for verdict in _VERDICTS]
+    counts = [(verdict, sum(finding.verdict == verdict for finding in judged)) for verdict in VERDICTS]
     flaws = tuple(finding for finding in judged if finding.verdict != VENDOR_FIXED)
     # NEXT-RELEASE is no flaw: it names the first release without one known, which may be later than each single fix.
     wanted = (*flaws, *(finding for finding in record.findings if finding.id == "NEXT-RELEASE")) if flaws else ()
@@ -57,6 +65,7 @@ def advise(record: Record) -> Advice:
         flaws=flaws,
         release=_newest(product, releases),
         unfixed=tuple(finding.id for finding in flaws if finding.fixed_in is None),
+        assessment=record.assessment,
     )
 
 
