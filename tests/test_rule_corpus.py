@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.identify import Fingerprints, Rule
-from scanner.identify.index import BRACKETED
+from scanner.identify.index import SESSION_ID
 from scanner.identify.patterns import FRAGMENTS, compile_pattern
 from scanner.identify.rule_files import FOLDER, SHARED_FRAGMENTS, load_rules
 from scanner.model import Software
@@ -139,10 +139,10 @@ def test_a_fragment_that_is_written_once_is_no_other_text_of_a_pattern(name: str
     assert f"%{{{name}}}" not in FRAGMENTS[name]
 
 
-TOKEN_RULE = f"""
+ID_RULE = f"""
     [[rule]]
     id = "foo.token"
-    flags = ["{BRACKETED}"]
+    flags = ["{SESSION_ID}"]
     pattern = '''%{{NAME}} ESMTP \\([0-9a-f]{{32}}\\)$'''
     confidence = 0.9
     software = {{ product = "Foo" }}
@@ -158,9 +158,9 @@ TOKEN_RULE = f"""
         (b"220 h ESMTP (0a8d40ef45300cc1bd0f16ced5c9e6f)\r\n", False),
         (b"220 h ESMTP 0a8d40ef45300cc1bd0f16ced5c9e6f12)\r\n", False),
         (b"220 h ESMTP (0a8d40ef45300cc1bd0f16ced5c9e6f1) ready\r\n", False),
-        (b"220 :bracketed_token (0a8d40ef45300cc1bd0f16ced5c9e6fz)\r\n", False),
+        (b"220 h :session_id (0a8d40ef45300cc1bd0f16ced5c9e6fz)\r\n", False),
     ],
 )
-def test_a_token_in_brackets_stands_for_a_word(greeting: bytes, *, found: bool) -> None:
-    rules: tuple[Rule, ...] = load_rules(TOKEN_RULE, "own.toml")
+def test_an_id_of_a_session_stands_for_a_word(greeting: bytes, *, found: bool) -> None:
+    rules: tuple[Rule, ...] = load_rules(ID_RULE, "own.toml")
     assert (Fingerprints(rules).identify(parse_greeting(greeting)) is not None) is found

@@ -26,10 +26,11 @@ _TAB: Final = "\\x09"
 _FOLD: Final = bytes(ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() else 32 for byte in range(256))
 
 
-#: What a rule may ask for in place of a word where the word differs each time: a last word of 32 characters in round
-#: brackets. Written among a rule's flags; the parser knows nothing of it.
-BRACKETED: Final = "bracketed_token"
-_BRACKETED_KEY = frozenset({f":{BRACKETED}".encode()})
+#: What a rule may ask for in place of a word where the word differs each time: a last word of 32 letters and digits
+#: before a bracket, as ids of sessions are. Written among a rule's flags; the parser knows nothing of it.
+SESSION_ID: Final = "session_id"
+_SESSION_ID_KEY = frozenset({f":{SESSION_ID}".encode()})
+_SESSION_ID_LENGTH = 32
 
 
 class Findable(Protocol):
@@ -49,7 +50,7 @@ class Findable(Protocol):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Flags of the parser, or `BRACKETED`, that are as good as a word."""
+        """Flags of the parser, or `SESSION_ID`, that are as good as a word."""
 
     @property
     def codes(self) -> frozenset[int]:
@@ -89,6 +90,7 @@ class RuleIndex(Generic[RuleT]):
             for key in {*rule.words, *(f":{flag}" for flag in rule.flags)}:
                 self._index.setdefault(key.encode(), []).append(rule)
         self._keys = frozenset(self._index)
+        self._known = self._keys.intersection
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._candidates = lru_cache(_CACHED_CANDIDATES)(self._ranked)
 
@@ -101,13 +103,14 @@ class RuleIndex(Generic[RuleT]):
         """Yield each rule that matches with each line it matches at, the most specific rule first."""
         lines = greeting.lines
         text = lines[0].strip() if len(lines) == 1 else "\n".join(map(str.strip, lines))
-        if _TAB in text:
+        if "\\" in text:  # faster than to look for all of it, in every greeting
             text = text.replace(_TAB, " ")
-        found = self._keys.intersection(text.encode("ascii", "replace").translate(_FOLD).split())
+        words = text.encode("ascii", "replace").translate(_FOLD).split()
+        found = self._known(words)
         if greeting.flags:
-            found |= self._keys.intersection([f":{flag}".encode() for flag in greeting.flags])
-        if text.endswith(")") and text[-34:-33] == "(":
-            found |= self._keys & _BRACKETED_KEY
+            found |= self._known([f":{flag}".encode() for flag in greeting.flags])
+        if text.endswith(")") and words and len(words[-1]) == _SESSION_ID_LENGTH:
+            found |= self._known(_SESSION_ID_KEY)
         if not found:
             return
         starts = (0,) if len(lines) == 1 else _line_starts(text)

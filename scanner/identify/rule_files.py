@@ -5,7 +5,7 @@
 - `id`: unique, `family.form`; it is the `evidence` in a record;
 - `words`: the prefilter. Only a greeting that has one of these words (whole, in lower case) is tried against the
   pattern, so that a rule costs nothing where it does not apply. `flags` are the same for flags of the parser, and
-  `bracketed_token` for a last word of 32 characters in round brackets;
+  `session_id` for a last word of 32 letters and digits before a bracket;
 - `pattern`: matched at the beginning of each line of the greeting, code cut off (see `patterns`). Its named groups are
   fields of `Software`, or `cpe_version` where NVD writes the version differently, or what the `grammar` reads;
 - `codes`: the reply codes it is for; any when left out;
@@ -30,7 +30,7 @@ import orjson
 
 from scanner import safe_toml
 from scanner.errors import RuleError
-from scanner.identify.index import BRACKETED
+from scanner.identify.index import SESSION_ID
 from scanner.identify.patterns import FRAGMENTS, compile_pattern
 from scanner.identify.rules import GRAMMARS, Example, RefusalRule, Rule
 from scanner.model import RefusalKind, Software
@@ -52,7 +52,7 @@ LEFT_OUT: Final = frozenset({"words", "flags", "codes", "grammar", "cpe", "examp
 _DERIVED = frozenset({"method", "confidence", "evidence"})
 _FIELDS = frozenset(field.name for field in fields(Software)) - _DERIVED
 _CAPTURED = (_FIELDS - {"cpe"}) | {"cpe_version"}
-_FLAGS = frozenset({*(flag.value for flag in Flag), BRACKETED})
+_FLAGS = frozenset({*(flag.value for flag in Flag), SESSION_ID})
 _KINDS = frozenset(kind.value for kind in RefusalKind)
 _GRAMMAR_INPUT = frozenset({"versions", "before"})
 _ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)+")
