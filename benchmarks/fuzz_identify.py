@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Final, NamedTuple
 
 from scanner.identify import Fingerprints, Refusals, Rule
-from scanner.identify.rule_files import FOLDER, load_refusals, load_rules
+from scanner.identify.rule_files import FOLDER, load_refusals, read_rules
 from scanner.model import Greeting, Software
 from scanner.smtp import parse_greeting
 
@@ -49,8 +49,7 @@ class Result(NamedTuple):
 
 def rules_with_examples() -> tuple[Rule, ...]:
     """Return the shipped rules as their files have them."""
-    files = sorted((FOLDER / "rules").glob("*.toml"))
-    return tuple(rule for file in files for rule in load_rules(file.read_text("ascii"), file.name))
+    return read_rules()
 
 
 def fuzz(mutations: int, seed: int) -> Result:

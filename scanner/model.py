@@ -67,6 +67,13 @@ class RefusalKind(StrEnum):
     __hash__ = str.__hash__
 
 
+class ProductKind(StrEnum):
+    """What a product is: a program that anybody can run, or what only its provider runs."""
+
+    SOFTWARE = "software"
+    SERVICE = "service"
+
+
 class Target(NamedTuple):
     """One address and port to visit.
 
@@ -220,7 +227,8 @@ class Software:
     `version` decides which code runs; `config_version` is what the configuration was built from
     (Sendmail's `binary/config`). `patch` is a vendor's patch level (`p3`, `PHNE_14041`), `vendor_tag` a suffix of the
     version (`+Sun`), `package` a distribution's revision (`Debian-2+deb12u2`). `confidence` is 0 to 1: a greeting is
-    a claim that its owner can edit. `evidence` is the id of the rule that decided.
+    a claim that its owner can edit. `evidence` is the id of the rule that decided. `kind` is a `ProductKind`: whether
+    it is a program, or a provider's service that nobody else can run; None when the source does not tell.
     """
 
     product: str
@@ -238,6 +246,7 @@ class Software:
     method: str = "banner"
     confidence: float = 0.0
     evidence: str | None = None
+    kind: str | None = "software"
 
 
 class Refusal(NamedTuple):

@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 from scanner.errors import RuleError
 from scanner.identify import Fingerprints, identify
 from scanner.identify.fingerprint import _CACHED_SOFTWARE
-from scanner.identify.rule_files import FOLDER, load_rules
+from scanner.identify.rule_files import load_rules, read_rules
 from scanner.model import Greeting, Software
 from scanner.smtp import parse_greeting
 
-RULES = tuple(
-    rule for file in sorted((FOLDER / "rules").glob("*.toml")) for rule in load_rules(file.read_text(), file.name)
-)
+RULES = read_rules()
 SHIPPED = Fingerprints(RULES)
 EXAMPLES = [example.greeting for rule in RULES for example in rule.examples]
 

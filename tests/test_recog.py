@@ -65,6 +65,7 @@ def test_a_fingerprint_gives_the_same_fields_as_a_rule(tmp_path: Path) -> None:
         cpe="cpe:2.3:a:frob:frobnicator:1.2:*:*:*:*:*:*:*",
         confidence=0.85,
         evidence="recog.smtp-banners.1",
+        kind=None,
     )
 
 
@@ -72,12 +73,14 @@ def test_the_dialect_of_ruby_is_understood(tmp_path: Path) -> None:
     found = database(tmp_path)
 
     assert said(found, "220 WELCOME to Quux v7") == Software(
-        product="Quux", version="7", confidence=0.5, evidence="recog.smtp-banners.2"
+        product="Quux", version="7", confidence=0.5, evidence="recog.smtp-banners.2", kind=None
     )
     assert said(found, "220 welcome to quux") == Software(
-        product="Quux", confidence=0.5, evidence="recog.smtp-banners.2"
+        product="Quux", confidence=0.5, evidence="recog.smtp-banners.2", kind=None
     )
-    assert said(found, "220 SHOUTING") == Software(product="Shouter", confidence=0.85, evidence="recog.smtp-banners.3")
+    assert said(found, "220 SHOUTING") == Software(
+        product="Shouter", confidence=0.85, evidence="recog.smtp-banners.3", kind=None
+    )
 
 
 def test_every_line_of_a_greeting_is_tried(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.identify import Refusals
-from scanner.model import Finding, Refusal, RefusalKind, Status
+from scanner.model import Finding, Refusal, RefusalKind, Software, Status
 from scanner.record import EventIds, decode, encode, encode_findings, event_id
 from scanner.record import encoding as record_module
 from scanner.smtp import parse_greeting
@@ -54,6 +55,7 @@ def test_a_full_record_is_written_field_by_field_in_the_order_of_the_schema() ->
         "refusal": None,
         "software": {
             "product": "Sendmail",
+            "kind": "software",
             "vendor": "Sendmail",
             "product_line": "Sentrion",
             "version": "8.14.7",
@@ -142,6 +144,16 @@ def test_a_line_of_an_earlier_version_has_no_skew_and_no_refusal_and_is_read() -
     del data["refusal"], data["banner"]["clock_skew_s"]
 
     assert decode(orjson.dumps(data)) == full_record()._replace(clock_skew_s=None)
+
+
+def test_a_line_of_an_earlier_version_does_not_say_whether_its_product_is_a_service() -> None:
+    software = Software("Some Mail", kind="service", confidence=0.9)
+    data = orjson.loads(encode(full_record()._replace(software=software)))
+    assert data["software"]["kind"] == "service"
+    assert decode(orjson.dumps(data)).software == software
+    del data["software"]["kind"]
+
+    assert decode(orjson.dumps(data)).software == replace(software, kind=None)
 
 
 def test_a_full_record_comes_back_as_it_was() -> None:

@@ -5,13 +5,11 @@ import pytest
 from scanner.identify import Fingerprints, Rule
 from scanner.identify.index import SESSION_ID
 from scanner.identify.patterns import FRAGMENTS, compile_pattern
-from scanner.identify.rule_files import FOLDER, SHARED_FRAGMENTS, load_rules
+from scanner.identify.rule_files import SHARED_FRAGMENTS, load_rules, read_rules
 from scanner.model import Software
 from scanner.smtp import parse_greeting
 
-RULES = tuple(
-    rule for file in sorted((FOLDER / "rules").glob("*.toml")) for rule in load_rules(file.read_text(), file.name)
-)
+RULES = read_rules()
 SHIPPED = Fingerprints(RULES)
 EXAMPLES = [(rule, example.greeting) for rule in RULES for example in rule.examples]
 COUNTEREXAMPLES = [(rule, greeting) for rule in RULES for greeting in rule.counterexamples]
@@ -22,7 +20,7 @@ def identified(greeting: str) -> Software | None:
 
 
 def test_every_rule_has_a_greeting_that_it_must_leave_alone() -> None:
-    assert [rule.id for rule in RULES if not rule.counterexamples and rule.source != "providers.toml"] == []
+    assert [rule.id for rule in RULES if not rule.counterexamples] == []
 
 
 def test_every_example_is_named_as_its_product_by_its_own_rule() -> None:
@@ -51,8 +49,8 @@ def test_no_rule_names_the_example_of_another_product_alone() -> None:
         said = SHIPPED.matches(parse_greeting(greeting.encode() + b"\r\n"))
         if {software.product for software in said} != {rule.fixed["product"]}:
             both.add(rule.id)
-    services = {rule.id for rule in RULES if rule.source.startswith(("providers", "services"))}
-    assert both - services - {"microsoft.exchange-online"} == in_front
+    services = {rule.id for rule in RULES if rule.fixed.get("kind") == "service" or rule.source == "providers.toml"}
+    assert both - services == in_front
 
 
 # Owners, wishes and warnings: words that products have as well, and that administrators write into greetings.

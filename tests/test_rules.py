@@ -9,14 +9,12 @@ import pytest
 
 from scanner.errors import RuleError
 from scanner.identify import Fingerprints, RefusalRule, Refusals, Rule, shipped_refusals, shipped_rules
-from scanner.identify.rule_files import FOLDER, compiled_rules, load_refusals, load_rules
+from scanner.identify.rule_files import FOLDER, compiled_rules, load_refusals, load_rules, read_rules
 from scanner.identify.rules import COMPILED
 from scanner.model import RefusalKind, Software
 from scanner.smtp import parse_greeting
 
-RULES = tuple(
-    rule for file in sorted((FOLDER / "rules").glob("*.toml")) for rule in load_rules(file.read_text(), file.name)
-)
+RULES = read_rules()
 REFUSALS = load_refusals((FOLDER / "refusals.toml").read_text(), "refusals.toml")
 SHIPPED = Fingerprints(RULES)
 COUNTEREXAMPLES = [(rule, greeting) for rule in RULES for greeting in rule.counterexamples]
@@ -37,7 +35,7 @@ def test_an_example_gives_exactly_the_fields_it_promises(rule: Rule, number: int
     assert software is not None
     assert software.evidence == rule.id
     assert software.confidence == rule.confidence
-    expected = {**rule.fixed, **example.expected}
+    expected = {"kind": "software", **rule.fixed, **example.expected}
     checked = {field.name for field in fields(Software)} - {"method", "confidence", "evidence"}
     if "cpe" not in expected:
         checked.remove("cpe")
@@ -156,6 +154,7 @@ def test_a_file_has_fragments_of_its_own() -> None:
         ({"software": '{ vendor = "Foo" }'}, "software.product is missing"),
         ({"software": '{ product = "Foo", colour = "red" }'}, "unknown field software.colour"),
         ({"software": '{ product = "Foo", evidence = "x" }'}, "unknown field software.evidence"),
+        ({"software": '{ product = "Foo", kind = "car" }'}, "software.kind 'car' is neither software nor service"),
         ({"software": '{ product = "Foo", version = 1.0 }'}, "software.version must be text"),
         ({"software": '{ product = "Foo", cpe = "cpe:/a:foo:foo" }'}, "software.cpe 'cpe:/a:foo:foo' is not a CPE 2.3"),
         ({"examples": None}, "rule foo.plain: examples is missing"),

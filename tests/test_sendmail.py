@@ -22,7 +22,7 @@ def identified(greeting: str) -> Software | None:
 def told(software: Software | None) -> dict[str, str]:
     """Return what an identity says, without how sure it is and without the CPE name, which has tests of its own."""
     assert software is not None
-    left_out = {"method", "confidence", "evidence", "cpe"}
+    left_out = {"method", "confidence", "evidence", "cpe", "kind"}
     values = {field.name: getattr(software, field.name) for field in fields(software) if field.name not in left_out}
     return {name: value for name, value in values.items() if value is not None}
 

@@ -39,6 +39,15 @@ _ENDED = (
     r" (?:Mail|Server|Service|System|Gateway|Ready|Version|Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?![a-z]))"
 )
 
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+# What servers say that say nothing of their own, to the end of the line or a date.
+_PLAIN = (
+    r"(?i:E?SMTP(?: (?:mail )?(?:server|service))?(?:,? (?:is )?(?:ready|not available))?"
+    r"|(?:mail )?(?:server|service) (?:is )?ready|ready)[.!]?"
+    rf"(?=$|;$|;? {{1,2}}(?:at |on )?(?:{_DAY}|[0-9]{{1,4}}[/ -][0-9A-Z]|{_MONTH} [0-9]))"
+)
+
 #: Fragments for every rule file; a file may define more in its `[fragments]` table.
 FRAGMENTS: Final = {
     # The host name, which some servers leave out, with the space after it.
@@ -64,7 +73,9 @@ FRAGMENTS: Final = {
     "ENDED": _ENDED,
     "TAIL": rf"(?:{_VERSIONED})?{_ENDED}",
     # The first word of a date.
-    "DAY": r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)",
+    "DAY": _DAY,
+    # Words that name nothing: a rule needs something else, such as the host, to go by.
+    "PLAIN": _PLAIN,
 }
 
 _FRAGMENT = re.compile(r"%\{([^{}]{1,40})\}")

@@ -140,6 +140,7 @@ def _software(fingerprint: _Fingerprint, groups: tuple[str | None, ...]) -> Soft
         cpe=None if fingerprint.cpe is None else cpe_name(fingerprint.cpe, version),
         confidence=fingerprint.certainty,
         evidence=f"recog.smtp-banners.{fingerprint.number}",
+        kind=None,  # Recog has programs and services alike, and does not say which
     )
 
 

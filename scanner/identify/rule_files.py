@@ -15,6 +15,7 @@
   that names the product; 0.7 the name alone; 0.6 wording that only this product is known to use; 0.4 a hint;
 - `examples`: greetings with the fields expected; `counterexamples`: greetings the rule must leave alone.
 
+`services/*.toml` has a `[[service]]` for each provider's service, which is written out as a rule (see `service_files`).
 `refusals.toml` has a `[[refusal]]` for each text: the same, with `kind` and `refused_us` in place of what names
 software, and plain greetings as examples. All is checked here; that examples come true takes the parser: tests do it.
 """
@@ -33,7 +34,8 @@ from scanner.errors import RuleError
 from scanner.identify.index import SESSION_ID
 from scanner.identify.patterns import FRAGMENTS, compile_pattern
 from scanner.identify.rules import GRAMMARS, Example, RefusalRule, Rule
-from scanner.model import RefusalKind, Software
+from scanner.identify.service_files import rule_table
+from scanner.model import ProductKind, RefusalKind, Software
 from scanner.smtp import Flag
 
 #: Where the files are that the shipped rules are made from.
@@ -45,15 +47,16 @@ COMMON_WORDS: Final = frozenset(
 )
 
 #: Fragments that `rules.json` has once and not in every pattern; a longer one comes before those within it.
-SHARED_FRAGMENTS: Final = ("AFTER", "TAIL", "VERSIONED", "ENDED", "SYSTEM")
+SHARED_FRAGMENTS: Final = ("AFTER", "TAIL", "VERSIONED", "ENDED", "SYSTEM", "PLAIN")
 #: Keys of a rule that are not written when they are empty.
 LEFT_OUT: Final = frozenset({"words", "flags", "codes", "grammar", "cpe", "examples", "counterexamples"})
 
 _DERIVED = frozenset({"method", "confidence", "evidence"})
 _FIELDS = frozenset(field.name for field in fields(Software)) - _DERIVED
-_CAPTURED = (_FIELDS - {"cpe"}) | {"cpe_version"}
+_CAPTURED = (_FIELDS - {"cpe", "kind"}) | {"cpe_version"}
 _FLAGS = frozenset({*(flag.value for flag in Flag), SESSION_ID})
 _KINDS = frozenset(kind.value for kind in RefusalKind)
+_PRODUCT_KINDS = frozenset(kind.value for kind in ProductKind)
 _GRAMMAR_INPUT = frozenset({"versions", "before"})
 _ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)+")
 _WORD = re.compile(r"[a-z0-9]*[a-z][a-z0-9]*")
@@ -83,14 +86,24 @@ def compiled_rules() -> bytes:
     Raises:
         RuleError: for the first thing in a file that is wrong.
     """
-    files = sorted((FOLDER / "rules").glob("*.toml"))
-    rules = [rule for file in files for rule in load_rules(file.read_text("ascii"), file.name)]
+    rules = read_rules()
     refusals = load_refusals((FOLDER / "refusals.toml").read_text("ascii"), "refusals.toml")
     shared = orjson.dumps({name: FRAGMENTS[name] for name in SHARED_FRAGMENTS})
     return b'{"fragments":%b,"rules":[\n%b\n],"refusals":[\n%b\n]}\n' % (shared, _lines(rules), _lines(refusals))
 
 
-def _lines(rules: list[Rule] | tuple[RefusalRule, ...]) -> bytes:
+def read_rules() -> tuple[Rule, ...]:
+    """Return the rules of all files, checked: the programs' first, then the services'.
+
+    Raises:
+        RuleError: for the first thing in a file that is wrong.
+    """
+    folders = (("rules", load_rules), ("services", load_services))
+    files = [(file, load) for name, load in folders for file in sorted((FOLDER / name).glob("*.toml"))]
+    return tuple(rule for file, load in files for rule in load(file.read_text("ascii"), file.name))
+
+
+def _lines(rules: tuple[Rule, ...] | tuple[RefusalRule, ...]) -> bytes:
     """Return the rules as JSON, without what is left out anyway: examples, defaults, and the text of long fragments."""
     without: dict[str, Any] = {"examples": (), "counterexamples": ()}
     tables = (
@@ -116,6 +129,15 @@ def load_rules(text: str, source: str) -> tuple[Rule, ...]:
     return _load(text, source, "rule", _RULE_KEYS, _rule)
 
 
+def load_services(text: str, source: str) -> tuple[Rule, ...]:
+    """Return the rules of one file of services, checked. `source` names the file in messages.
+
+    Raises:
+        RuleError: for the first thing that is wrong, naming the file and the service.
+    """
+    return _load(text, source, "service", _RULE_KEYS, _rule, rule_table)
+
+
 def load_refusals(text: str, source: str) -> tuple[RefusalRule, ...]:
     """Return the rules for refusals of one file, checked. `source` names the file in messages.
 
@@ -126,14 +148,20 @@ def load_refusals(text: str, source: str) -> tuple[RefusalRule, ...]:
 
 
 def _load(
-    text: str, source: str, kind: str, keys: _Keys, make: Callable[[dict[str, Any], str, dict[str, str]], _Made]
+    text: str,
+    source: str,
+    kind: str,
+    keys: _Keys,
+    make: Callable[[dict[str, Any], str, dict[str, str]], _Made],
+    written_out: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
 ) -> tuple[_Made, ...]:
-    """Check and make each rule of one kind in a file."""
+    """Check and make each rule of one kind in a file; `written_out` makes a rule's table of what stands for one."""
     made = []
-    for name, table, fragments in _tables(text, source, kind):
-        for problem in _problems(table, keys):
-            raise RuleError(f"{source}: rule {name}: {problem}")
+    for name, short, fragments in _tables(text, source, kind):
         try:
+            table = written_out(short)
+            for problem in _problems(table, keys):
+                raise RuleError(f"{source}: rule {name}: {problem}")
             made.append(make(table, source, fragments))
         except ValueError as error:
             raise RuleError(f"{source}: rule {name}: {error}") from error
@@ -205,6 +233,8 @@ def _software_problems(table: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"software.{field} must be text" for field in software if not isinstance(software[field], str))
     if "product" not in software:
         yield "software.product is missing"
+    if software.get("kind", "software") not in _PRODUCT_KINDS:
+        yield f"software.kind {software['kind']!r} is neither software nor service"
     if "cpe" in software and not _CPE.fullmatch(software["cpe"]):
         yield f"software.cpe {software['cpe']!r} is not a CPE 2.3 name with {{version}}:* in its place"
 

@@ -201,7 +201,14 @@ def _refusal() -> Schema:
 
 def _software() -> Schema:
     return {
-        "product": text("The software, under the name its makers use."),
+        "product": text("The software, or the provider's service, under the name its makers use."),
+        "kind": maybe(
+            text(
+                "software, which anybody can run, or service, which only its provider runs; null when a database of "
+                "the user's named the product.",
+                pattern=WORD,
+            )
+        ),
         "vendor": maybe(text("Who makes it.")),
         "product_line": maybe(text("Which of several relatives that share a code base.")),
         "version": maybe(text("The version of the program that runs: this one decides which code runs.")),
