@@ -98,6 +98,8 @@ def test_the_form_of_ctime_has_no_offset_unless_it_names_a_zone(text: str, iso: 
         ("h Tuesday, November 14, 2023 at 1:20:30 PM", "2023-11-14T13:20:30"),
         ("h Tue Nov 14 2023 10:20:30 GMT+0100 (CET)", "2023-11-14T10:20:30+01:00"),
         ("h Tue, 14 Nov 2023 10:20:30 PM", "2023-11-14T22:20:30"),
+        ("h 18 Dec 85 11:14:07 Pm\u00c3\u00bcller", "1985-12-18T23:14:07"),
+        ("h Tue, 14 Nov 2023 10:20:30 am", "2023-11-14T10:20:30"),
         ("h 1 Jan 2024 1:00:00 GMT", "2024-01-01T01:00:00Z"),
     ],
 )
@@ -168,3 +170,12 @@ def test_any_text_is_a_date_or_none(text: str) -> None:
     iso = maybe_server_time(text)
     if iso is not None:
         assert datetime.fromisoformat(iso).year >= 1900
+
+
+@given(
+    st.sampled_from(["18 Dec 85 11:14:07", "1 Jan 2024 1:00", "Jan  1 10:00:00 UTC 2024", "1 Jan 2024 10:00"]),
+    st.text(alphabet=" :.+-0123456789APMapmZz\u00c3\u00e9\t", max_size=12),
+)
+def test_what_follows_a_date_never_makes_it_unreadable(date: str, after: str) -> None:
+    iso = maybe_server_time(f"h; {date}{after}")
+    assert iso is None or datetime.fromisoformat(iso).year in {1985, 2024}

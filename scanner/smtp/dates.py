@@ -30,7 +30,7 @@ _SHORT_MONTH: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _CLOCK: Final = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?"
 _RFC_5322: Final = (
     rf"(?<![0-9])([0-9]{{1,2}}) {{1,2}}({_SHORT_MONTH}) {{1,2}}([0-9]{{2,4}}) {{1,2}}{_CLOCK}"
-    r"(?![0-9:]| {0,2}[AaPp]\.?[Mm]\b)(?: {1,2}([+-][0-9]{4}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
+    r"(?![0-9:])(?: {1,2}([+-][0-9]{4}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
 )
 _CTIME: Final = rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}(?: ([A-Z]{{1,5}}))? {{1,2}}([0-9]{{4}})(?![0-9])"
 _DATE: Final = re.compile(f"{_RFC_5322}|{_CTIME}")
@@ -41,7 +41,7 @@ _BEFORE_COLON: Final = len("22 Nov 2026 10")
 
 _TIME: Final = (
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?:[.,][0-9]{1,9})?(?![0-9:])"
-    r"(?: ?(?P<half>[AaPp]\.?[Mm]\b))?"
+    r"(?: ?(?P<half>[AaPp]\.?[Mm](?![A-Za-z0-9])))?"
     r"(?: {0,2}(?:GMT|UTC)?(?P<zone>[+-][0-9]{2}:?[0-9]{2}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
 )
 _BETWEEN: Final = r",?(?: {1,2}| {1,2}at )"
@@ -59,6 +59,7 @@ _RARE: Final = tuple(
 _SLASHES: Final = _RARE[1]
 #: What stands before a time that is not that of the greeting: when the server was started, or its program made.
 _OTHER_TIMES: Final = ("since ", "$date: ", "built ", "build ", "compiled ", "version ")
+_HALVES: Final = ("AM", "PM")
 #: A clock of twelve hours has none above, and none below one.
 _NO_HOUR: Final = 24
 #: The first year that RFC 5322 3.3 allows.
@@ -81,11 +82,16 @@ def maybe_server_time(text: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _iso_date(date: str) -> str | None:
-    """Convert what matched. Cached: within a sweep many servers tell the same second."""
+    """Convert what matched. Cached by its text: within a sweep many servers tell the same second.
+
+    It matches again by itself: no look-ahead of the pattern is decided by what stood behind it.
+    """
     groups = _DATE.findall(date)[0]
     day, month, year, hour, minute, second, offset = groups[:7]
     if not day:
         month, day, hour, minute, second, offset, year = groups[7:]
+    if offset.upper() in _HALVES:
+        return _maybe_iso(year, month, day, (_hour(int(hour), offset), minute, second), "")
     return _maybe_iso(year, month, day, (hour, minute, second), offset)
 
 
@@ -99,8 +105,13 @@ def _maybe_rare(text: str) -> str | None:
     if match.re is _SLASHES and int(month) > 12:
         month, day = day, month
     if part["half"]:
-        hour = hour % 12 + 12 * (part["half"][0] in "Pp") if 1 <= hour <= 12 else _NO_HOUR
+        hour = _hour(hour, part["half"])
     return _maybe_iso(part["year"], month, day, (hour, part["minute"], part["second"]), part["zone"])
+
+
+def _hour(hour: int, half: str) -> int:
+    """Return the hour of 24 for one of a clock of twelve hours; an impossible one stays impossible."""
+    return hour % 12 + 12 * (half[0] in "Pp") if 1 <= hour <= 12 else _NO_HOUR
 
 
 def _maybe_iso(year: str, month: str, day: str, clock: tuple[int | str, ...], zone: str) -> str | None:
