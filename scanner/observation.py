@@ -59,6 +59,7 @@ class Observer:
         assessor = Assessor.installed()
         self._assess = assessor.answer
         self.data_warning = assessor.facts.maybe_warning
+        self.facts_of = assessor.facts.compiled
         self._sample_of = sample_of
         self._tells = log.isEnabledFor(logging.DEBUG)  # asked once: this is done for every host
         self._limits = (settings.max_greeting_bytes, settings.max_greeting_lines)

@@ -351,6 +351,7 @@ class Sweep:
             "schema": SUMMARY_SCHEMA,
             "scan_id": self.identity.scan_id,
             "version": VERSION,
+            "facts_of": self._observer.facts_of,
             "started_at": self.identity.started_at,
             "ended_at": iso(time.time()),
             "elapsed_s": round(time.monotonic() - self._started_at, 3),

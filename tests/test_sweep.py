@@ -11,6 +11,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
+from scanner.assess import load_facts
 from scanner.errors import InputError, SinkError, StateError
 from scanner.model import Status
 from scanner.pipeline import Sweep
@@ -140,6 +141,7 @@ async def test_every_kind_of_answer_has_its_status_and_the_books_balance() -> No
     assert sum(document["statuses"].values()) == 9
     assert document["records"] == 9
     assert document["products"] == {"Sendmail": 2}
+    assert document["facts_of"] == load_facts().compiled
     assert sink.closed
 
 

@@ -1,4 +1,4 @@
-"""A readable table of a file of records: which software, on how many hosts, and which versions it gives away."""
+"""A readable table of a file of records: which software, on how many hosts, which versions it gives away, its flaws."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from rich.table import Table
 
 from scanner.cli.console import Console
-from scanner.model import Record, Software, Status
+from scanner.model import Answer, Record, Software, Status
 
 #: Versions named in a row; the file has them all.
 _MOST_VERSIONS = 4
@@ -18,24 +18,33 @@ class _Row:
     hosts: int = 0
     example: str = ""
     versions: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
 
 
 def print_table(records: Iterable[Record]) -> None:
     """Print one row for each product, most hosts first; those without one by their status."""
     rows: dict[str, _Row] = {}
+    facts_of = set[str]()
     for record in records:
         row = rows.setdefault(_name(record), _Row(example=record.ip or ""))
         row.hosts += 1
         if record.software is not None and record.software.version is not None:
             row.versions[_version(record.software)] += 1
+        if record.assessment is not None:
+            facts_of.add(record.assessment.facts_of)
+            if record.assessment.answer is not Answer.NO_VERSION:
+                row.answers[record.assessment.words] += 1
     table = Table("software", header_style="bold", expand=False)
     table.add_column("hosts", justify="right")
     table.add_column("give version", justify="right")
     table.add_column("versions, most hosts first")
+    table.add_column("flaws, by hosts")
     table.add_column("for example")
     for name, row in sorted(rows.items(), key=lambda item: (item[0].startswith("("), -item[1].hosts)):
         giving = f"{row.versions.total():,}" if row.versions else ""
-        table.add_row(name, f"{row.hosts:,}", giving, _versions(row.versions), row.example)
+        table.add_row(name, f"{row.hosts:,}", giving, _versions(row.versions), _answers(row.answers), row.example)
+    if facts_of:
+        table.caption = f"flaws were told from facts of {' and '.join(sorted(facts_of))}"
     Console(markup=False, highlight=False, emoji=False).print(table)
 
 
@@ -49,6 +58,10 @@ def _version(software: Software) -> str:
     if software.config_version in {None, software.version}:
         return str(software.version)
     return f"{software.version}/{software.config_version}"
+
+
+def _answers(answers: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {words}" for words, count in answers.most_common())
 
 
 def _versions(versions: Counter[str]) -> str:
