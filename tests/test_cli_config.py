@@ -110,13 +110,29 @@ def test_exclusions_of_the_file_are_honoured_beside_those_of_the_command_line(co
 
 
 @pytest.mark.parametrize(
-    "key", ["exlude", "rates", "help", "config", "ports", "if_exists", "x", "--rate", "", "targets.a"]
+    ("key", "meant"),
+    [
+        ("exlude", "exclude"),
+        ("rates", "rate"),
+        ("help", None),
+        ("config", None),
+        ("ports", "port"),
+        ("if_exists", None),
+        ("x", None),
+        ("--rate", "rate"),
+        ("", None),
+        ("targets.a", "targets"),
+    ],
 )
-def test_a_key_that_is_no_option_is_refused_by_name(command: Command, config: Path, key: str) -> None:
+def test_a_key_that_is_no_option_is_refused_by_name(
+    command: Command, config: Path, key: str, meant: str | None
+) -> None:
     with pytest.raises(InputError) as caught:
         command(f'"{key}" = "1"')
 
-    assert str(caught.value) == f"--config {config}: {key!r} is not an option of 'sweep'"
+    assert str(caught.value) == f"--config {config}: {key!r} is not an option of 'sweep'" + (
+        "" if meant is None else f"; did you mean {meant!r}?"
+    )
 
 
 @pytest.mark.parametrize(

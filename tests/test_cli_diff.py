@@ -137,9 +137,10 @@ def test_summaries_tell_that_a_missing_host_is_gone_and_without_them_it_is_said_
     tmp_path: Path, capsys: Output
 ) -> None:
     files = [str(write(tmp_path / "a", [visit(A)])), str(write(tmp_path / "b", [visit(B, scan=TUESDAY)]))]
-    assert run(["diff", *files, "--json"]) == 0
+    assert run(["diff", *files, "--json"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
+    assert "nothing was compared: no target has a record in both files" in err
     assert "2 targets not compared: no record after 1, no record before 1" in err
     assert "nothing is said of those without a record after: without both summaries" in err
 
@@ -154,16 +155,74 @@ def test_summaries_tell_that_a_missing_host_is_gone_and_without_them_it_is_said_
     write_summary(tmp_path / "b.json", TUESDAY, shard="2/2")
     assert run(["diff", *files, *summaries]) == 2
     assert "different shards (1/1 and 2/2); --force compares them all the same" in capsys.readouterr().err
-    assert run(["diff", *files, *summaries, "--force"]) == 0
+    assert run(["diff", *files, *summaries, "--force"]) == 3
     assert "warning: the sweeps are of different shards" in capsys.readouterr().err
 
 
 def test_a_time_out_is_gone_when_asked_for(tmp_path: Path, capsys: Output) -> None:
     files = [write(tmp_path / "a", [visit(A)]), write(tmp_path / "b", [visit(A, status=Status.CONNECT_TIMEOUT)])]
-    assert run(["diff", *map(str, files)]) == 0
-    assert "connect_timeout after 1" in capsys.readouterr().err
+    assert run(["diff", *map(str, files)]) == 3
+    assert capsys.readouterr().err == (
+        "smtpsweep: 0 targets compared\nsmtpsweep: 1 target not compared: connect_timeout after 1\n"
+        "smtpsweep: nothing was compared: no target has in both files a record that tells what is there\n"
+    )
     assert run(["diff", *map(str, files), "--time-out-is-gone"]) == 1
     assert "gone" in capsys.readouterr().out
+
+
+def test_an_empty_file_is_not_a_network_without_changes(tmp_path: Path, capsys: Output) -> None:
+    full, empty = str(write(tmp_path / "a", [visit(A)])), str(write(tmp_path / "b", []))
+
+    for files, names in (((full, empty), empty), ((empty, full), empty), ((empty, empty), empty)):
+        assert run(["diff", *files]) == 3
+        err = capsys.readouterr().err
+        assert "smtpsweep: 0 targets compared\n" in err
+        assert err.endswith(f"smtpsweep: nothing was compared: {names}: no record of a target\n")
+        assert "no changes" not in err
+        assert run(["diff", *files, "--fail-on", "gone"]) == 3
+        capsys.readouterr()
+
+    before, after = (
+        write_summary(tmp_path / "a.json", records=0),
+        write_summary(tmp_path / "b.json", TUESDAY, records=0),
+    )
+    assert run(["diff", empty, empty, "--summary-before", str(before), "--summary-after", str(after)]) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["diff", "SUMMARY", "SUMMARY"],
+        ["convert", "SUMMARY", "--format", "ecs", "-o", "-"],
+        ["policy", "check", "SUMMARY"],
+        ["remedy", "SUMMARY", "-o", "plan"],
+        ["verify", "--before", "SUMMARY", "-x", "0.0.0.0/0"],
+    ],
+    ids=lambda line: line[0],
+)
+@pytest.mark.parametrize("indented", [True, False])
+def test_a_summary_that_is_given_for_records_is_called_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output, line: list[str], indented: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = write_summary(tmp_path / "s.json")
+    summary.write_text(json.dumps(json.loads(summary.read_bytes()), indent=2 if indented else None) + "\n")
+
+    assert run(["s.json" if word == "SUMMARY" else word for word in line]) == 2
+    assert capsys.readouterr().err == (
+        "smtpsweep: s.json: is the summary of a sweep: name the file of its records (sweep -o)\n"
+    )
+
+
+def test_records_that_are_given_for_a_summary_are_called_so(tmp_path: Path, capsys: Output) -> None:
+    file = str(write(tmp_path / "a", [visit(A), visit(B)]))
+
+    for line in (["diff", file, file, "--summary-before", file, "--summary-after", file],
+                 ["policy", "check", file, "--summary", file]):  # fmt: skip
+        assert run(line) == 2
+        assert capsys.readouterr().err == (
+            f"smtpsweep: {file}: is not a summary, but the records of a sweep: name its summary (sweep --summary)\n"
+        )
 
 
 def test_bytes_of_servers_and_names_of_files_command_no_terminal(tmp_path: Path, capsys: Output) -> None:

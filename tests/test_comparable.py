@@ -129,7 +129,7 @@ def test_without_summaries_the_records_tell_what_differs(tmp_path: Path) -> None
     ("text", "problem"),
     [
         ("[]", "not a summary of schema"),
-        ('{"schema":"smtpsweep.record/1"}', "not a summary of schema"),
+        ('{"schema":"smtpsweep.record/1"}', "not a summary, but the records of a sweep"),
         ('{"schema":"smtpsweep.summary/1"}', "options is missing"),
         ("{", "no valid JSON"),
     ],

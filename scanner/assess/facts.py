@@ -38,6 +38,7 @@ import orjson
 from scanner.assess.ranges import Flaw, Range, gaps_of
 from scanner.assess.versions import VersionKey, version_key
 from scanner.errors import InputError
+from scanner.text_input import utf_8
 
 FORMAT: Final = "smtpsweep.vulnerabilities/1"
 #: Facts older than this many days deserve a warning: a new flaw in a mail server is found every month or two.
@@ -152,8 +153,8 @@ def read_document(text: bytes, source: str) -> dict[str, Any]:
         InputError: for the first thing that is wrong.
     """
     try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        document = orjson.loads(utf_8(text))
+    except ValueError as error:
         raise InputError(f"{source}: no valid JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(f"{source}: not vulnerability data of format {FORMAT}")

@@ -23,6 +23,7 @@ from scanner.assess.policy_rules import RULES, Level, Rule, fraction, text, word
 from scanner.assess.waivers import Addresses, Waiver
 from scanner.errors import InputError
 from scanner.model import Status
+from scanner.nearest import hint
 
 VERSION: Final = 1
 #: Makes a set of addresses of their texts; raises InputError with what is wrong.
@@ -137,7 +138,7 @@ class _Reader:
         for name in table:
             if name not in allowed:
                 where = f"{key}.{name}" if key else name
-                raise self._error(where, f"is not known here; there is {', '.join(allowed)}")
+                raise self._error(where, f"is not known here; there is {', '.join(allowed)}{hint(name, allowed)}")
 
     def _value(self, table: Mapping[str, Any], name: str, key: str, read: Callable[[Any], Any], *default: Any) -> Any:
         """Read one key; without a default it must be there."""
@@ -160,7 +161,7 @@ class _Reader:
 def _word(allowed: Sequence[str]) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in allowed:
-            raise ValueError(f"one of {', '.join(allowed)}")
+            raise ValueError(f"one of {', '.join(allowed)}{hint(value, allowed)}")
         return str(value)
 
     return read
@@ -174,7 +175,7 @@ def _level(value: Any) -> Level:
     try:
         return Level(value)
     except ValueError:
-        raise ValueError(_LEVELS) from None
+        raise ValueError(f"{_LEVELS}{hint(value, Level)}") from None
 
 
 def _texts(value: Any) -> tuple[str, ...]:

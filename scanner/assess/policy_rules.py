@@ -21,7 +21,9 @@ from scanner.assess.policy_judges import (
 )
 from scanner.assess.versions import version_key
 from scanner.assess.vulnerabilities import AFFECTED, POSSIBLE
+from scanner.identify import known_products
 from scanner.model import DISCLOSED
+from scanner.nearest import hint
 
 
 class Level(StrEnum):
@@ -63,8 +65,11 @@ def words(*allowed: str) -> Callable[[Any], tuple[str, ...]]:
     """Return the reader of a list of some of these words."""
 
     def read(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list) or not value or any(each not in allowed for each in value):
+        if not isinstance(value, list) or not value:
             raise ValueError(f"a list of some of {', '.join(allowed)}")
+        for each in value:
+            if each not in allowed:
+                raise ValueError(f"a list of some of {', '.join(allowed)}{hint(each, allowed)}")
         return tuple(value)
 
     return read
@@ -99,9 +104,19 @@ def fraction(value: Any) -> float:
 
 
 def versions(value: Any) -> dict[str, str]:
-    """Read the lowest version of each product."""
+    """Read the lowest version of each product.
+
+    A product that no greeting can be identified as would never be judged, and nobody would see it.
+    """
     if not isinstance(value, dict) or not all(_is_version(*each) for each in value.items()):
         raise ValueError('a table of products and versions, such as {Sendmail = "8.18.1"}')
+    known = known_products()
+    folded = {name.casefold() for name in known}
+    for product in value:
+        if product.casefold() not in folded:
+            raise ValueError(
+                f"a table of products that can be identified: {product[:60]!a} is not{hint(product, known)}"
+            )
     return dict(value)
 
 

@@ -31,6 +31,7 @@ from scanner.errors import InputError
 from scanner.file_names import JSON_DOCUMENT, require_fitting_name
 from scanner.files import make_folders
 from scanner.places import FilePlace, always
+from scanner.text_input import utf_8
 
 _NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
 _SUFFIXES = (".json", ".json.gz")
@@ -143,9 +144,10 @@ def _read(path: Path) -> Any:
             text = _whole(stream, path)
     except (OSError, EOFError, zlib_error) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    is_plain = text.startswith((b"{", b"[")) and text[1:2] != b"\0"  # the usual case, which needs no copy
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return orjson.loads(text if is_plain else utf_8(bytes(text)))
+    except ValueError as error:
         raise InputError(f"{path}: no valid JSON: {error}") from error
 
 

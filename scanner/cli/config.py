@@ -24,6 +24,7 @@ from click.core import ParameterSource
 
 from scanner import safe_toml
 from scanner.errors import InputError
+from scanner.nearest import hint
 
 #: Where the context keeps which file was read, so that no output replaces it.
 CONFIG_FILE: Final = f"{__name__}.file"
@@ -57,7 +58,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         values["output"] = [*(output if isinstance(output, list) else [output]), *urls]
     for key, value in values.items():
         if key not in options:
-            raise InputError(f"--config {path}: {key!r} is not an option of '{ctx.command_path}'")
+            raise InputError(f"--config {path}: {key!r} is not an option of '{ctx.command_path}'{hint(key, options)}")
         try:
             defaults |= _default(options[key], value)
         except ValueError as problem:

@@ -17,6 +17,7 @@ from scanner.errors import InputError
 from scanner.results.changes import NO_RECORD, Change, Kind, State, encode_change
 from scanner.results.diff import Comparison, compare
 
+SAME, CHANGES, NOTHING_COMPARED = 0, 1, 3
 #: Rows of a table, which is in memory until it is printed. JSON Lines have no such limit.
 MAX_ROWS = 1_000
 #: Characters of a value in a cell; the whole value is in the JSON Lines.
@@ -49,7 +50,8 @@ def diff(
 ) -> int:
     """Show what changed from the sweep in BEFORE to the sweep in AFTER: files of records, also .gz and .zst, or -.
 
-    Exit codes: 0 no changes (with --fail-on: none of those), 1 there are, 2 usage or input error, 4 no room to sort.
+    Exit codes: 0 no changes (with --fail-on: none of those), 1 there are, 2 usage or input error, 3 nothing could be
+    compared (an empty file, other targets), 4 no room to sort.
     """
     refuse_clashes(standard_output(), [*named("BEFORE", before), *named("AFTER", after)])
     summaries = _both(summary_before, summary_after)
@@ -66,8 +68,11 @@ def diff(
             print_changes(shown)
         for line in _account(comparison, ignore):
             complain(line)
+        if (why := comparison.why_nothing) is not None:
+            complain(f"nothing was compared: {why}")
+            return NOTHING_COMPARED
         failing = set(fail_on) or {kind.value for kind in Kind}.difference(ignore)
-        return 1 if any(comparison.counts.kinds[Kind(kind)] for kind in failing) else 0
+        return CHANGES if any(comparison.counts.kinds[Kind(kind)] for kind in failing) else SAME
 
 
 def _both(before: Path | None, after: Path | None) -> tuple[Path, Path] | None:
@@ -126,7 +131,8 @@ def _account(comparison: Comparison, ignored: Iterable[str]) -> Iterator[str]:
     """Yield what people should know of a finished comparison."""
     counts, dropped = comparison.counts, {Kind(kind) for kind in ignored}
     kinds = ", ".join(f"{kind.value} {counts.kinds[kind]:,}" for kind in Kind if counts.kinds[kind])
-    yield f"{counted(counts.compared, 'target')} compared: {kinds or 'no changes'}" + (
+    found = f": {kinds or 'no changes'}" if counts.compared else ""
+    yield f"{counted(counts.compared, 'target')} compared{found}" + (
         f" (ignored: {', '.join(kind.value for kind in Kind if kind in dropped)})" if dropped else ""
     )
     if counts.not_compared:

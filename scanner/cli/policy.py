@@ -19,6 +19,7 @@ from scanner.cli.entry import complain
 from scanner.errors import InputError
 from scanner.model import Status
 from scanner.results import read_records
+from scanner.results.comparable import require_no_records
 from scanner.results.reports import JunitReport, SarifReport, VerdictTable, json_line, maybe_annotation
 from scanner.summary import SUMMARY_SCHEMA
 from scanner.targets import COMMAND_LINE, Ranges, Source, parse_spec
@@ -155,7 +156,9 @@ class _Expected:
 
 def _planned(file: Path, ignore: frozenset[Status]) -> tuple[str, int]:
     try:
-        document: Any = orjson.loads(utf_8(file.read_bytes()))
+        raw = utf_8(file.read_bytes())
+        require_no_records(raw, str(file))
+        document: Any = orjson.loads(raw)
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
     except ValueError:

@@ -104,7 +104,7 @@ def _secret(option: str, variable: str | None, file: Path | None) -> str | None:
         raise InputError(f"{option}-env and {option}-file: only one of them")
     if file is not None:
         try:
-            with file.open(encoding="utf-8") as stream:
+            with file.open(encoding="utf-8-sig") as stream:
                 is_open = others_read(stream.fileno())
                 text, source = (
                     stream.read(_MAX_SECRET + 2).removesuffix("\n").removesuffix("\r"),

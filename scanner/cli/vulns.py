@@ -19,6 +19,7 @@ from scanner.cli.entry import complain
 from scanner.errors import InputError
 from scanner.identify.rules import shipped_rules
 from scanner.model import Assessment, Finding, Software
+from scanner.nearest import hint
 
 #: Changes of an update that are named one by one.
 _MOST_CHANGES: Final = 50
@@ -86,7 +87,10 @@ def _named(facts: Facts, name: str) -> tuple[str, str]:
     recognised = {product.casefold(): product for product in products}
     if name.casefold() in recognised:
         return name.casefold(), recognised[name.casefold()]
-    raise InputError(f"unknown product {name!r}: known are {', '.join(facts.names())}")
+    raise InputError(
+        f"unknown product {name!r}: known are {', '.join(facts.names())}"
+        + hint(name, [*facts.names(), *recognised.values()])
+    )
 
 
 def _report(outcome: Outcome, user_file: Path) -> None:

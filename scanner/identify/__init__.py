@@ -3,7 +3,7 @@
 from scanner.identify.disclosure import disclosure
 from scanner.identify.fingerprint import Fingerprints, Identifier, identify
 from scanner.identify.refusal import Refusals
-from scanner.identify.rules import RefusalRule, Rule, shipped_refusals, shipped_rules
+from scanner.identify.rules import RefusalRule, Rule, known_products, shipped_refusals, shipped_rules
 
 __all__ = [
     "Fingerprints",
@@ -13,6 +13,7 @@ __all__ = [
     "Rule",
     "disclosure",
     "identify",
+    "known_products",
     "shipped_refusals",
     "shipped_rules",
 ]

@@ -87,6 +87,14 @@ def shipped_refusals() -> tuple[RefusalRule, ...]:
 
 
 @cache
+def known_products() -> frozenset[str]:
+    """Return the names that `software.product` and `software.product_line` can have by the shipped rules."""
+    return frozenset(
+        name for rule in shipped_rules() for key in ("product", "product_line") if (name := rule.fixed.get(key))
+    )
+
+
+@cache
 def _shipped() -> _Shipped:
     data = orjson.loads(COMPILED.read_bytes())
     shared = tuple((f"%{{{name}}}", text) for name, text in data["fragments"].items())

@@ -17,11 +17,14 @@ import orjson
 
 from scanner.errors import InputError
 from scanner.model import Record, Status
+from scanner.record import SCHEMA
 from scanner.summary import SUMMARY_SCHEMA
 from scanner.text_input import utf_8
 
 #: Scans and ports that a message names, and that are told apart in one file at all.
 _MOST_NAMED, _MOST_SCANS = 8, 1_000
+#: Where a file says what it is.
+_START_BYTES: Final = 512
 #: Options that change what a sweep can see.
 _TELLING_OPTIONS: Final = ("probe", "samples", "fingerprints", "passive", "connect_timeout_s", "greeting_timeout_s")
 
@@ -79,7 +82,9 @@ class SweepSummary:
         """
         self.name = str(file)
         try:
-            document = orjson.loads(utf_8(file.read_bytes()))
+            raw = utf_8(file.read_bytes())
+            require_no_records(raw, self.name)
+            document = orjson.loads(raw)
         except OSError as error:
             raise InputError(f"{file}: cannot be read ({error.strerror})") from None
         except ValueError as error:
@@ -113,6 +118,16 @@ class SweepSummary:
         else:
             return Absence(negative=True)
         return Absence(negative=False, why_not=why_not)
+
+
+def require_no_records(raw: bytes, name: str) -> None:
+    """Refuse records where a summary is wanted.
+
+    Raises:
+        InputError: saying so.
+    """
+    if SCHEMA.encode() in raw[:_START_BYTES]:
+        raise InputError(f"{name}: is not a summary, but the records of a sweep: name its summary (sweep --summary)")
 
 
 def refusals(before: SweepSummary, after: SweepSummary, facts: tuple[FileFacts, FileFacts]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from scanner.errors import InputError
 from scanner.results import comparable
-from scanner.results.changes import Change, Kind, Verdict, judge, states
+from scanner.results.changes import NO_RECORD, Change, Kind, Verdict, judge, states
 from scanner.results.comparable import Absence, FileFacts, SweepSummary
 from scanner.results.diff_query import MEMORY_LIMIT, LookTable, Row, look_table
 from scanner.results.looks import Look, Seen, target_key, target_of
@@ -52,11 +52,33 @@ class Counts:
 class Comparison:
     """Two sweeps that were read. `warnings` are for people; `counts` are whole when `changes` came to its end."""
 
-    def __init__(self, table: LookTable, absences: tuple[Absence, Absence], warnings: list[str]) -> None:
+    def __init__(
+        self,
+        table: LookTable,
+        files: tuple[FileFacts, FileFacts],
+        absences: tuple[Absence, Absence],
+        warnings: list[str],
+    ) -> None:
         self.counts = Counts()
+        self.files = files
         self.warnings = warnings
         self.absences = absences
         self._table = table
+
+    @property
+    def why_nothing(self) -> str | None:
+        """Why no target was compared, once `changes` came to its end; None when some were, or both sweeps found nobody.
+
+        That nothing was compared does not mean that nothing has changed.
+        """
+        if self.counts.compared or all(absence.negative for absence in self.absences):
+            return None
+        empty = [file.name for file in self.files if not file.records - file.unplaced]
+        if empty:
+            return f"{' and '.join(dict.fromkeys(empty))}: no record of a target"
+        if all(why == NO_RECORD for _, why in self.counts.not_compared):
+            return "no target has a record in both files"
+        return "no target has in both files a record that tells what is there"
 
     def changes(self) -> Iterator[Change]:
         """Yield every change, by address and port. Once only."""
@@ -107,7 +129,7 @@ def compare(
         absences = (comparable.UNKNOWN, comparable.UNKNOWN)
         if read is not None:
             absences = _absences(read, (old, new), warnings, force=force, time_out_is_gone=time_out_is_gone)
-        yield Comparison(table, absences, warnings)
+        yield Comparison(table, (old, new), absences, warnings)
 
 
 def _read(table: LookTable, side: int, file: str | Path, *, time_out_is_gone: bool) -> FileFacts:

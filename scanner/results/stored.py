@@ -9,6 +9,7 @@ Left out: dropping the repeats of a resumed sweep. They carry the same `event_id
 
 import gzip
 import io
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from scanner.errors import InputError
 from scanner.model import Record
 from scanner.record import decode
 from scanner.runlog.line import is_framed, unframed
-from scanner.text_input import utf_8_stream
+from scanner.summary import SUMMARY_SCHEMA
+from scanner.text_input import utf_8_stream, with_opening
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 #: No record is longer: its greeting and the replies of its dialogue are bounded.
 MAX_LINE_BYTES = 8 << 20
 _READ_BYTES = 1 << 16
+#: Where a file says what it is.
+_START_BYTES = 512
+_SUMMARY = re.compile(rb'\s{0,99}\{\s{0,99}"schema"\s{0,9}:\s{0,9}"%s"' % re.escape(SUMMARY_SCHEMA.encode()))
 #: Bytes given to zstd at once. They unpack to 32 MiB at most: four bytes can stand for a block of 128 KiB (RFC 8878).
 _PIECE_BYTES = 1 << 10
 
@@ -76,13 +81,16 @@ def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:
     name = name_of(file)
     number = 0
     try:
-        with open_stored(file) as packed, utf_8_stream(packed) as stream:
+        with open_stored(file) as packed, utf_8_stream(packed) as text:
+            start, stream = with_opening(text, _START_BYTES, lambda line: len(line.strip()) > 1)
+            if _SUMMARY.match(start):
+                raise InputError(f"{name}: is the summary of a sweep: name the file of its records (sweep -o)")
             while line := stream.readline(MAX_LINE_BYTES):
                 number += 1
                 if not line.endswith(b"\n"):
                     raise InputError(f"{name}:{number}: {_unfinished(line)}")
-                if text := line.strip():
-                    yield number, text
+                if found := line.strip():
+                    yield number, found
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise InputError(f"{name}: damaged after line {number}: {str(error)!a}") from None
     except OSError as error:

@@ -22,10 +22,12 @@ from scanner.errors import InputError, SinkError
 from scanner.files import require_followable, require_own, write_whole
 from scanner.places import WholeFolder
 from scanner.remedy.sendmail import facts
+from scanner.remedy.sendmail.likeness import require_configuration
 from scanner.remedy.sendmail.reader import Kind, read
 from scanner.remedy.sendmail.review_steps import steps
 from scanner.remedy.sendmail.rewrite import rewrite
 from scanner.remedy.sendmail.values import Finding, HelpFile, help_text_problem
+from scanner.text_input import utf_8
 
 #: No configuration of Sendmail comes near it: Debian's sendmail.cf has 62 kB.
 MAX_FILE_BYTES: Final = 1 << 20
@@ -95,7 +97,7 @@ def review(files: Mapping[Kind, Path], help_file: Path | None = None) -> Review:
     """Read configuration files and work out what is wrong with them and how they should be.
 
     Raises:
-        InputError: when a file cannot be read, or is too long to be what it is said to be.
+        InputError: when a file cannot be read, or cannot be what it is said to be.
     """
     seen = None if help_file is None else _read_help_file(help_file)
     reviewed = [_reviewed(kind, path, seen) for kind, path in files.items()]
@@ -112,6 +114,8 @@ def _reviewed(kind: Kind, path: Path, help_file: HelpFile | None) -> Reviewed:
         raw = _read(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    require_configuration(kind, raw, str(path))
+    raw = utf_8(raw)  # without the mark that an editor of Windows put in front: the server's own file has none
     text = raw.decode("latin-1")
     changed = rewrite(kind, text, help_file)
     return Reviewed(str(path), kind, raw, changed.encode("latin-1"), tuple(read(kind, text, help_file)))
@@ -122,9 +126,11 @@ def _read_help_file(path: Path) -> HelpFile:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return HelpFile(None)
-        return HelpFile(_read(path).decode("latin-1"))
+        return HelpFile(utf_8(_read(path)).decode("latin-1"))
     except FileNotFoundError:
         return HelpFile(None)
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not text") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
 

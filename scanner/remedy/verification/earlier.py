@@ -22,6 +22,7 @@ from scanner.record import decode
 from scanner.remedy.smoke.received import MAX_HEADER_BYTES, HeaderLeak, software_in_headers
 from scanner.remedy.verification.visits import VERIFY_SCHEMA, Visit, visit_from, visit_of
 from scanner.results import read_lines
+from scanner.text_input import utf_8
 
 SMOKE_SCHEMA: Final = "smtpsweep.smoke/1"
 _HEARD: Final = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
@@ -75,7 +76,9 @@ def read_headers(file: str | Path) -> Headers:
     """
     try:
         with Path(file).open("rb") as stream:
-            raw = stream.read(_MAX_BYTES)
+            raw = utf_8(stream.read(_MAX_BYTES))
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: is not text") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
     if raw.lstrip().startswith(b"{"):

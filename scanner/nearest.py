@@ -1,0 +1,28 @@
+"""The nearest of the names that are known, for messages about one that is not."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+#: How alike two names must be: two letters exchanged in a word of six are.
+_ALIKE = 0.7
+#: Longer texts are not names that somebody misspelt.
+_LONGEST = 60
+
+
+def maybe_nearest(name: object, known: Iterable[str]) -> str | None:
+    """Return the known name that was probably meant; None when there is none, or `name` is not a text."""
+    if not isinstance(name, str) or len(name) > _LONGEST:
+        return None
+    by_key = {each.casefold(): each for each in known}
+    key = name.casefold().strip()
+    close = get_close_matches(key, by_key, 1, _ALIKE)
+    if close:
+        return by_key[close[0]]
+    within = [each for folded, each in by_key.items() if key in folded.split()]
+    return min(within, key=len) if within else None
+
+
+def hint(name: object, known: Iterable[str]) -> str:
+    """Return the end of a message about a name that is not known: the nearest one that is, or nothing."""
+    nearest = maybe_nearest(name, known)
+    return "" if nearest is None else f"; did you mean '{nearest}'?"

@@ -1,0 +1,52 @@
+"""Whether a file can be a configuration of Sendmail at all, before anything is said about it.
+
+The readers take any text, as m4 and Sendmail do. So random bytes, a list of targets or the other kind of file would be
+judged as a configuration that sets nothing, and what is said about defaults would be about no server. What does not
+have a single construct of its kind is refused, with what it is where that is known.
+
+Left out: whether the configuration is complete, or any good. A fragment with one `define` is one.
+"""
+
+import re
+from typing import Final
+
+from scanner.errors import InputError
+from scanner.remedy.sendmail.reader import Kind
+from scanner.text_input import utf_16_or_32
+
+#: Calls of macros that only Sendmail's configurations make, and the settings of `define`.
+_MC: Final = re.compile(
+    r"\b(?:divert|VERSIONID|OSTYPE|DOMAIN|FEATURE|MAILER|DAEMON_OPTIONS|CLIENT_OPTIONS|MASQUERADE_AS|MAILER_DEFINITIONS"
+    r"|EXPOSED_USER|LOCAL_DOMAIN|INPUT_MAIL_FILTER|LDAPROUTE_DOMAIN|TRUST_AUTH_MECH|DEFAULT_AUTH_INFO|SITECONFIG|HACK"
+    r"|VIRTUSER_DOMAIN|GENERICS_DOMAIN|RELAY_DOMAIN|CANONIFY_DOMAIN|DATABASE_MAP_TYPE|undefine|include|sinclude)\("
+    r"|\bdefine\([`\s]{0,9}(?:conf|_|[A-Z])|^[ \t]{0,99}LOCAL_(?:CONFIG|RULE_[0-3]|RULESETS|NET_CONFIG)\b",
+    re.MULTILINE,
+)
+#: Lines that only a sendmail.cf has: its version, options by name, mailers, long macros, headers of its own.
+_CF: Final = re.compile(
+    r"^(?:V[0-9]{1,2}(?:/[A-Za-z]|[ \t]*\r?$)|O[ \t]+[A-Z][A-Za-z]{2,40}(?:\.[A-Za-z]{1,20})?[ \t]*="
+    r"|M[a-z0-9*-]{1,30},[ \t]{0,99}[A-Z]=|D\{[A-Za-z_]|H\?[A-Za-z$]{1,20}\?|HReceived:)",
+    re.MULTILINE,
+)
+
+
+def require_configuration(kind: Kind, raw: bytes, name: str) -> None:
+    """Refuse what is not a configuration of this kind.
+
+    Raises:
+        InputError: saying what it is instead, where that is known.
+    """
+    if (encoding := utf_16_or_32(raw)) is not None:
+        raise InputError(f"{name}: is {encoding}, which Sendmail does not read: save it as plain text")
+    if b"\0" in raw:
+        raise InputError(f"{name}: holds NUL bytes: this is not a configuration of Sendmail")
+    text = raw.decode("latin-1")
+    is_cf, is_mc = _CF.search(text) is not None, _MC.search(text) is not None
+    wants_cf = kind in (Kind.SENDMAIL_CF, Kind.SUBMIT_CF)
+    if is_cf if wants_cf else is_mc:
+        return
+    if is_mc or is_cf:
+        other = Kind(kind.replace(".cf", ".mc") if wants_cf else kind.replace(".mc", ".cf"))
+        option = "--" + other.removeprefix("sendmail.").replace(".", "-")
+        raise InputError(f"{name}: is not a {kind}, but looks like a {other}: use {option}")
+    raise InputError(f"{name}: is not a configuration of Sendmail: nothing in it is of a {kind}")
