@@ -192,6 +192,13 @@ def test_a_log_that_is_being_written_is_read_to_its_last_byte(tmp_path: Path) ->
     assert len(connections(file)) == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_log_that_windows_wrote_is_read_from_its_first_line(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "mail.log").write_bytes((DATA / "postfix.log").read_text().encode(encoding))
+
+    assert len(connections(tmp_path / "mail.log")) == 15
+
+
 def test_packed_logs_are_read(tmp_path: Path) -> None:
     text = (DATA / "postfix.log").read_bytes()
     (tmp_path / "mail.log.2.gz").write_bytes(gzip.compress(text))

@@ -47,6 +47,10 @@ STAMPS: dict[str, float | None] = {
     "2026-11-23 21:16:53 +0100": AT,
     "2026-11-23 21:16:53.250+01:00": AT + 0.25,
     "2026/11/23 20:16:53": AT,
+    "2026-11-23T20:16:53 UTC": AT,
+    "2026-11-23T21:16:53 +0100": AT,
+    "2026-11-23_20:16:53.25000": AT + 0.25,  # svlogd -tt
+    "23.11.2026 20:16:53": AT,
     "[2026-11-23 20:16:53]": AT,
     "[Nov 23 20:16:53]": AT,
     "Mon 2026-11-23 20:16:53 UTC": AT,
@@ -118,12 +122,19 @@ FRAMES: dict[str, tuple[Callable[[Said], str], str]] = {
         lambda said: json.dumps({"@timestamp": "2026-11-23T20:16:53.250Z", "message": _classic(said, between="mx1")}),
         "mx1",
     ),
+    "grep": (lambda said: _classic(said, "/var/log/mail.log.1:", between="mx1"), "mx1"),
+    "grep -n": (lambda said: _classic(said, "mail.log:4711:", between="mx1"), "mx1"),
+    "grep -hn": (lambda said: _classic(said, "4711:", between="mx1"), "mx1"),
+    "cat -n": (lambda said: _classic(said, "  4711\t", between="mx1"), "mx1"),
     "a mark of UTF-8": (lambda said: _classic(said, "\ufeff", between="mx1"), "mx1"),
 }
 #: Those that bring a time of their own.
 CARRIED = {name for name in FRAMES if name.startswith(("relay", "docker", "containerd", "a shipper"))} | {
     "kubectl --prefix --timestamps"
 }
+
+#: Those that are one only before a stamp.
+NEED_STAMPS = {"relay", "grep", "grep -n", "grep -hn", "cat -n"}
 
 #: Server -> its tag, and the lines that a connection of 192.0.2.5 leaves.
 SERVERS: dict[str, tuple[LogSoftware, str, tuple[str, ...]]] = {
@@ -204,10 +215,9 @@ def _of(number: int, text: str) -> str:
     return text.replace("192.0.2.5", f"192.0.2.{100 + number}").replace("f9c0dbf27cbba6d3", f"{number:016x}")
 
 
-@pytest.mark.parametrize("frame", [frame for frame in FRAMES if frame != "relay"])
+@pytest.mark.parametrize("frame", [frame for frame in FRAMES if frame not in NEED_STAMPS])
 @pytest.mark.parametrize("server", SERVERS)
 def test_every_server_is_read_in_every_frame_without_a_stamp(server: str, frame: str, tmp_path: Path) -> None:
-    """But for the relay's frame, where two hosts would stand side by side."""
     build, host = FRAMES[frame]
     software, tag, texts = SERVERS[server]
 

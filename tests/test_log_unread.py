@@ -17,7 +17,7 @@ Output = pytest.CaptureFixture[bytes]
 CONNECT = b"connect from unknown[192.0.2.5]"
 #: Lines of logs that look like a mail server's, in forms or of servers that are not read.
 STRANGE = [
-    b"23.11.2026 20:16:53 mx1 postfix/smtpd[77]: " + CONNECT,
+    b"11/23/2026 20:16:53 mx1 postfix/smtpd[77]: " + CONNECT,
     b"Monday 20:16:53|mx1|sendmail|77|[192.0.2.5] did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA",
     b"    MESSAGE=" + CONNECT,
     CONNECT,
@@ -200,6 +200,38 @@ def test_lines_without_a_time_are_read_and_never_matched(tmp_path: Path, capsysb
     assert remarks[2] == (
         "smtpsweep: 1 connection from our address cannot be matched with a visit: the lines of this log have no time"
     )
+
+
+@pytest.mark.parametrize(
+    "options", [["--host", "mx7"], ["--since", "2027-01-01T00:00"], ["--until", "2020-01-01T00:00"]]
+)
+def test_a_choice_that_leaves_nothing_is_no_answer(options: list[str], tmp_path: Path, capsysbinary: Output) -> None:
+    log = log_file(tmp_path, GOOD, GOOD)
+
+    assert run(["logs", str(log), "--scanner", "192.0.2.5", "--timezone", "UTC", *options]) == 3
+    assert capsysbinary.readouterr().err.decode().splitlines()[1] == (
+        "smtpsweep: --host, --since and --until leave none of 2 lines about connections: nothing was looked at"
+    )
+    assert run(["logs", str(log), "--timezone", "UTC", *options]) == 0
+
+
+def test_a_visit_from_before_the_log_begins_is_not_without_trace(tmp_path: Path, capsysbinary: Output) -> None:
+    log = log_file(tmp_path, b"Nov 23 20:17:01 mx1 postfix/smtpd[77]: connect from c.example[198.51.100.7]")
+
+    code, objects, _ = asked(log, tmp_path, capsysbinary)
+
+    assert (code, [each["found"] for each in objects if each["type"] == "visit"]) == (3, [None])
+    assert objects[-1]["doubts"] == [
+        "1 visit without a trace came before this log begins, 2026-11-23T20:17:01Z: give the older files too"
+    ]
+
+
+def test_a_visit_within_the_tolerance_of_the_logs_begin_is_missed(tmp_path: Path, capsysbinary: Output) -> None:
+    log = log_file(tmp_path, b"Nov 23 20:16:58 mx1 postfix/smtpd[77]: connect from c.example[198.51.100.7]")
+
+    code, objects, _ = asked(log, tmp_path, capsysbinary)
+
+    assert (code, objects[-1]["doubts"]) == (1, [])
 
 
 def test_lines_without_a_time_are_not_chosen_by_time(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ r"""What stands around the text of a log line: stamp, host, program, process, an
 
 Log files of the same server look different on every system. Before the text there can be, from the left:
 1. what brought the line: the mark of an encoding, compose's `service-1  | `, kubectl's `[pod/name/container] `, the
-   runtime's own stamp with `stdout F `, an earlier host's whole header;
+   runtime's own stamp with `stdout F `, an earlier host's whole header, the name and number that grep gave the line;
 2. priority and stamp: `<22>`, and any stamp of `stamps`, also in brackets;
 3. facility and severity, before or after the host: FreeBSD's `<mail.info>` (`syslogd -v`), AIX's `mail:info`, busybox's
    and OpenWrt's `mail.info`;
@@ -54,6 +54,8 @@ _CARRIER = re.compile(
     rb"\xef\xbb\xbf|" + _COLOUR + rb"([\w.-]{1,128}) {1,64}\| ?" + _COLOUR + rb" ?|"
     rb"\[(?:pod/)?([a-z][\w./-]{0,255})\] |\[ {0,9}\d{1,8}\.\d{6}\] "  # the last: seconds since the boot
 )  # fmt: skip
+#: What grep and `cat -n` put before a line. Only with a stamp behind it: else it may be a tag, or anything.
+_NUMBERED = re.compile(rb"[\w./~+@-]{1,255}:(?:\d{1,9}:)?| {0,8}\d{1,9}\t")
 _RUNTIME = re.compile(rb"(?:stdout|stderr) F ")
 #: In front of a text: Exim writes it there (`+pid`), and so does syslogd where the tag came without.
 _PROCESS = re.compile(rb"\[(\d{1,10})\] ")
@@ -135,6 +137,8 @@ class Envelopes:
         if match := _PRIORITY.match(line):
             line = line[match.end() :]
         own, rest = _split_stamp(line)
+        if not own and (match := _NUMBERED.match(line)) and _begins(line[match.end() :]):
+            return self._parts(line[match.end() :], stamp, host, left - 1)
         stamp = _better(stamp, own)
         if runtime := _RUNTIME.match(rest):
             rest = rest[runtime.end() :]
@@ -148,17 +152,22 @@ class Envelopes:
             return stamp, named[2] or named[1] or host, named[3], pid, text
         if own and (passed := self._passed_on(rest, stamp, host, left - 1)):
             return passed
-        if _BARE_OPENSMTPD.fullmatch(rest):
-            return stamp, host, b"smtpd", b"", rest
-        return (stamp, host, b"exim", *_split_process(rest)) if own and _is_exims(own) else None
+        return _tagless(own, stamp, host, rest)
 
     def _passed_on(self, rest: bytes, stamp: bytes, host: bytes, left: int) -> Parts | None:
         """Read a whole line behind what carried it, or behind the host that passed it on."""
         relay = _HOST.match(rest)
         for inside in (rest, rest[relay.end() :] if relay else b""):
-            if _CARRIER.match(inside) or _PRIORITY.match(inside) or _split_stamp(inside)[0]:
+            if _CARRIER.match(inside) or _begins(inside):
                 return self._parts(inside, stamp, host, left)
         return None
+
+
+def _tagless(own: bytes, stamp: bytes, host: bytes, text: bytes) -> Parts | None:
+    """Read a line without a tag, which two servers write by themselves."""
+    if _BARE_OPENSMTPD.fullmatch(text):
+        return stamp, host, b"smtpd", b"", text
+    return (stamp, host, b"exim", *_split_process(text)) if own and _is_exims(own) else None
 
 
 def _better(outer: bytes, own: bytes) -> bytes:
@@ -177,6 +186,11 @@ def _split_stamp(line: bytes) -> tuple[bytes, bytes]:
     rest = rest.removeprefix(b":")
     blanks = _BLANKS.match(rest)
     return (match[0], rest[blanks.end() :]) if blanks else (b"", line)
+
+
+def _begins(text: bytes) -> bool:
+    """Tell whether a text begins as a line does: with a priority or a stamp."""
+    return _PRIORITY.match(text) is not None or _split_stamp(text)[0] != b""
 
 
 def _split_process(text: bytes) -> tuple[bytes, bytes]:

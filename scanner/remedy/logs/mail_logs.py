@@ -15,10 +15,18 @@ from datetime import tzinfo
 from pathlib import Path
 
 from scanner.errors import InputError
-from scanner.remedy.logs.doubts import FileRead, doubts
+from scanner.remedy.logs.doubts import FileRead, Sought, doubts
 from scanner.remedy.logs.events import Connection, LogEvent, LogSoftware, Manner, Place
 from scanner.remedy.logs.lines import LineCounts, oldest_first, read_log
-from scanner.remedy.logs.matching import DEFAULT_TOLERANCE_S, Judged, Matching, Verdict, Visit, maybe_visit
+from scanner.remedy.logs.matching import (
+    DEFAULT_TOLERANCE_S,
+    Judged,
+    Matching,
+    Verdict,
+    Visit,
+    maybe_visit,
+    over_at,
+)
 from scanner.remedy.logs.sessions import Sessions, connections, maybe_event
 from scanner.remedy.logs.unread import Watch
 from scanner.results import read_records
@@ -145,6 +153,8 @@ def read_events(files: Iterable[str], question: LogQuestion, report: LogReport) 
         read = FileRead(file, watch.unread)
         report.files.append(read)
         for line in read_log(file, report.counts, zone=question.zone, year=question.year, watch=watch):
+            if read.first_at is None:
+                read.first_at = line.at
             event = maybe_event(line)
             if event is None:
                 report.servers.add(line.software)
@@ -221,17 +231,19 @@ def examine(files: Iterable[str], question: LogQuestion, emit: Callable[[Judged]
     if question.visits is not None:
         report.visits = [VisitTrace(visit, tuple(places.get(visit, ()))) for visit in question.visits]
         report.nearest_s = census.nearest(report.missing)
-    asked = bool(question.scanners) and (question.visits is None or bool(question.visits))
-    report.doubts = list(
-        doubts(report.files, report.counts, asked=asked, missed=_misses(report), untimed=report.untimed)
-    )
+    report.doubts = list(doubts(report.files, report.counts, _sought(report, question)))
     report.hints = list(_hints(report))
     return report
 
 
-def _misses(report: LogReport) -> bool:
-    """Tell whether something was looked for and not found."""
-    return bool(report.missing) if report.visits is not None else not report.verdicts.get(Verdict.OURS)
+def _sought(report: LogReport, question: LogQuestion) -> Sought:
+    return Sought(
+        asked=bool(question.scanners) and (question.visits is None or bool(question.visits)),
+        missed=bool(report.missing) if report.visits is not None else not report.verdicts.get(Verdict.OURS),
+        chosen=report.events,
+        untimed=report.untimed,
+        missing_at=[over_at(trace.visit, question.tolerance_s) for trace in report.missing],
+    )
 
 
 class _Census:

@@ -130,7 +130,7 @@ class Matching:
     @staticmethod
     def _window(number: int, visit: Visit, tolerance_s: float) -> _Window:
         at = visit.at + (visit.skew_s or 0)
-        return _Window(at + visit.took_s + tolerance_s, at - tolerance_s - _STAMP_S, number)
+        return _Window(over_at(visit, tolerance_s), at - tolerance_s - _STAMP_S, number)
 
     def maybe_judged(self, connection: Connection) -> Judged | None:
         """Return the verdict, None when it has to wait for the other connections."""
@@ -212,6 +212,11 @@ class Matching:
             ]
             found |= dict.fromkeys(earlier[1 - visit.tries :], visit) if earlier else {}
         return found
+
+
+def over_at(visit: Visit, tolerance_s: float) -> float:
+    """Return when a visit was over at the latest, by the server's clock. Unix seconds."""
+    return visit.at + (visit.skew_s or 0) + visit.took_s + tolerance_s
 
 
 def _can_be(connection: Connection, visit: Visit) -> bool:

@@ -6,7 +6,8 @@ line, and a step back of more than half a year means that the next one has begun
 or after the time, the day of the week, a fraction, or the name of the zone. ISO stamps (RFC 3339, RFC 5424) carry all;
 those with a blank for the T (Exim's main log, databases, some syslog templates) often lack the zone. A stamp without a
 zone is of this machine's unless another is named. The name of a zone is believed when it is that zone's own at the
-time, or one whose offset is beyond doubt; CST and IST mean several.
+time, or one whose offset is beyond doubt; CST and IST mean several. Dates in numbers are read where the year stands
+first or points stand between them: with slashes, the day or the month may come first.
 
 Left out: the hour that a zone goes through twice in autumn is taken for the first one; clocks of twelve hours; names
 of months in other languages, which no syslog writes.
@@ -44,7 +45,8 @@ _FORMS = tuple(
     for form in (
         _WEEKDAY + _MONTH + rb" {1,2}(?P<day>\d{1,2})(?:,? (?P<year>\d{4}))?,? " + _CLOCK
         + rb"(?: (?P<late_year>\d{4})(?!\S))?" + _ZONE + rb"(?: (?P<last_year>\d{4})(?!\S))?",
-        _WEEKDAY + rb"(?P<year>\d{4})[-/](?P<number>\d\d)[-/](?P<day>\d\d)[T ]" + _CLOCK + _ZONE,
+        _WEEKDAY + rb"(?P<year>\d{4})[-/](?P<number>\d\d)[-/](?P<day>\d\d)[T _]" + _CLOCK + _ZONE,
+        rb"(?P<day>\d\d)\.(?P<number>\d\d)\.(?P<year>\d{4}),? " + _CLOCK + _ZONE,
         _WEEKDAY + rb"(?P<day>\d{1,2})[ /-]" + _MONTH + rb"[ /-](?P<year>\d{4})[ :]" + _CLOCK + _ZONE,
         rb"(?P<year>\d{4}) " + _MONTH + rb" {1,2}(?P<day>\d{1,2}) " + _CLOCK + _ZONE,
         rb"(?P<unix>\d{9,10}(?:\.\d{1,9})?)",
@@ -53,6 +55,8 @@ _FORMS = tuple(
 )  # fmt: skip
 
 
+#: What the library reads by itself, in a tenth of the time.
+_PLAIN_ISO = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
 #: What may stand behind a stamp; else it is the begin of another word.
 _ENDS = (b"", b" ", b"\t", b":", b"]")
 
@@ -109,7 +113,7 @@ class Stamps:
         return time
 
     def _time(self, stamp: bytes) -> float | None:
-        if stamp[10:11] == b"T":
+        if _PLAIN_ISO.fullmatch(stamp):
             return self._timestamp(datetime.fromisoformat(stamp.decode("ascii")))
         match = maybe_stamp(stamp)
         if match is None or match.end() != len(stamp):

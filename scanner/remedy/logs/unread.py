@@ -18,6 +18,8 @@ from typing import NamedTuple
 from scanner.remedy.logs.events import Place
 from scanner.smtp.escape import escape
 
+#: How much of a line is searched: what a server says of a client stands at its begin.
+_SEARCHED_BYTES = 4096
 #: Characters of an example; tags that are remembered.
 _SHOWN, _MOST_QUIET = 200, 1024
 #: Said about a client's connection, by whatever server. A piece of each word stands in `_HINTS`: quicker to look for.
@@ -84,7 +86,7 @@ class Watch:
 
     def of_server(self, place: Place, text: bytes) -> None:
         """Take a line of a mail server of which no event came."""
-        if _speaks(text):
+        if _speaks(text[:_SEARCHED_BYTES]):
             self._note(place, text)
 
     def of_program(self, file: str, number: int, tag: bytes, line: bytes) -> None:
@@ -92,12 +94,15 @@ class Watch:
         if _OTHERS.fullmatch(tag):
             if len(self.quiet) < _MOST_QUIET:
                 self.quiet.add(tag)
-        elif _OF_MAIL.search(line) or (tag.endswith(b"smtpd") and _speaks(line)):
+            return
+        searched = line[:_SEARCHED_BYTES]
+        if _OF_MAIL.search(searched) or (tag.endswith(b"smtpd") and _speaks(searched)):
             self._note(Place(file, number), line)
 
     def of_nobody(self, file: str, number: int, line: bytes) -> None:
         """Take a line whose form is unknown, or that is damaged."""
-        if (_OF_MAIL.search(line) or _speaks(line)) and not _REPEATED.search(line):
+        searched = line[:_SEARCHED_BYTES]
+        if (_OF_MAIL.search(searched) or _speaks(searched)) and not _REPEATED.search(searched):
             self._note(Place(file, number), line)
 
     def _note(self, place: Place, line: bytes) -> None:
