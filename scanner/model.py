@@ -356,7 +356,7 @@ DISCLOSED = (
     *("hostname", "internal_name", "private_address", "time"),
 )
 #: Where it can have been seen.
-PLACES = ("greeting", "ehlo", "help", "certificate")
+PLACES = ("greeting", "ehlo", "help", "quit", "certificate")
 
 
 class Record(NamedTuple):

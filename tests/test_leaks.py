@@ -33,8 +33,15 @@ def told_by_greeting(text: str, ip: str | None = IP) -> tuple[str, ...]:
         ("mx ESMTP [fd12:3456::1]", ("private_address",)),
         ("[10.0.0.5] ESMTP", ()),  # the address that was visited
         ("mx ESMTP 172.32.0.1 192.169.1.1 110.1.2.3 10.1.2", ()),
-        ("mx ESMTP 10.999.1.1", ()),
-        ("mx ESMTP v10.1.2.3 10.1.2.3.4 10.1.2.3x", ()),
+        ("mx ESMTP 10.999.1.1", ("version",)),
+        ("mx ESMTP v10.1.2.3 10.1.2.3.4 10.1.2.3x", ("version",)),
+        ("mx FooMail-3.2.1", ("version",)),
+        ("mx ESMTP unheard-0.84", ("version",)),
+        ("mx ESMTP Exim 4", ("product", "version")),
+        ("mx ESMTP Exim (4)", ("product", "version")),
+        ("mx.example.com (3.2.1)", ()),  # it may be one, and what is not sure is not disclosed
+        ("mx FooMail 3.2.1; access from: client [192.0.2.9]", ("version",)),
+        ("mx ESMTP; access from: FooMail 3.2.1", ()),
         ("mx ESMTP Any; access from: client.lan [192.168.1.2]", ()),
         (
             "mx.local ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT 10.1.1.1",
@@ -49,8 +56,17 @@ def test_a_greeting_is_searched_for_what_only_means_something_inside(text: str, 
 def test_a_version_is_no_address() -> None:
     greeting = parse_greeting(b"220 mx ESMTP IceWarp 10.4.5.1\r\n")
 
-    assert greeting_disclosure(greeting, Software("IceWarp", version="10.4.5.1", confidence=0.4), None) == ()
-    assert greeting_disclosure(greeting, None, None) == ("private_address",)
+    assert greeting_disclosure(greeting, Software("IceWarp", version="10.4.5.1", confidence=0.4), None) == ("version",)
+    assert greeting_disclosure(greeting, None, None) == ("version",)
+
+
+def test_a_version_of_a_product_that_nobody_knows_is_seen_in_every_place() -> None:
+    tls = Tls(certificates=(Certificate("ab" * 32, "O=FooMail 3.2.1", names=("mx4.2.example.com",)),))
+    dialogue = ehlo("mx", "XVERSION FooMail/3.2.1", help_lines=("This is FooMail-3.2.1",), tls=tls)
+    dialogue = dialogue._replace(exchanges=(*dialogue.exchanges, Exchange("QUIT", 221, ("2.0.0 foomail-3.2.1",), 0.1)))
+
+    assert seen(b"mx.example.com FooMail 3.2.1", dialogue)["version"] == PLACES
+    assert seen(b"mx.example.com ESMTP", ehlo("mx", help_lines=("3.2.1",))).get("version") is None
 
 
 CERTIFICATE = Certificate("ab" * 32, subject="CN=mx.example.com", names=("mx.example.com", "10.0.0.5"))
@@ -125,8 +141,8 @@ def test_internal_names_and_private_addresses_are_found_in_every_place() -> None
 
     places = seen(b"mx.intra ESMTP 10.1.1.1", dialogue)
 
-    assert places["internal_name"] == PLACES
-    assert places["private_address"] == PLACES
+    assert places["internal_name"] == ("greeting", "ehlo", "help", "certificate")
+    assert places["private_address"] == ("greeting", "ehlo", "help", "certificate")
     assert places["hostname"] == ("greeting", "ehlo", "certificate")
 
 

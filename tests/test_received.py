@@ -80,6 +80,16 @@ def test_hops_count_from_the_server_that_took_the_message_first() -> None:
         ("from p by h with POP3 (fetchmail-6.3.21) for <a@b.example>; Sun", "fetchmail", "6.3.21"),
         ("from c by h (IceWarp 11.2.0.0 x64) with ESMTP; Sun", "IceWarp", "11.2.0.0"),
         ("from c by h with MERCUR SMTP Server (v4.20.10) ; Sun", None, "4.20.10"),
+        ("from c by h (8.9.3 (PHNE_18979)/8.7.1) with ESMTP id WAA08128; Thu", "Sendmail", "8.9.3"),
+        ("from c by h (8.9.3 (PHNE_28810+JAGae91741)/8.9.3) with ESMTP id WAA08128; Thu", "Sendmail", "8.9.3"),
+        ("from c by h (((8.9.3 (PHNE_1)/8.7.1))) id 1; Sun", None, "8.9.3"),
+        ("from c by h ((((Exim 4.96)))) id 1; Sun", "Exim", "4.96"),
+        ("from c by h (Postfix (3.7.11)) id 1; Sun", "Postfix", "3.7.11"),
+        ("from c by h (using TLSv1.3 with cipher X (256/256 bits) (Exim 4.96)) id 1; Sun", "Exim", "4.96"),
+        ("from c by h (exim-4.94) id 1; Sun", "exim", "4.94"),
+        ("from c by h with FooMail 3.2.1 id 1; Sun", None, "3.2.1"),
+        ("from c by h " + "(" * 3000 + "Exim 4.96", "Exim", "4.96"),
+        ("from c by h (" + "(x) " * 900 + "Exim 4.96); Sun", "Exim", "4.96"),
         ("from c by h (never closed Exim 4.9", "never closed Exim", "4.9"),
         ("from c by h (Postfix, from userid 0) id 1; Sun", "Postfix", None),
         ("from c by h (OpenSMTPD) with ESMTPA id 12 auth=no for <a@b.example>; Sun", "OpenSMTPD", None),
@@ -112,6 +122,14 @@ def test_what_servers_call_themselves_is_found(value: str, product: str | None, 
 )
 def test_what_is_no_software_of_the_server_is_left_alone(value: str) -> None:
     assert received(value) == ()
+
+
+def test_what_may_be_a_version_is_told_as_that_and_a_sure_one_comes_first() -> None:
+    lone = software_in_headers(b"Received: from c by h (8.17.1.9) with SMTP id 1; Sun\r\n")
+    both = software_in_headers(b"Received: from c by h (3.2.1, Exim 4.96) with SMTP id 1; Sun\r\n")
+
+    assert [(leak.version, leak.is_sure) for leak in lone] == [("8.17.1.9", False)]
+    assert [(leak.product, leak.version, leak.is_sure) for leak in both] == [("Exim", "4.96", True)]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +192,24 @@ def test_a_line_is_shown_up_to_500_characters_and_headers_read_up_to_the_limit()
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("piece", [b"(", b"aa-aa ", b"1.1", b"by ", b"with mapi ", b"A.a.", b"Exim ", b"::", b"v1-1."])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"(",
+        b"using (",
+        b"8.1 (",
+        b"1.1=",
+        b"((x) ",
+        b"aa-aa ",
+        b"1.1",
+        b"by ",
+        b"with mapi ",
+        b"A.a.",
+        b"Exim ",
+        b"::",
+        b"v1-1.",
+    ],
+)
 def test_no_line_takes_long_to_read(piece: bytes) -> None:
     raw = b"".join(b"Received: by h (" + (piece * 4096)[:4000] + b"\n" for _ in range(20))
 

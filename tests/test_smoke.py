@@ -270,7 +270,7 @@ async def test_the_json_has_every_step_and_every_leak_and_no_secret() -> None:
     assert (told["schema"], told["state"], told["shows_version"]) == ("smtpsweep.smoke/1", "delivered", True)
     assert told["leaks"] == [
         {"header": "Received", "number": 1, "hop": 1, "by": "h", "product": "Sendmail", "version": "8.17.1.9",
-         "text": "Received: from c by h (8.17.1.9/8.17.1.9/Debian-2) with ESMTP id 1; Sun"}
+         "text": "Received: from c by h (8.17.1.9/8.17.1.9/Debian-2) with ESMTP id 1; Sun", "is_sure": True}
     ]  # fmt: skip
     assert [step["name"] for step in told["steps"]] == [step.name for step in result.steps]
     assert (told["from"], told["to"], told["queue_id"]) == ("a@example.com", "b@example.com", "ABC123")

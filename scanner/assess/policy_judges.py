@@ -5,8 +5,8 @@ only on what it has seen: a whole greeting for rules about greetings (`220`, or 
 reply for rules about HELP, a certificate for rules about certificates. Else the outcome is `not_judged`. What breaks a
 rule is believed from half a greeting, too.
 
-A product that nobody knows can still show its version, so a number that looks like one is no pass either: beside the
-product's name or the word "version" it breaks the rule, elsewhere it leaves the rule undecided.
+A product that nobody knows can still show its version, so a number that looks like one is no pass either: where it is
+sure to be one it breaks the rule, where it may be one the rule is not judged (`scanner.identify.said_versions`).
 
 Left out: what a rule costs a team that breaks it (levels, waivers and ranges: `policy`), and trust in issuers of
 certificates, which hardly any mail client asks for. Sources: RFC 3207 (STARTTLS), RFC 6125, 6.4 (names), RFC 3463.
@@ -17,9 +17,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from scanner.assess.written_versions import maybe_written_version
 from scanner.identify.behaviour import first_reply
-from scanner.model import Certificate, Dialogue, Record, Status
+from scanner.identify.said_versions import known_versions, said_versions
+from scanner.model import Certificate, Dialogue, Exchange, Record, Status
 
 Options = Mapping[str, Any]
 
@@ -93,8 +93,8 @@ def judge_greeting(record: Record, options: Options, today: date) -> Judgement |
     told = _told(record, fields, "greeting")
     if told:
         return failed(f"the greeting gives away {', '.join(told)}{named(record)}", greeting.text)
-    if "version" in fields and (written := maybe_written_version(greeting.lines, record, greeting.hostname)):
-        return _written("the greeting", *written)
+    if "version" in fields and (written := _written("the greeting", greeting.code, greeting.lines, record)):
+        return written
     if reason := why_not_seen(record):
         return not_judged(f"its usual greeting was not seen: {reason}")
     if record.status not in {Status.READY, Status.REJECTED}:
@@ -112,9 +112,9 @@ def judge_help(record: Record, options: Options, today: date) -> Judgement | Non
         return not_judged(f"HELP got no reply{_because(record.dialogue)}")
     told = _told(record, options["fields"], "help")
     if told:
-        return failed(f"HELP gives away {', '.join(told)}{named(record)}", _telling_line(answer.lines, record))
-    if written := maybe_written_version(answer.lines, record, None):
-        return _written("HELP", *written)
+        return failed(f"HELP gives away {', '.join(told)}{named(record)}", _telling_line(answer, record))
+    if written := _written("HELP", answer.code, answer.lines, record):
+        return written
     return passed(f"HELP ({answer.code}) gives away none of {', '.join(options['fields'])}")
 
 
@@ -131,15 +131,29 @@ def named(record: Record) -> str:
     return "" if software is None else f" ({' '.join(filter(None, (software.product, software.version)))})"
 
 
-def _written(place: str, line: str, is_sure: bool) -> Judgement:  # noqa: FBT001  the pair that was found
-    if is_sure:
-        return failed(f"{place} shows what is written like a version", line)
-    return Judgement(Outcome.NOT_JUDGED, f"{place} has a number that may be a version", line[:MAX_EVIDENCE])
+def _written(place: str, code: int | None, lines: tuple[str, ...], record: Record) -> Judgement | None:
+    """Judge by what is written like a version, whatever the product; None when nothing is."""
+    found = [(line, is_sure) for line in lines if (is_sure := _maybe_shown(line, code, record)) is not None]
+    for line, is_sure in found:
+        if is_sure:
+            return failed(f"{place} shows what is written like a version", line)
+    if not found:
+        return None
+    return Judgement(Outcome.NOT_JUDGED, f"{place} has a number that may be a version", found[0][0][:MAX_EVIDENCE])
 
 
-def _telling_line(lines: tuple[str, ...], record: Record) -> str:
-    version = record.software.version if record.software is not None else None
-    return next((line for line in lines if version is not None and version in line), "\\x0d\\x0a".join(lines))
+def _maybe_shown(line: str, code: int | None, record: Record) -> bool | None:
+    """Say whether a line surely shows a version; None when nothing in it can be one."""
+    greeting = record.greeting
+    hosts = [name for name in (record.host, record.ip, greeting.hostname if greeting is not None else None) if name]
+    said = said_versions(line, code=code, hosts=hosts, known=known_versions((record.software,)))
+    return any(each.is_sure for each in said) if said else None
+
+
+def _telling_line(answer: Exchange, record: Record) -> str:
+    """Return the line that shows a version; the whole reply when none surely does."""
+    lines = (line for line in answer.lines if _maybe_shown(line, answer.code, record))
+    return next(lines, "\\x0d\\x0a".join(answer.lines))
 
 
 def _because(dialogue: Dialogue) -> str:

@@ -169,12 +169,14 @@ def verdict(result: SmokeResult) -> list[tuple[str, str]]:
     if result.headers is None:
         return lines
     count = len(result.versions)
-    lines.append(
-        ("headers", f"{count} {'line shows' if count == 1 else 'lines show'} a version" if count else "no version")
-    )
+    if count:
+        lines.append(("headers", f"{count} {'line shows' if count == 1 else 'lines show'} a version"))
+    else:
+        lines.append(("headers", "no version" if result.shows_version is False else "a number that may be a version"))
     for leak in result.leaks:
         who = "" if leak.hop is None else f"hop {leak.hop}, by {leak.by}: "
         named = " ".join(filter(None, (leak.product or "an unnamed product", leak.version)))
+        named += "" if leak.is_sure else " (may be a version)"
         lines.append((f"  line {leak.number}", f"{who}{named}"))
         lines.append(("", leak.text))
     return lines

@@ -5,6 +5,8 @@ names that only mean something inside (`.local`, `.corp` ...) and private addres
 each thing was seen, so that it is known what is left to close: a version that is gone from the greeting may still be in
 HELP, an internal name in the certificate.
 
+A version counts whatever the product: what `said_versions` is sure of is disclosed, also where no rule knows the text.
+
 A server repeats the client's name and address in EHLO and in some greetings ("access from: ..."); those are ours and
 not looked at. Neither is the address that was visited, nor a version that looks like an address (`10.4.5.1`). What the
 behaviour was recognised by is no disclosure of the product where no reply names it.
@@ -14,13 +16,14 @@ Sources: RFC 1918 and 4193 (private addresses); RFC 6762, appendix G, RFC 8375 a
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import Final
 
 from scanner.identify.behaviour import first_reply
 from scanner.identify.disclosure import disclosure
+from scanner.identify.said_versions import may_show_version, said_versions
 from scanner.model import DISCLOSED, PLACES, Dialogue, Greeting, Software
 
 _SUFFIXES: Final = (
@@ -46,13 +49,16 @@ def greeting_disclosure(greeting: Greeting, software: Software | None, ip: str |
     """
     told = disclosure(greeting, software)
     name, text = greeting.hostname, greeting.text
-    # For every host of a sweep: a loop, or a regular expression, would cost more than all the rest.
+    # For every host of a sweep, so what is rare is asked for by the cheapest question that cannot overlook it.
+    said: list[str] = []
+    if "version" not in told and _may_show_version(text, software) and (said := list(_versions_said(greeting, ip))):
+        told = tuple(word for word in DISCLOSED if word == "version" or word in told)
     is_internal = name is not None and name.lower().endswith(_SUFFIXES)
     may_be_private = "10." in text or "192.168." in text or "172." in text or "[f" in text or "IPv6:f" in text
     if not (is_internal or may_be_private):
         return told
     words = {*told, "internal_name"} if is_internal else {*told}
-    if may_be_private and _shows_private_address(_own_part(text), _not_addresses(ip, (software,))):
+    if may_be_private and _shows_private_address(_own_part(text), _not_addresses(ip, (software,)).union(said)):
         words.add("private_address")
     return tuple(word for word in DISCLOSED if word in words)
 
@@ -63,7 +69,8 @@ def disclosed_in(
     """Return for each word of `DISCLOSED` in which of `PLACES` it was seen; an empty tuple when nowhere."""
     texts, names = _texts(greeting, dialogue), _host_names(greeting, dialogue)
     spoken = _without_own_names(texts, greeting, dialogue)
-    others = _not_addresses(ip, (by_greeting, by_behaviour))
+    said = dict(_said_in(greeting, dialogue, spoken, ip))
+    others = _not_addresses(ip, (by_greeting, by_behaviour)).union(*said.values())
     seen: dict[str, set[str]] = {word: set() for word in DISCLOSED}
     for word in disclosure(greeting, by_greeting):
         seen[word].add("greeting")
@@ -71,7 +78,8 @@ def disclosed_in(
         for field in _SOFTWARE_FIELDS:
             value = getattr(software, field)
             if value is not None:
-                seen[field].update(place for place in ("ehlo", "help") if _mentions(spoken[place], value))
+                seen[field].update(place for place in ("ehlo", "help", "quit") if _mentions(spoken[place], value))
+    seen["version"].update(place for place, versions in said.items() if versions)
     for place, text in texts.items():
         if names[place]:
             seen["hostname"].add(place)
@@ -89,7 +97,7 @@ def seen_anywhere(seen: Mapping[str, Collection[str]]) -> tuple[str, ...]:
 
 def _texts(greeting: Greeting, dialogue: Dialogue) -> dict[str, str]:
     """Return what each place says about the server itself, the client's name and address left out."""
-    ehlo, answer = first_reply(dialogue, "EHLO"), first_reply(dialogue, "HELP")
+    ehlo, answer, end = (first_reply(dialogue, verb) for verb in ("EHLO", "HELP", "QUIT"))
     first = ehlo.lines[0] if ehlo is not None and ehlo.lines else ""
     # "mail Hello client [192.0.2.1], pleased to meet you": the first word, and what follows the client's address
     own = (first.partition(" ")[0], first.rpartition("]")[2] if "]" in first else "")
@@ -97,6 +105,7 @@ def _texts(greeting: Greeting, dialogue: Dialogue) -> dict[str, str]:
         "greeting": (_own_part(greeting.text),),
         "ehlo": (*own, *dialogue.extensions, *dialogue.tls_extensions),
         "help": answer.lines if answer is not None else (),
+        "quit": end.lines if end is not None else (),
         "certificate": _certificate_texts(dialogue),
     }
     return {place: "\n".join(part)[:_MAX_TEXT] for place, part in parts.items()}
@@ -133,8 +142,39 @@ def _host_names(greeting: Greeting, dialogue: Dialogue) -> dict[str, bool]:
         "greeting": greeting.hostname is not None,
         "ehlo": bool(first),
         "help": any(name in told for name in own),
+        "quit": False,  # its host name is the one of the greeting
         "certificate": any(certificate.names for certificate in certificates[:1]),
     }
+
+
+def _may_show_version(text: str, software: Software | None) -> bool:
+    """Return a quick answer that overlooks nothing: a number with a dot or a word, or one right after a known name."""
+    if may_show_version(text):
+        return True
+    name = "" if software is None else software.product.rpartition(" ")[2]
+    behind = text.partition(name)[2][1:3].lstrip("(") if name else ""
+    return behind[:1].isdigit()
+
+
+def _versions_said(greeting: Greeting, ip: str | None) -> Iterator[str]:
+    """Yield what is surely a version in a greeting, the part about the client left out."""
+    hosts = [name for name in (greeting.hostname, ip) if name]
+    for line in greeting.lines:
+        said = said_versions(_own_part(line), code=greeting.code, hosts=hosts)
+        yield from (each.version for each in said if each.is_sure)
+
+
+def _said_in(
+    greeting: Greeting, dialogue: Dialogue, spoken: Mapping[str, str], ip: str
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield each place with what is surely a version there, of whatever product."""
+    yield "greeting", frozenset(_versions_said(greeting, ip))
+    hosts = [name for name in (greeting.hostname, ip) if name]
+    for place in ("ehlo", "help", "quit", "certificate"):
+        exchange = first_reply(dialogue, place.upper())
+        code = None if exchange is None else exchange.code
+        said = (said_versions(line, code=code, hosts=hosts) for line in spoken[place].split("\n"))
+        yield place, frozenset(each.version for versions in said for each in versions if each.is_sure)
 
 
 def _mentions(text: str, value: str) -> bool:

@@ -117,8 +117,8 @@ def _presence(record: Record) -> bool | None:
 
 def _everything(record: Record) -> Facts:
     software = record.software
-    if software is None:
-        return Facts()
+    if software is None:  # a product that nobody knows can show its version, too
+        return Facts(shown=VERSION) if set(_VERSIONS) & set(record.disclosure) else Facts()
     return _facts(software, frozenset(record.disclosure), software.version)
 
 

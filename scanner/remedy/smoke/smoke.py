@@ -129,8 +129,16 @@ class SmokeResult(NamedTuple):
 
     @property
     def versions(self) -> tuple[HeaderLeak, ...]:
-        """The header lines that show a version."""
-        return tuple(leak for leak in self.leaks if leak.version is not None)
+        """The header lines that surely show a version."""
+        return tuple(leak for leak in self.leaks if leak.version is not None and leak.is_sure)
+
+    @property
+    def shows_version(self) -> bool | None:
+        """Whether a header line shows a version; None when the headers were not seen, or a number may be one."""
+        if self.headers is None:
+            return None
+        is_open = any(leak.version is not None for leak in self.leaks)
+        return True if self.versions else None if is_open else False
 
 
 #: What makes the place once targets and exclusions are known: the gate is for who connects somewhere.
@@ -329,6 +337,6 @@ def as_json(result: SmokeResult) -> dict[str, Any]:
             for step in result.steps
         ],
         "arrived_s": None if result.arrived_s is None else round(result.arrived_s, 3),
-        "shows_version": None if result.headers is None else bool(result.versions),
+        "shows_version": result.shows_version,
         "leaks": [leak._asdict() for leak in result.leaks],
     }

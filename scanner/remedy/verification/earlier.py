@@ -156,6 +156,8 @@ def _leak(fields: dict[str, Any]) -> HeaderLeak:
         raise TypeError("a header line that is not text")
     if not all(fields[name] is None or isinstance(fields[name], str) for name in ("by", "product", "version")):
         raise TypeError("a name or version that is not text")
+    if not isinstance(fields.get("is_sure", True), bool):
+        raise TypeError("is_sure is neither true nor false")
     return HeaderLeak(**fields)
 
 

@@ -2,33 +2,25 @@ r"""What a server's own words still show: which of its lines has a version in it
 
 `Record.disclosed_in` says in which place something was seen. Whoever has to close it needs the line, and a verdict
 "fixed" must not rest on our fingerprints alone: a text that no rule knows can hold a version, too. So every line of
-greeting, EHLO, HELP and certificate is looked through for the versions that are known of this server (from before, and
-from what it is identified as now) and for what has the form of one: a word, then digits with dots.
+greeting, replies and certificate is looked through for the versions that are known of this server (from before, and
+from what it is identified as now) and for what is written like one (`scanner.identify.said_versions`).
 
 Left out of each line: its enhanced status code (RFC 3463), the server's own host name (`sendmail.example.com` names a
-host), and what EHLO repeats of the client. An IPv4 address is a version only after a name that is known for such
-versions (`Sendmail 8.17.1.9`). The same reading serves the second reader, whose words come as `Opinion`.
-
-Left out: QUIT and the replies to verbs that do not exist; a version was never seen in them.
+host), and what EHLO repeats of the client. The same reading serves the second reader, whose words come as `Opinion`.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from enum import StrEnum
 from functools import cache
-from ipaddress import IPv4Address
 from typing import Final, NamedTuple
 
 from scanner.identify import identify
 from scanner.identify.behaviour import first_reply, shipped_behaviours
 from scanner.identify.disclosure import NAMED
+from scanner.identify.said_versions import said_versions
 from scanner.model import Exchange, Record, Software, Status
 from scanner.smtp import escape
-
-#: Characters of a line that are looked at, and lines of one place.
-MAX_LINE: Final = 2_000
-MAX_LINES: Final = 200
 
 
 class Place(StrEnum):
@@ -37,6 +29,8 @@ class Place(StrEnum):
     GREETING = "greeting"
     EHLO = "ehlo"
     HELP = "help"
+    QUIT = "quit"
+    OTHER = "other"  # the reply to any other command, such as one that no server has
     CERTIFICATE = "certificate"
     RECEIVED = "received"  # a header line of a delivered message
     SECOND_OPINION = "second_opinion"  # by the other reader, in any of the first three
@@ -69,27 +63,13 @@ class Opinion(NamedTuple):
     error: str | None = None
 
 
-#: Fields of `Software` that tell how old it is, when they hold a digit ("Debian" alone does not).
-_VERSIONS: Final = ("version", "config_version", "patch", "build", "package")
-_STATUS_CODE: Final = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
-#: "Exim 4.96", "qpsmtpd/0.94", "version 3.2", "FooMail (v3.2.1-rc1)". Possessive: a hostile line cannot make it slow.
-_VERSION: Final = re.compile(
-    r"(?<![\w.@-])(?P<name>[A-Za-z][A-Za-z0-9+&]{1,30}+)[\s/_:(-]{1,4}+(?:v|ver\.?|version|release)?[\s.:]{0,2}"
-    r"(?P<version>\d{1,5}+(?:\.\d{1,8}){1,6}+[-+~_0-9A-Za-z]{0,40}+)(?!\.?@)"
-)
-#: Words before digits with dots that are no version of the server: protocols, documents, times, addresses.
-_NOT_SOFTWARE: Final = frozenset(
-    {
-        *("tls", "tlsv1", "ssl", "http", "https", "mime", "rfc", "section", "unicode", "utf", "port", "size", "limit"),
-        *("at", "on", "to", "from", "for", "of", "by", "in", "is", "ip", "ipv4", "host", "address", "addr", "id"),
-        *("hello", "hi", "welcome", "client", "peer", "date", "time", "access", "connection"),
-    }
-)
+_STATUS_CODE: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}(?=\s|$)")
 #: Where a greeting begins to speak of the client.
 _CLIENT: Final = re.compile(r"(?:access|connection) from.*", re.IGNORECASE)
 #: Names of products that any server may use as plain words.
 _NO_NAMES: Final = frozenset({"smtp-server"})
-_DAY: Final = re.compile(r"\d{1,2}\.\d{1,2}\.(?:19|20)\d{2}|(?:19|20)\d{2}\.\d{1,2}\.\d{1,2}")
+#: Commands whose replies have a place of their own.
+_PLACES: Final = {"EHLO": Place.EHLO, "HELP": Place.HELP, "QUIT": Place.QUIT}
 _HOST: Final = re.compile(r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){0,10}\.[A-Za-z]{2,24}(?![\w.-])")
 
 
@@ -106,14 +86,11 @@ def names_in_text(software: Software | None, *, by_behaviour: bool) -> bool:
     return software is not None and software.confidence >= (0.9 if by_behaviour else NAMED)
 
 
-def known_versions(softwares: Iterable[Software | None]) -> frozenset[str]:
-    """Return every version, patch level and package revision that identities hold."""
-    values = {getattr(software, field) for software in softwares if software is not None for field in _VERSIONS}
-    return frozenset(value for value in values if value and any(map(str.isdigit, value)))
-
-
 def said_by(record: Record) -> tuple[Said, ...]:
-    """Return the lines of a visit: greeting, EHLO, HELP and certificate, in this order; none of another service."""
+    """Return the lines of a visit: greeting, EHLO, HELP, other replies, certificate, in this order.
+
+    There is none of another service than SMTP.
+    """
     greeting, dialogue = record.greeting, record.dialogue
     if greeting is None or record.status is Status.NOT_SMTP:
         return ()
@@ -123,10 +100,19 @@ def said_by(record: Record) -> tuple[Said, ...]:
     said = [*_greeting(lines, own)]
     if dialogue is None:
         return tuple(said)
+    answer = first_reply(dialogue, "HELP")
     said += _reply(Place.EHLO, ehlo, own)
-    said += _reply(Place.HELP, first_reply(dialogue, "HELP"), own)
+    said += _reply(Place.HELP, answer, own)
+    for exchange in dialogue.exchanges:
+        if exchange.code is not None and exchange is not ehlo and exchange is not answer:
+            said += _reply(place_of(exchange), exchange, own)
     said += _certificate(record)
     return tuple(said)
+
+
+def place_of(exchange: Exchange) -> Place:
+    """Return the place of a reply, by its command."""
+    return _PLACES.get(exchange.command.partition(" ")[0].upper(), Place.OTHER)
 
 
 def said_to_second_reader(opinion: Opinion) -> tuple[Said, ...]:
@@ -139,14 +125,15 @@ def said_to_second_reader(opinion: Opinion) -> tuple[Said, ...]:
 
 
 def versions_in(said: Said, known: Collection[str]) -> tuple[str, ...]:
-    """Return the versions that a line shows, each once, in their order: known ones, and what has the form of one."""
-    found = {value: None for value in sorted(known, key=len, reverse=True) if mentions(said.own, value)}
-    for match in _VERSION.finditer(said.own):
-        name, version = match["name"], match["version"]
-        if not any(version in value for value in found) and _is_version(name, version):
-            found[version] = None
+    """Return the versions that a line shows, each once, in their order: known ones, and what is surely one."""
+    found = [each.version for each in said_versions(said.own, known=known) if each.is_sure]
     whole = [value for value in found if not any(value in other and value != other for other in found)]
-    return tuple(sorted(whole, key=said.own.find))
+    return tuple(dict.fromkeys(whole))
+
+
+def doubts_in(said: Said) -> tuple[str, ...]:
+    """Return what may be a version in a line, and cannot be told from something else."""
+    return tuple(dict.fromkeys(each.version for each in said_versions(said.own) if not each.is_sure))
 
 
 def mentions(text: str, value: str) -> bool:
@@ -160,26 +147,10 @@ def shown_line(exchange: Exchange, number: int) -> str:
     return f"{exchange.code}{separator}{exchange.lines[number]}"
 
 
-def _is_version(name: str, version: str) -> bool:
-    if name.lower() in _NOT_SOFTWARE or _DAY.fullmatch(version):
-        return False
-    if name.lower() in {"version", *_known_names()}:
-        return True
-    with suppress(ValueError):
-        IPv4Address(version)
-        return False
-    return True
-
-
 @cache
 def named_products() -> frozenset[str]:
     """Return the products that are looked for in every text, whatever a server was identified as."""
     return shipped_behaviours().products - _NO_NAMES
-
-
-@cache
-def _known_names() -> frozenset[str]:
-    return frozenset(product.lower() for product in shipped_behaviours().products)
 
 
 def _own_names(hostname: str | None, ehlo: Exchange | None) -> tuple[str, ...]:
@@ -194,17 +165,18 @@ def _without(text: str, names: Iterable[str]) -> str:
 
 
 def _greeting(lines: Iterable[str], own: tuple[str, ...]) -> Iterator[Said]:
-    for line in list(lines)[:MAX_LINES]:
-        text = _CLIENT.sub("", _text(line[4:] if line[:3].isdigit() else line))
+    for line in lines:
+        code = int(line[:3]) if line[:3].isdigit() else None
+        text = _CLIENT.sub("", _text(line if code is None else line[4:], code))
         yield Said(Place.GREETING, line, _without(text, own))
 
 
 def _reply(place: Place, exchange: Exchange | None, own: tuple[str, ...]) -> Iterator[Said]:
     if exchange is None:
         return
-    for number, text in enumerate(exchange.lines[:MAX_LINES]):
+    for number, text in enumerate(exchange.lines):
         about = _about_itself(exchange, text) if place is Place.EHLO and number == 0 else text
-        yield Said(place, shown_line(exchange, number), _without(_text(about), own))
+        yield Said(place, shown_line(exchange, number), _without(_text(about, exchange.code), own))
 
 
 def _about_itself(exchange: Exchange, text: str) -> str:
@@ -224,8 +196,11 @@ def _certificate(record: Record) -> Iterator[Said]:
     for certificate in tls.certificates[:1] if tls is not None else ():
         for label, name in (("subject", certificate.subject), ("issuer", certificate.issuer)):
             if name:
-                yield Said(Place.CERTIFICATE, f"{label} {name[:MAX_LINE]}", _HOST.sub(" ", name[:MAX_LINE]))
+                yield Said(Place.CERTIFICATE, f"{label} {name}", _HOST.sub(" ", name))
 
 
-def _text(text: str) -> str:
-    return _STATUS_CODE.sub("", text[:MAX_LINE])
+def _text(text: str, code: int | None) -> str:
+    """Return a line without the enhanced status code that fits its reply code."""
+    status = _STATUS_CODE.match(text)
+    fits = status is not None and code is not None and status[1] == str(code)[0]
+    return text[status.end() :] if status is not None and fits else text

@@ -10,13 +10,14 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from scanner.identify.behaviour import first_reply
+from scanner.identify.said_versions import known_versions
 from scanner.model import Record, Software, Status
 from scanner.remedy.verification.shown import (
     Evidence,
     Place,
     Said,
+    doubts_in,
     identities,
-    known_versions,
     mentions,
     named_products,
     names_in_text,
@@ -41,17 +42,23 @@ class State(StrEnum):
     REPLACED = "replaced"  # another product, or another service, than before
     REFUSED_US = "refused_us"  # the greeting turns away our address, or says that we come too often
     UNREACHABLE = "unreachable"  # no connection: refused, timed out, no route
-    INCONCLUSIVE = "inconclusive"  # visits or readers disagree, or not all was said that has to be seen
+    INCONCLUSIVE = "inconclusive"  # visits or readers disagree, something may be a version, or not all was seen
 
     __hash__ = str.__hash__
 
+
+#: States that say that no version is shown.
+CLEAN: Final = frozenset({State.FIXED, State.HIDDEN_BUT_RECOGNISABLE})
 
 #: By place, what a reader took from it: the versions, and whether the product is named.
 Reading = dict[Place, tuple[frozenset[str], bool]]
 
 
 class Sighting(NamedTuple):
-    """What one visit showed; `versions` and `names` are the lines with them, `remarks` what else has to be said."""
+    """What one visit showed; `versions` and `names` are the lines with them, `remarks` what else has to be said.
+
+    `doubts` are lines with what may be a version: then nobody can say that there is none.
+    """
 
     state: State
     record: Record
@@ -60,6 +67,7 @@ class Sighting(NamedTuple):
     names: tuple[Evidence, ...]
     remarks: tuple[Evidence, ...]
     reading: Reading
+    doubts: tuple[Evidence, ...] = ()
 
 
 class Words(NamedTuple):
@@ -93,8 +101,11 @@ def see(record: Record, before: Visit | None, words: Words) -> Sighting:
     if not found:  # a host called postfix.example.com does not name its software by that
         visit = visit._replace(disclosure=tuple(word for word in visit.disclosure if word != "product"))
     state, remarks = (State.STILL_DISCLOSES, ()) if versions else _state_of(record, before, names_product=bool(names))
+    doubts = tuple(_doubtful_lines(said))
+    if doubts and state in CLEAN:
+        state, remarks = State.INCONCLUSIVE, doubts
     remarks += tuple(each for each in found if each.place is Place.CERTIFICATE)
-    return Sighting(state, record, visit, versions, names, remarks, reading_of(said, words, visit.looked_at))
+    return Sighting(state, record, visit, versions, names, remarks, reading_of(said, words, visit.looked_at), doubts)
 
 
 def _state_of(record: Record, before: Visit | None, *, names_product: bool) -> tuple[State, tuple[Evidence, ...]]:
@@ -169,6 +180,12 @@ def _version_lines(said: Iterable[Said], known: Collection[str]) -> Iterator[Evi
     for each in said:
         if found := versions_in(each, known):
             yield Evidence(each.place, each.line[:MAX_LINE], f"shows version {', '.join(found)}")
+
+
+def _doubtful_lines(said: Iterable[Said]) -> Iterator[Evidence]:
+    for each in said:
+        if found := doubts_in(each):
+            yield Evidence(each.place, each.line[:MAX_LINE], f"may show a version: {', '.join(found)}")
 
 
 def _name_lines(record: Record, said: Sequence[Said], products: Iterable[str]) -> Iterator[Evidence]:

@@ -7,7 +7,8 @@ The states are a closed list, and the order in which they are asked is the polic
 2. A version that is shown anywhere, by one of several visits, by a header line of a delivered message, is a leak: no
    number of clean visits takes it back, since a pool of servers leaks as long as one of them does. It is `regressed`
    when the places that leak were clean when we looked at them before, else `still_discloses`.
-3. What is not shown counts only when greeting, EHLO and HELP were all read, and enough of the visits agree.
+3. What may be a version, in any visit or header line, leaves a host without a sure one `inconclusive`.
+4. What is not shown counts only when greeting, EHLO and HELP were all read, and enough of the visits agree.
 
 What a server is recognised by without its name (order of extensions, wording) leaves it `fixed`, with a remark: hiding
 is not patching. Left out: certificates' validity, flaws and whatever else a policy asks.
@@ -28,7 +29,17 @@ from scanner.remedy.verification.shown import (
     said_to_second_reader,
     versions_in,
 )
-from scanner.remedy.verification.sighting import MAX_LINE, Reading, Sighting, State, Words, reading_of, see, words_of
+from scanner.remedy.verification.sighting import (
+    CLEAN,
+    MAX_LINE,
+    Reading,
+    Sighting,
+    State,
+    Words,
+    reading_of,
+    see,
+    words_of,
+)
 from scanner.remedy.verification.visits import Visit
 
 __all__ = ["NOT_FIXED", "NOT_SEEN", "State", "Subject", "Verified", "judge"]
@@ -98,7 +109,7 @@ def judge(
     words = words_of(subject.before, records)
     seen = [see(record, subject.before, words) for record in records]
     second = None if opinion is None else _second_reading(opinion, words)
-    leaks = [each for each in received if each.version is not None]
+    leaks = [each for each in received if each.version is not None and each.is_sure]
     if second is not None and not _readers_agree(seen, second):
         state, evidence, chosen = State.INCONCLUSIVE, _both_readings(seen, opinion, words), seen
     elif leaks or any(each.versions for each in seen):
@@ -109,7 +120,11 @@ def judge(
         state, chosen = _common_state(seen, wanted, wanted if agree is None else agree)
         if state is State.FIXED and received:
             state = State.HIDDEN_BUT_RECOGNISABLE
-        evidence = _quiet_evidence(state, seen, chosen, received)
+        doubts = (*_unique(line for each in seen for line in each.doubts), *_received(_doubtful(received)))
+        if doubts and state in CLEAN:
+            state, evidence = State.INCONCLUSIVE, doubts
+        else:
+            evidence = _quiet_evidence(state, seen, chosen, received)
     by_second = second is not None and any(versions for versions, _ in second.values())
     shown = chosen or seen
     return Verified(
@@ -185,9 +200,14 @@ def _leaking_lines(leaking: Sequence[Sighting], asked: int) -> Iterator[Evidence
             yield evidence._replace(what=evidence.what + some)
 
 
+def _doubtful(received: Iterable[HeaderLeak]) -> Iterator[HeaderLeak]:
+    return (leak for leak in received if leak.version is not None and not leak.is_sure)
+
+
 def _received(leaks: Iterable[HeaderLeak]) -> Iterator[Evidence]:
     for leak in leaks:
-        shown = f"shows version {leak.version}" if leak.version is not None else f"names {leak.product}"
+        shown = f"{'shows' if leak.is_sure else 'may show'} version {leak.version}"
+        shown = shown if leak.version is not None else f"names {leak.product}"
         yield Evidence(Place.RECEIVED, leak.text[:MAX_LINE], shown)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from scanner.errors import InputError
-from scanner.identify.behaviour import first_reply
+from scanner.identify.said_versions import known_versions
 from scanner.model import Record, Software, Status
-from scanner.remedy.verification.shown import Place, identities, known_versions, said_by, versions_in
+from scanner.remedy.verification.shown import Place, identities, place_of, said_by, versions_in
 from scanner.summary import iso
 
 VERIFY_SCHEMA: Final = "smtpsweep.verify/1"
@@ -112,7 +112,8 @@ def _looked_at(record: Record) -> tuple[Place, ...]:
     places = [Place.GREETING]
     dialogue = record.dialogue
     if dialogue is not None:
-        places += [place for place in (Place.EHLO, Place.HELP) if first_reply(dialogue, place.upper()) is not None]
+        answered = {place_of(exchange) for exchange in dialogue.exchanges if exchange.code is not None}
+        places += [place for place in Place if place in answered]
         if dialogue.tls is not None and dialogue.tls.certificates:
             places.append(Place.CERTIFICATE)
     return tuple(places)

@@ -1,0 +1,288 @@
+"""Whether a number in a text of a server is a version: judged by the letters, the words and the signs around it.
+
+The order of the questions is the policy of this module:
+
+1. Is it a part of something else: an id that mixes letters and digits, nine digits and more, an object identifier?
+2. Do letters stand right before it (`exim-4.94`, `v3.01a`, `TLSv1.2`)? They name what it is a version of.
+3. Does a unit follow ("4.5 MB", "99.5%")?
+4. Is it an address, a date, a telephone number? Then it is a version only after a product's name or "version".
+5. Has it a form that only versions have: `8.14.7/8.13.8`, `4.97-RC1`?
+6. Which word stands before it? After "FooMail" or "version" it is one, after "section" none, after "to" it may be one.
+
+Nothing before it at all leaves it open. Left out: what is known of the host; that is the caller's.
+"""
+
+import re
+from enum import Enum
+from ipaddress import AddressValueError, IPv4Address
+from typing import Final, NamedTuple
+
+from scanner.identify.number_words import (
+    BEFORE_ADDRESS,
+    BEFORE_TIME,
+    COPULAS,
+    FILLERS,
+    NEVER,
+    OPEN,
+    PROTOCOLS,
+    UNITS,
+    VERSION,
+    product_names,
+)
+
+
+class Verdict(Enum):
+    """What a number is."""
+
+    SURE = "sure"  # a version
+    OPEN = "open"  # perhaps a version
+    NONE = "none"  # something else
+
+
+class Before(NamedTuple):
+    """What stands before a number: words in lower case, the nearest last.
+
+    `spelled` is the last word as it is written; `near` says that only blanks and brackets part it from the number.
+    """
+
+    words: tuple[str, ...]
+    spelled: str
+    near: bool
+
+    @property
+    def last(self) -> str:
+        """The word that is nearest; "" when there is none."""
+        return self.words[-1] if self.words else ""
+
+    @property
+    def second(self) -> str:
+        """The word before the nearest; "" when there is none."""
+        return self.words[-2] if len(self.words) > 1 else ""
+
+    @property
+    def tells_version(self) -> bool:
+        """Whether one of the words says that a version follows."""
+        return not VERSION.isdisjoint(self.words)
+
+    @property
+    def names_product(self) -> bool:
+        """Whether a product's name is there, with nothing behind it but words that say little."""
+        return self.near and self.last in FILLERS and self.second in product_names()
+
+
+#: Characters that are looked at before a number and behind it.
+_BEFORE: Final = 80
+_AFTER: Final = 60
+#: A name that is glued to a number.
+_MAX_PREFIX: Final = 60
+_SEPARATORS: Final = re.compile(r"[._]")
+_WORDS: Final = re.compile(
+    r"[A-Za-z_-][0-9A-Za-z_-]*+(?:\.[0-9A-Za-z_-]++)++|[A-Za-z][A-Za-z&+]*+[0-9]{0,4}|[0-9]++|[,;!?|=]|\.(?=\s|$)"
+)
+#: "version:", "v", "V", "vM.", "ver." at the end of what is glued to a number.
+_MARK: Final = re.compile(r"(?:^|[-_.])(?:v\.?(?:[a-z]\.)?|ver|vers|version|rel|release|rev|r|m|k)\.?$", re.IGNORECASE)
+_TAIL: Final = re.compile(r"([A-Za-z][A-Za-z&+]{0,39})[0-9]{0,4}$")
+#: A part of a name that mixes letters and digits like an id, not like "SMTPD32".
+_MIXED: Final = re.compile(r"[A-Za-z&+]*+[0-9]++[A-Za-z]")
+_SHORT: Final = 8
+#: Shorter ones say nothing about the number behind them.
+_SHORTEST_WORD: Final = 3
+_PRE_RELEASE: Final = re.compile(
+    r"[-_.+~]?(?:rc|alpha|beta|gamma|pre|dev|snap|ga|gr|pl|sp|fp|hf|eco|deb|el|ubuntu|build|p|r|b)[-_.]?[0-9]"
+    r"|[-_.+~](?:rc|alpha|beta|pre|dev|ga|gr|snapshot|git|linux|deb|debian|ubuntu)(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+#: Behind a number: Sendmail's configuration version, with HP-UX's patch or nothing in between.
+_PAIR: Final = re.compile(
+    r"(?:[+~-][^\s/()]{1,40})?\s{0,2}(?:\([^()]{0,50}\)\s?)?/(?:[0-9]{1,5}\.[0-9]|[A-Za-z]{2,12}[- ]?[0-9])"
+)
+#: Glued to the number, a lone letter is no unit but seconds': "1.1.1k" and "1.8b" are versions.
+_UNIT: Final = re.compile(r"\s?(%)|(?:\s|(?=s|[A-Za-z]{2}))([A-Za-z]{1,10})(?![0-9A-Za-z])")
+_OBJECT_ID: Final = re.compile(r"[012](?:\.[0-9]+){3,}")
+_YEAR_LAST: Final = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.(?:19|20)[0-9]{2}")
+_YEAR_FIRST: Final = re.compile(r"(?:19|20)[0-9]{2}\.[01]?[0-9]\.[0-3]?[0-9]")
+#: Hours and minutes, or a day and a month.
+_TIME_OR_DAY: Final = re.compile(
+    r"(?:[01]?[0-9]|2[0-4])\.[0-5][0-9](?:\.[0-5][0-9])?|[0-3]?[0-9]\.[01]?[0-9](?:\.[0-9]{2})?"
+)
+_DURATION: Final = re.compile(r"[0-9]{1,3}\.[0-9]{3}")
+_PHONE: Final = re.compile(r"(?:1\.)?[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{4}")
+#: A word that a maker of software would write: "FooMail", "smtpd", "MAILER".
+_LIKE_SOFTWARE: Final = re.compile(r"[a-z][A-Z]|(?i:mail|mta|smtp|daemon|proxy|gate|exchange)")
+#: Microsoft's servers give their version where others have the id of a message.
+_MICROSOFT: Final = re.compile(r"\bwith\s(?:Microsoft SMTP Server|mapi)\b", re.IGNORECASE)
+#: "v5", IBM's "V5R3M0" and "CSV2R10".
+_MARKED: Final = re.compile(r"(?:CS)?[vV][0-9]{1,6}(?:[rR][0-9]{1,2}(?:[mM][0-9]{1,2})?)?[a-z]?")
+_WHOLE: Final = re.compile(r"#?[0-9]{1,8}(?:[A-Za-z][0-9]{0,3})?(?:-[0-9]{1,6})?")
+_GLUED: Final = re.compile(r"(?P<word>[A-Za-z]{3,20})[-_]?(?P<number>[0-9]{1,8})(?:-[0-9A-Za-z.]{0,20})?")
+_DAY: Final = re.compile(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]")
+_HP_PATCH: Final = re.compile(r"PHNE_[0-9]{3,6}(?:\+\w{1,20})?")
+#: Above it are MDaemon and IceWarp's next decades.
+_LAST_MAJOR: Final = 26
+#: Digits that no part of a version has; ids and times have.
+_MOST_DIGITS: Final = 9
+
+
+def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], code: int | None) -> Verdict:
+    """Judge a number with a dot: `span` is its place in a word, `part`, which begins at `start` of the text.
+
+    `clean` is the text without what is taken out of it before, `code` the reply code.
+    """
+    begin, end = span
+    number = part[begin:end]
+    pieces = _SEPARATORS.split(number)
+    if any(len(piece) >= _MOST_DIGITS for piece in pieces):
+        return Verdict.NONE
+    before = before_number(clean, start)
+    behind = clean[start + end : start + end + _AFTER]
+    prefix = part[max(begin - _MAX_PREFIX, 0) : begin].rstrip("-_.+~")
+    if any(map(str.isalpha, prefix)):
+        verdict = _glued(prefix, number, before)
+    elif _is_measured(behind) or (_OBJECT_ID.fullmatch(number) and behind[:1] == "="):
+        verdict = Verdict.NONE
+    else:
+        verdict = _alone(number, before, behind, clean[start - 1 : start], code)
+        if verdict is Verdict.NONE and before.last == "id" and len(pieces) > 2 and _MICROSOFT.search(clean):
+            return Verdict.SURE
+    if "." not in number and before.last not in VERSION:  # 8_15: in names and ids more often than in versions
+        return Verdict.OPEN if verdict is Verdict.SURE else Verdict.NONE
+    return verdict
+
+
+def before_number(clean: str, start: int) -> Before:
+    """Return what stands before a place in a text."""
+    words: list[str] = []
+    between: list[str] = []
+    for token in reversed(_WORDS.findall(clean[max(start - _BEFORE, 0) : start])):
+        # Names with dots are hosts, and no words but for "Ready.Version" and "iQ.Suite".
+        is_word = "." not in token[1:] or token.lower() in product_names()
+        word = token if is_word else token.rpartition(".")[2]
+        if word[0].isalpha() and (is_word or word.lower() in VERSION):
+            words.append(word)
+            if len(words) == 3:
+                break
+        elif not words:
+            between.append(token)
+    last = words[0] if words else ""
+    near = not between or (between in (["."], ["="]) and last.lower() in VERSION)  # "ver. 3.0", "version=3.0"
+    return Before(tuple(word.lower() for word in reversed(words)), last, near)
+
+
+def verdict_on_word(part: str, before: Before) -> Verdict:
+    """Judge a word with digits and without a number that has a dot: "v5", "5" after "version", "PHNE_28810"."""
+    if _HP_PATCH.fullmatch(part):
+        return Verdict.SURE
+    if _MARKED.fullmatch(part):
+        return Verdict.NONE if before.last in NEVER else Verdict.SURE
+    if _WHOLE.fullmatch(part) and before.near:
+        return _verdict_on_whole(part, before)
+    glued = _GLUED.fullmatch(part)
+    if glued is None or part.lower() in product_names():
+        return Verdict.NONE
+    is_day = _DAY.fullmatch(glued["number"]) is not None
+    if glued["word"].lower() in product_names():
+        return Verdict.SURE if is_day else Verdict.OPEN
+    return Verdict.SURE if is_day and glued["word"].lower() in VERSION else Verdict.NONE
+
+
+def _verdict_on_whole(part: str, before: Before) -> Verdict:
+    """Judge a number without a dot by the word right before it."""
+    last = before.last
+    if last in VERSION or (last in COPULAS and before.tells_version):
+        return Verdict.SURE if PROTOCOLS.isdisjoint(before.words) else Verdict.NONE
+    if last in product_names():
+        if len(part) <= 4 or _DAY.fullmatch(part):
+            return Verdict.SURE
+        return Verdict.NONE if last.endswith("qmail") else Verdict.OPEN  # qmail's is the number of a process
+    return Verdict.NONE
+
+
+def _glued(prefix: str, number: str, before: Before) -> Verdict:
+    """Judge a number by the letters right before it."""
+    pieces = re.split(r"[-_.+~]", prefix)
+    mixed = [piece for piece in pieces if _MIXED.match(piece)]
+    mark = _MARK.search(prefix)
+    if mixed and mark is None:
+        return Verdict.NONE if before.last in NEVER or len(mixed) > 1 or len(mixed[0]) >= _SHORT else Verdict.OPEN
+    rest = prefix if mark is None else prefix[: mark.start()]
+    tail = _TAIL.search(rest)
+    word = tail[1].lower() if tail is not None else ""
+    if word in NEVER or (mark is not None and not word and before.last in NEVER):
+        return Verdict.NONE
+    if mark is not None or word in VERSION or word in product_names():
+        return Verdict.SURE
+    if _maybe_ipv4(number) is not None:
+        return _verdict_on_address(number, word, tail[1] if tail is not None else "")
+    return Verdict.OPEN if len(word) < 2 or word in OPEN else Verdict.SURE
+
+
+def _alone(number: str, before: Before, behind: str, sign: str, code: int | None) -> Verdict:
+    """Judge a number that no letters are glued to."""
+    last, second = before.last, before.second
+    if last in NEVER or (second in PROTOCOLS and (last in VERSION or last in COPULAS)):
+        return Verdict.NONE
+    is_address = _maybe_ipv4(number) is not None and not re.match(r"[A-Za-z_+~]", behind)
+    if is_address and sign == "[" and _is_nobodys_version(IPv4Address(number)):
+        return Verdict.NONE  # "CALLPILOT[192.0.2.1]"
+    if before.near and (last in product_names() or last in VERSION or (last in COPULAS and before.tells_version)):
+        return Verdict.SURE
+    if is_address:
+        if (behind[:1] == "/" and behind[1 : len(number) + 1] == number) or before.names_product:
+            return Verdict.SURE  # Sendmail's two, which are the same; "Sendmail ESMTP 8.17.1.9"
+        return Verdict.NONE if sign == "[" else _verdict_on_address(number, last, before.spelled, near=before.near)
+    verdict = _verdict_on_other_forms(number, before, code)
+    return _by_form_or_word(before, behind) if verdict is None else verdict
+
+
+def _by_form_or_word(before: Before, behind: str) -> Verdict:
+    if _PRE_RELEASE.match(behind) or _PAIR.match(behind):
+        return Verdict.SURE
+    words = [word.rstrip("0123456789") for word in (before.last, before.second)]
+    # "Eudora Internet Mail Server X 3.1.4", "Scrollout F1 2.1.3"
+    word = words[1] if len(words[0]) < _SHORTEST_WORD and before.last not in OPEN else words[0]
+    return Verdict.OPEN if not before.near or len(word) < _SHORTEST_WORD or word in OPEN else Verdict.SURE
+
+
+def _verdict_on_address(number: str, word: str, spelled: str, *, near: bool = True) -> Verdict:
+    """Judge what can be an IPv4 address by the word before it."""
+    address = IPv4Address(number)
+    if word in OPEN or address.is_multicast or address.is_reserved:
+        return Verdict.NONE
+    if near and word not in BEFORE_ADDRESS and _LIKE_SOFTWARE.search(spelled):
+        return Verdict.SURE
+    return Verdict.NONE if _is_nobodys_version(address) else Verdict.OPEN
+
+
+def _is_nobodys_version(address: IPv4Address) -> bool:
+    """Whether an address is a private one, or begins with a number that no product's releases have reached."""
+    return address.is_private or int(address) >> 24 > _LAST_MAJOR
+
+
+def _verdict_on_other_forms(number: str, before: Before, code: int | None) -> Verdict | None:
+    """Judge what has the form of a date, a telephone number, a status code; None when it has none of them."""
+    is_like_software = before.near and _LIKE_SOFTWARE.search(before.spelled) is not None
+    if _YEAR_FIRST.fullmatch(number):
+        return Verdict.OPEN if is_like_software else Verdict.NONE
+    if _YEAR_LAST.fullmatch(number) or _PHONE.fullmatch(number):
+        return Verdict.NONE
+    if (before.last in BEFORE_TIME and _TIME_OR_DAY.fullmatch(number)) or (
+        before.last == "in" and _DURATION.fullmatch(number)
+    ):
+        return Verdict.NONE
+    if code is not None and code >= 400 and re.fullmatch(rf"{code // 100}\.[0-7]\.[0-9]{{1,3}}", number):
+        return None if is_like_software else Verdict.NONE
+    return None
+
+
+def _is_measured(behind: str) -> bool:
+    unit = _UNIT.match(behind)
+    return unit is not None and (unit[2] is None or unit[2].lower() in UNITS)
+
+
+def _maybe_ipv4(number: str) -> IPv4Address | None:
+    if number.count(".") != 3:
+        return None
+    try:
+        return IPv4Address(number)
+    except AddressValueError:
+        return None

@@ -1,0 +1,101 @@
+"""Words around a number in a server's text that tell what the number is: a version, or something else.
+
+The lists of `said_versions`. They are about how people and programs write, so each word is here because a server was
+seen to write it (or a standard says so), and none because it might be. All are in lower case.
+"""
+
+from functools import cache
+from typing import Final
+
+from scanner.identify.rules import shipped_rules
+
+#: A version follows.
+VERSION: Final = frozenset(
+    {
+        *("v", "ver", "vers", "version", "versions", "rel", "release", "rev", "revision", "build", "patch", "mr", "sp"),
+        *("patchlevel", "hotfix", "fixpack", "snapshot", "firmware", "update", "versie", "wersja", "versione"),
+    }
+)
+#: What has versions of its own, which say nothing of the server's software.
+PROTOCOLS: Final = frozenset(
+    {
+        *(
+            "tls",
+            "tlsv",
+            "ssl",
+            "sslv",
+            "dtls",
+            "mime",
+            "http",
+            "https",
+            "ssh",
+            "unicode",
+            "utf",
+            "iso",
+            "ascii",
+            "aes",
+        ),
+        *("ipv", "imap", "pop", "snmp", "spf", "dkim", "dmarc", "arc", "protocol", "protocols", "rfc", "rfcs"),
+    }
+)
+#: A number after them is no version of the server's software: protocols, documents, measures, marks.
+NEVER: Final = PROTOCOLS | frozenset(
+    {
+        *("section", "sections", "sec", "std", "bcp", "appendix", "chapter", "paragraph", "clause"),
+        *("sha", "cipher", "bits", "ecdhe", "rsa", "dhe", "camellia"),
+        *("size", "port", "ports", "limit", "max", "maximum", "min", "load", "score", "scored"),
+        *("average", "required", "weight", "reputation", "rating", "threshold", "percent", "quota", "timeout", "rate"),
+        *("id", "ids", "uid", "userid", "pid", "qp", "session", "sess", "ticket", "ref", "reference", "queued", "mid"),
+        *("transaction", "internalid", "msgid", "error", "code", "status", "dsn", "reply", "errno", "err", "serial"),
+        *("serialnumber", "tel", "phone", "fon", "fax", "telefon", "mobile", "hotline", "call", "postalcode", "oid"),
+    }
+)
+#: An address follows rather than a version; any other number after them leaves it open.
+BEFORE_ADDRESS: Final = frozenset(
+    {
+        *("a", "an", "and", "or", "the", "of", "for", "from", "to", "at", "on", "in", "by", "is", "was", "as", "with"),
+        *("via", "your", "our", "this", "that", "it", "its", "if", "no", "not", "you", "are", "than", "since", "until"),
+        *("ip", "ips", "addr", "address", "addresses", "client", "peer", "host", "hostname", "cn", "dns", "network"),
+        *("hello", "hi", "helo", "ehlo", "welcome", "access", "connection", "connected", "relay", "source", "remote"),
+        *("date", "time", "von", "vom", "am", "um", "ab", "bis", "mx", "mail", "smtp", "esmtp", "lmtp", "server"),
+        *("service", "gateway", "node", "listed", "blocked", "rejected", "denied", "banned", "blacklisted", "sender"),
+        *("mon", "tue", "wed", "thu", "fri", "sat", "sun", "logging", "localhost", "name", "domain", "block"),
+    }
+)
+#: Of those, the ones that leave open what an ordinary number with a dot is; after the others it is a version.
+OPEN: Final = BEFORE_ADDRESS - {"smtp", "esmtp", "lmtp", "server", "service", "gateway", "mail", "relay"}
+#: A clock's time or a day follows: "at 10.30".
+BEFORE_TIME: Final = frozenset(
+    {"at", "on", "um", "am", "vom", "ab", "bis", "until", "since", "date", "time", "from", "to"}
+)
+#: They stand between "version" and the number.
+COPULAS: Final = frozenset({"is", "are", "number", "no", "nr", "num"})
+#: They stand between a product's name and its number, and say nothing: "Sendmail ESMTP 8.17.1.9".
+FILLERS: Final = frozenset(
+    {
+        *("esmtp", "smtp", "lmtp", "server", "service", "mail", "mta", "daemon"),
+        *("proxy", "relay", "receiver", "agent", "gateway", "pro", "edition"),
+    }
+)
+#: What a number in a text counts when such a word follows.
+UNITS: Final = frozenset(
+    {
+        *("b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "k", "bytes", "byte", "octets", "bits", "s", "sec", "secs"),
+        *("second", "seconds", "ms", "msec", "min", "mins", "minute", "minutes", "h", "hour", "hours", "day", "days"),
+        *("week", "weeks", "month", "months", "year", "years", "percent", "points", "point", "messages", "uhr", "pm"),
+        *("am", "eur", "usd", "sharp", "times", "sekunden", "minuten", "stunden", "tage"),
+    }
+)
+#: Last words of products' names that many other texts have.
+_COMMON: Final = FILLERS | {
+    *("security", "internet", "message", "messaging", "system", "suite", "appliance", "cloud", "free", "one", "office"),
+    *("business", "filter", "for", "the", "workspace", "connect", "firewall", "switch", "email", "anti", "smtp-server"),
+    *("manager", "virus", "spam", "web", "postmaster", "mailer", "host", "hosting", "protection", "control", "basic"),
+}
+
+
+@cache
+def product_names() -> frozenset[str]:
+    """Return the words by which the products of the rules are called, in lower case, without words that many use."""
+    lasts = {rule.fixed.get("product", "").lower().rpartition(" ")[2] for rule in shipped_rules()}
+    return frozenset(last for last in lasts if len(last) > 2) - _COMMON

@@ -1,0 +1,190 @@
+r"""What is a version in a text that a server said: the one place that decides, for whoever asks.
+
+Greeting, replies, certificates, `Received:` lines: any of them may show the version of a product that no rule knows. A
+gate that passes what it does not recognise is no gate, so every number with a dot in it counts, until the text says
+what else it is; and there are two answers beside "no": it is one (`is_sure`), or it may be one. A doubt never passes.
+
+- Taken out first, with their places kept: URLs, clock times, sections of RFCs, telephone numbers, the enhanced status
+  code that a reply begins with, and the host names that the caller knows.
+- Then each word with a digit is looked at. Addresses, host names, mail addresses and message ids are none. A number in
+  what is left is judged by what is around it (`number_verdicts`).
+- A number without a dot is one after a word that says so ("version 5", "v2500", "Exim 4").
+- What is known of the server as its version is one in any words.
+
+Text is escaped printable ASCII (`\xNN`). The work grows with the length of the text and with nothing else.
+
+Left out: versions in words ("four dot nine"), and digits that are not ASCII.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final, NamedTuple
+
+from scanner.identify.number_verdicts import Verdict, before_number, verdict_on_number, verdict_on_word
+from scanner.model import Software
+
+#: Characters of a version that are shown.
+_MAX_VERSION: Final = 60
+#: No text without one of these has a version, but for a whole number right after a product's name.
+_HINT: Final = re.compile(
+    r"[0-9][._][0-9x]|[vV][0-9]|PHNE_|-(?:19|20)[0-9]{6}|[Vv]er|VER|[Rr]el|REL|[Rr]ev|REV|uild|UILD|atch|[Mm]ware"
+)
+_DIGIT: Final = re.compile(r"[0-9]")
+_ESCAPED: Final = re.compile(r"\\x[0-9a-f]{2}|\\\\")
+_OTHER: Final = re.compile(
+    r"""
+    (?:https?|ftp):// \S*+ | (?<![\w.-]) www\. \S*+
+    # a clock's time
+  | (?<![0-9:.]) (?: (?<![A-Za-z]) | (?<=[0-9]T) ) [0-9]{1,2} : [0-9]{2} (?: : [0-9]{2} (?: [.,][0-9]{1,9} )? )?
+    (?![0-9:])
+  | \b RFC s? [ -]? [0-9]{1,5} (?: [,;:]? [ ] (?: sections? [ ] )? [0-9]{1,3} (?: \. [0-9]{1,3} ){1,5} )?
+  | (?<![0-9A-Za-z]) \+ [0-9] [0-9 ().\/-]{5,20} [0-9]                                 # a telephone
+  | (?: \# [245] | \b ([245]) [0-9]{2} [ -] \1 ) \. [0-9]{1,3} \. [0-9]{1,3} (?![0-9.])  # (#5.7.1), "550 5.7.1"
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_STATUS_CODE: Final = re.compile(r"\s{0,3}([245])\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z.])")
+#: Fields of `Software` that tell how old it is.
+_FIELDS: Final = ("version", "config_version", "patch", "build", "package")
+#: One word of a text, and the parts of one.
+_CHUNK: Final = re.compile(r"[^\s()<>\[\]{}\"',;|*!?&=]++")
+_PART: Final = re.compile(r"[^/:#@]++")
+_NUMBER: Final = re.compile(r"(?<![0-9])[0-9]++(?:[._][0-9]++)++|(?<![0-9A-Za-z.])[0-9]{1,3}+\.x(?![0-9A-Za-z])")
+_HOST_NAME: Final = re.compile(r"(?:[0-9A-Za-z_-]++\.)++([A-Za-z][A-Za-z-]{1,23}|[xX][nN]--[0-9A-Za-z-]{1,59})")
+#: Ends of a version that look like the last label of a host name.
+_RELEASE_ENDS: Final = frozenset(
+    {
+        *("alpha", "beta", "gamma", "rc", "pre", "dev", "ga", "final", "release", "snapshot", "snap", "stable", "git"),
+        *("deb", "rpm", "tgz", "gz", "zip", "tar", "exe", "msi", "jar", "build", "patch", "hotfix"),
+    }
+)
+
+
+class SaidVersion(NamedTuple):
+    """A version in a text: as it is written there, where it begins, and whether that is sure (else it may be one)."""
+
+    version: str
+    start: int
+    is_sure: bool
+
+
+def said_versions(
+    text: str, *, code: int | None = None, hosts: Iterable[str] = (), known: Collection[str] = ()
+) -> tuple[SaidVersion, ...]:
+    """Return the versions in a text, and what may be one, in their order.
+
+    Args:
+        text: one line that a server said, without its reply code; escaped printable ASCII.
+        code: the reply code of that line; None when it has none.
+        hosts: names and addresses of the server and of ours, which are no versions.
+        known: what is known to be its version, patch or package.
+    """
+    if _DIGIT.search(text) is None:
+        return ()
+    clean = _without_others(text, code, hosts)
+    found = list(_known_in(clean, known))
+    ends = 0
+    for chunk in _CHUNK.finditer(clean):
+        if _DIGIT.search(chunk[0]) is None:
+            continue
+        for each in _in_chunk(clean, chunk[0], chunk.start(), code):
+            if each.start >= ends and not any(_is_inside(each, other) for other in found[: len(known)]):
+                found.append(each)
+                ends = each.start + len(each.version)
+    return tuple(sorted(found, key=lambda each: each.start))
+
+
+def known_versions(softwares: Iterable[Software | None]) -> frozenset[str]:
+    """Return every version, patch level, build and package revision that identities hold; "Debian" alone is none."""
+    values = {getattr(software, field) for software in softwares if software is not None for field in _FIELDS}
+    return frozenset(value for value in values if value and _DIGIT.search(value))
+
+
+def may_show_version(text: str) -> bool:
+    """Return a quick answer for texts that nobody has to look at; a whole number after a product's name is not seen."""
+    return _HINT.search(text) is not None
+
+
+def is_host_name(word: str) -> bool:
+    """Say whether a word is a name with dots, such as `mx1.4.example.com`, and not a version with an end of letters."""
+    match = _HOST_NAME.fullmatch(word.rstrip("."))
+    if match is None or match[1].lower() in _RELEASE_ENDS:
+        return False
+    return any(not label.isdigit() for label in word.rstrip(".").split(".")[:-1])
+
+
+def _without_others(text: str, code: int | None, hosts: Iterable[str]) -> str:
+    """Blank out what is no version whatever stands around it; places stay as they are."""
+    clean = _ESCAPED.sub(_blank, text) if "\\" in text else text
+    status = _STATUS_CODE.match(clean)
+    if status is not None and code is not None and status[1] == str(code)[0]:
+        clean = _blank(status) + clean[status.end() :]
+    for host in hosts:
+        if host and (is_host_name(host) or _maybe_address(host) is not None):
+            clean = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", _blank, clean, flags=re.IGNORECASE)
+    return _OTHER.sub(_blank, clean)
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _known_in(clean: str, known: Collection[str]) -> Iterator[SaidVersion]:
+    for value in known:
+        match = re.search(rf"(?<![0-9A-Za-z.])v?({re.escape(value)})(?![0-9A-Za-z])", clean, re.IGNORECASE)
+        if match is not None:
+            yield SaidVersion(match[1], match.start(1), is_sure=True)
+
+
+def _is_inside(one: SaidVersion, other: SaidVersion) -> bool:
+    return other.start <= one.start < other.start + len(other.version)
+
+
+def _in_chunk(clean: str, chunk: str, start: int, code: int | None) -> Iterator[SaidVersion]:
+    """Yield the versions in one word of a text."""
+    if _is_mail_address(chunk) or (chunk.count(":") >= 2 and _maybe_address(chunk.rstrip(".:")) is not None):
+        return
+    for part in _PART.finditer(chunk):
+        own = part[0].strip("._-~")
+        if own and not is_host_name(own):
+            yield from _in_part(clean, own, start + part.start() + part[0].index(own), code)
+
+
+def _in_part(clean: str, part: str, start: int, code: int | None) -> Iterator[SaidVersion]:
+    """Yield the version in a part of a word, and what may be one when there is none that is sure."""
+    has_number, open_one = False, None
+    for number in _NUMBER.finditer(part):
+        has_number = True
+        verdict = verdict_on_number(clean, part, start, number.span(), code)
+        if verdict is not Verdict.NONE:
+            version = part[number.start() : number.start() + _MAX_VERSION]
+            said = SaidVersion(version, start + number.start(), verdict is Verdict.SURE)
+            if said.is_sure:
+                yield said
+                return
+            open_one = open_one or said
+    if open_one is not None:
+        yield open_one
+    elif not has_number:
+        verdict = verdict_on_word(part, before_number(clean, start))
+        if verdict is not Verdict.NONE:
+            yield SaidVersion(part[:_MAX_VERSION], start, verdict is Verdict.SURE)
+
+
+def _is_mail_address(chunk: str) -> bool:
+    left, at, right = chunk.rpartition("@")
+    return bool(at and left) and (
+        not right or is_host_name(right) or right.isalpha() or _maybe_address(right) is not None
+    )
+
+
+def _maybe_address(word: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that a word is; None when it is none."""
+    text = word[5:] if word[:5].lower() == "ipv6:" else word
+    if len(text) > _MAX_VERSION:
+        return None
+    try:
+        return IPv6Address(text.partition("/")[0]) if ":" in text else IPv4Address(text)
+    except AddressValueError:
+        return None
