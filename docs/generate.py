@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Write the parts of the documentation that come from the program, so that they cannot go stale.
 
-`python docs/generate.py` rewrites docs/options.md from the commands as click knows them, and the record in README.md
-from the greeting of a host of the lab, through parser, identification and encoder. A test fails while one of them says
+`python docs/generate.py` rewrites docs/options.md from the commands as click knows them, docs/coverage.md from the
+facts about vulnerabilities, and the record in README.md from the greeting of a host of the lab, through parser,
+identification and encoder. A test fails while one of them says
 something else. `--terminal` also makes the picture docs/terminal.svg again, from the real output of `smtpsweep demo`:
 it runs the demo (a quarter of a minute) and draws what came out. Times differ from run to run, so no test compares it.
 
@@ -25,6 +26,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from scanner.assess import shipped_facts
 from scanner.cli import signals
 from scanner.cli.codes import ALL_LOCAL, INCOMPLETE, USAGE_ERROR
 from scanner.cli.entry import smtpsweep
@@ -37,6 +39,7 @@ from scanner.settings import Settings
 
 DOCS = Path(__file__).parent
 OPTIONS = DOCS / "options.md"
+COVERAGE = DOCS / "coverage.md"
 TERMINAL = DOCS / "terminal.svg"
 README = DOCS.parent / "README.md"
 
@@ -108,6 +111,32 @@ The command line wins, with one exception: exclusions of both are honoured.
 A key that is no option is an error, so that a misspelt `exclude` is not overlooked.
 """
 
+_COVERAGE_HEAD = """# What the facts cover
+
+Made from `scanner/assess/data/vulnerabilities.json`, compiled on {compiled}, by `make docs`.
+What the answers mean: [what follows from a version](vulnerabilities.md#what-an-empty-list-means).
+
+A product is covered when its flaws were searched for, from the release named on. A release before that, and every product that is not here, is `not_covered`: nothing is claimed about it.
+"""  # noqa: E501  prose on a line
+_COVERED_HEAD = """
+## Covered
+
+| product | covered since | flaws known | of them exploited | newest release known | newest record |
+|---|---|--:|--:|---|---|
+"""
+_NOT_COVERED_HEAD = """
+## Not covered
+
+Known flaws of these products are shown, but the search for them has gaps, so a list without any flaw says nothing.
+
+| product | flaws known | of them exploited | newest record |
+|---|--:|--:|---|
+"""
+_COVERAGE_TAIL = """
+Exploited means listed by CISA as known to be exploited (KEV). The newest record is the day that the newest of the rows is of.
+Rows rest on upstream's notes where those say more than NVD; each row names its sources.
+"""  # noqa: E501  prose on a line
+
 
 def options_page() -> str:
     """Return docs/options.md as it must be for the commands of today."""
@@ -169,6 +198,28 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def coverage_page() -> str:
+    """Return docs/coverage.md as it must be for the facts of today."""
+    document = shipped_facts().document
+    covered, not_covered = [], []
+    for key, product in sorted(document["products"].items(), key=lambda each: each[1]["name"].casefold()):
+        rows = [row for row in document["vulnerabilities"] if row["product"] == key]
+        counts = [str(len(rows)), str(sum("kev" in row for row in rows))]
+        newest = max((row["as_of"] for row in rows), default="none")
+        if "covered_since" not in product:
+            not_covered.append([product["name"], *counts, newest])
+            continue
+        since = product["covered_since"]
+        if "flaws_from" in product:
+            since += f", flaws published from {product['flaws_from']} on"
+        latest = " of ".join(filter(None, (product.get("latest"), product.get("latest_date"))))
+        covered.append([product["name"], since, *counts, latest or "not looked up", newest])
+    tables = ("".join(f"| {' | '.join(map(_cell, row))} |\n" for row in rows) for rows in (covered, not_covered))
+    first, second = tables
+    head = _COVERAGE_HEAD.format(compiled=document["compiled"])
+    return f"{head}{_COVERED_HEAD}{first}{_NOT_COVERED_HEAD}{second}{_COVERAGE_TAIL}"
+
+
 def readme() -> str:
     """Return README.md with the record as it must be today."""
     return _RECORD.sub(lambda _: f"```json\n{_folded(example_record())}\n```\n", README.read_text(encoding="utf-8"))
@@ -221,6 +272,7 @@ def terminal_picture() -> str:
 def main(*, terminal: bool) -> None:
     """Rewrite the parts of docs/ that come from the program."""
     OPTIONS.write_text(options_page(), encoding="utf-8")
+    COVERAGE.write_text(coverage_page(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
     if terminal:
         TERMINAL.write_text(terminal_picture(), encoding="utf-8")

@@ -29,7 +29,7 @@ def facts() -> Facts:
     rows = [row for row in document["vulnerabilities"] if row["product"] in {"sendmail", "exchange"}]
     exchange = {key: value for key, value in document["products"]["exchange"].items() if key != "covered_since"}
     bare = {**exchange, "covered_since": "1.0", "name": "Bare", "names": ["Bare"], "branches": []}
-    del bare["latest"]
+    del bare["latest"], bare["releases"]
     products = {"sendmail": sendmail, "exchange": exchange, "bare": bare}
     return Facts({**document, "compiled": "2026-11-22", "products": products, "vulnerabilities": rows}, "here")
 

@@ -36,7 +36,7 @@ def on(monkeypatch: pytest.MonkeyPatch, day: str) -> None:
 
 @pytest.fixture
 def young(monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "2026-11-23")
+    on(monkeypatch, "2026-12-01")
 
 
 @pytest.mark.usefixtures("young")
@@ -75,7 +75,7 @@ def test_json_has_what_a_record_has_and_what_is_the_same_for_all_hosts(
     assert (document["product"], document["version"], document["data"]) == (
         "Exim",
         "4.92.1",
-        {"compiled": "2026-11-22", "age_days": 1},
+        {"compiled": "2026-11-30", "age_days": 1},
     )
     assert (document["findings"][0]["id"], document["findings"][0]["kev_added"]) == ("CVE-2019-16928", "2022-03-03")
     written = orjson.loads(encode(full_record())) | {"findings": document["findings"]}
@@ -116,7 +116,7 @@ def basis(product: str, version: str) -> str:
         (["postfix", "3.9-20231130"], " undecided, others undecided (covered since ", "CVE-2023-51764: Postfix 3.9-"),
         (
             ["hMailServer", "0.1"],
-            "hMailServer 0.1: 1 affected_upstream, others not covered (covered since",
+            "hMailServer 0.1: 4 affected_upstream, others not covered (covered since",
             "END-OF-LIFE",
         ),
     ],
@@ -148,7 +148,7 @@ def test_a_product_that_is_recognised_and_that_nobody_searched_is_not_covered(ca
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["sendmale", "8.14.7"], "unknown product 'sendmale': known are courier, domino"),
+        (["sendmale", "8.14.7"], "unknown product 'sendmale': known are cisco-esa, courier"),
         (["sendmail", "new"], "'new' is not a version of Sendmail"),
         (["sendmail", "\x1b[2J"], "'\\x1b[2J' is not a version of Sendmail"),
         (["mailenable", "1.2.3"], "'1.2.3' is not a version of MailEnable"),
@@ -174,7 +174,7 @@ def test_old_data_are_shown_with_a_warning_and_their_date(monkeypatch: pytest.Mo
     assert run(["vulns", "exim", "4.100.1"]) == 0
 
     err = capsys.readouterr().err
-    assert err.startswith("smtpsweep: the vulnerability data are of 2026-11-22, 191 days old: ")
+    assert err.startswith("smtpsweep: the vulnerability data are of 2026-11-30, 183 days old: ")
     assert err.count("\n") == 1
 
 
@@ -200,7 +200,7 @@ def test_an_update_goes_to_the_users_folder_and_is_used(tmp_path: Path, capsys: 
     run(["vulns", "sendmail", "8.14.7", "--json"])
     assert orjson.loads(capsys.readouterr().out)["findings"][0]["kev_added"] == "2026-12-30"
     assert len(orjson.loads(user_file.read_bytes())["vulnerabilities"]) == 1
-    assert shipped_facts().compiled == "2026-11-22"
+    assert shipped_facts().compiled == "2026-11-30"
 
 
 @pytest.mark.usefixtures("young")
@@ -247,7 +247,7 @@ def test_an_update_and_a_question_in_one_with_a_file_of_ones_own(tmp_path: Path,
 
 
 def test_a_text_of_the_data_is_no_markup(monkeypatch: pytest.MonkeyPatch, capsys: Output, tmp_path: Path) -> None:
-    on(monkeypatch, "2026-11-23")
+    on(monkeypatch, "2026-12-01")
     row = {
         "id": "X-1234",
         "product": "exim",

@@ -67,6 +67,7 @@ def anchors(path: Path) -> set[str]:
 
 def test_the_options_and_the_record_shown_are_those_of_the_program() -> None:
     assert generate.OPTIONS.read_text() == generate.options_page(), "run `make docs`"
+    assert generate.COVERAGE.read_text() == generate.coverage_page(), "run `make docs`"
     assert generate.README.read_text() == generate.readme(), "run `make docs`"
     assert f"```json\n{generate.example_record()[:40]}" in generate.README.read_text()
 

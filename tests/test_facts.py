@@ -17,7 +17,7 @@ from scanner.assess.versions import version_key
 from scanner.errors import InputError
 
 SHIPPED = resources.files("scanner.assess") / "data" / "vulnerabilities.json"
-DAY = date(2026, 11, 22)
+DAY = date(2026, 11, 30)
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -42,9 +42,9 @@ def test_the_shipped_data_are_sound() -> None:
     shipped = shipped_facts().document
 
     assert list(problems(shipped)) == []
-    assert len([each for each in shipped["vulnerabilities"] if each["id"].startswith("CVE-")]) == 190
-    assert len(shipped["vulnerabilities"]) == 203
-    assert len(shipped["products"]) == 16
+    assert len([each for each in shipped["vulnerabilities"] if each["id"].startswith("CVE-")]) == 844
+    assert len(shipped["vulnerabilities"]) == 862
+    assert len(shipped["products"]) == 23
 
 
 def test_the_shipped_rows_are_sorted_and_stand_on_a_line_each() -> None:
@@ -106,7 +106,7 @@ def test_old_data_are_shown_with_their_date_and_age() -> None:
     warning = shipped_facts().maybe_warning(DAY + timedelta(days=OLD_DAYS + 1))
 
     assert warning is not None
-    assert warning.startswith("the vulnerability data are of 2026-11-22, 181 days old")
+    assert warning.startswith("the vulnerability data are of 2026-11-30, 181 days old")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,11 @@ def test_new_rows_are_added_and_the_newer_of_two_wins() -> None:
     facts = merged(shipped, document(row(), newer), "user")
 
     rows = {each["id"]: each for each in facts.document["vulnerabilities"]}
-    assert (len(rows), rows["CVE-2026-0001"], rows["CVE-2014-3956"]["summary"]) == (204, row(), "New.")
+    assert (len(rows), rows["CVE-2026-0001"], rows["CVE-2014-3956"]["summary"]) == (
+        len(shipped.document["vulnerabilities"]) + 1,
+        row(),
+        "New.",
+    )
     assert (facts.compiled, facts.origin) == ("2026-12-02", "user")
     assert merged(shipped, document(older), "user").document["vulnerabilities"] == shipped.document["vulnerabilities"]
     assert merged(shipped, document(compiled="2020-01-01"), "user").compiled == shipped.compiled
@@ -160,7 +164,7 @@ def test_new_rows_are_added_and_the_newer_of_two_wins() -> None:
 def test_rows_of_products_that_are_not_known_are_left_out() -> None:
     facts = merged(shipped_facts(), document(row(product="nginx")), "user")
 
-    assert len(facts.document["vulnerabilities"]) == 203
+    assert facts.document["vulnerabilities"] == shipped_facts().document["vulnerabilities"]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +183,9 @@ def test_rows_of_products_that_are_not_known_are_left_out() -> None:
         ({"as_of": "2026-13-01"}, "as_of must be a date"),
         ({"kev": True}, "kev must be the day"),
         ({"smtp_unauthenticated": "yes"}, "smtp_unauthenticated must be"),
+        ({"systems": "HP-UX"}, "systems must be"),
+        ({"systems": [1]}, "systems must be"),
+        ({"as_of": "left out"}, "as_of must be a date"),
         ({"sources": "here"}, "sources must be"),
         ({"sources": [1]}, "sources must be"),
         ({"cvss": 9.8}, "cvss must have"),
@@ -266,3 +273,22 @@ def test_a_product_is_covered_since_a_release_or_not_at_all() -> None:
     assert sendmail.covered_since == version_key("sendmail", sendmail.facts["covered_since"])
     assert exchange is not None
     assert (exchange.covered_since is None) == ("covered_since" not in exchange.facts)
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ({"flaws_from": "soon"}, "product 'exim': flaws_from must be a date"),
+        ({"release_names": ["4.96"]}, "product 'exim': release_names must be an object whose keys are versions"),
+        (
+            {"release_names": {"newest": "Exim"}},
+            "product 'exim': release_names must be an object whose keys are versions",
+        ),
+    ],
+)
+def test_a_wrong_entry_of_a_product_is_named(entry: dict[str, Any], complaint: str) -> None:
+    assert list(problems(document(products={"exim": entry}))) == [complaint]
+
+
+def test_the_day_of_publication_may_be_unknown() -> None:
+    assert list(problems(document(row(published="left out"), row(id="CVE-2026-0002", systems=["HP-UX"])))) == []

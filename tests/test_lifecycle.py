@@ -52,8 +52,8 @@ def test_no_next_release_is_named_where_none_is_known_or_needed() -> None:
         ("Postfix", "3.0.15", "support of Postfix 3.0 ended on 2019-02-27"),
         ("Postfix", "3.11.7", None),
         ("Postfix", "2.7.1", "older than 2.8, a branch whose support ended"),  # between two that are listed
-        ("Microsoft Exchange Server", "5.5.2653.13", "support of Microsoft Exchange Server / IIS SMTP 5.5 ended on"),
-        ("Microsoft Exchange Server", "4.0.996", "support of Microsoft Exchange Server / IIS SMTP 4.0 ended"),
+        ("Microsoft Exchange Server", "5.5.2653.13", "support of Microsoft Exchange Server 5.5 ended on"),
+        ("Microsoft Exchange Server", "4.0.996", "support of Microsoft Exchange Server 4.0 ended"),
         ("Sendmail", "8.6", None),  # upstream has no such table
         ("hMailServer", None, "hMailServer is no longer developed, as stated on 2025-04-20"),
         ("hMailServer", "5.6", "hMailServer is no longer developed, as stated on 2025-04-20"),
@@ -69,13 +69,13 @@ def test_the_end_of_support_is_told_by_branch(product: str, version: str | None,
 def test_the_age_of_a_version_is_the_days_to_the_newest_release() -> None:
     age = by_id(assess(software("Sendmail", "8.14.7")), "VERSION-AGE")
 
-    assert age.title == "Sendmail 8.14.7 is 3937 days behind 8.18.1."
-    assert age.evidence == "8.14.7 was released on 2013-04-21, 8.18.1 on 2024-01-31"
+    assert age.title == "Sendmail 8.14.7 is 4633 days behind 8.18.2."
+    assert age.evidence == "8.14.7 was released on 2013-04-21, 8.18.2 on 2025-12-27"
     assert age.severity == "low"
-    assert by_id(assess(software("Sendmail", "8.17.2")), "VERSION-AGE").severity == "info"
+    assert by_id(assess(software("Haraka", "3.3.1")), "VERSION-AGE").severity == "info"
 
 
-@pytest.mark.parametrize("version", ["8.18.1", "8.18.2", "8.14.7.1", "8.99"])
+@pytest.mark.parametrize("version", ["8.18.2", "8.14.7.1", "8.99"])
 def test_a_version_that_is_the_newest_or_has_no_date_has_no_age(version: str) -> None:
     assert "VERSION-AGE" not in ids(assess(software("Sendmail", version)))
 

@@ -12,12 +12,14 @@ What an entry of a product may have besides names, releases and branches:
 - `latest`: the newest release. A version after it, and after all that rows name, is unknown to us;
 - `covered_since`: the oldest release whose flaws were searched for. Without it nothing is claimed about the product
   ("not covered"), and nothing about older versions;
+- `flaws_from`: the day from which flaws were searched for, where older ones were not;
 - `releases_complete_from`: from this version up to `latest`, `releases` names every release there was, so that a
   version which is not among them was never released;
+- `release_names`: what people call a release whose number says little: 15.1.2507.6 is Exchange Server 2016 CU23;
 - in a branch `first`: the first version of the branch, where that is not its name ("2019" of Exchange is 15.2).
 
-A bound of a range may be a snapshot or candidate (`3.9-20231222`, `4.99-RC2`): that is how a row says what the ones
-before a release have (`ranges`).
+A row may have `systems`, the only operating systems that have the flaw (`HP-UX`). A bound of a range may be a snapshot
+or candidate (`3.9-20231222`, `4.99-RC2`): that is how a row says what the ones before a release have (`ranges`).
 
 Left out: exploits, patches, and flaws of products whose greeting never has a version we can compare.
 Sources: named in the file, for each row.
@@ -48,7 +50,6 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[A-Z][A-Z0-9.-]{3,40}")
 _TEXTS = ("product", "summary")
 _MAYBE_TEXTS = ("attack_path", "condition", "note", "alias", "upstream_severity")
-_DAYS = ("published", "as_of")
 _CVSS_VERSIONS = frozenset({"2.0", "3.0", "3.1", "4.0"})
 
 
@@ -193,6 +194,11 @@ def _product_problems(name: str, product: Any) -> Iterator[str]:
     for key in ("covered_since", "releases_complete_from", "latest"):
         if key in product and not _is_version(name, product[key]):
             yield f"{key} must be a version"
+    if "flaws_from" in product and not _is_day(product["flaws_from"]):
+        yield "flaws_from must be a date"
+    named = product.get("release_names", {})
+    if not isinstance(named, dict) or not all(_is_version(name, text) for text in named):
+        yield "release_names must be an object whose keys are versions"
     branches = product.get("branches", [])
     if not all(_is_version(name, branch["first"]) for branch in branches if "first" in branch):
         yield "the first version of a branch must be a version"
@@ -207,19 +213,27 @@ def _row_problems(row: Mapping[str, Any]) -> Iterator[str]:
         yield "the id must be capitals, digits, dots and dashes"
     yield from (f"{key} must be text" for key in _TEXTS if not isinstance(row.get(key), str))
     yield from (f"{key} must be text" for key in _MAYBE_TEXTS if not isinstance(row.get(key), str | None))
-    yield from (f"{key} must be a date" for key in _DAYS if not _is_day(row.get(key)))
+    if not _is_day(row.get("as_of")):
+        yield "as_of must be a date"
+    if "published" in row and not _is_day(row["published"]):
+        yield "published must be a date"
     if "kev" in row and not _is_day(row["kev"]):
         yield "kev must be the day it was listed"
+    if "systems" in row and not _are_texts(row["systems"]):
+        yield "systems must be a list of texts"
     if not isinstance(row.get("smtp_unauthenticated"), bool | None):
         yield "smtp_unauthenticated must be true, false or null"
-    sources = row.get("sources")
-    if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
+    if not _are_texts(row.get("sources")):
         yield "sources must be a list of texts"
     if "cvss" in row and not _is_cvss(row["cvss"]):
         yield "cvss must have a version (2.0 to 4.0), a score from 0 to 10 and a vector"
     ranges = row.get("ranges")
     if not isinstance(ranges, list) or not ranges or not all(_is_range(row.get("product"), each) for each in ranges):
         yield "ranges must be a list of objects with one of fixed and last_affected, all versions readable"
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _is_day(value: object) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from scanner.assess.exchange import maybe_builds
 from scanner.assess.versions import version_key
 
 _LONGEST_SUMMARY: Final = 160
@@ -47,13 +48,14 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Entry], 
     """
     identifier = _identifier(item["id"])
     ranges: dict[str, list[dict[str, str]]] = {}
-    names = _cpe_names(products)
+    keys = _cpe_names(products)
     for match in _cpe_matches(item):
         parts = [part.replace("\\", "") for part in _CPE_SEPARATOR.split(match["criteria"])]
-        key = names.get(f"{parts[3]}:{parts[4]}")
+        key = keys.get(f"{parts[3]}:{parts[4]}")
         if key is not None:
-            edition = parts[4].rpartition("_")[2] if key == "mailenable" else None
-            ranges.setdefault(key, []).extend(_nvd_range(key, match, parts, edition))
+            edition = parts[4].rpartition("_")[2] if key == "mailenable" and "_" in parts[4] else None
+            names = products[key].get("release_names", {})
+            ranges.setdefault(key, []).extend(_nvd_range(key, match, parts, edition, names))
     descriptions = {each["lang"]: each["value"] for each in item.get("descriptions", ())}
     metrics = item.get("metrics", {})
     scores = [metrics[name][0] for name in _NVD_METRICS if metrics.get(name)]
@@ -158,9 +160,16 @@ def _cpe_matches(item: Any) -> Iterator[Any]:
             yield from (match for match in node["cpeMatch"] if match["vulnerable"])
 
 
-def _nvd_range(product: str, match: Any, parts: list[str], edition: str | None) -> Iterator[dict[str, str]]:
+def _nvd_range(
+    product: str, match: Any, parts: list[str], edition: str | None, names: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
     exact = parts[5]
-    if exact not in _ANY:
+    builds = maybe_builds(names, exact, parts[6]) if names else None
+    if builds is not None:
+        bounds = {"introduced": builds[0], "last_affected": builds[1]}
+    elif names and exact not in _ANY and "." not in exact:
+        bounds = {}  # the name of a product, of which no build is known
+    elif exact not in _ANY:
         exact += parts[6] if parts[6] not in _ANY else ""  # the update: beta7, p1
         low = high = exact
         bounds = {"introduced": low, "last_affected": high}

@@ -10,6 +10,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
+from scanner.assess.exchange import maybe_release_name
 from scanner.assess.facts import Product
 from scanner.assess.releases import releases_of
 from scanner.assess.versions import VersionKey, release_of, version_key
@@ -33,6 +34,7 @@ def lifecycle_findings(
     if version is None or key is None:
         return
     yield from _config_skew(product, version, config_version)
+    yield from _name(product, version, key)
     yield from _age(product, version, key)
 
 
@@ -152,6 +154,18 @@ def _config_skew(product: Product, version: str, config_version: str | None) -> 
         title=f"The program is {binary[1]}, its configuration was made for {config[1]}: {meaning}.",
         evidence=f"{version}/{config_version}",
     )
+
+
+def _name(product: Product, version: str, key: VersionKey) -> Iterator[Finding]:
+    name = maybe_release_name(product, key)
+    if name is not None:
+        yield Finding(
+            id="RELEASE-NAME",
+            severity="info",
+            title=f"{version} is {name}.",
+            evidence=f"{product.name} {version}",
+            sources=tuple(product.facts["sources"]),
+        )
 
 
 def _age(product: Product, version: str, key: VersionKey) -> Iterator[Finding]:

@@ -207,6 +207,21 @@ def _items(document: Any) -> Iterator[tuple[Any, Any]]:
         yield read_nvd_item, document
 
 
+def nvd_items(source: Path) -> Iterator[Any]:
+    """Yield the NVD records (`cve` objects) of a file, or of all files of a folder; other files give none.
+
+    Raises:
+        InputError: when a file cannot be read, or is damaged.
+    """
+    for path in _files(source):
+        document = _read(path)
+        try:
+            found = [item for read, item in _items(document) if read is read_nvd_item]
+        except (LookupError, TypeError) as error:
+            raise InputError(f"{path}: not the layout it claims: {type(error).__name__} {str(error)!a}") from error
+        yield from found
+
+
 def _take(
     entry: Entry,
     before: dict[tuple[str, str], dict[str, Any]],

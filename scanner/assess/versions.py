@@ -12,8 +12,8 @@ Before that the text is cleaned as the products' greetings need it: `+Sun` and w
 a dash with what follows, which is a package or build number, unless that is a pre-release (`4.99-RC1`).
 
 Exceptions: in MailEnable the part after the dot is a decimal fraction (1.54 < 1.6); Postfix puts a date after a dash
-on what comes before that release (2.8-20100306), and before 1.0 its releases were dates (20010228). Left out: what a
-distribution's package number means (`backports`).
+on what comes before that release (2.8-20100306), and before 1.0 its releases were dates (20010228); AsyncOS puts the
+build after a dash (15.5.4-012). Left out: what a distribution's package number means (`backports`).
 Sources: RELEASE_NOTES of Sendmail, Exim's and OpenSMTPD's change logs, HISTORY of Postfix.
 """
 
@@ -51,6 +51,7 @@ _DASHED_PRE_RELEASE = re.compile(
 )
 _DATE_ALONE = re.compile(r"\A(?=(?:19|20)[0-9]{6}(?![0-9.]))")
 _DASHED_DATE = re.compile(r"-((?:19|20)[0-9]{6})(?![0-9])")
+_DASHED_BUILD = re.compile(r"(?<=[0-9])-(?=[0-9])")
 _DECIMAL = re.compile(r"(?:v|V)?([0-9]{1,18})(?:\.([0-9]{1,18}))?(?![0-9A-Za-z.])")
 
 _WRITTEN_NUMBERS = re.compile(r"[0-9]+")
@@ -59,6 +60,8 @@ _RELEASE_NUMBERS: Final = 3
 
 #: Products whose number after the first dot is a decimal fraction.
 DECIMAL_FRACTION: Final = frozenset({"mailenable"})
+#: Products where the number after a dash is that of a build of the release: 15.5.4-012 of AsyncOS.
+DASHED_BUILDS: Final = frozenset({"cisco-esa"})
 #: Products where a dash and a date mark a snapshot before the release named.
 DATED_SNAPSHOTS: Final = frozenset({"postfix"})
 
@@ -73,6 +76,8 @@ def version_key(product: str, text: str) -> VersionKey | None:
         return None
     if product in DECIMAL_FRACTION:
         return _decimal_key(text)
+    if product in DASHED_BUILDS:
+        text = _DASHED_BUILD.sub(".", text, count=1)
     if product in DATED_SNAPSHOTS:
         text = _DASHED_DATE.sub(r"~snapshot\1", _DATE_ALONE.sub("0.", text, count=1), count=1)
     tokens = _tokens(_DASHED_PRE_RELEASE.sub(".", text, count=1).replace("~snapshot", ".snapshot"))

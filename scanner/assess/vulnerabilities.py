@@ -65,6 +65,7 @@ class _Subject:
     place: Place
     is_plain: bool
     debian: str | None
+    system: str | None
 
 
 class Assessed(NamedTuple):
@@ -139,7 +140,7 @@ class Assessor:
             return self._worth(product, Answer.UNDECIDED, not_compared(product, name, version, why))
         debian = None if package is None else maybe_debian_version(version, package)
         is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
-        subject = _Subject(product, full, releases_of(product).place(key), is_plain, debian)
+        subject = _Subject(product, full, releases_of(product).place(key), is_plain, debian, system)
         return self._of_release(subject, tuple(lifecycle_findings(product, version, config_version, key)))
 
     def _of_release(self, subject: _Subject, others: tuple[Finding, ...]) -> Assessed:
@@ -166,6 +167,8 @@ class Assessor:
 
     def _flaws(self, subject: _Subject) -> Iterator[Finding]:
         for flaw in subject.product.flaws:
+            if subject.system not in flaw.facts.get("systems", (subject.system,)):
+                continue
             held = maybe_held(flaw, subject.place)
             if held is not None:
                 answer = None

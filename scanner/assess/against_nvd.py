@@ -1,0 +1,158 @@
+"""Compares the rows of the facts with NVD records that a developer has: what is missing, what differs, what is extra.
+
+The rows were written by hand, and NVD goes on changing. Nobody can look at hundreds of records each time, so each row
+is held against its record: the versions that either side names are asked of both, and where the answers differ, that is
+shown with the note of the row, which tells why upstream was followed. To differ is no mistake by itself.
+
+What is said of a flaw:
+
+- missing: NVD names a product of ours with versions, there is no row, it was not left out on purpose, and it is not
+  older than the search for flaws of that product (`flaws_from`);
+- extra: NVD has the record and does not name the product of our row;
+- differs: a version has the flaw for one side only;
+- explained: the same, and the row has a note.
+
+Left out: scores and texts (`update` takes newer scores), and rows without a record in the folder, which are counted.
+Run it with `python -m scanner.assess FOLDER`: JSON of NVD's API 2.0, feeds or one file for each record.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from scanner.assess.facts import Facts
+from scanner.assess.feeds import Entry, read_nvd_item
+from scanner.assess.ranges import Range
+from scanner.assess.update import nvd_items
+from scanner.assess.versions import VersionKey, version_key
+
+_MOST_VERSIONS: Final = 3
+_BOUNDS: Final = ("introduced", "fixed", "last_affected")
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What was found: lines to show, by kind, and how many rows were compared or have no record."""
+
+    lines: dict[str, list[str]] = field(
+        default_factory=lambda: {"missing": [], "extra": [], "differs": [], "explained": []}
+    )
+    compared: int = 0
+    without_record: int = 0
+    without_versions: int = 0
+    before_search: int = 0
+
+    def shown(self) -> Iterator[str]:
+        """Yield the report, line by line, the summary last."""
+        for kind, lines in self.lines.items():
+            yield from (f"{kind:9} {line}" for line in lines)
+        counts = ", ".join(f"{len(lines)} {kind}" for kind, lines in self.lines.items())
+        yield (
+            f"{self.compared} rows compared: {counts}; {self.without_versions} records without usable versions, "
+            f"{self.before_search} of before the search began; {self.without_record} rows have no record in the folder"
+        )
+
+    @property
+    def is_clean(self) -> bool:
+        """Say whether nothing is left to look at."""
+        return not any(self.lines[kind] for kind in ("missing", "extra", "differs"))
+
+
+def compare(folder: Path, facts: Facts) -> Comparison:
+    """Hold every row against the NVD records in a folder.
+
+    Raises:
+        InputError: when a file cannot be read, or is damaged.
+    """
+    products, found = facts.document["products"], Comparison()
+    rows = {(row["product"], row["id"]): row for row in facts.document["vulnerabilities"]}
+    seen: set[str] = set()
+    named: set[tuple[str, str]] = set()
+    for item in nvd_items(folder):
+        entries, unusable = read_nvd_item(item, products)
+        seen.add(item["id"])
+        found.without_versions += unusable
+        if unusable or not any(each["nodes"] for each in item.get("configurations", ())):
+            named.update((product, item["id"]) for product in products)  # it may name us, and says no version
+        for entry in entries:
+            named.add((entry.product, entry.id))
+            row = rows.get((entry.product, entry.id))
+            if row is not None:
+                found.compared += 1
+                _compare_row(row, entry, facts, found)
+            elif entry.published < products[entry.product].get("flaws_from", ""):
+                found.before_search += 1
+            elif entry.id not in facts.document["left_out"]:
+                found.lines["missing"].append(f"{entry.product} {entry.id}: NVD {_told(entry.ranges)}; {entry.summary}")
+    for key, row in rows.items():
+        if row["id"] in seen and key not in named:
+            found.lines["extra"].append(
+                f"{key[0]} {key[1]}: NVD does not name the product; ours {_told(row['ranges'])}"
+            )
+        found.without_record += row["id"].startswith("CVE-") and row["id"] not in seen
+    return found
+
+
+def _compare_row(row: Mapping[str, Any], entry: Entry, facts: Facts, found: Comparison) -> None:
+    ours, theirs = _ranges(entry.product, row["ranges"]), _ranges(entry.product, entry.ranges)
+    named = _versions(entry, row, facts)
+    more = [named[key] for key in sorted(named) if _has(ours, key) and not _has(theirs, key)]
+    less = [named[key] for key in sorted(named) if _has(theirs, key) and not _has(ours, key)]
+    if not more and not less:
+        return
+    says = [f"ours alone {_some(more)}" if more else "", f"NVD alone {_some(less)}" if less else ""]
+    text = (
+        f"{entry.product} {entry.id}: {'; '.join(filter(None, says))}; "
+        f"ours {_told(row['ranges'])}; NVD {_told(entry.ranges)}"
+    )
+    if row.get("note"):
+        found.lines["explained"].append(f"{text}; note: {row['note']}")
+    else:
+        found.lines["differs"].append(text)
+
+
+def _versions(entry: Entry, row: Mapping[str, Any], facts: Facts) -> dict[VersionKey, str]:
+    """Return the versions to ask both sides about.
+
+    Where NVD names updates instead of builds, only the first build of each says something: the later ones may have the
+    fix, and older updates are not named since nobody supports them.
+    """
+    product = facts.document["products"][entry.product]
+    if "release_names" in product:
+        return _keys(entry.product, [each["introduced"] for each in entry.ranges if "introduced" in each])
+    bounds = [each[name] for each in (*row["ranges"], *entry.ranges) for name in _BOUNDS if name in each]
+    return _keys(entry.product, [*product.get("releases", ()), *bounds])
+
+
+def _keys(product: str, texts: Iterable[str]) -> dict[VersionKey, str]:
+    """Return versions by their keys, each as it is written first."""
+    return {key: text for text in reversed([*texts]) if (key := version_key(product, text)) is not None}
+
+
+def _ranges(product: str, rows: Iterable[Mapping[str, str]]) -> list[Range]:
+    return [
+        Range(low, row.get("fixed"), row.get("last_affected"), None, version_key(product, low) if low else None, high)
+        for row in rows
+        if (high := version_key(product, row.get("fixed") or row["last_affected"])) is not None
+        for low in (row.get("introduced"),)
+    ]
+
+
+def _has(ranges: Iterable[Range], key: VersionKey) -> bool:
+    return any(each.covers(key) for each in ranges)
+
+
+def _some(versions: list[str]) -> str:
+    more = len(versions) - _MOST_VERSIONS
+    return ", ".join(versions[:_MOST_VERSIONS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _told(ranges: Iterable[Mapping[str, str]]) -> str:
+    """Write ranges short: `[4.70, 4.76)`, `..2.8.8]`."""
+    told = []
+    for each in ranges:
+        end = f"{each['fixed']})" if "fixed" in each else f"{each['last_affected']}]"
+        told.append(f"[{each['introduced']}, {end}" if "introduced" in each else f"..{end}")
+    shown = told[:_MOST_VERSIONS]
+    return " ".join(shown) + (f" and {len(told) - len(shown)} more" if len(told) > len(shown) else "")
