@@ -1,7 +1,6 @@
 """The nearest of the names that are known, for messages about one that is not."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 #: How alike two names must be: two letters exchanged in a word of six are.
 _ALIKE = 0.7
@@ -13,6 +12,8 @@ def maybe_nearest(name: object, known: Iterable[str]) -> str | None:
     """Return the known name that was probably meant; None when there is none, or `name` is not a text."""
     if not isinstance(name, str) or len(name) > _LONGEST:
         return None
+    from difflib import get_close_matches  # noqa: PLC0415  only who misspelt a name waits for it
+
     by_key = {each.casefold(): each for each in known}
     key = name.casefold().strip()
     close = get_close_matches(key, by_key, 1, _ALIKE)

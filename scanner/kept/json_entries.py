@@ -24,6 +24,8 @@ _ENDLESS: Final = 1 << 26
 #: A text beside objects is not read when it is longer.
 MAX_TEXT: Final = 1 << 20
 _READ_BYTES: Final = 1 << 16
+#: What is scanned first; entries without certificates are shorter.
+_PIECE: Final = 1 << 11
 #: An error so near the end of what was read may be gone when more is read: `tru`, half of `\u00fc`.
 _TAIL: Final = 12
 #: After an error that came later than this, what was scanned is not scanned again.
@@ -92,23 +94,31 @@ class _Reader:
             self._fill()
 
     def _object(self) -> Entry:
+        tried = False
         while True:
+            # Most entries are in a small piece, and a mistake costs as much as the text it is in.
+            is_piece = len(self._text) - self._at > _PIECE and not tried
+            text = self._text[self._at : self._at + _PIECE] if is_piece else self._text[self._at :]
             try:
-                value, end = self._scan(self._text, self._at)
+                value, end = self._scan(text, 0)
             except RecursionError:
                 return self._broken("it is nested too deeply", self._beyond_nesting())
             except json.JSONDecodeError as error:
-                is_cut = error.msg.startswith("Unterminated") or error.pos >= len(self._text) - _TAIL
+                is_cut = error.msg.startswith("Unterminated") or error.pos >= len(text) - _TAIL
+                search = self._after(self._at + error.pos)
                 if not is_cut:
-                    return self._broken(f"no valid JSON: {error.msg}", self._after(error.pos))
+                    return self._broken(f"no valid JSON: {error.msg}", search)
+                if is_piece:
+                    tried = True
+                    continue
                 if self._ended:
-                    return self._broken(f"no valid JSON: the file ends inside it ({error.msg})", self._after(error.pos))
+                    return self._broken(f"no valid JSON: the file ends inside it ({error.msg})", search)
                 if len(self._text) - self._at > MAX_ENTRY:
                     return self._broken(f"an entry of more than {MAX_ENTRY:,} characters", len(self._text))
                 self._fill(len(self._text) - self._at)
             else:
                 entry = Entry(self._line, value)
-                self._advance(end)
+                self._advance(self._at + end)
                 return entry
 
     def _other(self) -> Entry:
@@ -167,7 +177,9 @@ class _Reader:
 
     def _fill(self, wanted: int = 0) -> None:
         """Read on: as much again as is waiting, so that a long object is not scanned too often."""
-        raw = self._stream.read1(max(wanted, _READ_BYTES))
+        raw = self._stream.read1(_READ_BYTES)
+        while 0 < len(raw) < wanted and (more := self._stream.read1(_READ_BYTES)):
+            raw += more
         self._ended = not raw
         self._text = self._text[self._at :] + self._decoder.decode(raw, final=self._ended)
         self._at = 0
