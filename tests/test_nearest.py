@@ -93,4 +93,4 @@ def test_vulns_names_the_nearest_product(capsys: Output) -> None:
 
 
 def test_products_and_their_lines_are_known() -> None:
-    assert {"Sendmail", "Postfix", "Domino", "Lotus Domino"} <= known_products()
+    assert {"Sendmail", "Postfix", "Domino", "HCL Domino", "Sun Java(tm) System", "Sentrion"} <= known_products()

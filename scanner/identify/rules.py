@@ -6,6 +6,7 @@ compile every pattern takes more than 100 ms, which each start of the program wo
 greeting asks for it. `python -m scanner.identify` writes the file anew, and a test fails while it is not current.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,8 @@ Grammar = Callable[[Mapping[str, str]], dict[str, str] | None]
 GRAMMARS: Final[dict[str, tuple[Grammar, frozenset[str]]]] = {
     "sendmail": (parse_versions, frozenset({"versions"})),
 }
+#: The product lines that a rule reads from a greeting, where it has them as words.
+_LINES: Final = re.compile(r"\(\?P<product_line>((?:[^()\\]|\\.)*)\)")
 #: The checked rules, beside this module.
 COMPILED: Final = Path(__file__).with_name("rules.json")
 
@@ -89,9 +92,9 @@ def shipped_refusals() -> tuple[RefusalRule, ...]:
 @cache
 def known_products() -> frozenset[str]:
     """Return the names that `software.product` and `software.product_line` can have by the shipped rules."""
-    return frozenset(
-        name for rule in shipped_rules() for key in ("product", "product_line") if (name := rule.fixed.get(key))
-    )
+    names = {name for rule in shipped_rules() for key in ("product", "product_line") if (name := rule.fixed.get(key))}
+    read = (words for rule in shipped_rules() for words in _LINES.findall(rule.pattern))
+    return frozenset(names | {name.replace("\\", "") for words in read for name in words.split("|") if "[" not in name})
 
 
 @cache
