@@ -32,7 +32,7 @@ _RFC_5322: Final = (
     rf"(?<![0-9])([0-9]{{1,2}}) {{1,2}}({_SHORT_MONTH}) {{1,2}}([0-9]{{2,4}}) {{1,2}}{_CLOCK}"
     r"(?![0-9:])(?: {1,2}([+-][0-9]{4}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
 )
-_CTIME: Final = rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}(?: ([A-Z]{{1,5}}))? {{1,2}}([0-9]{{4}})(?![0-9])"
+_CTIME: Final = rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}(?: ([A-Z]{{1,5}}|[+-][0-9]{{4}}))? {{1,2}}([0-9]{{4}})(?![0-9])"
 _DATE: Final = re.compile(f"{_RFC_5322}|{_CTIME}")
 #: The usual date, tried where it must be when the first colon of the greeting is that of its clock: an attempt at one
 #: place costs a fifth of a search.
@@ -52,7 +52,10 @@ _RARE: Final = tuple(
         (r"(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{1,2})[-/.](?P<day>[0-9]{1,2})", r"(?:T| {1,2})"),
         (r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4}|[0-9]{2})", _BETWEEN),
         (r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4}|[0-9]{2})", _BETWEEN),
-        (rf"(?P<day>[0-9]{{1,2}})[ -](?P<month>{_MONTH})[ ,-]{{1,2}}(?P<year>[0-9]{{4}}|[0-9]{{2}})", _BETWEEN),
+        (
+            rf"(?P<day>[0-9]{{1,2}})[ /-](?P<month>{_MONTH})[ ,/-]{{1,2}}(?P<year>[0-9]{{4}}|[0-9]{{2}})",
+            rf"(?:{_BETWEEN}|:)",
+        ),
         (rf"(?P<month>{_MONTH}) {{1,2}}(?P<day>[0-9]{{1,2}}),? {{1,2}}(?P<year>[0-9]{{4}})", _BETWEEN),
     )
 )

@@ -39,7 +39,8 @@ _SECOND: Final = re.compile(rf"[^ \t]{{1,40}}[ \t]+{_DOTTED}(?=[ \t]+E?SMTP[ \t]
 _ELSEWHERE: Final = re.compile(
     r"(?<![0-9A-Za-z._-])(?:"
     r"(?:ready|server|service|daemon|listening|running|here|E?SMTP|Postfix|Exim)[ \t]{1,4}(?:at|on)[ \t]{1,4}"
-    r"|Welcome to[ \t]{1,4}(?:the )?|This is[ \t]{1,4}|(?:server|ready|E?SMTP|host:?)[ \t]{1,4})"
+    r"|Welcome to[ \t]{1,4}(?:the )?|(?:Willkommen (?:auf|bei)|Bienvenue sur|Bienvenidos? a|Benvenut[io] (?:su|a))[ \t]{1,4}"
+    r"|(?:This is|(?:hello|greetings) from|connected to|have reached)[ \t]{1,4}|(?:server|ready|E?SMTP|host:?)[ \t]{1,4})"
     rf"""[\[<("']?{_DOTTED}(?=\.?(?:[ \t,;!\])>"']|:(?:[ \t]|$)|$))""",
     re.IGNORECASE,
 )
@@ -49,15 +50,19 @@ _NEVER: Final = re.compile(
     r"|no|not|too|you|your|we|our|all|any|unauthori[sz]ed|authori[sz]ed|warning|notice|attention|blocked|denied"
     r"|rejected|refused|temporar(?:y|ily)|unsolicited|only|for|to|if|and|use|it|is|in|an)"
     r"|SMTP|Debian|AIX|HP|HP-UX|Sun|SGI|MetaInfo|Berkeley|IBM|Lotus|Microsoft|Kerio|Merak|Trend|Cisco|Novell"
-    r"|VPOP3|Mail2000|[a-z0-9]{0,20}smtpd|smtp-sink|network-box|totemomail|mailfront|q?mail-smtpd|n?e?t?qmail|maddy|mox"
-    r"|amavisd?(?:-new)?|smtp[24][a-z]{1,20}|mailhog|mailpit|chasquid|haraka|spamd|smtprelay|genugate|slimta|smap"
+    r"|VPOP3|DP-[0-9]{3,4}[A-Z]{0,2}"
 )
 #: Hosts are called so, and sentences begin so: then the protocol must follow, or nothing.
 _COMMON: Final = re.compile(r"smtp|e?mail|server|service|relay|gateway|mx|sendmail|postfix|exim")
-#: What a server is like, in sentences: only in front of a well-known product is it a name.
-_ADJECTIVE: Final = re.compile(
+#: What a server is like, in sentences, and products that are written like hosts: only in front of a well-known product
+#: is it a name.
+_KIND: Final = re.compile(
     r"my|new|free|open|fast|simple|tiny|mini|secure|internet|private|public|local|virtual|default|generic|custom|debug"
     r"|test(?:ing)?|sample|demo|example|fake|dummy|mock|python|node|java|authenticated|dev(?:elopment)?"
+    r"|[a-z0-9_-]{0,20}smtpd|smtp-sink|network-box|totemomail|mailfront|qmail|netqmail|maddy|mox|mailcow|mailhog|mailpit"
+    r"|amavisd?(?:-new)?|smtp[24][a-z]{1,20}|chasquid|haraka|spamd|spampd|smtprelay|genugate|slimta|smap|smtpprox|gen_smtp"
+    r"|nullmailer|piler|proxsmtp|simplesmtp|hydroxide|innovaphone|cqgreylist|papercut|powermta"
+    r"|Mail2000|SMTP2GO|IXI-UMS|MTA-CT|N-PLEX"
 )
 #: The protocol in small letters, in a sentence. Servers that put their name first write it in capitals, or alone.
 _SERVICE_NEXT: Final = re.compile(r"[ \t]+e?smtp[ \t]+(?:server|service|relay|gateway|proxy|daemon|sink|host)\b")
@@ -78,6 +83,8 @@ _COMPUTER: Final = re.compile(
     r"[A-Z]{1,15}[0-9_-][A-Z0-9_-]{0,47}|[A-Z][a-z]{0,15}-?[0-9]{1,4}"
     r"|(?:E?MAIL|MX|EXCH(?:ANGE)?|SRV|SERVER|(?:LOCAL)?HOST|GATEWAY|RELAY){1,3}"
 )
+#: What systems call a new computer, whatever follows.
+_GIVEN: Final = re.compile(r"(?:WIN|DESKTOP|LAPTOP|EC2AMAZ|VM|SRV|SERVER|PC)-[A-Z0-9][A-Z0-9-]{2,40}")
 #: One host of many, as providers number them ("mwinf5c14"). Sentences have no such words but names of standards.
 _NUMBERED: Final = re.compile(r"(?!rfc|ipv|tlsv|utf)[a-z]{2,12}[0-9][a-z0-9-]{2,40}")
 #: Postfix puts its name between the enhanced code and this word.
@@ -157,13 +164,13 @@ def _maybe_label(text: str, match: Match[str] | None) -> str | None:
     if match is None or "." in match[0]:
         return None
     name, end = match[0], match.end()
-    if text.startswith((".", ",", ":"), end) or _NEVER.fullmatch(name) is not None:
+    if (end < len(text) and text[end] not in " \t;") or _NEVER.fullmatch(name) is not None:
         return None
     if _PRODUCT_NEXT.match(text, end) is not None:
         return name
-    if _ADJECTIVE.fullmatch(name) is not None:
+    if _KIND.fullmatch(name) is not None:
         return None
-    followed = _PROTOCOL_NEXT.match(text, end) is not None
+    followed = _PROTOCOL_NEXT.match(text, end) is not None or _GIVEN.fullmatch(name) is not None
     if name == name.lower():
         return name if _may_be_small(text, name, end, followed=followed) else None
     return name if followed and _COMPUTER.fullmatch(name) is not None else None
