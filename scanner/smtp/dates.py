@@ -32,7 +32,10 @@ _RFC_5322: Final = (
     rf"(?<![0-9])([0-9]{{1,2}}) {{1,2}}({_SHORT_MONTH}) {{1,2}}([0-9]{{2,4}}) {{1,2}}{_CLOCK}"
     r"(?![0-9:])(?: {1,2}([+-][0-9]{4}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
 )
-_CTIME: Final = rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}(?: ([A-Z]{{1,5}}|[+-][0-9]{{4}}))? {{1,2}}([0-9]{{4}})(?![0-9])"
+_CTIME: Final = (
+    rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}"
+    r"(?: ([A-Z]{1,5}|[+-][0-9]{4}))? {1,2}([0-9]{4})(?![0-9])"
+)
 _DATE: Final = re.compile(f"{_RFC_5322}|{_CTIME}")
 #: The usual date, tried where it must be when the first colon of the greeting is that of its clock: an attempt at one
 #: place costs a fifth of a search.

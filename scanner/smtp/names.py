@@ -25,22 +25,24 @@ from typing import Final
 from scanner.smtp.grammar import ADDRESS_LITERAL, HOST_NAME, IPV4, LABEL, MAX_HOST_NAME
 
 #: What stands before the name: blanks, and the enhanced code that RFC 2034 keeps out of greetings.
-_BEFORE: Final = re.compile(r"[ \t]*([245]\.[0-9]{1,3}\.[0-9]{1,3}[ \t:]+)?")
+_BEFORE: Final = re.compile(r"[ \t]*([245]\.[0-9]{1,3}\.[0-9]{1,3}[ \t:]{1,8})?")
 _DOTTED: Final = rf"(?P<name>(?!www\.){LABEL}(?:\.{LABEL})+)"
 #: A name in brackets, with or without an id before it: "[mail.example.com]", "<123.456@mail.example.com>". Behind
 #: "Service ready" scanners and printers put a name that they are known by in an office.
 _BRACKETED: Final = re.compile(
     rf"""(?:[\[<("'](?:[0-9.]{{1,40}}@)?|eSafe@){_DOTTED}(?:[\])>"']|(?=[ \t]|$))"""
-    rf"|\[(?P<label>{LABEL})\](?=[ \t]+E?SMTP )|Service ready (?P<konica>{LABEL}) smtpd"
+    rf"|\[(?P<label>{LABEL})\](?=[ \t]{{1,8}}E?SMTP )|Service ready (?P<konica>{LABEL}) smtpd"
 )
 #: A product, then the name, then the protocol.
-_SECOND: Final = re.compile(rf"[^ \t]{{1,40}}[ \t]+{_DOTTED}(?=[ \t]+E?SMTP[ \t])")
+_SECOND: Final = re.compile(rf"[^ \t]{{1,40}}[ \t]{{1,8}}{_DOTTED}(?=[ \t]{{1,8}}E?SMTP[ \t])")
 #: A name in a sentence. Closed, because sentences name others as well: whose terms apply, who made the software.
 _ELSEWHERE: Final = re.compile(
     r"(?<![0-9A-Za-z._-])(?:"
     r"(?:ready|server|service|daemon|listening|running|here|E?SMTP|Postfix|Exim)[ \t]{1,4}(?:at|on)[ \t]{1,4}"
-    r"|Welcome to[ \t]{1,4}(?:the )?|(?:Willkommen (?:auf|bei)|Bienvenue sur|Bienvenidos? a|Benvenut[io] (?:su|a))[ \t]{1,4}"
-    r"|(?:This is|(?:hello|greetings) from|connected to|have reached)[ \t]{1,4}|(?:server|ready|E?SMTP|host:?)[ \t]{1,4})"
+    r"|Welcome to[ \t]{1,4}(?:the )?"
+    r"|(?:Willkommen (?:auf|bei)|Bienvenue sur|Bienvenidos? a|Benvenut[io] (?:su|a))[ \t]{1,4}"
+    r"|(?:This is|(?:hello|greetings) from|connected to|have reached)[ \t]{1,4}"
+    r"|(?:server|ready|E?SMTP|host:?)[ \t]{1,4})"
     rf"""[\[<("']?{_DOTTED}(?=\.?(?:[ \t,;!\])>"']|:(?:[ \t]|$)|$))""",
     re.IGNORECASE,
 )
@@ -65,16 +67,20 @@ _KIND: Final = re.compile(
     r"|Mail2000|SMTP2GO|IXI-UMS|MTA-CT|N-PLEX"
 )
 #: The protocol in small letters, in a sentence. Servers that put their name first write it in capitals, or alone.
-_SERVICE_NEXT: Final = re.compile(r"[ \t]+e?smtp[ \t]+(?:server|service|relay|gateway|proxy|daemon|sink|host)\b")
+_SERVICE_NEXT: Final = re.compile(
+    r"[ \t]{1,8}e?smtp[ \t]{1,8}(?:server|service|relay|gateway|proxy|daemon|sink|host)\b"
+)
 #: Two words in small letters begin a sentence, but for these.
-_SENTENCE_NEXT: Final = re.compile(r"[ \t]+(?!(?:ready|service|server|running|mail|sendmail|postfix|exim)\b)[a-z]")
+_SENTENCE_NEXT: Final = re.compile(r"[ \t]{1,8}(?!(?:ready|service|server|running|mail|sendmail|postfix|exim)\b)[a-z]")
 #: A host name of one label is certain when the protocol follows it.
-_PROTOCOL_NEXT: Final = re.compile(r"[ \t]+E?SMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
-_ESMTP_NEXT: Final = re.compile(r"[ \t]+ESMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
+_PROTOCOL_NEXT: Final = re.compile(r"[ \t]{1,8}E?SMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
+_ESMTP_NEXT: Final = re.compile(r"[ \t]{1,8}ESMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
 #: Products that put nothing but the host's name before themselves.
 _PRODUCT_NEXT: Final = re.compile(
-    r"[ \t]+(?:E?SMTP[ \t]+(?:Sendmail|Postfix|Exim|OpenSMTPD|MailEnable|MDaemon|hMailServer|CommuniGate|Haraka)\b"
-    r"|E?SMTP[ \t]+Service \((?:Lotus|IBM|HCL) |Microsoft E?SMTP |(?:HP )?Sendmail[ \t]+(?:[0-9(v]|ready|SMI-|AIX)"
+    r"[ \t]{1,8}(?:"
+    r"E?SMTP[ \t]{1,8}(?:Sendmail|Postfix|Exim|OpenSMTPD|MailEnable|MDaemon|hMailServer|CommuniGate|Haraka)\b"
+    r"|E?SMTP[ \t]{1,8}Service \((?:Lotus|IBM|HCL) |Microsoft E?SMTP "
+    r"|(?:HP )?Sendmail[ \t]{1,8}(?:[0-9(v]|ready|SMI-|AIX)"
     r"|running IBM |\((?:IMail|PowerMTA))",
     re.IGNORECASE,
 )
