@@ -14,6 +14,9 @@ from xml.parsers import expat  # nosec  entities are refused below
 #: The most bytes that may wait for the end of one tag.
 MAX_TOKEN_BYTES: Final = 1 << 20
 
+#: What expat says of a document that ends before its first element does.
+_ENDS_EARLY: Final = expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]
+
 StartHandler = Callable[[str, Mapping[str, str]], None]
 EndHandler = Callable[[str], None]
 TextHandler = Callable[[str], None]
@@ -53,6 +56,8 @@ class XmlReader:
         try:
             self._parser.Parse(data, last)
         except expat.ExpatError as error:
+            if last and error.code == _ENDS_EARLY:
+                raise ValueError("no well-formed XML: it ends in the middle") from None
             raise ValueError(f"no well-formed XML: {expat.ErrorString(error.code)}") from None
         if not last and self._fed - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
             raise ValueError(f"a tag of more than {MAX_TOKEN_BYTES:,} bytes")

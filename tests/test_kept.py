@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scanner.errors import InputError
 from scanner.kept import FORMATS, BadLine, Kept, parse_text, read_kept
 from scanner.kept.formats import MAX_LINE_BYTES
 from scanner.smtp import escape
@@ -87,7 +88,11 @@ def test_a_line_without_end_is_bad_and_the_next_one_is_read(kind: str) -> None:
 
 @given(st.sampled_from(list(FORMATS)), st.binary(max_size=400))
 def test_any_file_is_read_to_its_end(kind: str, data: bytes) -> None:
-    found = list(read_kept(kind, io.BytesIO(b"+" + data), "own"))
+    try:
+        found = list(read_kept(kind, io.BytesIO(b"+" + data), "own"))
+    except InputError as error:
+        assert str(error).startswith("own: is binary data: ")  # noqa: PT017  most data are not
+        return
 
     assert found
     for each in found:

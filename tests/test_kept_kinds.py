@@ -42,6 +42,14 @@ KINDS: dict[str, tuple[bytes, str, set[str]]] = {
     "gzip": (gzip.compress(b"220 a\n"), "gzip", set()),
     "zstd": (zstandard.compress(b"220 a\n"), "zstd", set()),
     "zip": (b"PK\x03\x04\x14\x00", "a ZIP archive", set()),
+    "targets": (b"# ours\n192.0.2.0/24\nmail.example.com\n", "a list of addresses", set()),
+    "an address": (b"192.0.2.1\r\n", "a list of addresses", set()),
+    "IPv6": (b"2001:db8::/64\n", "a list of addresses", set()),
+    "CSV": (b"192.0.2.1,25,220 h ESMTP\n", "a table with addresses", set()),
+    "CSV head": (b"ip;port;banner\n192.0.2.1;25;x\n", "a table with addresses", set()),
+    "log": (b"Nov 30 01:02:03 h sendmail[1]: x\n", "a log", set()),
+    "new log": (b"2026-11-30T01:02:03.123456+01:00 h exim[1]: x\n", "a log", set()),
+    "noise": (bytes(range(256)) * 4, "binary data", set()),
     "pcap": (b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00", "a packet capture (pcap)", set()),
 }
 
@@ -62,7 +70,21 @@ def test_a_file_of_another_kind_is_refused_by_what_it_is(name: str, kind: str) -
 
 @pytest.mark.parametrize(
     "start",
-    [b"220 h", b"h ESMTP\n220 [x]", b"# mine\n220 h", b"[mail] ESMTP", b"{mail} ready", b"\n\n\nx", b"[ 1.2.3.4 ] "],
+    [
+        b"220 h",
+        b"h ESMTP\n220 [x]",
+        b"# mine\n220 h",
+        b"[mail] ESMTP",
+        b"{mail} ready",
+        b"\n\n\nx",
+        b"[ 1.2.3.4 ] ",
+        b"192.0.2.1 ESMTP ready",
+        b"2026 is a year",
+        b"220 a\0b",
+        b"Nov ESMTP",
+        b"mail.example.com",
+        b"220 " + b"\xe9" * 99,
+    ],
 )
 def test_text_may_be_anything(start: bytes) -> None:
     assert kind_of(start) is None

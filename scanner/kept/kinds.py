@@ -55,6 +55,34 @@ _MAGIC: Final = (
     (b"open tcp ", _MASSCAN_LIST),
     (b"banner tcp ", _MASSCAN_LIST),
 )
+#: Lines that a list of greetings does not begin with.
+_TEXTS: Final = (
+    (
+        re.compile(
+            rb"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2}|-[0-9.]{1,15})?\s*$|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,40}(?:/[0-9]{1,3})?\s*$"
+        ),
+        Kind("a list of addresses, not of greetings", "smtpsweep sweep @FILE visits them"),
+    ),
+    (
+        re.compile(
+            rb"[\"']?(?:[0-9]{1,3}\.){3}[0-9]{1,3}[\"']?[,;|\t]|[\"']?(?i:ip|ip_str|address|saddr)[\"']?[,;|\t]"
+        ),
+        Kind("a table with addresses", "cut out its column of greetings, one a line"),
+    ),
+    (
+        re.compile(
+            rb"(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}\S{0,13}"
+            rb"|<[0-9]{1,3}>\S{1,30}) \S"
+        ),
+        Kind("a log", "smtpsweep logs FILE reads mail logs"),
+    ),
+)
+_BINARY: Final = Kind("binary data", "give text, a greeting a line, or the output of another scanner")
+#: Bytes that text does not have; a greeting may have one.
+_CONTROL: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\r\x0b\x0c\x1b")))
+#: So many bytes tell, and such a share of them is not text.
+_MOST_CONTROL: Final = 1 / 32
+_FEW_BYTES: Final = 64
 _GREPABLE: Final = re.compile(rb"^Host: .{1,300}\t(?:Ports|Status): ", re.MULTILINE)
 _SCHEMA: Final = re.compile(rb'"schema"\s{0,9}:\s{0,9}"smtpsweep\.(record|summary)/')
 _MASSCAN_KEYS: Final = re.compile(rb'"(?:rec_type|ports)"\s{0,9}:')
@@ -64,7 +92,7 @@ _ZGRAB2_KEYS: Final = re.compile(rb'"data"\s{0,9}:\s{0,99}\{')
 def decides(line: bytes) -> bool:
     """Tell whether a first line says enough about a file: further ones need not be waited for."""
     text = line.strip()
-    return bool(text) and text[:1] not in b"#[{<,"
+    return bool(text) and text[:1] not in b"#[{<," and len(text.translate(None, _CONTROL)) == len(text)
 
 
 def kind_of(start: bytes) -> Kind | None:
@@ -79,7 +107,15 @@ def kind_of(start: bytes) -> Kind | None:
         if b"<nmaprun" not in start:
             return _XML
         return _MASSCAN_XML if b'scanner="masscan"' in start else _NMAP_XML
-    return _json_kind(text) if text[:1] in b"[{" else None
+    return _json_kind(text) if text[:1] in b"[{" else _text_kind(start)
+
+
+def _text_kind(start: bytes) -> Kind | None:
+    if len(start) >= _FEW_BYTES and len(start) - len(start.translate(None, _CONTROL)) > len(start) * _MOST_CONTROL:
+        return _BINARY
+    lines = (line for line in start.splitlines() if line.strip() and not line.startswith(b"#"))
+    first = next(lines, b"")
+    return next((kind for pattern, kind in _TEXTS if pattern.match(first)), None)
 
 
 def _json_kind(text: bytes) -> Kind | None:
