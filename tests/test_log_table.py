@@ -151,6 +151,8 @@ SERVERS: dict[str, tuple[LogSoftware, str, tuple[str, ...]]] = {
         "connect from unknown[192.0.2.5]", "disconnect from unknown[192.0.2.5] quit=1 commands=1")),
     "postfix, ports": (LogSoftware.POSTFIX, "postfix/submission/smtpd", (
         "connect from c.example[192.0.2.5]:4711", "disconnect from c.example[192.0.2.5]:4711")),
+    "postfix, by its unit": (LogSoftware.POSTFIX, "postfix@-.service", (
+        "connect from unknown[192.0.2.5]", "disconnect from unknown[192.0.2.5] quit=1 commands=1")),
     "postscreen": (LogSoftware.POSTFIX, "postfix-in/postscreen", (
         "CONNECT from [192.0.2.5]:4711 to [192.0.2.1]:25",
         "HANGUP after 0 from [192.0.2.5]:4711 in tests before SMTP handshake", "DISCONNECT [192.0.2.5]:4711")),

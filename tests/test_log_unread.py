@@ -26,6 +26,9 @@ STRANGE = [
     b"Nov 23 20:16:53 mx1 haraka[77]: [NOTICE] [4AC21C94] [core] connect ip=192.0.2.5 port=45966 smtp SMTP",
     b"[NOTICE] [4AC21C94-E391-442B-9EB7-AAE46C8B318D] [core] connect ip=192.0.2.5 port=45966 local_port=25",
     b"Nov 23 20:16:53 mx1 mail.example[7823]: 220 mail.example ESMTP qpsmtpd 0.94 ready",
+    b"2026-11-23 20:16:53 192.0.2.5 c.example SMTPSVC1 MX1 203.0.113.1 0 EHLO - +c.example 250 0",
+    b'"SMTPD"\t4244\t1\t"2026-11-23 20:16:53.250"\t"192.0.2.5"\t"SENT: 220 mail.example ESMTP"',
+    b"2026-11-23 20:16:53 INFO [smtp] new connection from 192.0.2.5 (SMTP)",
     b"#Fields: date-time,connector-id,session-id SMTP Receive",
     b"2026-11-23T20:16:53.612Z,MX\\Default,08D8,0,203.0.113.1:25,192.0.2.5:50404,+,,EHLO",
     b"2026-11-23 20:16:53 SMTP connection identified as Xi=77 from [192.0.2.5] closed",
@@ -141,6 +144,10 @@ def test_each_file_is_judged_by_itself(tmp_path: Path) -> None:
     [
         ([], "the log is empty: it tells of no visit, and of none that was not there"),
         ([OTHER], "no line is of a mail server that is understood: sendmail, postfix, exim, opensmtpd, courier"),
+        (
+            [b"2026-11-23 20:16:53 imap-login: Info: Login: user=<a>, rip=192.0.2.5, lip=203.0.113.1, TLS"],
+            "no line is of a mail server that is understood: sendmail, postfix, exim, opensmtpd, courier",
+        ),
     ],
 )
 def test_a_log_of_nothing_is_no_answer(lines: list[bytes], doubt: str, tmp_path: Path, capsysbinary: Output) -> None:
@@ -159,6 +166,7 @@ def test_a_server_that_logs_no_visit_is_understood_all_the_same(tmp_path: Path, 
         b"2026-11-23 20:16:54 Start queue run: pid=8",
         b"2026-11-23 20:16:55 1xVaTt-0000BG-0H => a@b.example R=dnslookup T=remote_smtp H=mx.example [192.0.2.5] C=OK",
         b"2026-11-23 20:16:56 End queue run: pid=8",
+        b"2026-11-23 20:16:57 SMTP connection identification H=localhost A=127.0.0.1 P=4711 U=a ID=1000 S=a B=x",
     )
 
     code, objects, _ = asked(log, tmp_path, capsysbinary)

@@ -61,6 +61,14 @@ _RUNTIME = re.compile(rb"(?:stdout|stderr) F ")
 _PROCESS = re.compile(rb"\[(\d{1,10})\] ")
 #: In a container it writes to its error output, which has neither stamp nor tag.
 _BARE_OPENSMTPD = re.compile(rb"[0-9a-f]{16} smtp (?:event=)?[a-z-]{1,20}\b.*")
+#: How the lines of Exim's main log begin; other programs, too, write a date, a blank and a text (web and IMAP servers).
+_EXIMS = re.compile(
+    rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4} |exim\b|Start queue|End queue|SMTP |no MAIL in|"
+    rb"no (?:host|IP) |(?:DS )?[HU]=|TLS |cwd=|(?:temporarily )?re(?:jected|fused) |unqualified |unexpected |"
+    rb"[Cc]onnection from |ETRN |VRFY |[Ww]arning: |[\w-]{1,64} authenticator |listen|daemon|pid \d|ignoring |"
+    rb"list matching|Error or EOF|"
+    rb"too many |ATRN |retry-type|failed to |Failed to |socket |Exiting|DKIM|lowest numbered|remote host"
+)
 #: Headers in headers. Nobody passes a line on more often.
 _MOST_HEADERS = 4
 _TAGS = (
@@ -167,7 +175,8 @@ def _tagless(own: bytes, stamp: bytes, host: bytes, text: bytes) -> Parts | None
     """Read a line without a tag, which two servers write by themselves."""
     if _BARE_OPENSMTPD.fullmatch(text):
         return stamp, host, b"smtpd", b"", text
-    return (stamp, host, b"exim", *_split_process(text)) if own and _is_exims(own) else None
+    pid, text = _split_process(text)
+    return (stamp, host, b"exim", pid, text) if own and _is_exims(own) and _EXIMS.match(text) else None
 
 
 def _better(outer: bytes, own: bytes) -> bytes:

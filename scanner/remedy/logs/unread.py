@@ -33,15 +33,15 @@ _HINTS = (b"onnect", b"ONNECT", b" issue", b"MAIL in", b"ejecting", b"SMTP ", b"
 #: Said of other things: connections to others, deliveries, TLS and limits of a connection that has its own lines.
 _OF_OTHERS = re.compile(
     rb"connect(?:ion)? to |connection (?:refused|timed out|reset|rate|count|concurrency|closed by remote)|cache|"
-    rb"TLS connection established|TLS session|starting daemon|daemon started|listening|"
-    rb"statistics:| (?:=>|->|==|\*\*|\*>) |"
-    rb"stat=|STARTTLS=client|(?:^|: )(?:---|<--) |Milter|host name|hostname|remote (?:host|mail server)",
+    rb"SMTP connection (?:identification|outbound) |TLS connection established|TLS session|starting daemon|"
+    rb"daemon started|listening|statistics:| (?:=>|->|==|\*\*|\*>) |stat=|"
+    rb"STARTTLS=client|(?:^|: )(?:---|<--) |Milter|host name|hostname|remote (?:host|mail server)",
     re.IGNORECASE,
 )
 #: Of mail, in a line of which not even the form is known.
 _OF_MAIL = re.compile(
-    rb"\bL?E?SMTPS?\b|\b(?:EHLO|HELO|RCPT|MAIL FROM)\b|\b(?:sendmail|sm-mta|smtpd|exim4?|courieresmtpd|postfix/smtpd|"
-    rb"postfix/postscreen)\b"
+    rb"\bL?E?SMTP(?:[SD]|SVC\d{0,4})?\b|\b(?:EHLO|HELO|RCPT|MAIL FROM)\b|"
+    rb"\b(?:sendmail|sm-mta|smtpd|exim4?|courieresmtpd|postfix/postscreen)\b"
 )
 #: `syslogd` counts lines that come again.
 _REPEATED = re.compile(rb"(?:last message|message repeated)")
