@@ -253,9 +253,11 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(
 
 
 def test_a_leak_by_a_server_that_was_not_verified_is_said_on_stderr(tmp_path: Path) -> None:
-    (tmp_path / "h.eml").write_text("Received: by other.example (Exim 4.96) id 1; now\n")
+    lines = "Received: by other.example (Exim 4.96) id 1; now\nReceived: by third.example (3.2.1) id 1; now\n"
+    (tmp_path / "h.eml").write_text(lines)
 
     done = verify(tmp_path, HARDENED, "--received", "h.eml")
 
     assert done.code == 0
     assert "a header line by no verified host shows a version: Received: by other.example (Exim 4.96)" in done.err
+    assert "host has a number that may be a version: Received: by third.example (3.2.1)" in done.err

@@ -15,6 +15,7 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scanner.cli.smoke import verdict
 from scanner.errors import InputError
 from scanner.remedy.smoke.mailboxes import FileMailbox, MailboxError, Maildir
 from scanner.remedy.smoke.receiver import Receiver
@@ -238,6 +239,18 @@ async def test_a_message_without_a_version_in_its_headers_is_clean_and_delivered
     assert result.state is SmokeState.DELIVERED
     assert result.leaks == ()
     assert as_json(result)["shows_version"] is False
+
+
+async def test_a_header_line_with_what_may_be_a_version_is_neither_clean_nor_a_leak() -> None:
+    place = Hands()
+    place.put(b"Received: from c by h (8.17.1.9) with ESMTP id 1; Sun\r\n")
+
+    result = await send_to(ScriptedServer(AUTH, tls=server_context(CERTIFICATE, KEY)), place, insecure_tls=True)
+
+    assert (result.versions, result.shows_version, as_json(result)["shows_version"]) == ((), None, None)
+    told = dict(verdict(result))
+    assert told["headers"] == "a number that may be a version"
+    assert told["  line 1"] == "hop 1, by h: an unnamed product 8.17.1.9 (may be a version)"
 
 
 # --- what is told ----------------------------------------------------------------------------------------------------

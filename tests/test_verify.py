@@ -386,6 +386,18 @@ def test_the_first_hop_of_a_smoke_test_is_the_server_it_was_given_to(tmp_path: P
     assert [leak.version for leak in leaks_of(("127.0.0.1", 25), ["MAIL1.lab.example."], [headers])] == ["8.17.1.9"]
 
 
+def test_a_smoke_test_s_result_of_before_there_were_doubts_is_read_and_a_doubt_stays_one(tmp_path: Path) -> None:
+    fields = {"header": "Received", "number": 1, "hop": 1, "by": "h", "product": None, "version": "3.2.1", "text": "x"}
+    path = tmp_path / "smoke.json"
+
+    path.write_bytes(smoke_result(leaks=[fields, fields | {"is_sure": False}]))
+
+    assert [leak.is_sure for leak in read_headers(path).leaks] == [True, False]
+    path.write_bytes(smoke_result(leaks=[fields | {"is_sure": "no"}]))
+    with pytest.raises(InputError, match="is not a result of 'smtpsweep smoke --json'"):
+        read_headers(path)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -237,7 +237,8 @@ def _say(fresh: Fresh, counts: Counter[State]) -> None:
         complain(f"{fresh.excluded:,} of the stored sweep are excluded and were not visited")
     for leak in fresh.unclaimed:
         if leak.version is not None:
-            complain(f"a header line by no verified host shows a version: {leak.text}")
+            shows = "shows a version" if leak.is_sure else "has a number that may be a version"
+            complain(f"a header line by no verified host {shows}: {leak.text}")
 
 
 class _Now:

@@ -26,9 +26,10 @@ from scanner.model import Software
 
 #: Characters of a version that are shown.
 _MAX_VERSION: Final = 60
-#: No text without one of these has a version, but for a whole number right after a product's name.
-_HINT: Final = re.compile(
-    r"[0-9][._][0-9x]|[vV][0-9]|PHNE_|-(?:19|20)[0-9]{6}|[Vv]er|VER|[Rr]el|REL|[Rr]ev|REV|uild|UILD|atch|[Mm]ware"
+#: A text without this, and without these words, has no version, but for a whole number right after a product's name.
+_HINT: Final = re.compile(r"[.vV_][0-9x]")
+_WORD_HINT: Final = re.compile(
+    r"[ (](?:[Vv]er|VER|[Rr]e[lv]|RE[LV]|[Bb]ui|BUI|[Pp]at|PAT|[FfHh]ir|[Hh]ot|[Ff]ix|[Uu]pd)"
 )
 _DIGIT: Final = re.compile(r"[0-9]")
 _ESCAPED: Final = re.compile(r"\\x[0-9a-f]{2}|\\\\")
@@ -101,9 +102,14 @@ def known_versions(softwares: Iterable[Software | None]) -> frozenset[str]:
     return frozenset(value for value in values if value and _DIGIT.search(value))
 
 
-def may_show_version(text: str) -> bool:
-    """Return a quick answer for texts that nobody has to look at; a whole number after a product's name is not seen."""
-    return _HINT.search(text) is not None
+def may_show_version(text: str, start: int = 0) -> bool:
+    """Return a quick answer for what nobody has to look at; only a whole number after a product's name is overlooked.
+
+    `start` is where in the text to begin.
+    """
+    if _HINT.search(text, start) is not None or "-20" in text or "-19" in text:
+        return True
+    return _WORD_HINT.search(text, start) is not None
 
 
 def is_host_name(word: str) -> bool:
