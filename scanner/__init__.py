@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scanner.api import check, sweep
     from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
-    from scanner.model import Finding, Greeting, Record, Software, Status, Target
+    from scanner.model import Answer, Assessment, Finding, Greeting, Record, Software, Status, Target
     from scanner.record import decode, encode, json_schema
     from scanner.settings import Settings
     from scanner.sinks import Sink
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VERSION",
+    "Answer",
+    "Assessment",
     "Finding",
     "Greeting",
     "InputError",
@@ -55,7 +57,7 @@ __all__ = [
 #: Where the names are, in groups as above.
 _HOMES = {
     **dict.fromkeys(("InputError", "LocalError", "SinkError", "SmtpsweepError"), "errors"),
-    **dict.fromkeys(("Finding", "Greeting", "Record", "Software", "Status", "Target"), "model"),
+    **dict.fromkeys(("Answer", "Assessment", "Finding", "Greeting", "Record", "Software", "Status", "Target"), "model"),
     **dict.fromkeys(("check", "sweep"), "api"),
     **dict.fromkeys(("decode", "encode", "json_schema"), "record"),
     "Settings": "settings",

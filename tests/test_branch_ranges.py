@@ -173,6 +173,30 @@ def test_a_release_with_something_added_may_have_what_the_next_one_has() -> None
     assert verdict(assessor, "Sendmail", "8.18.1.2") is None
 
 
+@pytest.mark.parametrize(
+    ("ranges", "wanted"),
+    [
+        ([{"introduced": "4.97", "fixed": "4.97.1"}], "possible"),
+        ([{"introduced": "4.96", "last_affected": "4.96"}], "possible"),
+        ([{"introduced": "4.98", "fixed": "4.98.1"}], None),
+        ([{"fixed": "4.96"}], None),
+    ],
+)
+def test_the_development_after_a_release_is_on_its_way_to_the_next_branch(
+    ranges: list[dict[str, str]], wanted: str | None
+) -> None:
+    releases = {"4.96": "2022-06-25", "4.96.1": "2023-10-01", "4.97": "2023-11-04", "4.98": "2024-07-10"}
+    assessor = made("exim", {"ranges": ranges}, releases=releases, latest="4.98.1")
+
+    def of(version: str, package: str | None) -> str | None:
+        found = assessor.assess(Software(product="Exim", version=version, package=package))
+        return next((each.verdict for each in found if each.id == "X-1-TEST"), None)
+
+    assert of("4.96", "58-g4e9ed49f8") == wanted
+    assert of("4.96-58-g4e9ed49f8", None) == wanted
+    assert of("4.98.1", "58-g4e9ed49f8") is None  # no later branch is known
+
+
 def test_editions_are_not_mixed() -> None:
     ranges = [
         {"last_affected": "1.2", "edition": "standard"},

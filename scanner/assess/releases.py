@@ -45,6 +45,13 @@ class Releases:
             added = self._next_of_branch(key)
         return Place(self._key, key, added_before=added, is_release=is_release)
 
+    def place_after(self, key: VersionKey) -> Place:
+        """Return where the development after a release stands, on its way to the first release of the next branch."""
+        branch = branch_of(self._key, key)
+        later = self._sorted[bisect_right(self._sorted, key) :]
+        following = next((each for each in later if branch_of(self._key, each) != branch), key)
+        return Place(self._key, key, before=following, since=key)
+
     def maybe_unknown(self, key: VersionKey) -> str | None:
         """Say why a version is unknown to us; None when it is known."""
         if not self._sorted:

@@ -52,6 +52,8 @@ _RATINGS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low
 #: What the parts of a patch field mean for the order of versions; a vendor's own patch names (PHNE_14041) mean nothing.
 _PATCH_LEVEL = re.compile(r"(p[0-9]{1,3}|FP[0-9]{1,3}(?: ?IF[0-9]{1,3})?|patch [0-9]{1,3})(?![0-9A-Za-z])")
 _INTERIM_FIX = re.compile(r"IF[0-9]{1,3}$")
+#: How git describes a state after a release: 58 commits after it (Exim 4.96-58-g4e9ed49f8).
+_DEVELOPMENT = re.compile(r"-[0-9]{1,5}-g[0-9a-f]{6,40}(?![0-9A-Za-z])")
 #: MailEnable's editions have ranges of their own, and a greeting does not name the edition.
 _EDITIONS: Final = frozenset({"standard", "professional", "enterprise"})
 
@@ -140,7 +142,10 @@ class Assessor:
             return self._worth(product, Answer.UNDECIDED, not_compared(product, name, version, why))
         debian = None if package is None else maybe_debian_version(version, package)
         is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
-        subject = _Subject(product, full, releases_of(product).place(key), is_plain, debian, system)
+        releases = releases_of(product)
+        is_after = _DEVELOPMENT.search(f"{version}-{package}") is not None
+        place = releases.place_after(key) if is_after else releases.place(key)
+        subject = _Subject(product, full, place, is_plain, debian, system)
         return self._of_release(subject, tuple(lifecycle_findings(product, version, config_version, key)))
 
     def _of_release(self, subject: _Subject, others: tuple[Finding, ...]) -> Assessed:
