@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from scanner.errors import RuleError
 from scanner.model import Greeting
@@ -31,6 +31,10 @@ _FOLD: Final = bytes(ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum(
 SESSION_ID: Final = "session_id"
 _SESSION_ID_KEY = frozenset({f":{SESSION_ID}".encode()})
 _SESSION_ID_LENGTH = 32
+
+
+#: An iterator that is always at its end.
+_NOTHING: Final[Iterator[Any]] = iter(())
 
 
 class Findable(Protocol):
@@ -100,7 +104,10 @@ class RuleIndex(Generic[RuleT]):
         return len(self._keys)
 
     def matches(self, greeting: Greeting) -> Iterator[tuple[RuleT, re.Match[str]]]:
-        """Yield each rule that matches with each line it matches at, the most specific rule first."""
+        """Iterate over the rules that match, with each line they match at, the most specific rule first.
+
+        Most greetings without a product end here, before there is a generator.
+        """
         lines = greeting.lines
         text = lines[0].strip() if len(lines) == 1 else "\n".join(map(str.strip, lines))
         if "\\" in text:  # faster than to look for all of it, in every greeting
@@ -112,8 +119,11 @@ class RuleIndex(Generic[RuleT]):
         if text.endswith(")") and words and len(words[-1]) == _SESSION_ID_LENGTH:
             found |= self._known(_SESSION_ID_KEY)
         if not found:
-            return
-        starts = (0,) if len(lines) == 1 else _line_starts(text)
+            return _NOTHING
+        return self._tried(found, greeting, text)
+
+    def _tried(self, found: frozenset[bytes], greeting: Greeting, text: str) -> Iterator[tuple[RuleT, re.Match[str]]]:
+        starts = (0,) if len(greeting.lines) == 1 else _line_starts(text)
         for rule, pattern in self._candidates(found):
             if rule.codes and greeting.code not in rule.codes:
                 continue
