@@ -24,7 +24,7 @@ def ids(findings: tuple[Finding, ...]) -> list[str]:
     ("product", "version", "release"),
     [
         ("Sendmail", "8.14.7", "8.18.1"),
-        ("Exim", "4.96", "4.100.1"),
+        ("Exim", "4.96", "4.100.2"),
         ("Postfix", "3.10.1", "3.10.14"),
         ("Postfix", "2.8", "3.9.15"),
     ],
