@@ -7,7 +7,7 @@ raises: that target's status is then `bug`, the trace is in the log, and the swe
 import logging
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.assess import Assessor
 from scanner.identify import Refusals
@@ -15,11 +15,13 @@ from scanner.identify.behaviour import shipped_behaviours
 from scanner.identify.combine import contradiction, merge
 from scanner.identify.databases import load_fingerprints
 from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
-from scanner.kept import Kept
 from scanner.model import Assessment, Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
 from scanner.record import EventIds
 from scanner.settings import Probe, Settings
 from scanner.smtp import maybe_clock_skew, parse_greeting
+
+if TYPE_CHECKING:
+    from scanner.kept import Kept
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ class Observer:
             assessment=assessment,
         )
 
-    def kept(self, kept: Kept, number: int) -> Record:
+    def kept(self, kept: "Kept", number: int) -> Record:
         """Return the record of a greeting that was kept elsewhere, the `number`-th of its run, without any visit.
 
         `status` is what its bytes mean; its event id is made from the number, since an address may come again.
