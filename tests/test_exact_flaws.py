@@ -8,6 +8,7 @@ import re
 import pytest
 
 from scanner.assess import assess, shipped_facts
+from scanner.identify.rules import shipped_rules
 from scanner.model import Software
 
 NVD_2000S = "NVD feeds 2.0 of 1999 to 2006, RELEASE_NOTES of Sendmail, CERT VU#834865"
@@ -241,3 +242,22 @@ def test_a_host_with_sendmail_8_18_1_is_told_of_8_18_2() -> None:
     titles = [each.title for each in assess(Software(product="Sendmail", version="8.18.1"))]
 
     assert titles == ["Sendmail 8.18.1 is 696 days behind 8.18.2."]
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"),
+    [("8.8.15", "possible"), ("8.8.15p45", "affected_upstream"), ("8.8.14", "affected_upstream")],
+)
+def test_a_patch_that_a_greeting_does_not_show_leaves_it_open(version: str, verdict: str) -> None:
+    flaws = {each.id: each for each in assess(Software(product="Zimbra Collaboration", version=version))}
+
+    assert flaws["CVE-2024-45519"].verdict == verdict
+    assert flaws["CVE-2024-45519"].attack_path == "smtp"
+    assert flaws["CVE-2024-45519"].smtp_unauthenticated is True
+
+
+def test_every_product_of_the_facts_is_recognised_under_one_of_its_names() -> None:
+    recognised = {rule.fixed.get("product") for rule in shipped_rules()}
+    products = shipped_facts().document["products"]
+
+    assert [key for key, product in products.items() if not recognised & set(product["names"])] == []

@@ -51,7 +51,8 @@ _ORDER: Final = {AFFECTED: 0, POSSIBLE: 1, UNDECIDED: 2, VENDOR_FIXED: 3}
 _RATINGS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"), (0.0, "info"))
 #: What the parts of a patch field mean for the order of versions; a vendor's own patch names (PHNE_14041) mean nothing.
 _PATCH_LEVEL = re.compile(r"(p[0-9]{1,3}|FP[0-9]{1,3}(?: ?IF[0-9]{1,3})?|patch [0-9]{1,3})(?![0-9A-Za-z])")
-_INTERIM_FIX = re.compile(r"IF[0-9]{1,3}$")
+#: The end of a version that greetings rarely show: Domino's interim fix, Zimbra's patch.
+_HIDDEN_END = re.compile(r"(?:IF|p|patch)[0-9]{1,3}$")
 #: How git describes a state after a release: 58 commits after it (Exim 4.96-58-g4e9ed49f8).
 _DEVELOPMENT = re.compile(r"-[0-9]{1,5}-g[0-9a-f]{6,40}(?![0-9A-Za-z])")
 #: MailEnable's editions have ranges of their own, and a greeting does not name the edition.
@@ -233,11 +234,12 @@ def _verdict(subject: _Subject, held: Held, answer: backports.Answer | None) -> 
         return UNDECIDED
     editions = {each.edition for each in held.ranges} - {None}
     some_editions = bool(editions) and editions != _EDITIONS
-    # A greeting shows fix packs, and rarely the interim fix that would decide.
-    at_the_border = any(
-        _INTERIM_FIX.search(each.fixed or "")
-        and subject.place.key >= (version_key(subject.product.key, _INTERIM_FIX.sub("", each.fixed or "")) or ())
-        for each in held.ranges
+    # A greeting shows fix packs, and rarely the interim fix or patch that would decide.
+    ends = (each.fixed or each.last_affected or "" for each in held.ranges)
+    at_the_border = not _HIDDEN_END.search(subject.version) and any(
+        _HIDDEN_END.search(end)
+        and subject.place.key >= (version_key(subject.product.key, _HIDDEN_END.sub("", end)) or ())
+        for end in ends
     )
     return AFFECTED if subject.is_plain and not some_editions and not at_the_border else POSSIBLE
 
