@@ -6,9 +6,9 @@ import pytest
 
 from scanner.assess import assess, shipped_facts, version_key
 from scanner.assess.exchange import maybe_builds, maybe_release_name
-from scanner.assess.feeds import read_nvd_item
+from scanner.assess.feeds import read_cve_record, read_nvd_item
 from scanner.model import Finding, Software
-from tests.vulnerability_records import cpe, nvd
+from tests.vulnerability_records import cpe, nvd, record
 
 NAME = "Microsoft Exchange Server"
 DOCUMENT = shipped_facts().document
@@ -161,3 +161,29 @@ def test_an_nvd_record_of_exchange_speaks_of_builds(name: str, ranges: list[dict
 
     assert [each.ranges for each in entries] == ([ranges] if ranges else [])
     assert unusable == (not ranges)
+
+
+@pytest.mark.parametrize(
+    ("name", "low"),
+    [
+        ("Microsoft Exchange Server 2019 Cumulative Update 14", "15.2.1544.4"),
+        ("Microsoft Exchange Server 2016 Cumulative Update 23", "15.1.2507.6"),
+        ("Microsoft Exchange Server 2019", "15.2.221.12"),
+        ("Microsoft Exchange Server Subscription Edition RTM", "15.02.0.0"),
+        ("Microsoft Exchange Server 2019 Cumulative Update 99", "15.02.0.0"),
+    ],
+)
+def test_a_cve_record_of_microsoft_begins_with_the_update_that_it_names(name: str, low: str) -> None:
+    """The records begin every update with the first build of all, so the fix of one would be undone by the next."""
+    made = record(
+        "CVE-2026-90021",
+        name,
+        {"version": "15.02.0.0", "lessThan": "15.02.9999.001", "status": "affected"},
+        vendor="Microsoft",
+    )
+
+    entries, _ = read_cve_record(made, DOCUMENT["products"])
+
+    assert [(each.product, each.ranges) for each in entries] == [
+        ("exchange", [{"introduced": low, "fixed": "15.02.9999.001"}])
+    ]

@@ -21,6 +21,7 @@ from scanner.assess.versions import VersionKey, version_key
 #: The numbers of a build that are those of its cumulative update.
 _OF_UPDATE: Final = 3
 _CUMULATIVE = re.compile(r"cumulative_update_([0-9]{1,2})")
+_IN_NAME = re.compile(r"exchange_server_(20[0-9]{2})(?:_(cumulative_update_[0-9]{1,2}))?$")
 _ROLLUP = re.compile(r"(sp[0-9])_rollup_([0-9]{1,2})")
 _SERVICE_PACK = re.compile(r"sp[0-9]")
 _YEAR = re.compile(r"20[0-9]{2}")
@@ -59,6 +60,15 @@ def maybe_builds(names: Mapping[str, str], version: str, update: str) -> tuple[s
     line = base.rpartition(".")[0] + "."
     last = max((number for number in names if number.startswith(line)), key=_numbers)
     return base, base if _ROLLUP.fullmatch(update) else last
+
+
+def maybe_builds_of_name(names: Mapping[str, str], product: str) -> tuple[str, str] | None:
+    """Return the first and the last build known of a product as Microsoft's CVE records name it; None for others.
+
+    `product` is written as CPE does: `microsoft_exchange_server_2016_cumulative_update_23`.
+    """
+    match = _IN_NAME.search(product) if names else None
+    return None if match is None else maybe_builds(names, match[1], match[2] or "-")
 
 
 def _spoken(version: str, update: str) -> str:

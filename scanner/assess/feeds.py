@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scanner.assess.exchange import maybe_builds
+from scanner.assess.exchange import maybe_builds, maybe_builds_of_name
 from scanner.assess.versions import version_key
 
 _LONGEST_SUMMARY: Final = 160
 _ID = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}")
+#: Microsoft's records name each cumulative update a product: "Microsoft Exchange Server 2016 Cumulative Update 23".
+_OF_EXCHANGE = re.compile(r"_(?:20[0-9]{2}|subscription_edition)(?:_[a-z0-9_]{1,60})?$")
 _CPE_SEPARATOR = re.compile(r"(?<!\\):")
 _ANY = frozenset({"*", "-", "", "0", "n/a", "unspecified"})
 #: NVD's and the CVE program's names of scores; the first that is there is taken.
@@ -88,10 +90,12 @@ def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Entr
     names = _cpe_names(products) | _spoken_names(products)
     for affected in container.get("affected", ()):
         spoken = _spoken(affected.get("vendor", ""), affected.get("product", ""))
-        key = names.get(spoken) or names.get(spoken.rpartition(":")[2])
+        alone = spoken.rpartition(":")[2]
+        key = names.get(spoken) or names.get(alone) or names.get(_OF_EXCHANGE.sub("", alone))
         if key is not None:
+            builds = maybe_builds_of_name(products[key].get("release_names", {}), alone)
             for version in affected.get("versions", ()):
-                ranges.setdefault(key, []).extend(_cve_range(key, version))
+                ranges.setdefault(key, []).extend(_cve_range(key, version, None if builds is None else builds[0]))
     descriptions = {each["lang"][:2]: each["value"] for each in container.get("descriptions", ())}
     scores = [metric[name] for metric in container.get("metrics", ()) for name in _CVE_METRICS if name in metric]
     updated = _day(metadata.get("dateUpdated", metadata.get("datePublished")))
@@ -182,10 +186,11 @@ def _nvd_range(
     yield from _usable(product, bounds | {"edition": edition or ""})
 
 
-def _cve_range(product: str, version: Any) -> Iterator[dict[str, str]]:
+def _cve_range(product: str, version: Any, start: str | None) -> Iterator[dict[str, str]]:
+    """Yield the range of an entry; `start` takes the place of its lower bound where the name of the product is one."""
     if version["status"] != "affected":
         return
-    low = str(version["version"])
+    low = start or str(version["version"])
     if "lessThan" in version:
         bounds = {"introduced": low, "fixed": version["lessThan"]}
     elif "lessThanOrEqual" in version:
