@@ -110,13 +110,14 @@ def encode(record: Record) -> bytes:
             "refusal": None if refusal is None else _refusal(refusal),
             "software": None if software is None else _software(software),
             "disclosure": disclosure,
-            "findings": findings and encode_findings(findings),
+            # As encode_findings does; a call for each record would cost more than what it does.
+            "findings": findings and (_ENCODED.get(id(findings)) or _keep_findings(findings))[1],
             "error": error,
             "dialogue": None if dialogue is None else dialogue_fields(dialogue),
             "disclosed_in": disclosed_in,
             "names": None if names is None else names._asdict(),
             "sample": sample,
-            "assessment": None if assessment is None else _encoded_assessment(assessment),
+            "assessment": assessment and (_ENCODED_ASSESSMENTS.get(id(assessment)) or _keep_assessment(assessment))[1],
         },
         None,
     )
@@ -233,26 +234,25 @@ def encode_findings(findings: tuple[Finding, ...]) -> orjson.Fragment:
     All hosts with the same software share one tuple of findings, and it is worth some kilobytes: it is encoded once and
     kept by identity. The tuple is kept with it, so that no other object can get its identity.
     """
-    kept = _ENCODED.get(id(findings))
-    if kept is not None:
-        return kept[1]
-    fragment = orjson.Fragment(orjson.dumps([_finding(finding) for finding in findings]))
+    return (_ENCODED.get(id(findings)) or _keep_findings(findings))[1]
+
+
+def _keep_findings(findings: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], orjson.Fragment]:
     if len(_ENCODED) >= _MOST_ENCODED:
         _ENCODED.clear()
-    _ENCODED[id(findings)] = (findings, fragment)
-    return fragment
+    kept = _ENCODED[id(findings)] = (
+        findings,
+        orjson.Fragment(orjson.dumps([_finding(finding) for finding in findings])),
+    )
+    return kept
 
 
-def _encoded_assessment(assessment: Assessment) -> orjson.Fragment:
-    """Return an assessment as JSON; like findings, all hosts with the same software share one."""
-    kept = _ENCODED_ASSESSMENTS.get(id(assessment))
-    if kept is not None:
-        return kept[1]
-    fragment = orjson.Fragment(orjson.dumps(assessment._asdict()))
+def _keep_assessment(assessment: Assessment) -> tuple[Assessment, orjson.Fragment]:
+    """Encode an assessment; like findings, all hosts with the same software share one."""
     if len(_ENCODED_ASSESSMENTS) >= _MOST_ENCODED:
         _ENCODED_ASSESSMENTS.clear()
-    _ENCODED_ASSESSMENTS[id(assessment)] = (assessment, fragment)
-    return fragment
+    kept = _ENCODED_ASSESSMENTS[id(assessment)] = (assessment, orjson.Fragment(orjson.dumps(assessment._asdict())))
+    return kept
 
 
 def _finding(finding: Finding) -> dict[str, object]:
