@@ -98,6 +98,8 @@ FRAMES: dict[str, tuple[Callable[[Said], str], str]] = {
     "busybox": (lambda said: _classic(said, between="mx1 mail.info"), "mx1"),
     "OpenWrt": (lambda said: _classic(said, between="mail.info"), ""),
     "Solaris": (lambda said: _classic(said, between="mx1", end="[{pid}]: [ID 197553 mail.info] "), "mx1"),
+    "level behind the tag": (lambda said: _classic(said, between="mx1", end="[{pid}]: [mail.info] "), "mx1"),
+    "level behind the tag, FreeBSD": (lambda said: _classic(said, between="mx1", end="[{pid}]: <mail.info> "), "mx1"),
     "relay": (lambda said: _classic(said, "Nov 23 20:16:53 loghost ", between="mx1"), "mx1"),
     "compose": (lambda said: _classic(said, "mail-1  | ", between="mx1"), "mx1"),
     "compose, no host": (lambda said: _classic(said, "mail_1  | "), "mail_1"),

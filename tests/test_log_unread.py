@@ -34,6 +34,7 @@ STRANGE = [
     b"2026-11-23 20:16:53 SMTP connection identified as Xi=77 from [192.0.2.5] closed",
     b"2026-11-23 20:16:53 SMTP client [192.0.2.5] was answered",
     b"Nov 23 20:16:53 mx1 sm-mta[77]: 6ANKGrHt000910: [192.0.2.5] (c.example) did not issue anything",
+    b"Nov 23 20:16:53 mx1 sm-mta[7]: (info) 6ANKGrHt000910: [192.0.2.5] did not issue MAIL during connection to MTA",
     b"Nov 23 20:16:53 mx1 smtpd[77]: f9c0dbf27cbba6d3 smtp connected from address=192.0.2.5",
     b"Nov 23 20:16:53 mx1 courieresmtpd: started, ip=192.0.2.5",
     b'{"level":"info","log":"connect from unknown[192.0.2.5]"}',

@@ -48,6 +48,8 @@ _NAMED = re.compile(
 _PRIORITY = re.compile(rb"<\d{1,3}> ?")
 _BLANKS = re.compile(rb"[ \t]{1,4}")
 _HOST = re.compile(rb"([^ \[\]<>]*[^ \[\]<>:]|\[[0-9A-Fa-f.:]{2,45}\]) ")
+#: Facility and severity behind the tag.
+_LATE_LEVEL = re.compile(_LEVEL + rb" ")
 #: What carries a line in a stream of several containers; colours stand around compose's.
 _COLOUR = rb"(?:\x1b\[[\d;]{0,12}m)?"
 _CARRIER = re.compile(
@@ -156,7 +158,7 @@ class Envelopes:
         if named and (self.maybe_software(named[3]) or (own and (named[4] or not _is_exims(own)))):
             pid, text = (named[4], named[5]) if named[4] else _split_process(named[5])
             if not stamp:  # Exim's own, in a line that has no other
-                stamp, text = _split_stamp(text)
+                stamp, text = _split_stamp(without_level(text))
             return stamp, named[2] or named[1] or host, named[3], pid, text
         if own and (passed := self._passed_on(rest, stamp, host, left - 1)):
             return passed
@@ -169,6 +171,12 @@ class Envelopes:
             if _CARRIER.match(inside) or _begins(inside):
                 return self._parts(inside, stamp, host, left)
         return None
+
+
+def without_level(text: bytes) -> bytes:
+    """Return the text of a line without the facility and severity that it begins with."""
+    match = _LATE_LEVEL.match(text) if text.startswith((b"[", b"<")) else None
+    return text[match.end() :] if match else text
 
 
 def _tagless(own: bytes, stamp: bytes, host: bytes, text: bytes) -> Parts | None:

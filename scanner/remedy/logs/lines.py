@@ -22,7 +22,7 @@ import orjson
 import zstandard
 
 from scanner.errors import InputError
-from scanner.remedy.logs.envelopes import Envelopes, Parts
+from scanner.remedy.logs.envelopes import Envelopes, Parts, without_level
 from scanner.remedy.logs.events import LogSoftware, Place
 from scanner.remedy.logs.journal import EXPORT, Carried, Entry, export_entries, maybe_object
 from scanner.remedy.logs.stamps import Stamps, is_in_range
@@ -234,7 +234,7 @@ class _Parser:
             self._broken(number, line)
             return None
         self._counts.of_mail_servers += 1
-        return LogLine(Place(self._name, number), at, host, software, pid, text)
+        return LogLine(Place(self._name, number), at, host, software, pid, without_level(text))
 
     def _broken(self, number: int, line: bytes) -> None:
         self._counts.broken += 1

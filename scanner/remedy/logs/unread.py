@@ -32,7 +32,8 @@ _HINTS = (b"onnect", b"ONNECT", b" issue", b"MAIL in", b"ejecting", b"SMTP ", b"
           b"Session", b"lost ", b"PREGREET", b"HANGUP", b"greeting")  # fmt: skip
 #: Said of other things: connections to others, deliveries, TLS and limits of a connection that has its own lines.
 _OF_OTHERS = re.compile(
-    rb"connect(?:ion)? to |connection (?:refused|timed out|reset|rate|count|concurrency|closed by remote)|cache|"
+    rb"connect to |(?<!during )connection to |"
+    rb"connection (?:refused|timed out|reset|rate|count|concurrency|closed by remote)|cache|"
     rb"SMTP connection (?:identification|outbound) |TLS connection established|TLS session|starting daemon|"
     rb"daemon started|listening|statistics:| (?:=>|->|==|\*\*|\*>) |stat=|"
     rb"STARTTLS=client|(?:^|: )(?:---|<--) |Milter|host name|hostname|remote (?:host|mail server)",
