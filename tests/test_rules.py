@@ -144,6 +144,7 @@ def test_a_file_has_fragments_of_its_own() -> None:
         ({"words": '["220"]'}, "the word '220' must be"),
         ({"words": "[220]"}, "the word 220 must be"),
         ({"words": '["esmtp"]'}, "the word 'esmtp' is in too many greetings"),
+        ({"words": '["sun"]'}, "the word 'sun' is in too many greetings"),
         ({"flags": '["mased"]'}, "unknown flag 'mased'"),
         ({"codes": "[42]"}, "42 is not a reply code"),
         ({"codes": '["220"]'}, "'220' is not a reply code"),

@@ -44,6 +44,8 @@ FOLDER: Final = Path(__file__).parent
 COMMON_WORDS: Final = frozenset(
     {"at", "com", "de", "esmtp", "from", "gmt", "host", "is", "mail", "mta", "mx", "net", "org", "ready", "relay"}
     | {"server", "service", "smtp", "the", "to"}
+    | {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+    | {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 )
 
 #: Fragments that `rules.json` has once and not in every pattern; a longer one comes before those within it.
