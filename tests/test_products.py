@@ -146,6 +146,15 @@ SEEN: list[tuple[str, str, str | None, str | None]] = [
     ("220 mail.example.com ESMTP chasquid", "chasquid", None, None),
     ("220 mail.example.com (NO UCE) ESMTP IndiMail 1.232 " + DATE, "IndiMail", "1.232", None),
     ("220 SMTP/cmap ready________________", "Cisco PIX/ASA SMTP fixup", None, None),
+    ("220 mail.example.com ESMTP MailEnable Service, Version: 0-1.19- ready at 03/01/16", "MailEnable", "1.19", None),
+    ("220 mail.example.com ESMTP qpsmtpd/0.96", "qpsmtpd", "0.96", None),
+    ("220 mail.example.com ESMTP hMailServer 5.6.7-B2425", "hMailServer", "5.6.7", "Windows"),
+    ("220 mail.example.com Stalwart SMTP Server v0.6.0", "Stalwart", "0.6.0", None),
+    ("220 mail.example.com LMTP Server (JAMES Protocols Server) ready", "Apache James", None, None),
+    ("220 mail.example.com GMS (v20.04.3000) ready for ESMTP", "Gordano Messaging Suite", "20.04.3000", None),
+    ("220 CMailServer 5.4.6 SMTP Service Ready", "CMailServer", "5.4.6", "Windows"),
+    ("220 mail.example.com CommuniGate Pro SMTP 6.1.1", "CommuniGate Pro", "6.1.1", None),
+    ("220 mail.example.com FORTIMAIL", "FortiMail", None, None),
     ("220 mail.example.com ESMTP IceWarp 13.0.3.1 RHEL7 x64; " + DATE, "IceWarp Mail Server", "13.0.3.1", None),
 ]
 

@@ -28,6 +28,7 @@ GRAMMARS: Final[dict[str, tuple[Grammar, frozenset[str]]]] = {
 _LINES: Final = re.compile(r"\(\?P<product_line>((?:[^()\\]|\\.)*)\)")
 #: The checked rules, beside this module.
 COMPILED: Final = Path(__file__).with_name("rules.json")
+_ANY_CODE: Final[frozenset[int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,12 @@ class Example:
     expected: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Rule:
-    """One checked rule that names software. Compared by identity: an id is unique in a set, not in the world."""
+    """One checked rule that names software. Compared by identity: an id is unique in a set, not in the world.
+
+    Not frozen, though nobody changes one: a thousand are made at each start of the program, in a third of the time.
+    """
 
     id: str
     source: str
@@ -114,9 +118,10 @@ def _common(table: dict[str, Any], shared: tuple[tuple[str, str], ...]) -> dict[
     pattern = table["pattern"]
     if "%{" in pattern:
         for marker, text in shared:
-            pattern = pattern.replace(marker, text)
+            if marker in pattern:
+                pattern = pattern.replace(marker, text)
         table["pattern"] = pattern
-    table["words"] = tuple(table.get("words", ()))
-    table["flags"] = tuple(table.get("flags", ()))
-    table["codes"] = frozenset(table.get("codes", ()))
+    table["words"] = tuple(table["words"]) if "words" in table else ()
+    table["flags"] = tuple(table["flags"]) if "flags" in table else ()
+    table["codes"] = frozenset(table["codes"]) if "codes" in table else _ANY_CODE
     return table
