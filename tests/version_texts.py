@@ -113,6 +113,9 @@ OPEN: Final = (
 )
 #: None has a version: each number is something else.
 NONE: Final = (
+    "0800.123.456",
+    "connection 5 from now 3",
+    "20261122.101656",
     "Postini ESMTP 133 y6_52_2c0 ready.  CA Business and Professions Code Section 17538.45",
     "I, CALLPILOT[192.0.2.1], speak ESMTP.",
     "MX AliMail Server(10.147.42.135)",

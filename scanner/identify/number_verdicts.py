@@ -106,7 +106,9 @@ _TIME_OR_DAY: Final = re.compile(
     r"(?:[01]?[0-9]|2[0-4])\.[0-5][0-9](?:\.[0-5][0-9])?|[0-3]?[0-9]\.[01]?[0-9](?:\.[0-9]{2})?"
 )
 _DURATION: Final = re.compile(r"[0-9]{1,3}\.[0-9]{3}")
-_PHONE: Final = re.compile(r"(?:1\.)?[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{4}")
+_PHONE: Final = re.compile(r"(?:1\.)?[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{4}|0[0-9]{2,4}\.[0-9]{3}\.[0-9]{3,4}")
+#: A day and a time: 20261122.101656
+_STAMP: Final = re.compile(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]\.[0-9]{4,6}")
 #: A word that a maker of software would write: "FooMail", "smtpd", "MAILER".
 _LIKE_SOFTWARE: Final = re.compile(r"[a-z][A-Z]|(?i:mail|mta|smtp|daemon|proxy|gate|exchange)")
 #: Microsoft's servers give their version where others have the id of a message.
@@ -131,7 +133,7 @@ def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], 
     begin, end = span
     number = part[begin:end]
     pieces = _SEPARATORS.split(number)
-    if any(len(piece) >= _MOST_DIGITS for piece in pieces):
+    if any(len(piece) >= _MOST_DIGITS for piece in pieces) or _STAMP.fullmatch(number):
         return Verdict.NONE
     before = before_number(clean, start)
     behind = clean[start + end : start + end + _AFTER]

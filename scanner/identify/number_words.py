@@ -90,6 +90,12 @@ UNITS: Final = frozenset(
 _COMMON: Final = FILLERS | {
     *("security", "internet", "message", "messaging", "system", "suite", "appliance", "cloud", "free", "one", "office"),
     *("business", "filter", "for", "the", "workspace", "connect", "firewall", "switch", "email", "anti", "smtp-server"),
+    *("connection", "contact", "box", "bridge", "asap", "defense", "demand", "desk", "device", "engine", "enterprise"),
+    *("essentials", "gateways", "gsmtp", "hey", "imap", "imp", "intercom", "isp", "mailbox", "mailserver", "matrix"),
+    *("mms", "momentum", "monitor", "nas", "now", "patrol", "pobox", "postal", "poczta", "printer", "protector", "ses"),
+    *("resend", "retain", "routing", "rumble", "scanner", "scout", "secure", "seg", "servers", "services", "shield"),
+    *("software", "smtps", "utm", "campaign", "assure", "inspector", "delivery", "fixup", "bmr", "mps", "orf", "dma"),
+    *("patrol", "repartee", "reflexion", "microsoft", "google", "yahoo", "365", "piler", "popper", "sentinel", "rex"),
     *("manager", "virus", "spam", "web", "postmaster", "mailer", "host", "hosting", "protection", "control", "basic"),
 }
 
