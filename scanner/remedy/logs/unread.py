@@ -67,13 +67,12 @@ class Example(NamedTuple):
 class Unread:
     """The lines that look like a mail server's and were not understood: how many, and an example of them.
 
-    `naming_us` is one that has an address of ours, `untimed` how many were understood but for their time.
+    `naming_us` is one that has an address of ours.
     """
 
     lines: int = 0
     example: Example | None = None
     naming_us: Example | None = None
-    untimed: int = 0
 
 
 class Watch:
