@@ -93,7 +93,8 @@ class Releases:
         if since is None or key < since:
             return False
         place = self.place(key)
-        return all(maybe_held(flaw, place) is None for flaw in self._product.flaws)
+        # The newest flaws first: most releases have one of them, so the others need not be asked for.
+        return all(maybe_held(flaw, place) is None for flaw in reversed(self._product.flaws))
 
     def _is_complete_at(self, key: VersionKey) -> bool:
         start, end = self._product.complete_from, self._newest_listed
