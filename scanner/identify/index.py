@@ -26,10 +26,10 @@ _TAB: Final = "\\x09"
 _FOLD: Final = bytes(ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() else 32 for byte in range(256))
 
 
-#: What a rule may ask for in place of a word where the word differs each time: a last word of 32 letters and digits
-#: before a bracket, as ids of sessions are. Written among a rule's flags; the parser knows nothing of it.
+#: What a rule may ask for in place of a word where the word differs each time: 32 characters between round brackets at
+#: the end, as ids of sessions are. Written among a rule's flags; the parser knows nothing of it. Such rules come after
+#: those that a word points to.
 SESSION_ID: Final = "session_id"
-_SESSION_ID_KEY = frozenset({f":{SESSION_ID}".encode()})
 _SESSION_ID_LENGTH = 32
 
 
@@ -95,6 +95,7 @@ class RuleIndex(Generic[RuleT]):
                 self._index.setdefault(key.encode(), []).append(rule)
         self._keys = frozenset(self._index)
         self._known = self._keys.intersection
+        self._session_id = self._keys & {f":{SESSION_ID}".encode()}
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._candidates = lru_cache(_CACHED_CANDIDATES)(self._ranked)
 
@@ -112,15 +113,12 @@ class RuleIndex(Generic[RuleT]):
         text = lines[0].strip() if len(lines) == 1 else "\n".join(map(str.strip, lines))
         if "\\" in text:  # faster than to look for all of it, in every greeting
             text = text.replace(_TAB, " ")
-        words = text.encode("ascii", "replace").translate(_FOLD).split()
-        found = self._known(words)
+        found = self._known(text.encode("ascii", "replace").translate(_FOLD).split())
         if greeting.flags:
             found |= self._known([f":{flag}".encode() for flag in greeting.flags])
-        if text.endswith(")") and words and len(words[-1]) == _SESSION_ID_LENGTH:
-            found |= self._known(_SESSION_ID_KEY)
-        if not found:
-            return _NOTHING
-        return self._tried(found, greeting, text)
+        if found:
+            return self._tried(found, greeting, text)
+        return self._tried(self._session_id, greeting, text) if _has_session_id(text) else _NOTHING
 
     def _tried(self, found: frozenset[bytes], greeting: Greeting, text: str) -> Iterator[tuple[RuleT, re.Match[str]]]:
         starts = (0,) if len(greeting.lines) == 1 else _line_starts(text)
@@ -131,6 +129,9 @@ class RuleIndex(Generic[RuleT]):
                 match = pattern.match(text, start)
                 if match is not None:
                     yield rule, match
+        # Looked for last, so that a greeting which names its product does not pay for it.
+        if found is not self._session_id and _has_session_id(text):
+            yield from self._tried(self._session_id, greeting, text)
 
     def compiled(self, rule: RuleT) -> re.Pattern[str]:
         """Return the pattern of a rule of this set."""
@@ -147,3 +148,8 @@ class RuleIndex(Generic[RuleT]):
 def _line_starts(text: str) -> tuple[int, ...]:
     """Return where each line of the joined text begins."""
     return (0, *(position + 1 for position, character in enumerate(text) if character == "\n"))
+
+
+def _has_session_id(text: str) -> bool:
+    """Whether the text ends with 32 characters between round brackets."""
+    return text.endswith(")") and text[-_SESSION_ID_LENGTH - 2 : -_SESSION_ID_LENGTH - 1] == "("

@@ -5,7 +5,7 @@
 - `id`: unique, `family.form`; it is the `evidence` in a record;
 - `words`: the prefilter. Only a greeting that has one of these words (whole, in lower case) is tried against the
   pattern, so that a rule costs nothing where it does not apply. `flags` are the same for flags of the parser, and
-  `session_id` for a last word of 32 letters and digits before a bracket;
+  `session_id` for 32 characters between round brackets at the end;
 - `pattern`: matched at the beginning of each line of the greeting, code cut off (see `patterns`). Its named groups are
   fields of `Software`, or `cpe_version` where NVD writes the version differently, or what the `grammar` reads;
 - `codes`: the reply codes it is for; any when left out;
