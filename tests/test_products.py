@@ -74,7 +74,7 @@ SEEN: list[tuple[str, str, str | None, str | None]] = [
         "Windows",
     ),
     ("220 mail.example.com ESMTP Example Sophos Email Appliance v4.4.1.1", "Sophos Email Appliance", "4.4.1.1", None),
-    ("220 ESMTP IMSVA", "InterScan Messaging Security Virtual Appliance", None, None),
+    ("220 ESMTP IMSVA", "InterScan Messaging Security Virtual Appliance", None, "CentOS"),
     (
         "220 mail.example.com ESMTP (0a8d40ef45300cc1bd0f16ced5c9e6f1)",
         "Barracuda Email Security Gateway",
