@@ -30,6 +30,7 @@ _FILLER = (
 _VERSIONED = (
     r"(?:[ /_:,-] ?)?[(\[]?(?:(?i:V(?:er(?:sion|\.)?)?|Release|Rel\.?)[.:]? ?(?=[0-9])|(?=[0-9]{1,4}\.[0-9]))"
     r"(?![0-9]{1,2}\.[0-9]{1,2}\.(?:19|20)[0-9]{2}(?![0-9.]))"
+    r"(?![0-9.]{1,40}\.[A-Za-z][0-9A-Za-z-]{0,62}\.[A-Za-z])"
     r"(?P<version>[0-9][0-9A-Za-z._-]{0,40}(?<=[0-9A-Za-z]))(?![0-9A-Za-z@:_-])"
 )
 # The end of a product's name: neither within a longer word or a host name, nor before a further word of a proper name
