@@ -110,6 +110,42 @@ def test_rarer_forms_are_read(text: str, iso: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("zone", "offset"),
+    [
+        ("GMT+0100", "+01:00"), ("GMT-5", "-05:00"), ("UTC+2", "+02:00"), ("UTC-03:30", "-03:30"), ("+01:00", "+01:00"),
+        ("-03", "-03:00"), ("UTC+0", "Z"), ("GMT+0530 (IST)", "+05:30"), ("PM -0500", "-05:00"), ("EST-5", ""),
+        ("GMT+12345", ""), ("GMT-0300", "-03:00"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("date", ["22 Nov 2026 {}:16:56 {}", "2026-11-22 {}:16:56 {}", "11/22/26 {}:16:56 {}"])
+def test_an_offset_behind_a_name_or_a_half_counts_in_every_form(date: str, zone: str, offset: str) -> None:
+    hour = "10" if "PM" in zone else "22"
+    assert maybe_server_time(date.format(hour, zone)) == f"2026-11-22T22:16:56{offset}"
+
+
+def test_an_offset_behind_a_name_counts_in_the_form_of_ctime() -> None:
+    assert maybe_server_time("Sun Nov 22 10:16:56 GMT+01:00 2026") == "2026-11-22T10:16:56+01:00"
+    assert maybe_server_time("22 Nov 2026 10:16:56 GMT+99") is None
+
+
+@pytest.mark.parametrize(
+    "word", ["built", "(built", "since", "compiled on", "Last update:", "$Date:", "Last modified at"]
+)
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 1 Jan 2018 10:00:00 +0000", "1 Jan 2018 10:00:00 GMT", "Mon Jan  1 10:00:00 2018", "2018-01-01 10:00:00",
+        "Jan 1, 2018 10:00:00 AM", "Monday, 01/01/2018 10:00:00",
+    ],
+)  # fmt: skip
+def test_the_date_of_something_else_is_passed_over_in_every_form(word: str, date: str) -> None:
+    assert maybe_server_time(f"h ESMTP Foo 8.0 {word} {date}) ready") is None
+    told = "2026-11-22T10:16:56Z"
+    assert maybe_server_time(f"h Foo 8.0 {word} {date}); Sun, 22 Nov 2026 10:16:56 +0000") == told
+    assert maybe_server_time(f"h Foo 8.0 {word} {date}); 2026-11-22T10:16:56Z") == told
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "(SMTP) hMailServer 4.4.1 - Up since 2026-11-22 09:51:55", "InterScan $Date: 04/24/2001 16:13:31 $ Ready",

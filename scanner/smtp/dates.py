@@ -9,9 +9,11 @@ The day of the week is not looked at, nor a comment after the zone: "-0700 (PDT)
 Numbers with slashes are month, day, year, as the servers write them that greet so, whatever country they are in; a
 first number above 12 is the day. A clock of twelve hours needs its AM or PM behind it.
 
-The offset is written as the server told it, `Z` for UTC. A zone that is missing or has no fixed meaning (RFC 5322 4.3:
-any name but its ten, "MET" or "CET" among them) gives a time without offset: local time, of a place we do not know.
+The offset is written as the server told it, `Z` for UTC; "GMT+1" and "UTC+2" are read as ahead of UTC. A zone that is
+missing or has no fixed meaning (RFC 5322 4.3: any name but its ten, "MET" or "CET" among them) gives a time without
+offset: local time, of a place we do not know.
 RFC 5322 3.3: "-0000" tells UTC from a server that does not know its own zone, so it is `Z` as well.
+A date that is said to be another's, such as that of the build or of the last update, is passed over.
 Impossible dates (31 February, 25 o'clock, an offset of a day) are no date; so is the leap second, which no consumer
 of ISO 8601 can be trusted to read.
 """
@@ -28,14 +30,17 @@ _MONTH: Final = (
 )
 _SHORT_MONTH: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _CLOCK: Final = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?"
+#: An offset, with or without what it is counted from ("GMT+0100", "UTC+2"), or a name that no offset follows.
+_OFFSET: Final = (
+    r"(?:(?:GMT|UTC)[+-][0-9]{1,2}(?::?[0-9]{2})?|[+-][0-9]{2}(?::?[0-9]{2})?)(?![0-9:])"
+    r"|[A-Za-z]{1,5}(?![A-Za-z0-9]|[+-][0-9])"
+)
+_HALF: Final = r"[AaPp]\.?[Mm](?![A-Za-z0-9])"
 _RFC_5322: Final = (
-    rf"(?<![0-9])([0-9]{{1,2}}) {{1,2}}({_SHORT_MONTH}) {{1,2}}([0-9]{{2,4}}) {{1,2}}{_CLOCK}"
-    r"(?![0-9:])(?: {1,2}([+-][0-9]{4}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
+    rf"(?<![0-9])([0-9]{{1,2}}) {{1,2}}({_SHORT_MONTH}) {{1,2}}([0-9]{{2,4}}) {{1,2}}{_CLOCK}(?![0-9:])"
+    rf"(?: {{1,2}}({_HALF}))?(?: {{1,2}}({_OFFSET}))?"
 )
-_CTIME: Final = (
-    rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}"
-    r"(?: ([A-Z]{1,5}|[+-][0-9]{4}))? {1,2}([0-9]{4})(?![0-9])"
-)
+_CTIME: Final = rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}(?: ({_OFFSET}))? {{1,2}}([0-9]{{4}})(?![0-9])"
 _DATE: Final = re.compile(f"{_RFC_5322}|{_CTIME}")
 #: The usual date, tried where it must be when the first colon of the greeting is that of its clock: an attempt at one
 #: place costs a fifth of a search.
@@ -44,8 +49,7 @@ _BEFORE_COLON: Final = len("22 Nov 2026 10")
 
 _TIME: Final = (
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?:[.,][0-9]{1,9})?(?![0-9:])"
-    r"(?: ?(?P<half>[AaPp]\.?[Mm](?![A-Za-z0-9])))?"
-    r"(?: {0,2}(?:GMT|UTC)?(?P<zone>[+-][0-9]{2}:?[0-9]{2}(?![0-9])|[A-Za-z]{1,5}(?![A-Za-z0-9])))?"
+    rf"(?: ?(?P<half>{_HALF}))?(?: {{0,2}}(?P<zone>{_OFFSET}))?"
 )
 _BETWEEN: Final = r",?(?: {1,2}| {1,2}at )"
 #: The rarer dates, tried one after the other where the usual ones are not found.
@@ -63,9 +67,15 @@ _RARE: Final = tuple(
     )
 )
 _SLASHES: Final = _RARE[1]
-#: What stands before a time that is not that of the greeting: when the server was started, or its program made.
-_OTHER_TIMES: Final = ("since ", "$date: ", "built ", "build ", "compiled ", "version ")
-_HALVES: Final = ("AM", "PM")
+#: What stands before a time that is not that of the greeting: when the server was started, or its program made. The day
+#: of the week and a preposition may stand between.
+_OTHER_TIMES: Final = frozenset(
+    ("since", "$date", "date$", "built", "build", "compiled", "version", "update", "updated", "modified", "released",
+     "release", "started", "restarted", "installed", "expires", "until")
+)  # fmt: skip
+_BETWEEN_WORDS: Final = frozenset(("mon", "tue", "wed", "thu", "fri", "sat", "sun", "on", "at", "of"))
+#: As many characters as "installed: on Wednesday, " has, and a blank before them.
+_LOOK_BACK: Final = 32
 #: A clock of twelve hours has none above, and none below one.
 _NO_HOUR: Final = 24
 #: The first year that RFC 5322 3.3 allows.
@@ -78,12 +88,27 @@ _ZONES: Final = {
 
 
 def maybe_server_time(text: str) -> str | None:
-    """Return the first date in a line of text as ISO 8601, None when there is none or it is impossible."""
+    """Return the first date in a line of text as ISO 8601, None when there is none or it is impossible.
+
+    A date of something else, such as that of the build, is passed over.
+    """
     colon = text.find(":")
     if colon < 0:
         return None
     match = _USUAL.match(text, max(colon - _BEFORE_COLON, 0)) or _DATE.search(text)
+    while match is not None and _is_other_time(text, match.start()):
+        match = _DATE.search(text, match.end())
     return _maybe_rare(text) if match is None else _iso_date(match[0])
+
+
+def _is_other_time(text: str, start: int) -> bool:
+    """Tell whether a word before the date at `start` says that it is not the date of the greeting."""
+    words = text[max(start - _LOOK_BACK, 0) : start].lower().split()
+    while words:
+        word = words.pop().strip(",:;([")
+        if word[:3] not in _BETWEEN_WORDS:
+            return word in _OTHER_TIMES
+    return False
 
 
 @lru_cache(maxsize=1024)
@@ -93,18 +118,18 @@ def _iso_date(date: str) -> str | None:
     It matches again by itself: no look-ahead of the pattern is decided by what stood behind it.
     """
     groups = _DATE.findall(date)[0]
-    day, month, year, hour, minute, second, offset = groups[:7]
+    day, month, year, hour, minute, second, half, offset = groups[:8]
     if not day:
-        month, day, hour, minute, second, offset, year = groups[7:]
-    if offset.upper() in _HALVES:
-        return _maybe_iso(year, month, day, (_hour(int(hour), offset), minute, second), "")
-    return _maybe_iso(year, month, day, (hour, minute, second), offset)
+        month, day, hour, minute, second, offset, year = groups[8:]
+    clock = (_hour(int(hour), half) if half else hour, minute, second)
+    return _maybe_iso(year, month, day, clock, offset)
 
 
 def _maybe_rare(text: str) -> str | None:
     """Return a date of the rarer forms; of several in a line that of the form first tried."""
-    match = next(filter(None, (pattern.search(text) for pattern in _RARE)), None)
-    if match is None or text[: match.start()].lower().endswith(_OTHER_TIMES):
+    found = (match for pattern in _RARE for match in pattern.finditer(text))
+    match = next((match for match in found if not _is_other_time(text, match.start())), None)
+    if match is None:
         return None
     part = match.groupdict(default="")
     month, day, hour = part["month"], part["day"], int(part["hour"])
@@ -145,11 +170,13 @@ def _full_year(digits: str) -> int:
 
 def _maybe_zone(offset: str) -> tzinfo | None:
     """Return the zone that is told; None when there is none or its name has no fixed meaning."""
-    if offset.startswith(("+", "-")):
-        minutes = int(offset[-2:])
+    sign = max(offset.find("+"), offset.find("-"))
+    if sign >= 0:
+        digits = offset[sign + 1 :].replace(":", "")
+        hours, minutes = (digits, 0) if len(digits) <= 2 else (digits[:-2], int(digits[-2:]))
         if minutes >= 60:
             raise ValueError(f"offset {offset}: an hour has 60 minutes")
-        sign = -1 if offset[0] == "-" else 1
-        return timezone(sign * timedelta(hours=int(offset[1:3]), minutes=minutes))
-    hours = _ZONES.get(offset.upper())
-    return None if hours is None else timezone(timedelta(hours=hours)) if hours else UTC
+        delta = timedelta(hours=int(hours), minutes=minutes)
+        return timezone(-delta if offset[sign] == "-" else delta)
+    ahead = _ZONES.get(offset.upper())
+    return None if ahead is None else timezone(timedelta(hours=ahead)) if ahead else UTC

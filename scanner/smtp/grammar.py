@@ -38,8 +38,9 @@ LINE_END: Final = b"\n"
 #: RFC 5321 4.1.2 Domain, plus "_" (Windows computer names) and names of one label (hosts without a domain).
 #: RFC 6531 3.7.1: names in the SMTP dialogue stay ASCII, so a name in UTF-8 is text, not a host name.
 LABEL: Final = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
-#: A blank ends the name, or a mark: "mail.example.com, ESMTP", "mail.example.com(ESMTP)", "mail.example.com: too many".
-HOST_NAME: Final = re.compile(rf"{LABEL}(?:\.{LABEL})*(?=\.?(?:[ \t,;(|!]|:(?:[0-9]{{1,5}})?(?:[ \t]|$)|$))")
+#: A blank ends the name, or a mark: "mail.example.com, ESMTP", "mail.example.com(ESMTP)", "mail.example.com: too many",
+#: "mail.example.com[192.0.2.1]", "***mail.example.com***".
+HOST_NAME: Final = re.compile(rf"{LABEL}(?:\.{LABEL})*(?=[\[*]|\.?(?:[ \t,;(|!]|:(?:[0-9]{{1,5}})?(?:[ \t]|$)|$))")
 #: RFC 5321 4.1.3, with "IPv6:" optional, since some servers leave it out.
 ADDRESS_LITERAL: Final = re.compile(
     r"\[(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:IPv6:)?[0-9A-F]{0,4}:[0-9A-F:.]{1,40})\](?![^ \t])", re.IGNORECASE

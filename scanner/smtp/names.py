@@ -4,7 +4,8 @@ RFC 5321 4.2 puts the name first, as a Domain or an address literal. Most server
 beginning is taken after one look. What else begins a greeting is a product, the protocol, a sentence, or a refusal, and
 a name of one label looks like all of these; how it is written and what follows it decides:
 
-- words of sentences and of the protocol are never a name, nor are products that are written in small letters;
+- words of sentences and of the protocol are never a name, nor is a word without a letter ("421", "2024-01-01"), nor are
+  products that are written in small letters;
 - in front of a well-known product ("SERVER Microsoft ESMTP MAIL Service", "Zeus ESMTP Postfix") another word is one;
 - else a word in small letters is a name ("laposte"), and one with capitals is a product ("Kerio", "CCProxy", "AVG"),
   unless it looks like the name of a computer ("MAIL01") and the protocol follows.
@@ -24,32 +25,37 @@ from typing import Final
 
 from scanner.smtp.grammar import ADDRESS_LITERAL, HOST_NAME, IPV4, LABEL, MAX_HOST_NAME
 
-#: What stands before the name: blanks, and the enhanced code that RFC 2034 keeps out of greetings.
-_BEFORE: Final = re.compile(r"[ \t]*([245]\.[0-9]{1,3}\.[0-9]{1,3}[ \t:]{1,8})?")
+#: What stands before the name: blanks, decoration when the name has dots, and the enhanced code that RFC 2034 keeps out
+#: of greetings.
+_BEFORE: Final = re.compile(
+    r"[ \t]*(?:(?:[#*=~>]{1,8}[ \t]*|-{1,8}[ \t]{1,8})(?=[A-Za-z0-9_-]{1,63}\.[A-Za-z0-9]))?"
+    r"([245]\.[0-9]{1,3}\.[0-9]{1,3}[ \t:]{1,8})?"
+)
 _DOTTED: Final = rf"(?P<name>(?!www\.){LABEL}(?:\.{LABEL})+)"
 #: A name in brackets, with or without an id before it: "[mail.example.com]", "<123.456@mail.example.com>". Behind
 #: "Service ready" scanners and printers put a name that they are known by in an office.
 _BRACKETED: Final = re.compile(
     rf"""(?:[\[<("'](?:[0-9.]{{1,40}}@)?|eSafe@){_DOTTED}(?:[\])>"']|(?=[ \t]|$))"""
-    rf"|\[(?P<label>{LABEL})\](?=[ \t]{{1,8}}E?SMTP )|Service ready (?P<konica>{LABEL}) smtpd"
+    rf"|\[(?P<label>(?![0-9_-]*\]){LABEL})\](?=[ \t]{{1,8}}E?SMTP )|Service ready (?P<konica>{LABEL}) smtpd"
 )
 #: A product, then the name, then the protocol.
-_SECOND: Final = re.compile(rf"[^ \t]{{1,40}}[ \t]{{1,8}}{_DOTTED}(?=[ \t]{{1,8}}E?SMTP[ \t])")
+_SECOND: Final = re.compile(rf"[^ \t]{{1,40}}[ \t]{{1,8}}{_DOTTED}(?=[ \t]{{1,8}}E?SMTP(?:[ \t]|$))")
 #: A name in a sentence. Closed, because sentences name others as well: whose terms apply, who made the software.
 _ELSEWHERE: Final = re.compile(
     r"(?<![0-9A-Za-z._-])(?:"
     r"(?:ready|server|service|daemon|listening|running|here|E?SMTP|Postfix|Exim)[ \t]{1,4}(?:at|on)[ \t]{1,4}"
     r"|Welcome to[ \t]{1,4}(?:the )?"
     r"|(?:Willkommen (?:auf|bei)|Bienvenue sur|Bienvenidos? a|Benvenut[io] (?:su|a))[ \t]{1,4}"
-    r"|(?:This is|(?:hello|greetings) from|connected to|have reached)[ \t]{1,4}"
-    r"|(?:server|ready|E?SMTP|host:?)[ \t]{1,4})"
+    r"|(?:This is|I am|(?:hello|greetings) from|connected to|have reached)[ \t]{1,4}"
+    r"|(?:server:?|ready|E?SMTP|host:?)[ \t]{1,4})"
     rf"""[\[<("']?{_DOTTED}(?=\.?(?:[ \t,;!\])>"']|:(?:[ \t]|$)|$))""",
     re.IGNORECASE,
 )
-#: What a greeting without a name begins with, and no host is called.
+#: What a greeting without a name begins with, and no host is called: no letter is in it, or it is one of these.
 _NEVER: Final = re.compile(
-    r"(?i:ESMTPS?|SMTPS|LMTP|welcome|hello|hi|greetings|ready|ok|connected|connections?|sorry|please|errors?|the|this|that"
-    r"|no|not|too|you|your|we|our|all|any|unauthori[sz]ed|authori[sz]ed|warning|notice|attention|blocked|denied"
+    r"[0-9_-]+"
+    r"|(?i:ESMTPS?|SMTPS|LMTP|welcome|hello|hi|greetings|ready|ok|connected|connections?|sorry|please|errors?|the|this"
+    r"|that|no|not|too|you|your|we|our|all|any|unauthori[sz]ed|authori[sz]ed|warning|notice|attention|blocked|denied"
     r"|rejected|refused|temporar(?:y|ily)|unsolicited|only|for|to|if|and|use|it|is|in|an)"
     r"|SMTP|Debian|AIX|HP|HP-UX|Sun|SGI|MetaInfo|Berkeley|IBM|Lotus|Microsoft|Kerio|Merak|Trend|Cisco|Novell"
     r"|VPOP3|DP-[0-9]{3,4}[A-Z]{0,2}"
@@ -81,7 +87,7 @@ _PRODUCT_NEXT: Final = re.compile(
     r"E?SMTP[ \t]{1,8}(?:Sendmail|Postfix|Exim|OpenSMTPD|MailEnable|MDaemon|hMailServer|CommuniGate|Haraka)\b"
     r"|E?SMTP[ \t]{1,8}Service \((?:Lotus|IBM|HCL) |Microsoft E?SMTP "
     r"|(?:HP )?Sendmail[ \t]{1,8}(?:[0-9(v]|ready|SMI-|AIX)"
-    r"|running IBM |\((?:IMail|PowerMTA))",
+    r"|running IBM |smtp4dev\b|\((?:IMail|PowerMTA))",
     re.IGNORECASE,
 )
 #: Names of one label that have capitals: "MAIL01", "WIN-AB12", "HOST_1", "EXCHANGE", "Server1".
@@ -90,7 +96,7 @@ _COMPUTER: Final = re.compile(
     r"|(?:E?MAIL|MX|EXCH(?:ANGE)?|SRV|SERVER|(?:LOCAL)?HOST|GATEWAY|RELAY){1,3}"
 )
 #: What systems call a new computer, whatever follows.
-_GIVEN: Final = re.compile(r"(?:WIN|DESKTOP|LAPTOP|EC2AMAZ|VM|SRV|SERVER|PC)-[A-Z0-9][A-Z0-9-]{2,40}")
+_GIVEN: Final = re.compile(r"localhost|(?:WIN|DESKTOP|LAPTOP|EC2AMAZ|VM|SRV|SERVER|PC)-[A-Z0-9][A-Z0-9-]{2,40}")
 #: One host of many, as providers number them ("mwinf5c14"). Sentences have no such words but names of standards.
 _NUMBERED: Final = re.compile(r"(?!rfc|ipv|tlsv|utf)[a-z]{2,12}[0-9][a-z0-9-]{2,40}")
 #: Postfix puts its name between the enhanced code and this word.
