@@ -6,6 +6,9 @@ A sweep asks this for every mail server, with hundreds of rules, so nearly all o
    greeting, not on the number of rules. Most greetings point to one or two rules.
 2. Those are tried, most specific first, at the beginning of each line.
 
+A greeting made to be slow points to hundreds on a hundred lines. So the most specific `MOST_RULES` are tried, at the
+first lines and the last, `MOST_TRIES` times in all: more than three times what any greeting known to us asks for.
+
 A pattern is compiled when the first greeting points to it: most sweeps meet a tenth of the products in the world.
 """
 
@@ -18,6 +21,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from scanner.errors import RuleError
 from scanner.model import Greeting
 
+#: Rules tried on one greeting; the busiest of all examples and real greetings points to 18.
+MOST_RULES: Final = 40
+#: Tries of a rule at a line; the busiest needs 60. A try that fails late takes a few microseconds.
+MOST_TRIES: Final = 240
 #: Kept combinations of prefilter words that appeared together in one greeting.
 _CACHED_CANDIDATES: Final = 1024
 # How the parser writes a TAB. Some servers send it where others send a space.
@@ -121,8 +128,11 @@ class RuleIndex(Generic[RuleT]):
         return self._tried(self._session_id, greeting, text) if _has_session_id(text) else _NOTHING
 
     def _tried(self, found: frozenset[bytes], greeting: Greeting, text: str) -> Iterator[tuple[RuleT, re.Match[str]]]:
+        candidates = self._candidates(found)
         starts = (0,) if len(greeting.lines) == 1 else _line_starts(text)
-        for rule, pattern in self._candidates(found):
+        if len(starts) * len(candidates) > MOST_TRIES:
+            starts = (*starts[: MOST_TRIES // len(candidates) - 1], starts[-1])
+        for rule, pattern in candidates:
             if rule.codes and greeting.code not in rule.codes:
                 continue
             for start in starts:
@@ -142,7 +152,8 @@ class RuleIndex(Generic[RuleT]):
 
     def _ranked(self, found: frozenset[bytes]) -> tuple[tuple[RuleT, re.Pattern[str]], ...]:
         rules = {rule for key in found for rule in self._index[key]}
-        return tuple((rule, self.compiled(rule)) for rule in sorted(rules, key=self._rank.__getitem__))
+        ranked = sorted(rules, key=self._rank.__getitem__)[:MOST_RULES]
+        return tuple((rule, self.compiled(rule)) for rule in ranked)
 
 
 def _line_starts(text: str) -> tuple[int, ...]:
