@@ -21,7 +21,7 @@ import re
 import time
 from base64 import b64decode, b64encode
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +35,8 @@ from scanner.record.schema import SCHEMA
 #: ".000Z" to ".999Z": looking a text up costs less than formatting it.
 _MILLISECONDS = tuple(f".{n:03d}Z" for n in range(1000))
 _PRINTABLE = bytes(range(0x20, 0x7F))
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|\\)")
 #: The statuses that a whole reply has, and all that the bytes of a greeting alone can mean.
 _REPLIED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
@@ -317,11 +319,23 @@ def _decoded_assessment(data: dict[str, Any] | None) -> Assessment | None:
     """Return what the findings are worth; None when the line does not say it, as lines of earlier versions."""
     if data is None:
         return None
-    return Assessment(Answer(data["answer"]), data["covered_since"], data["facts"], data["facts_of"])
+    since, facts, facts_of = data["covered_since"], data["facts"], data["facts_of"]
+    if not isinstance(since, str | None):
+        raise TypeError("covered_since of the assessment is not a version")
+    if not isinstance(facts, int) or isinstance(facts, bool) or facts < 0:
+        raise TypeError("facts of the assessment is not a count")
+    # Readers compute with the day, and receivers have a field of dates for it.
+    if not isinstance(facts_of, str) or not _DAY.fullmatch(facts_of):
+        raise TypeError("facts_of of the assessment is not a date such as 2026-11-22")
+    date.fromisoformat(facts_of)  # 30 February
+    return Assessment(Answer(data["answer"]), since, facts, facts_of)
 
 
 def _decoded_software(data: dict[str, Any]) -> Software:
-    return Software(**{name: data[name] for name in _SOFTWARE_FIELDS}, kind=data.get("kind"))
+    kind = data.get("kind")
+    if kind is not None and not _KIND.fullmatch(kind):
+        raise ValueError("kind of the software is not a word")
+    return Software(**{name: data[name] for name in _SOFTWARE_FIELDS}, kind=kind)
 
 
 def _decoded_refusal(data: dict[str, Any]) -> Refusal:

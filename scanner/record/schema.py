@@ -34,7 +34,9 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:smtpsweep:record:1",
         "title": SCHEMA,
-        **object_of("One visited target: an address and port, and what it said first.", _record()),
+        **object_of(
+            "One visited target: an address and port, and what it said first.", _record(), later=("assessment",)
+        ),
         "allOf": [
             _when(_WITH_BANNER, {"banner": {"type": "object"}}),
             _when(_WITHOUT_BANNER, {"banner": {"type": "null"}, "software": {"type": "null"}}),
@@ -98,7 +100,11 @@ def _record() -> Schema:
         "banner": maybe(object_of("The bytes the server sent first; null when there were none.", _banner())),
         "refusal": maybe(object_of("What a banner that turns the client away means; null for any other.", _refusal())),
         "software": maybe(
-            object_of("What the banner names, or the behaviour shows; null when neither is known.", _software())
+            object_of(
+                "What the banner names, or the behaviour shows; null when neither is known.",
+                _software(),
+                later=("kind",),
+            )
         ),
         "disclosure": words("What the banner gives away: product, version, config_version, time, os ..."),
         "findings": {

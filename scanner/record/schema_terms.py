@@ -10,13 +10,13 @@ WORD = r"^[a-z][a-z0-9_]*$"
 Schema = dict[str, Any]
 
 
-def object_of(description: str, properties: Schema) -> Schema:
-    """Return an object with exactly these properties."""
+def object_of(description: str, properties: Schema, *, later: tuple[str, ...] = ()) -> Schema:
+    """Return an object with exactly these properties; lines of earlier versions do not have those named `later`."""
     return {
         "type": "object",
         "description": description,
         "properties": properties,
-        "required": list(properties),
+        "required": [name for name in properties if name not in later],
         "additionalProperties": False,
     }
 
