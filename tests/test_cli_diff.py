@@ -274,7 +274,7 @@ def test_pools_and_several_scans_in_one_file_are_said(tmp_path: Path, capsys: Ou
     assert run(["diff", *files]) == 0
     assert capsys.readouterr().err.splitlines() == [
         "smtpsweep: 1 target compared: no changes",
-        "smtpsweep: 1 target gave several answers that differ only in part, as pools do: not reported",
+        "smtpsweep: 1 target differs in part only (one of several answers, or what one sweep did not tell)",
         "smtpsweep: 1 target in one file from several scans: all of their records counted",
     ]
 

@@ -67,6 +67,24 @@ async def test_a_process_that_cannot_be_started_leaves_nothing_open(
     assert again.sinks[0]["delivered"] == 3
 
 
+def test_the_first_reason_to_give_up_is_the_one_that_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    quota = Quota()
+    asked: list[str] = []
+    urls = [f"scriptfile://h{tmp_path / 'out'}?name=siem"]
+    service = RelayService(
+        RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: asked.append("room")
+    )
+    for failure in ("it cannot be read", "its process was killed"):
+        service._take({"failure": failure})
+
+    assert (quota.hopeless, service.failure) == ("it cannot be read", "its process was killed")
+    assert asked == ["room", "room"]
+    assert [line.getMessage() for line in caplog.records] == [
+        "it cannot be read; the records stay in the log",
+        "its process was killed; the records stay in the log",
+    ]
+
+
 async def test_a_process_that_ends_again_and_again_is_given_up_and_the_records_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,7 +108,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one of everything that the commands read."""
     folder = tmp_path_factory.mktemp("inputs")
     folder.joinpath("a.jsonl").write_bytes(encode(full_record()))
-    folder.joinpath("b.jsonl").write_bytes(encode(full_record()._replace(scan_id="other", software=None)))
+    record = full_record()
+    assert record.software is not None
+    other = record._replace(scan_id="other", software=replace(record.software, product="Postfix"))
+    folder.joinpath("b.jsonl").write_bytes(encode(other))
     folder.joinpath("greetings.txt").write_text("220 mx ESMTP Postfix\nnonsense \\xzz\n" * 3)
     folder.joinpath("sendmail.mc").write_text("OSTYPE(`linux')\nMAILER(`smtp')\n")
     folder.joinpath("mail").mkdir()

@@ -142,7 +142,7 @@ def _account(comparison: Comparison, ignored: Iterable[str]) -> Iterator[str]:
         if absence.why_not is not None and counts.not_compared[side, NO_RECORD]:
             yield f"nothing is said of those without a record {side}: {absence.why_not}"
     if counts.in_part:
-        targets = counted(counts.in_part, "target")
-        yield f"{targets} gave several answers that differ only in part, as pools do: not reported"
+        targets = counted(counts.in_part, "target differs", "targets differ")
+        yield f"{targets} in part only (one of several answers, or what one sweep did not tell)"
     if counts.several_scans:
         yield f"{counted(counts.several_scans, 'target')} in one file from several scans: all of their records counted"

@@ -133,7 +133,7 @@ class DatagramReceiver:
         await asyncio.sleep(len(batch) / self._rate)
         if number := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # what came back meanwhile
             await self.close()
-            raise _try_later(OSError(number, f"{os.strerror(number)}: nobody listens there")) from None
+            raise TryLaterError(f"{os.strerror(number)}: nobody listens there")
         return Receipt(refused=tuple(refused.values()))
 
     async def close(self) -> None:
