@@ -103,7 +103,7 @@ def test_every_visit_with_a_trace_is_exit_code_0(tmp_path: Path, capsysbinary: O
 
 
 def test_a_visit_without_a_trace_is_exit_code_1(tmp_path: Path, capsysbinary: Output) -> None:
-    sweep = sweep_file(tmp_path, visit(), visit(AT + 3600))
+    sweep = sweep_file(tmp_path, visit(), visit(AT + 120))
 
     assert run(postfix("--scanner", "198.51.100.1", "--sweep", sweep, "--server", "127.0.20.2")) == 1
 

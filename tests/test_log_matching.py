@@ -312,6 +312,13 @@ def test_a_log_that_shows_other_connections_without_mail_has_the_level(tmp_path:
     assert hints(tmp_path, "Exim", other) == []
 
 
+def test_a_log_level_is_not_blamed_where_lines_about_connections_were_not_understood(tmp_path: Path) -> None:
+    strange = b"2026-11-23 20:16:53 SMTP connection identified as Xi=77 from [198.51.100.7] closed"
+
+    assert hints(tmp_path, "Exim", _EXIM_MAIL, strange) == []
+    assert hints(tmp_path, None, _EXIM_MAIL, strange) == []
+
+
 def test_clocks_that_differ_are_suspected(tmp_path: Path) -> None:
     hour_later = visit(AT - 3600)
     line = b"2026-11-23T20:16:53Z mail1 postfix/smtpd[1]: connect from c[192.0.2.5]"

@@ -52,9 +52,7 @@ def doubts(file: Path, *scanners: str) -> list[str]:
 def test_what_looks_like_mail_and_is_not_understood_is_said_with_an_example(line: bytes, tmp_path: Path) -> None:
     (doubt,) = doubts(log_file(tmp_path, OTHER, line, line, GOOD))
 
-    assert doubt.startswith(
-        f"{tmp_path}/mail.log: 2 lines that look like a mail server's were not understood, 1 were: "
-    )
+    assert doubt.startswith(f"{tmp_path}/mail.log: 2 lines that look like a mail server's were not understood, 1 was: ")
     assert ": nothing can be concluded from this file; for example line 2: " in doubt
     assert line.decode()[-20:].strip('"}') in doubt
 
@@ -137,7 +135,7 @@ def test_each_file_is_judged_by_itself(tmp_path: Path) -> None:
     _, report = examined(read, strange)
 
     (doubt,) = report.doubts
-    assert doubt.startswith(f"{strange}: 1 line that look")
+    assert doubt.startswith(f"{strange}: 1 line that looks like a mail server's was not understood, 0 were: ")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Why nothing may be concluded from what a log does not show: it was not understood, or there was nothing to read."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
 from scanner.counted import counted
 from scanner.remedy.logs.lines import LineCounts
+from scanner.remedy.logs.spans import Span, TraceTime, uncovered
 from scanner.remedy.logs.unread import Example, Unread
 
 _SERVERS = "sendmail, postfix, exim, opensmtpd, courier"
@@ -15,13 +15,13 @@ _SERVERS = "sendmail, postfix, exim, opensmtpd, courier"
 class FileRead:
     """How much of a file was understood: lines about clients' connections, and those that were not understood.
 
-    `first_at` is the Unix time of its first line of a mail server that has one.
+    `span` is from when to when it goes; without an end when it has no line of a mail server, or none with a time.
     """
 
     file: str
     unread: Unread
     understood: int = 0
-    first_at: float | None = None
+    span: Span = field(default_factory=Span)
 
     @property
     def is_doubtful(self) -> bool:
@@ -34,15 +34,19 @@ class Sought:
     """What was looked for, and how far it was found.
 
     `asked` is whether anything was looked for, `missed` whether some of it was not found. `chosen` counts the lines
-    about connections that the question left, `untimed` the connections from our address that have no time. `missing_at`
-    are the Unix times, by the server's clock and with all tolerance, at which visits that were not found were over.
+    about connections that the question left, `untimed` the connections from our address that have no time. `missing`
+    are the times of the visits that were not found, `nameless` the Unix times of connections whose client the log does
+    not name. `since` and `until` bound what was looked at.
     """
 
     asked: bool
     missed: bool
     chosen: int
     untimed: int
-    missing_at: Sequence[float] = ()
+    missing: Sequence[TraceTime] = ()
+    nameless: Sequence[float] = ()
+    since: float | None = None
+    until: float | None = None
 
 
 def doubts(files: Sequence[FileRead], counts: LineCounts, sought: Sought) -> Iterator[str]:
@@ -61,10 +65,11 @@ def doubts(files: Sequence[FileRead], counts: LineCounts, sought: Sought) -> Ite
 def _about(read: FileRead, sought: Sought) -> Iterator[str]:
     unread = read.unread
     if unread.example is not None and read.is_doubtful:
+        lines = "line that looks" if unread.lines == 1 else "lines that look"
         yield (
-            f"{unread.example.place.file}: {counted(unread.lines, 'line')} that look like a mail server's were not "
-            f"understood, {read.understood:,} were: nothing can be concluded from this file; for example "
-            f"{_shown(unread.example)}"
+            f"{unread.example.place.file}: {unread.lines:,} {lines} like a mail server's {_was(unread.lines)} not "
+            f"understood, {read.understood:,} {_was(read.understood)}: nothing can be concluded from this file; for "
+            f"example {_shown(unread.example)}"
         )
     elif sought.asked and sought.missed and unread.naming_us is not None:
         yield f"a line with our address was not understood, and may be what is missing: {_shown(unread.naming_us)}"
@@ -83,12 +88,26 @@ def _about_choice(files: Sequence[FileRead], sought: Sought) -> Iterator[str]:
             f"{counted(sought.untimed, 'connection')} from our address cannot be matched with a visit: "
             "the lines of this log have no time"
         )
-    first_at = min((read.first_at for read in files if read.first_at is not None), default=None)
-    early = sum(first_at is not None and at < first_at for at in sought.missing_at)
-    if first_at is not None and early:
-        begins = datetime.fromtimestamp(first_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        visits = counted(early, "visit")
-        yield f"{visits} without a trace came before this log begins, {begins}: give the older files too"
+    spans = [ends for read in files if (ends := read.span.maybe_ends) is not None]
+    if spans and sought.missing:
+        yield from uncovered(spans, sought.missing, sought.since, sought.until)
+    elif sought.missing and understood and not sought.untimed:
+        yield "the lines of this log have no time: nobody can tell whether it was written when the visits came"
+    if nameless := _maybe_ours(sought):
+        yield (
+            f"{counted(nameless, 'connection')} of a client that the log does not name (unknown[unknown]) may be what "
+            "is missing"
+        )
+
+
+def _maybe_ours(sought: Sought) -> int:
+    """Count the connections without a client that came at the time of a visit; without a sweep: all of them."""
+    times = sought.missing
+    return sum(not times or any(time.begins <= at <= time.over for time in times) for at in sought.nameless)
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _shown(example: Example) -> str:

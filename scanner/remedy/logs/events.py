@@ -85,9 +85,9 @@ class LogEvent(NamedTuple):
     """One line of a log that speaks of a client's connection.
 
     `at` is Unix time in seconds, None where the log has no times. `session` is the key of the connection: server's
-    host, software, process or session.
-    `address` is None where only an earlier line of the session names it. `messages` were taken according to this line.
-    `text` is the part that somebody outside chose (a greeting, a command, an answer), escaped.
+    host, software, process or session. `address` is None where only an earlier line of the session names it. `messages`
+    were taken according to this line. `text` is the part that somebody outside chose (a greeting, a command, an
+    answer), escaped.
     """
 
     at: float | None
@@ -109,9 +109,8 @@ class Connection(NamedTuple):
     """All that the log has about one connection.
 
     `first_at` and `last_at` are Unix times of its first and last line (some servers log the end only), None where the
-    log has no times. `commands` is
-    everything named, `complete` when the log lists all. `places` are its lines, at most the first 50, `lines` their
-    number. `greeting` is the greeting that was sent, where it was logged.
+    log has no times. `commands` is everything named, `complete` when the log lists all. `places` are its lines, at most
+    the first 50, `lines` their number. `greeting` is the greeting that was sent, where it was logged.
     """
 
     software: LogSoftware

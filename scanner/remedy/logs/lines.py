@@ -93,6 +93,7 @@ def read_log(
                     raise InputError(f"{name}: {number:,} lines, and none is one of a log")
                 if parsed := parser.maybe_line(number, line):
                     yield parsed
+            parser.finish()
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise InputError(f"{name}: damaged after line {number}: {str(error)!a}") from None
     except OSError as error:
@@ -165,6 +166,7 @@ class _Parser:
         self._envelopes = Envelopes()
         self._maybe_software = self._envelopes.maybe_software
         self._has_stamps = False
+        self._last_stamp = b""
         self.is_log = False  # whether a line had the form of one, of whatever program
 
     def maybe_line(self, number: int, line: bytes) -> LogLine | None:
@@ -181,8 +183,17 @@ class _Parser:
                 return self._maybe_object(number, line)
             parts = self._envelopes.maybe_parts(line)
         elif parts[2] in self._quiet:
+            self._last_stamp = parts[0]
             return None
         return self._taken_apart(number, line, parts)
+
+    def finish(self) -> None:
+        """Take note of when the last line was written, of whatever program it was."""
+        self._note_time(self._last_stamp)
+
+    def _note_time(self, stamp: bytes) -> None:
+        if stamp and (at := self._stamps.maybe_time(stamp)) is not None:
+            self._watch.span.note(at)
 
     def exported(self, first: bytes, stream: BinaryIO) -> Iterator[LogLine]:
         """Yield the lines of mail servers of an export whose first line was read."""
@@ -209,6 +220,8 @@ class _Parser:
     def _maybe_entry(self, number: int, entry: Entry) -> LogLine | None:
         self._has_stamps = True
         software = self._maybe_software(entry.tag)
+        if is_in_range(entry.at):
+            self._watch.span.note(entry.at)
         if software is None:
             return None
         if not is_in_range(entry.at):
@@ -224,7 +237,10 @@ class _Parser:
         stamp, host, tag, pid, text = parts
         self.is_log = True
         if stamp:
+            if not self._has_stamps:
+                self._note_time(stamp)
             self._has_stamps = True
+            self._last_stamp = stamp
         software = self._maybe_software(tag)
         if software is None:
             self._watch.of_program(self._name, number, tag, line)

@@ -17,7 +17,7 @@ from pathlib import Path
 from scanner.errors import InputError
 from scanner.remedy.logs.doubts import FileRead, Sought, doubts
 from scanner.remedy.logs.events import Connection, LogEvent, LogSoftware, Manner, Place
-from scanner.remedy.logs.lines import LineCounts, oldest_first, read_log
+from scanner.remedy.logs.lines import LineCounts, LogLine, oldest_first, read_log
 from scanner.remedy.logs.matching import (
     DEFAULT_TOLERANCE_S,
     Judged,
@@ -25,11 +25,13 @@ from scanner.remedy.logs.matching import (
     Verdict,
     Visit,
     maybe_visit,
-    over_at,
+    trace_time,
 )
+from scanner.remedy.logs.postfix import NAMELESS
 from scanner.remedy.logs.sessions import Sessions, connections, maybe_event
 from scanner.remedy.logs.unread import Watch
 from scanner.results import read_records
+from scanner.smtp.escape import escape
 
 #: Clients that are counted one by one.
 MOST_CLIENTS = 20_000
@@ -116,8 +118,9 @@ class LogReport:
     `nearest_s` is how far, in seconds, the unexplained connection from our address that came closest to a visit
     without a trace was after it (less than 0: before it); None when there is no such pair.
 
-    `files` says of each file how much of it was understood, `untimed` counts connections from our address whose lines
-    have no time. `doubts` are the reasons for which nothing may be concluded from what was not found.
+    `files` says of each file how much of it was understood, `unread_servers` wrote lines that were not. `untimed`
+    counts connections from our address whose lines have no time, `nameless` are the Unix times of those whose client is
+    not named. `doubts` are the reasons for which nothing may be concluded from what was not found.
     """
 
     counts: LineCounts = field(default_factory=LineCounts)
@@ -125,6 +128,7 @@ class LogReport:
     orphans: int = 0
     software: dict[LogSoftware, int] = field(default_factory=dict)
     servers: set[LogSoftware] = field(default_factory=set)
+    unread_servers: set[LogSoftware] = field(default_factory=set)
     logs_visits: set[LogSoftware] = field(default_factory=set)
     verdicts: dict[Verdict, int] = field(default_factory=dict)
     clients: list[Client] = field(default_factory=list)
@@ -133,6 +137,7 @@ class LogReport:
     nearest_s: float | None = None
     files: list[FileRead] = field(default_factory=list)
     untimed: int = 0
+    nameless: list[float] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
 
@@ -153,18 +158,28 @@ def read_events(files: Iterable[str], question: LogQuestion, report: LogReport) 
         read = FileRead(file, watch.unread)
         report.files.append(read)
         for line in read_log(file, report.counts, zone=question.zone, year=question.year, watch=watch):
-            if read.first_at is None:
-                read.first_at = line.at
+            if line.at is not None and question.host in (None, escape(line.host)):
+                read.span.note(line.at)
             event = maybe_event(line)
             if event is None:
-                report.servers.add(line.software)
-                watch.of_server(line.place, line.text)
+                _note_unread(line, watch, report)
                 continue
             read.understood += 1
             if not _wanted(event, question):
                 continue
             report.events += 1
             yield event
+        if question.host is None and read.span.maybe_ends is not None:
+            read.span.join(watch.span)  # lines of other programs in the same file
+
+
+def _note_unread(line: LogLine, watch: Watch, report: LogReport) -> None:
+    """Take note of a mail server's line that says nothing of a client's connection, or was not understood."""
+    report.servers.add(line.software)
+    if watch.of_server(line.place, line.text):
+        report.unread_servers.add(line.software)
+    if line.text == NAMELESS and line.at is not None and len(report.nameless) < MOST_CLIENTS:
+        report.nameless.append(line.at)
 
 
 def _wanted(event: LogEvent, question: LogQuestion) -> bool:
@@ -242,7 +257,10 @@ def _sought(report: LogReport, question: LogQuestion) -> Sought:
         missed=bool(report.missing) if report.visits is not None else not report.verdicts.get(Verdict.OURS),
         chosen=report.events,
         untimed=report.untimed,
-        missing_at=[over_at(trace.visit, question.tolerance_s) for trace in report.missing],
+        missing=[trace_time(trace.visit, question.tolerance_s) for trace in report.missing],
+        nameless=report.nameless,
+        since=question.since,
+        until=question.until,
     )
 
 
@@ -301,7 +319,8 @@ def _hints(report: LogReport) -> Iterator[str]:
     missing = report.missing
     products = {trace.visit.product for trace in missing}
     for software, hint in SILENT_LOGS.items():
-        silent = software not in report.logs_visits  # else the log level is not what is missing
+        # Else the log level is not what is missing.
+        silent = software not in report.logs_visits and software not in report.unread_servers
         if silent and (
             software.value in products
             or (None in products and (software in report.software or software in report.servers))

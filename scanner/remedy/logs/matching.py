@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from scanner.model import Record
 from scanner.remedy.logs.events import Connection, Manner
+from scanner.remedy.logs.spans import TraceTime
 
 #: How far the clocks may differ beyond what the greeting told, in seconds.
 DEFAULT_TOLERANCE_S = 5.0
@@ -129,8 +130,8 @@ class Matching:
 
     @staticmethod
     def _window(number: int, visit: Visit, tolerance_s: float) -> _Window:
-        at = visit.at + (visit.skew_s or 0)
-        return _Window(over_at(visit, tolerance_s), at - tolerance_s - _STAMP_S, number)
+        time = trace_time(visit, tolerance_s)
+        return _Window(time.over, time.begins, number)
 
     def maybe_judged(self, connection: Connection) -> Judged | None:
         """Return the verdict, None when it has to wait for the other connections."""
@@ -214,9 +215,10 @@ class Matching:
         return found
 
 
-def over_at(visit: Visit, tolerance_s: float) -> float:
-    """Return when a visit was over at the latest, by the server's clock. Unix seconds."""
-    return visit.at + (visit.skew_s or 0) + visit.took_s + tolerance_s
+def trace_time(visit: Visit, tolerance_s: float) -> TraceTime:
+    """Return when the lines of a visit can have been written."""
+    begins = visit.at + (visit.skew_s or 0) - tolerance_s - _STAMP_S
+    return TraceTime(begins, begins + visit.took_s, begins + visit.took_s + 2 * tolerance_s + _STAMP_S)
 
 
 def _can_be(connection: Connection, visit: Visit) -> bool:

@@ -43,6 +43,8 @@ _SCREEN_PIPELINING = re.compile(rb"COMMAND PIPELINING from " + _PORT + rb" after
 _SCREEN_REFUSED = re.compile(rb"(?:BLACKLISTED|DENYLISTED) " + _PORT)
 _SCREEN_REJECTED = re.compile(rb"NOQUEUE: reject: (?P<verb>[A-Z]{1,16}) from " + _PORT + rb": (?P<text>.*)")
 
+#: What smtpd says of a client that was gone before it could be asked who it is.
+NAMELESS = b"connect from unknown[unknown]"
 #: First word -> forms to try, with what they mean.
 _FORMS = {
     b"connect": ((_CONNECTED, EventKind.CONNECTED),),

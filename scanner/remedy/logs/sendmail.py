@@ -5,8 +5,8 @@ line, at its end (before 8.10 "Null connection"); below 6 none. From 10 on its b
 that is said.
 
 The client is written as `name [address]`, by Sendmail itself; a name has no space and no bracket, and may be missing.
-What a client chose
-(commands, addresses of mail) is read only behind the client's address, or where no space can be in it.
+What a client chose (commands, addresses of mail) is read only behind the client's address, or where no space can be in
+it.
 
 Sources: sendmail/srvrsmtp.c and sendmail/daemon.c of 8.17; lines of a real 8.17.1.9 (`tests/data/mail-logs`).
 """
@@ -32,6 +32,8 @@ _MESSAGE = re.compile(_CLIENT)
 _RELAY = re.compile(rb"ruleset=check_relay, arg1=\S+, arg2=\S+, relay=" + _CLIENT + rb", reject=(?P<text>.*)")
 _REJECTED = re.compile(rb"ruleset=check_(?P<verb>mail|rcpt), arg1=\S+, relay=" + _CLIENT + rb", reject=(?P<text>.*)")
 _TLS = re.compile(rb"STARTTLS=server, relay=" + _CLIENT + rb", version=.*")
+_TLS_FAILED = re.compile(rb"STARTTLS=server, error: [^\[\]]*, relay=" + _CLIENT)
+_WRAPPERS = re.compile(rb"tcpwrappers \((?P<name>[^\s,()]+), \[?(?P<address>[^\s,()\[\]]+)\]?\) rejection")
 _LOST = re.compile(rb"(?:lost input channel|timeout waiting for input) from " + _CLIENT + rb" .*")
 
 #: Tried in this order on the text behind the queue id.
@@ -48,6 +50,8 @@ _FORMS = (
     (_ATTACK, EventKind.COMMAND),
     (_ETRN, EventKind.COMMAND),
     (_TLS, EventKind.COMMAND),
+    (_TLS_FAILED, EventKind.COMMAND),
+    (_WRAPPERS, EventKind.REFUSED),
 )
 _VERBS = {b"mail": "MAIL", b"rcpt": "RCPT"}
 
@@ -93,7 +97,7 @@ def _seen(match: re.Match[bytes], kind: EventKind) -> Seen:
     groups = match.groupdict()
     verb = groups.get("verb")
     commands: tuple[str, ...] = () if verb is None else (_VERBS.get(verb, verb.decode("ascii")),)
-    if match.re is _TLS:
+    if match.re in {_TLS, _TLS_FAILED}:
         commands = ("STARTTLS",)
     return Seen(
         kind,

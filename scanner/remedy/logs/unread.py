@@ -16,20 +16,19 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from scanner.remedy.logs.events import Place
+from scanner.remedy.logs.spans import Span
 from scanner.smtp.escape import escape
 
 #: How much of a line is searched: what a server says of a client stands at its begin.
 _SEARCHED_BYTES = 4096
 #: Characters of an example; tags that are remembered.
 _SHOWN, _MOST_QUIET = 200, 1024
-#: Said about a client's connection, by whatever server. A piece of each word stands in `_HINTS`: quicker to look for.
-_SPEAKS = re.compile(
-    rb"connect|no MAIL in|did not issue|rejecting|SMTP (?:call|command|session|client|protocol|syntax)|start(?:ed)?,|"
-    rb"error,relay|session|lost input|PREGREET|HANGUP|greeting",
-    re.IGNORECASE,
-)
-_HINTS = (b"onnect", b"ONNECT", b" issue", b"MAIL in", b"ejecting", b"SMTP ", b"start", b"error,", b"session",
-          b"Session", b"lost ", b"PREGREET", b"HANGUP", b"greeting")  # fmt: skip
+#: Said about a client's connection, by whatever server: in small letters, for a text that was made so.
+_WORDS = (
+    b"connect", b"no mail in", b"did not issue", b"rejecting", b"smtp call", b"smtp command", b"smtp session",
+    b"smtp client", b"smtp protocol", b"smtp syntax", b"start,", b"started,", b"error,relay", b"session", b"lost input",
+    b"pregreet", b"hangup", b"greeting",
+)  # fmt: skip
 #: Said of other things: connections to others, deliveries, TLS and limits of a connection that has its own lines.
 _OF_OTHERS = re.compile(
     rb"connect to |(?<!during )connection to |"
@@ -80,14 +79,23 @@ class Watch:
 
     def __init__(self, ours: tuple[str, ...] = ()) -> None:
         self.unread = Unread()
+        self.span = Span()  # of all lines that have a time, of whatever program
         self._ours = [re.compile(_pattern(address), re.IGNORECASE) for address in ours]
         #: Tags of programs that are not looked at again.
         self.quiet: set[bytes] = set()
 
-    def of_server(self, place: Place, text: bytes) -> None:
-        """Take a line of a mail server of which no event came."""
-        if _speaks(text[:_SEARCHED_BYTES]):
+    def of_server(self, place: Place, text: bytes) -> bool:
+        """Take a line of a mail server of which no event came; tell whether it seems to speak of a connection.
+
+        One that has our address may be the trace that is missing, whatever its words.
+        """
+        searched = text[:_SEARCHED_BYTES]
+        if _speaks(searched):
             self._note(place, text)
+            return True
+        if self._names_us(text) and not _OF_OTHERS.search(searched):
+            self.unread.naming_us = self.unread.naming_us or _example(place, text)
+        return False
 
     def of_program(self, file: str, number: int, tag: bytes, line: bytes) -> None:
         """Take a line of a program that is no mail server as far as its tag tells."""
@@ -110,14 +118,18 @@ class Watch:
         unread.lines += 1
         if unread.example is None:
             unread.example = _example(place, line)
-        if unread.naming_us is None and any(pattern.search(line) for pattern in self._ours):
+        if unread.naming_us is None and self._names_us(line):
             unread.naming_us = _example(place, line)
+
+    def _names_us(self, line: bytes) -> bool:
+        return any(pattern.search(line) for pattern in self._ours)
 
 
 def _speaks(text: bytes) -> bool:
-    if not any(hint in text for hint in _HINTS):
+    small = text.lower()
+    if not any(word in small for word in _WORDS):
         return False
-    return bool(_SPEAKS.search(text) and _ADDRESS.search(text) and not _OF_OTHERS.search(text))
+    return bool(_ADDRESS.search(text) and not _OF_OTHERS.search(text))
 
 
 def _example(place: Place, line: bytes) -> Example:
