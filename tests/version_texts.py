@@ -92,6 +92,11 @@ SURE: Final = (
     "FooMailV3.2",
     "Red Hat 4.1.2-52",
     "mail@1.2",
+    "FooMail git-3f2a1bc",
+    "Kerio Connect 9",
+    "esmtp foobus 2.1.3",
+    "exim 4",
+    "Exim ready, EXIM 4",
 )
 #: Each has a number that may be a version, and nothing in the text decides it.
 OPEN: Final = (
@@ -110,9 +115,31 @@ OPEN: Final = (
     "mx1-2.3",
     "x-2.0 ready",
     "foo_3_2_1",
+    "FooMail/7",
+    "FooMail 12",
+    "FooMail 20231130",
+    "GroupWise Internet Agent 7",
+    "DaemonHost 8.8.4.4",
+    "uptime 3.5",
+    "queue 12.5 full",
+    "Wait 4.5",
+    "refused 5.5",
+    "AUTH 1.2",
+    "ESMTP ready 10.30",
+    "server ready 8.2",
+    "esmtp foobus 2.1",
 )
 #: None has a version: each number is something else.
 NONE: Final = (
+    "mailhost 203.0.113.9 ready",
+    "smtpd 203.0.113.9",
+    "foo-203.0.113.9",
+    "Welcome to ExampleMail 198.51.100.7",
+    "Postfix 192.168.1.1 ready",
+    "ESMTP 1.3.6.1.4.1.311",
+    "we are here 24/7",
+    "MailHub 9876",
+    "Mail 12",
     "0800.123.456",
     "connection 5 from now 3",
     "20261122.101656",

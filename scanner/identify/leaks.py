@@ -36,7 +36,6 @@ _ADDRESS = re.compile(
 )
 #: Where a greeting begins to speak of the client.
 _CLIENT = re.compile(r"(?:access|connection) from", re.IGNORECASE)
-_DIGIT = re.compile(r"[0-9]")
 _SOFTWARE_FIELDS: Final = ("product", "version", "config_version", "patch", "build", "package", "os")
 _VERSIONS: Final = ("version", "config_version", "build", "os_version")
 #: Characters of one place that are looked at; the longest honest HELP has a tenth of it.
@@ -52,11 +51,7 @@ def greeting_disclosure(greeting: Greeting, software: Software | None, ip: str |
     name, text = greeting.hostname, greeting.text
     # For every host of a sweep, so what is rare is asked for by the cheapest question that cannot overlook it.
     said: list[str] = []
-    if (
-        "version" not in told
-        and _may_show_version(text, name, software)
-        and (said := list(_versions_said(greeting, ip)))
-    ):
+    if "version" not in told and _may_show_version(text, name) and (said := list(_versions_said(greeting, ip))):
         told = tuple(word for word in DISCLOSED if word == "version" or word in told)
     is_internal = name is not None and name.lower().endswith(_SUFFIXES)
     may_be_private = "10." in text or "192.168." in text or "172." in text or "[f" in text or "IPv6:f" in text
@@ -152,17 +147,10 @@ def _host_names(greeting: Greeting, dialogue: Dialogue) -> dict[str, bool]:
     }
 
 
-def _may_show_version(text: str, hostname: str | None, software: Software | None) -> bool:
-    """Return a quick answer that overlooks nothing: whether there is a hint, or a number right after a known name."""
+def _may_show_version(text: str, hostname: str | None) -> bool:
+    """Return a quick answer that overlooks nothing, the server's own name left out."""
     start = 4 + len(hostname) if hostname is not None and text.startswith(hostname, 4) else 0
-    if _DIGIT.search(text, start) is None:
-        return False
-    if may_show_version(text, start):
-        return True
-    if software is None:
-        return False
-    behind = text.partition(software.product.rpartition(" ")[2])[2][1:3]
-    return behind.lstrip("(")[:1].isdigit()
+    return may_show_version(text, start)
 
 
 def _versions_said(greeting: Greeting, ip: str | None) -> Iterator[str]:

@@ -20,14 +20,17 @@ from typing import Final, NamedTuple
 from scanner.identify.number_words import (
     BEFORE_ADDRESS,
     BEFORE_TIME,
+    COMMON,
     COPULAS,
     FILLERS,
     NEVER,
     OPEN,
+    PLAIN,
     PROTOCOLS,
     UNITS,
     VERSION,
     product_names,
+    product_phrases,
 )
 
 
@@ -99,6 +102,8 @@ _PAIR: Final = re.compile(
 #: Glued to the number, a lone letter is no unit but seconds': "1.1.1k" and "1.8b" are versions.
 _UNIT: Final = re.compile(r"\s?(%)|(?:\s|(?=s|[A-Za-z]{2}))([A-Za-z]{1,10})(?![0-9A-Za-z])")
 _OBJECT_ID: Final = re.compile(r"[012](?:\.[0-9]+){3,}")
+#: So many parts has no version that begins like an object identifier.
+_LONG_OBJECT_ID: Final = re.compile(r"[012](?:\.[0-9]+){5,}")
 _YEAR_LAST: Final = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.(?:19|20)[0-9]{2}")
 _YEAR_FIRST: Final = re.compile(r"(?:19|20)[0-9]{2}\.[01]?[0-9]\.[0-3]?[0-9]")
 #: Hours and minutes, or a day and a month.
@@ -112,12 +117,20 @@ _STAMP: Final = re.compile(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]\.[0-9]{4,6}")
 #: A word that a maker of software would write: "FooMail", "smtpd", "MAILER".
 _LIKE_SOFTWARE: Final = re.compile(r"[a-z][A-Z]|(?i:mail|mta|smtp|daemon|proxy|gate|exchange)")
 #: Microsoft's servers give their version where others have the id of a message.
+#: They stand at most so many characters before it, a description of TLS in between.
+_MICROSOFT_BEFORE: Final = 300
 _MICROSOFT: Final = re.compile(r"\bwith\s(?:Microsoft SMTP Server|mapi)\b", re.IGNORECASE)
 #: "v5", IBM's "V5R3M0" and "CSV2R10".
 _MARKED: Final = re.compile(r"(?:CS)?[vV][0-9]{1,6}(?:[rR][0-9]{1,2}(?:[mM][0-9]{1,2})?)?[a-z]?")
 _WHOLE: Final = re.compile(r"#?[0-9]{1,8}(?:[A-Za-z][0-9]{0,3})?(?:-[0-9]{1,6})?")
 _GLUED: Final = re.compile(r"(?P<word>[A-Za-z]{3,20})[-_]?(?P<number>[0-9]{1,8})(?:-[0-9A-Za-z.]{0,20})?")
 _DAY: Final = re.compile(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]")
+#: A state of the source, as git names it.
+_COMMIT: Final = re.compile(r"git[-.](?=[a-f]{0,39}[0-9])[0-9a-f]{7,40}", re.IGNORECASE)
+#: Numbers of releases; those of processes, ports and counters are longer.
+_SMALL: Final = re.compile(r"[0-9]{1,3}[a-z]?")
+#: In a name of a maker's own they make it a name of a host.
+_LIKE_HOST: Final = re.compile(r"host|gate|gw|relay|node|hub|proxy", re.IGNORECASE)
 _HP_PATCH: Final = re.compile(r"PHNE_[0-9]{3,6}(?:\+\w{1,20})?")
 #: Above it are MDaemon and IceWarp's next decades.
 _LAST_MAJOR: Final = 26
@@ -140,15 +153,26 @@ def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], 
     prefix = part[max(begin - _MAX_PREFIX, 0) : begin].rstrip("-_.+~")
     if any(map(str.isalpha, prefix)):
         verdict = _glued(prefix, number, before)
-    elif _is_measured(behind) or (_OBJECT_ID.fullmatch(number) and behind[:1] == "="):
+    elif _is_measured(behind) or _is_object_id(number, before, behind):
         verdict = Verdict.NONE
     else:
         verdict = _alone(number, before, behind, clean[start - 1 : start], code)
-        if verdict is Verdict.NONE and before.last == "id" and len(pieces) > 2 and _MICROSOFT.search(clean):
+        if verdict is Verdict.NONE and before.last == "id" and len(pieces) > 2 and _is_microsofts(clean, start):
             return Verdict.SURE
     if "." not in number and before.last not in VERSION:  # 8_15: in names and ids more often than in versions
         return Verdict.OPEN if verdict is Verdict.SURE else Verdict.NONE
     return verdict
+
+
+def _is_object_id(number: str, before: Before, behind: str) -> bool:
+    if behind[:1] == "=":
+        return _OBJECT_ID.fullmatch(number) is not None
+    return before.last in {"", *BEFORE_ADDRESS} and _LONG_OBJECT_ID.fullmatch(number) is not None
+
+
+def _is_microsofts(clean: str, start: int) -> bool:
+    """Whether the id at a place is Microsoft's; only so much before it is read that many ids cost no more than one."""
+    return _MICROSOFT.search(clean, max(start - _MICROSOFT_BEFORE, 0), start) is not None
 
 
 def before_number(clean: str, start: int) -> Before:
@@ -172,7 +196,7 @@ def before_number(clean: str, start: int) -> Before:
 
 def verdict_on_word(part: str, before: Before) -> Verdict:
     """Judge a word with digits and without a number that has a dot: "v5", "5" after "version", "PHNE_28810"."""
-    if _HP_PATCH.fullmatch(part):
+    if _HP_PATCH.fullmatch(part) or _COMMIT.fullmatch(part):
         return Verdict.SURE
     if _MARKED.fullmatch(part):
         return Verdict.NONE if before.last in NEVER else Verdict.SURE
@@ -196,7 +220,20 @@ def _verdict_on_whole(part: str, before: Before) -> Verdict:
         if len(part) <= 4 or _DAY.fullmatch(part):
             return Verdict.SURE
         return Verdict.NONE if last.endswith("qmail") else Verdict.OPEN  # qmail's is the number of a process
-    return Verdict.NONE
+    return _verdict_on_small(part, before)
+
+
+def _verdict_on_small(part: str, before: Before) -> Verdict:
+    """Judge a number without a dot after a word that is no product's name by itself."""
+    last = before.last
+    if not (_SMALL.fullmatch(part) or _DAY.fullmatch(part)):
+        return Verdict.NONE
+    if not product_phrases().isdisjoint((before.words[-2:], before.words)):
+        return Verdict.SURE
+    if last in NEVER or last in BEFORE_ADDRESS - {"gateway", "relay"}:
+        return Verdict.NONE
+    names_product = last in COMMON and not product_names().isdisjoint(before.words)  # "GroupWise Internet Agent 7"
+    return Verdict.OPEN if names_product or _LIKE_SOFTWARE.search(before.spelled) else Verdict.NONE
 
 
 def _glued(prefix: str, number: str, before: Before) -> Verdict:
@@ -224,8 +261,11 @@ def _alone(number: str, before: Before, behind: str, sign: str, code: int | None
     if last in NEVER or (second in PROTOCOLS and (last in VERSION or last in COPULAS)):
         return Verdict.NONE
     is_address = _maybe_ipv4(number) is not None and not re.match(r"[A-Za-z_+~]", behind)
-    if is_address and sign == "[" and _is_nobodys_version(IPv4Address(number)):
-        return Verdict.NONE  # "CALLPILOT[192.0.2.1]"
+    if is_address and (
+        (sign == "[" and _is_nobodys_version(IPv4Address(number)))  # "CALLPILOT[192.0.2.1]"
+        or (last not in VERSION and last not in COPULAS and _is_beyond(IPv4Address(number)))  # "Postfix 192.0.2.1"
+    ):
+        return Verdict.NONE
     if before.near and (last in product_names() or last in VERSION or (last in COPULAS and before.tells_version)):
         return Verdict.SURE
     if is_address:
@@ -233,31 +273,41 @@ def _alone(number: str, before: Before, behind: str, sign: str, code: int | None
             return Verdict.SURE  # Sendmail's two, which are the same; "Sendmail ESMTP 8.17.1.9"
         return Verdict.NONE if sign == "[" else _verdict_on_address(number, last, before.spelled, near=before.near)
     verdict = _verdict_on_other_forms(number, before, code)
-    return _by_form_or_word(before, behind) if verdict is None else verdict
+    return _by_form_or_word(number, before, behind) if verdict is None else verdict
 
 
-def _by_form_or_word(before: Before, behind: str) -> Verdict:
+def _by_form_or_word(number: str, before: Before, behind: str) -> Verdict:
     if _PRE_RELEASE.match(behind) or _PAIR.match(behind):
         return Verdict.SURE
     words = [word.rstrip("0123456789") for word in (before.last, before.second)]
     # "Eudora Internet Mail Server X 3.1.4", "Scrollout F1 2.1.3"
     word = words[1] if len(words[0]) < _SHORTEST_WORD and before.last not in OPEN else words[0]
-    return Verdict.OPEN if not before.near or len(word) < _SHORTEST_WORD or word in OPEN else Verdict.SURE
+    if not before.near or len(word) < _SHORTEST_WORD or word in OPEN or word in PLAIN:
+        return Verdict.OPEN
+    # "uptime 3.5": whoever names a product writes it with a capital, or it is in the rules.
+    is_plain = (
+        number.count(".") == 1 and before.spelled.islower() and word not in FILLERS and word not in product_names()
+    )
+    return Verdict.OPEN if is_plain and not _LIKE_SOFTWARE.search(before.spelled) else Verdict.SURE
 
 
 def _verdict_on_address(number: str, word: str, spelled: str, *, near: bool = True) -> Verdict:
     """Judge what can be an IPv4 address by the word before it."""
     address = IPv4Address(number)
-    if word in OPEN or address.is_multicast or address.is_reserved:
+    if word in OPEN or _is_beyond(address):
         return Verdict.NONE
-    if near and word not in BEFORE_ADDRESS and _LIKE_SOFTWARE.search(spelled):
+    if near and word not in BEFORE_ADDRESS and _LIKE_SOFTWARE.search(spelled) and not _LIKE_HOST.search(spelled):
         return Verdict.SURE
-    return Verdict.NONE if _is_nobodys_version(address) else Verdict.OPEN
+    return Verdict.NONE if address.is_private else Verdict.OPEN
 
 
 def _is_nobodys_version(address: IPv4Address) -> bool:
     """Whether an address is a private one, or begins with a number that no product's releases have reached."""
-    return address.is_private or int(address) >> 24 > _LAST_MAJOR
+    return address.is_private or _is_beyond(address)
+
+
+def _is_beyond(address: IPv4Address) -> bool:
+    return int(address) >> 24 > _LAST_MAJOR
 
 
 def _verdict_on_other_forms(number: str, before: Before, code: int | None) -> Verdict | None:

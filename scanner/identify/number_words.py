@@ -4,6 +4,7 @@ The lists of `said_versions`. They are about how people and programs write, so e
 seen to write it (or a standard says so), and none because it might be. All are in lower case.
 """
 
+import re
 from functools import cache
 from typing import Final
 
@@ -64,6 +65,14 @@ BEFORE_ADDRESS: Final = frozenset(
 )
 #: Of those, the ones that leave open what an ordinary number with a dot is; after the others it is a version.
 OPEN: Final = BEFORE_ADDRESS - {"smtp", "esmtp", "lmtp", "server", "service", "gateway", "mail", "relay"}
+#: What servers count and say of themselves; after them, too, a number may be anything.
+PLAIN: Final = frozenset(
+    {
+        *("ready", "up", "uptime", "queue", "wait", "waiting", "refused", "auth", "starttls", "busy", "retry", "delay"),
+        *("delayed", "after", "about", "only", "over", "within", "before", "free", "used", "memory", "disk", "cpu"),
+        *("closing", "ok", "accepted", "deferred", "users", "connections", "messages", "try", "again", "pipelining"),
+    }
+)
 #: A clock's time or a day follows: "at 10.30".
 BEFORE_TIME: Final = frozenset(
     {"at", "on", "um", "am", "vom", "ab", "bis", "until", "since", "date", "time", "from", "to"}
@@ -87,7 +96,7 @@ UNITS: Final = frozenset(
     }
 )
 #: Last words of products' names that many other texts have.
-_COMMON: Final = FILLERS | {
+COMMON: Final = FILLERS | {
     *("security", "internet", "message", "messaging", "system", "suite", "appliance", "cloud", "free", "one", "office"),
     *("business", "filter", "for", "the", "workspace", "connect", "firewall", "switch", "email", "anti", "smtp-server"),
     *("connection", "contact", "box", "bridge", "asap", "defense", "demand", "desk", "device", "engine", "enterprise"),
@@ -98,10 +107,32 @@ _COMMON: Final = FILLERS | {
     *("patrol", "repartee", "reflexion", "microsoft", "google", "yahoo", "365", "piler", "popper", "sentinel", "rex"),
     *("manager", "virus", "spam", "web", "postmaster", "mailer", "host", "hosting", "protection", "control", "basic"),
 }
+_LETTERS: Final = re.compile(r"[a-z]+")
+_WORD: Final = re.compile(r"[a-z][a-z&+]*[0-9]{0,4}")
 
 
 @cache
 def product_names() -> frozenset[str]:
     """Return the words by which the products of the rules are called, in lower case, without words that many use."""
     lasts = {rule.fixed.get("product", "").lower().rpartition(" ")[2] for rule in shipped_rules()}
-    return frozenset(last for last in lasts if len(last) > 2) - _COMMON
+    return frozenset(last for last in lasts if len(last) > 2) - COMMON
+
+
+@cache
+def product_phrases() -> frozenset[tuple[str, ...]]:
+    """Return the last two or three words of products whose last word alone says nothing: "Kerio Connect"."""
+    names = (rule.fixed.get("product", "").lower() for rule in shipped_rules())
+    return frozenset(filter(None, map(_maybe_phrase, names)))
+
+
+@cache
+def words_before_versions() -> frozenset[str]:
+    """Return the letters that end each word after which a whole number is surely a version."""
+    words = {*VERSION, *COPULAS, *product_names(), *(phrase[-1] for phrase in product_phrases())}
+    return frozenset(runs[-1] for word in words if (runs := _LETTERS.findall(word)))
+
+
+def _maybe_phrase(product: str) -> tuple[str, ...] | None:
+    words = tuple(_WORD.findall(product))
+    ends = (words[-length:] for length in (2, 3) if len(words) >= length)
+    return next((end for end in ends if end[-1] in COMMON and not COMMON.issuperset(end)), None)

@@ -22,15 +22,15 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from scanner.identify.number_verdicts import Verdict, before_number, verdict_on_number, verdict_on_word
+from scanner.identify.number_words import words_before_versions
 from scanner.model import Software
 
 #: Characters of a version that are shown.
 _MAX_VERSION: Final = 60
-#: A text without this, and without these words, has no version, but for a whole number right after a product's name.
-_HINT: Final = re.compile(r"[.vV_][0-9x]")
-_WORD_HINT: Final = re.compile(
-    r"[ (](?:[Vv]er|VER|[Rr]e[lv]|RE[LV]|[Bb]ui|BUI|[Pp]at|PAT|[FfHh]ir|[Hh]ot|[Ff]ix|[Uu]pd)"
-)
+#: Without it a text has no version, but for what stands behind a word that says so.
+_HINT: Final = re.compile(r"[.vV_][0-9x]|[tT][-.][0-9A-Fa-f]")
+#: The letters before a number, with what may part them from it.
+_LETTERS: Final = re.compile(r"([A-Za-z]++)[0-9]{0,4}[^0-9A-Za-z,;!?|]{0,80}+[0-9]")
 _DIGIT: Final = re.compile(r"[0-9]")
 _ESCAPED: Final = re.compile(r"\\x[0-9a-f]{2}|\\\\")
 _OTHER: Final = re.compile(
@@ -103,13 +103,13 @@ def known_versions(softwares: Iterable[Software | None]) -> frozenset[str]:
 
 
 def may_show_version(text: str, start: int = 0) -> bool:
-    """Return a quick answer for what nobody has to look at; only a whole number after a product's name is overlooked.
+    """Return a quick answer that overlooks nothing: False only where `said_versions` is sure of no version.
 
     `start` is where in the text to begin.
     """
-    if _HINT.search(text, start) is not None or "-20" in text or "-19" in text:
+    if _HINT.search(text, start) is not None or "\\" in text:
         return True
-    return _WORD_HINT.search(text, start) is not None
+    return any(match[1].lower() in words_before_versions() for match in _LETTERS.finditer(text, start))
 
 
 def is_host_name(word: str) -> bool:
