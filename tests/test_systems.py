@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.identify import identify
-from scanner.identify.systems import glued_system, system
+from scanner.identify.systems import glued_system, stated_system, system
 from scanner.smtp import parse_greeting
 
 
@@ -73,3 +73,64 @@ def test_a_greeting_tells_the_system_in_a_second_bracket_or_glued(
 def test_what_is_no_mail_server_is_not_named() -> None:
     assert identify(parse_greeting(b"+OK Dovecot ready.\r\n")) is None
     assert identify(parse_greeting(b"220 Dovecot ready.\r\n")) is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Raspbian/GNU", "Raspbian"), ("Devuan/GNU", "Devuan"), ("Kali/GNU", "Kali Linux"),
+        ("Rocky Linux", "Rocky Linux"),
+        ("AlmaLinux", "AlmaLinux"), ("Oracle Linux", "Oracle Linux"), ("Amazon Linux", "Amazon Linux"),
+        ("Mageia", "Mageia"), ("Arch Linux", "Arch Linux"), ("Alpine Linux", "Alpine Linux"),
+        ("Debian GNU/Linux", "Debian"), ("DEB", "Debian"), ("WIN", "Windows"),
+    ],
+)  # fmt: skip
+def test_later_distributions_and_short_names_are_known(written: str, name: str) -> None:
+    assert system(written) == name
+
+
+@pytest.mark.parametrize(
+    "place", ["Windows Street", "Fedora hat shop", "Solaris Energy Ltd", "Darwin College", "Linux users"]
+)
+@pytest.mark.parametrize("greeting", ["Postfix on {}", "Postfix ({})", "Exim 4.93 {}", "Exim 4.93 ({})"])
+def test_a_name_that_only_contains_a_system_is_none(greeting: str, place: str) -> None:
+    assert os_of("220 h ESMTP " + greeting.format(place)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "told"),
+    [
+        ("220 h ESMTP Postfix (Raspbian)", ("Raspbian", None)),
+        ("220 h ESMTP Postfix (AlmaLinux 9.3)", ("AlmaLinux", "9.3")),
+        ("220 h ESMTP Postfix [Ubuntu]", ("Ubuntu", None)),
+        ("220 h ESMTP Postfix/FreeBSD 13.2", ("FreeBSD", "13.2")),
+        ("220 h ESMTP Postfix (Mandrake Linux) (10.1)", ("Mandrake Linux", "10.1")),
+        ("220 h ESMTP Postfix on Debian ready", ("Debian", None)),
+        ("220 h ESMTP Exim 4.96 on OpenBSD 7.2", ("OpenBSD", "7.2")),
+        ("220 h ESMTP Exim 4.80 Debian GNU/Linux Mon, 01 Jan 2024 10:00:00 +0000", ("Debian", None)),
+        ("220 h ESMTP IceWarp 12.1.1.4 DEB8 x64; Mon, 01 Jan 2024 10:00:00 +0000", ("Debian", "8")),
+        ("220 h ESMTP IceWarp 12.1.1.4 UBUNTU1604 x64; Mon, 01 Jan 2024 10:00:00 +0000", ("Ubuntu", "16.04")),
+    ],
+)
+def test_a_system_is_read_in_any_bracket_and_behind_on(greeting: str, told: tuple[str | None, str | None]) -> None:
+    assert os_of(greeting) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("RHEL7", {"os": "Red Hat Enterprise Linux", "os_version": "7"}),
+        ("Ubuntu1604", {"os": "Ubuntu", "os_version": "16.04"}),
+        ("HP-UX", {"os": "HP-UX"}),
+        ("HP-UX house", {}),
+        ("PHNE_1", {}),
+    ],
+)
+def test_a_text_states_a_system_only_when_it_says_nothing_more(text: str, told: dict[str, str]) -> None:
+    assert stated_system(text) == told
+
+
+def test_a_block_list_that_a_server_uses_is_not_what_it_is() -> None:
+    refusal = "554 Service unavailable; Client host [192.0.2.1] blocked using Trend Micro RBL+. See http://example.com/"
+    software = identify(parse_greeting(refusal.encode() + b"\r\n"))
+    assert software is None or "Trend" not in software.product

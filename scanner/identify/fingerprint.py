@@ -16,7 +16,7 @@ from typing import Final, Protocol, Self
 from scanner.identify.cpe import cpe_name
 from scanner.identify.index import RuleIndex
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
-from scanner.identify.systems import system
+from scanner.identify.systems import system, system_version
 from scanner.model import Greeting, Software, Status
 
 #: For every host of a sweep: a global is found in half the time of an enumeration's member.
@@ -90,6 +90,8 @@ class Fingerprints:
             captured = parsed
         if "os" in captured:
             captured["os"] = system(captured["os"])
+            if "os_version" in captured:
+                captured["os_version"] = system_version(captured["os"], captured["os_version"])
         version = captured.pop("cpe_version", captured.get("version"))
         return Software(
             **{**rule.fixed, **captured},

@@ -16,6 +16,7 @@ parts of their own, in any combination, so one regular expression a form would n
     5.65v3.2 (1.1.8.2/16Jan95-0946AM)     patch v3.2, build 1.1.8.2/16Jan95-0946AM: Digital's, today Tru64 UNIX
     950413.SGI.8.6.12/951211.SGI          vendor tag 950413.SGI: IRIX
     8.14.4/8.14.4/RHEL6                   the package names its system
+    8.14.7/8.14.7 (RHEL7)               the system in a bracket; also left of the slash: 8.13.1 (HP-UX)/8.13.1
     8.8.7/UW7.1.0                       the right half is UnixWare 7.1.0, no configuration version
 
 The left number decides which code runs; the right one is the configuration as it is written, tag and all.
@@ -28,7 +29,7 @@ mail archives and fingerprint databases.
 import re
 from collections.abc import Mapping
 
-from scanner.identify.systems import glued_system
+from scanner.identify.systems import glued_system, stated_system
 
 _VERSIONS = re.compile(
     r"""
@@ -43,11 +44,13 @@ _VERSIONS = re.compile(
     (?P<vendor_tag> [+-][^ /]{1,40} )?
     (?: [ ](?:-[ ])?\( (?P<revision>Revision[ ][0-9.]{1,12}) \) )?
     (?: [ ]\( (?: (?P<hp_patch>(?:PHNE_|JAG[a-z]{2})[0-9]{1,6} (?: \+ [A-Za-z]{2,6}_?[0-9]{1,6} ){0,8} )
-                | (?P<build>[0-9.]{1,20}/[0-9]{2}[A-Z][a-z]{2}[0-9]{2}-[0-9]{4}[AP]M) ) \) )?
+                | (?P<build>[0-9.]{1,20}/[0-9]{2}[A-Z][a-z]{2}[0-9]{2}-[0-9]{4}[AP]M)
+                | (?P<bracket>[A-Z][0-9A-Za-z.-]{1,20}) ) \) )?
     (?: / (?: UW (?P<unixware>[0-9][0-9.]{0,11})
             | A/UX (?: [ ] (?P<aux>[0-9][0-9.]{0,11}) )? (?P<is_aux>)
             | (?P<config_version>[^ /]{1,60})
-              (?: / (?P<package> (?:SuSE[ ]Linux[ ]|Debian[ ]|Mandrake[ ])? [^ /]{1,60} ) )? ) )?
+              (?: / (?P<package> (?:SuSE[ ]Linux[ ]|Debian[ ]|Mandrake[ ])? [^ /]{1,60} ) )?
+              (?: [ ] \( (?P<behind>[A-Z][0-9A-Za-z./ -]{1,30}) \) )? ) )?
     (?= [ ,] | $ )
     """,
     re.VERBOSE,
@@ -62,7 +65,9 @@ _DEBIAN_RELEASE = re.compile(r"[+~]deb([0-9]{1,2})u")
 
 
 def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:
-    """Take apart what a rule captured: `versions` (the text after the word Sendmail) and `before` (a word before it).
+    """Take apart what a rule captured of a greeting.
+
+    `versions` is the text after the word Sendmail, `before` a word before it, `after` what stands in the date's place.
 
     Returns fields of `scanner.model.Software`, with `cpe_version` where NVD writes the version in another way; None
     when the text does not begin with a version.
@@ -77,7 +82,7 @@ def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:
     tag = parts.get("vendor_tag") or parts.get("origin") or parts.get("sgi")
     if tag is not None:
         fields["vendor_tag"] = tag
-    fields.update(_system(parts, captured.get("before", "")))
+    fields.update(_system(parts, captured.get("before", "")) or stated_system(captured.get("after", "")))
     # NVD files the betas of 8.12.0 under 8.12.
     if beta := _PRE_RELEASE_OF_NEW_SERIES.fullmatch(fields["version"]):
         fields["cpe_version"] = beta[1] + beta[2]
@@ -88,7 +93,8 @@ def _system(parts: Mapping[str, str], before: str) -> dict[str, str]:
     """Return `os` and `os_version` as far as the greeting settles them, the plainest statement first."""
     package, config = parts.get("package", ""), parts.get("config_version", "")
     is_debian = package.startswith("Debian") or before == "Debian"
-    named, sunos = glued_system(package), _SUNOS.fullmatch(config)
+    named = glued_system(package) or stated_system(parts.get("bracket", "")) or stated_system(parts.get("behind", ""))
+    sunos = _SUNOS.fullmatch(config)
     statements = (
         ("os_version" in parts, "AIX", parts.get("os_version")),
         ("unixware" in parts, "UnixWare", parts.get("unixware")),

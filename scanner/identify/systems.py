@@ -11,7 +11,10 @@ from typing import Final
 
 #: How it is written, as a regular expression -> our name.
 _NAMES: Final = {
-    r"Debian(?:/GNU)?(?: Linux)?": "Debian",
+    r"Debian(?:/GNU| GNU/Linux)?(?: Linux)?": "Debian",
+    r"Raspbian(?:/GNU)?": "Raspbian",
+    r"Devuan(?:/GNU)?": "Devuan",
+    r"Kali(?:/GNU| Linux)": "Kali Linux",
     r"Ubuntu(?: Linux)?": "Ubuntu",
     r"Mandrake ?Linux|Mandrake": "Mandrake Linux",
     r"Mandriva(?: Linux)?": "Mandriva Linux",
@@ -19,6 +22,13 @@ _NAMES: Final = {
     r"Red ?Hat(?: Linux)?": "Red Hat Linux",
     r"CentOS(?: Linux)?": "CentOS",
     r"Fedora(?: Core)?": "Fedora",
+    r"Rocky ?Linux": "Rocky Linux",
+    r"Alma ?Linux": "AlmaLinux",
+    r"Oracle ?Linux": "Oracle Linux",
+    r"Amazon ?Linux": "Amazon Linux",
+    r"Mageia(?: Linux)?": "Mageia",
+    r"Arch ?Linux": "Arch Linux",
+    r"Alpine ?Linux": "Alpine Linux",
     r"openSUSE": "openSUSE",
     r"SLES": "SUSE Linux Enterprise Server",
     r"SuSE(?: Linux)?": "SuSE Linux",
@@ -40,19 +50,46 @@ _NAMES: Final = {
     r"NetWare": "NetWare",
     r"WIN-?NT|WIN-?(?:32|64)|Windows": "Windows",
 }
+#: What IceWarp writes in front of a version. Short words that elsewhere may be anything.
+_SHORT: Final = {"DEB": "Debian", "WIN": "Windows"}
 _ALL: Final = "|".join(_NAMES)
 _TABLE: Final = tuple((re.compile(written, re.IGNORECASE), name) for written, name in _NAMES.items())
 
-#: A system by its name, with its version behind it. A number that letters follow is no version.
-SYSTEM: Final = (
+_NAMED: Final = (
     rf"(?P<os>(?i:{_ALL}))(?![A-Za-z])(?:[ /-]?(?P<os_version>[0-9][0-9.]{{0,11}}(?<=[0-9]))(?!\.?[0-9A-Za-z_]))?"
 )
-_SYSTEM: Final = re.compile(SYSTEM)
+#: The end of a statement about the system. A further word begins a name that only contains the system's ("Fedora hat
+#: shop", "Solaris Energy Ltd"), unless it is the processor's, or the greeting goes on with a date.
+_STATED: Final = (
+    r"(?=$|[)\];,/+-]|\.(?:$| )| {1,2}(?:[(\[#-]|[0-9]{1,2} [A-Z][a-z]{2} |ready\b|LTS\b"
+    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:,| [A-Z])"
+    r"|(?i:x86|x64|i[3-6]86|amd64|sparc|ppc|alpha|vax)))"
+)
+#: A system by its name, with its version behind it. A number that letters follow is no version.
+SYSTEM: Final = _NAMED + _STATED
+_SYSTEM: Final = re.compile(_NAMED)
+_STATED_SYSTEM: Final = re.compile(SYSTEM)
+_YEAR_AND_MONTH: Final = re.compile(r"([0-9]{2})([0-9]{2})")
 
 
 def system(written: str) -> str:
     """Return our name of a system; what is not in the table is returned as it is written."""
-    return next((name for pattern, name in _TABLE if pattern.fullmatch(written)), written)
+    return _SHORT.get(written) or next((name for pattern, name in _TABLE if pattern.fullmatch(written)), written)
+
+
+def system_version(name: str, written: str) -> str:
+    """Return the version as the system's maker writes it: "1604" glued to Ubuntu is 16.04."""
+    return _YEAR_AND_MONTH.sub(r"\1.\2", written) if name == "Ubuntu" and "." not in written else written
+
+
+def stated_system(text: str) -> dict[str, str]:
+    """Return `os`, and `os_version` if told, when a text states a system and nothing more; else nothing."""
+    match = _STATED_SYSTEM.fullmatch(text)
+    if match is None:
+        return {}
+    told = {"os": system(match["os"])}
+    version = match["os_version"]
+    return told if version is None else told | {"os_version": system_version(told["os"], version)}
 
 
 def glued_system(package: str) -> dict[str, str]:
