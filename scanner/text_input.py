@@ -3,7 +3,8 @@
 Windows writes a byte order mark in front of UTF-8, and its shell writes UTF-16 when output is redirected. Read as
 anything else, the first line of such a file is lost and the rest is nonsense. So every input goes through here first
 and comes out as UTF-8 without a mark; what has neither mark nor UTF-16's zero bytes comes out byte for byte, also when
-it is not UTF-8.
+it is not UTF-8. Files put together (`cat a b`) have a mark where the second began: at the begin of a line it is left
+out as well.
 
 UTF-16 without a mark is told by the zero bytes among the first four: two plain characters have them, UTF-8 never does.
 What cannot be decoded becomes U+FFFD in a stream, so that one bad place does not end a long file; whole texts are
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _START_BYTES: Final = 4
 _READ_BYTES: Final = 1 << 16
 _UTF_8_MARK: Final = codecs.BOM_UTF8
+_MARKED_LINE: Final = b"\n" + _UTF_8_MARK
 #: Mark -> encoding; those of UTF-32 first, since one of them begins like one of UTF-16.
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -45,6 +47,11 @@ def utf_8_stream(stream: BinaryIO) -> io.BufferedReader:
     if encoding is None:
         return io.BufferedReader(_Prefixed(first, stream), _READ_BYTES)
     return io.BufferedReader(_Decoded(first, stream, encoding), _READ_BYTES)
+
+
+def utf_8_lines(stream: BinaryIO) -> io.BufferedReader:
+    """Return the same for a text of lines: without marks at the begin of any of them. It may not hold binary data."""
+    return io.BufferedReader(_Unmarked(utf_8_stream(stream)), _READ_BYTES)
 
 
 def with_opening(
@@ -126,6 +133,30 @@ class _Prefixed(io.RawIOBase):
     def close(self) -> None:
         self._rest.close()
         super().close()
+
+
+class _Unmarked(_Prefixed):
+    """The same without the marks that stand at the begin of a line."""
+
+    def __init__(self, text: io.BufferedReader) -> None:
+        super().__init__(b"", text)
+        self._at_begin = True  # of a line
+
+    def _more(self) -> bytes:
+        while data := super()._more():
+            while self._is_half_a_mark(data) and (more := super()._more()):
+                data += more
+            if self._at_begin:
+                data = data.removeprefix(_UTF_8_MARK)
+            if data := data.replace(_MARKED_LINE, b"\n"):
+                self._at_begin = data.endswith(b"\n")
+                return data
+        return b""
+
+    def _is_half_a_mark(self, data: bytes) -> bool:
+        """Tell whether only what comes next can show that a mark stands at the end."""
+        ends = data.endswith((_MARKED_LINE[:2], _MARKED_LINE[:3]))
+        return ends or (self._at_begin and data in {_UTF_8_MARK[:1], _UTF_8_MARK[:2]})
 
 
 class _Decoded(_Prefixed):

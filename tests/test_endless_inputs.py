@@ -69,7 +69,7 @@ def test_a_line_of_a_log_without_end_is_refused(monkeypatch: pytest.MonkeyPatch,
 
     message = refusal(lambda: list(read_log(log, LineCounts())))
 
-    assert message == f"{log}: damaged after line 0: 'a line without end'"
+    assert message == f"{log}: damaged before its first line was read: 'a line without end'"
     assert endless.given < 2 << 20
 
 

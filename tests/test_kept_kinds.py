@@ -191,7 +191,7 @@ def test_times_out_of_reason_are_noted_a_few_times_and_then_counted(tmp_path: Pa
 
     code, out, err = identify("--format", "masscan", str(file), capsysbinary=capsysbinary)
     assert (code, out.count(b"\n"), len(err)) == (0, 30, 21)
-    assert err[0] == "smtpsweep: note: 192.0.2.1: the time '999999999999' is out of reason: left out"
+    assert err[0] == "smtpsweep: note: 192.0.2.1: the time '999999999999' is implausible, left out"
     assert err[-1] == "smtpsweep: 30 greetings have such a note"
 
 

@@ -193,7 +193,7 @@ def test_the_list_after_a_broken_object_is_read() -> None:
     assert [each.raw for each in found if isinstance(each, Kept)] == [b"220 a\r\n"]
 
 
-def every(data: bytes) -> Iterator[json_entries.Entry]:
+def every(data: bytes) -> Iterator[json_entries.JsonEntry]:
     return read_entries(utf_8_stream(io.BytesIO(data)), "own")
 
 
@@ -392,7 +392,7 @@ def test_a_moment_is_in_reason_or_noted(stamp: str, seconds: float | None) -> No
 
     assert isinstance(kept, Kept)
     assert kept.observed_at == seconds
-    assert kept.notes == (() if seconds is not None else (f"the time '{stamp}' is out of reason: left out",))
+    assert kept.notes == (() if seconds is not None else (f"the time '{stamp}' is implausible, left out",))
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_seconds_are_in_reason_or_noted(stamp: str, seconds: float | None) -> No
 
     assert isinstance(kept, Kept)
     assert kept.observed_at == seconds
-    assert kept.notes == (() if seconds is not None else (f"the time '{stamp}' is out of reason: left out",))
+    assert kept.notes == (() if seconds is not None else (f"the time '{stamp}' is implausible, left out",))
 
 
 def test_a_name_that_is_none_is_noted_and_nmaps_user_named_the_host() -> None:

@@ -16,6 +16,8 @@ Output = pytest.CaptureFixture[str]
 NONE = "is not a configuration of Sendmail: nothing in it is of a "
 MC = {"debian": DEBIAN_MC, "generic": GENERIC_MC, "submit": SUBMIT_MC, "one": "define(`confSMTP_LOGIN_MSG', `$j')dnl\n",
       "spaces": "define( `confBIND_OPTS', `x')\n", "feature": "FEATURE(`access_db')\n",
+      "include": "include(`/usr/share/sendmail/cf/m4/cf.m4')\n", "unquoted": "define(confSMTP_LOGIN_MSG, x)\n",
+      "comment": "divert(-1)dnl\n", "apart": "dnl ours\ninclude(/etc/mail/local.m4)\n",
       "local": "LOCAL_CONFIG\nO X=1\n",
       "windows": DEBIAN_MC.replace("\n", "\r\n")}  # fmt: skip
 CFS = {"debian": CF, "version": "V10/Berkeley\n", "old": "V5\n", "windows": CF.replace("\n", "\r\n"),
@@ -30,6 +32,11 @@ OTHERS = {
     "record": '{"schema":"smtpsweep.record/1"}\n',
     "helpfile": "#vers\t2\nsmtp\tThis is sendmail version $v\n",
     "empty": "",
+    "words": "hello define(X)\n",
+    "C": "#include(foo)\n#define(FOO) 1\nint divert(int x);\n",
+    "PHP": '<?php\ninclude("a.php");\ndefine(\'X\', 1);\ndefine("conf", 2);\n',
+    "AMD": "define(['jquery'], function () {});\ndefine(X);\n",
+    "comment of m4 alone": "dnl is a word of m4\n",
     "toml": "version = 1\n[rules.min-version]\n",
 }
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.text_input import utf_8, utf_8_stream, utf_16_or_32
+from scanner.text_input import utf_8, utf_8_lines, utf_8_stream, utf_16_or_32
 
 ENCODINGS = {
     "utf-8": b"",
@@ -69,8 +69,48 @@ def test_any_bytes_are_read_to_their_end(raw: bytes) -> None:
     assert isinstance(utf_8_stream(io.BytesIO(raw)).read(), bytes)
 
 
-def test_only_the_first_mark_is_one() -> None:
+def test_only_the_first_mark_is_one_where_binary_data_may_follow() -> None:
     assert utf_8_stream(io.BytesIO(codecs.BOM_UTF8 + b"a\n" + codecs.BOM_UTF8)).read() == b"a\n" + codecs.BOM_UTF8
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, Slow])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_files_put_together_are_one_text(encoding: str, kind: type[io.BytesIO]) -> None:
+    one = encoded(TEXT, encoding)
+
+    assert utf_8_lines(kind(one * 3)).read() == TEXT.encode() * 3
+
+
+@pytest.mark.parametrize("kind", [io.BytesIO, Slow])
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"", b""),
+        (codecs.BOM_UTF8, b""),
+        (codecs.BOM_UTF8 * 2 + b"a", b"a"),
+        (b"a" + codecs.BOM_UTF8 + b"\n", b"a" + codecs.BOM_UTF8 + b"\n"),
+        (b"a\n\xef\xbb", b"a\n\xef\xbb"),
+        (b"\xef\xbbb\n\xef\n\xef\xbb\xbe", b"\xef\xbbb\n\xef\n\xef\xbb\xbe"),
+    ],
+)
+def test_only_a_whole_mark_at_the_begin_of_a_line_is_left_out(raw: bytes, text: bytes, kind: type[io.BytesIO]) -> None:
+    assert utf_8_lines(kind(raw)).read() == text
+
+
+def test_a_mark_that_two_reads_cut_in_two_is_one() -> None:
+    filler = b"x" * ((1 << 16) - 2)
+
+    for less in range(5):
+        text = filler[less:] + b"\n"
+        assert utf_8_lines(io.BytesIO(text + codecs.BOM_UTF8 + b"b")).read() == text + b"b"
+
+
+def test_closing_the_lines_closes_their_file(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"a")
+    file = (tmp_path / "x").open("rb")
+    with utf_8_lines(file) as stream:
+        assert stream.read() == b"a"
+    assert file.closed
 
 
 def test_what_cannot_be_decoded_is_shown_in_a_stream_and_refused_in_a_whole_text() -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from scanner.errors import InputError
 from scanner.targets import COMMAND_LINE, Source
-from scanner.text_input import utf_8_stream
+from scanner.text_input import utf_8_lines
 
 #: Characters of one list: 2^24 lines with the longest IPv4 address and a line end.
 _MAX_LIST = 1 << 28
@@ -74,7 +74,7 @@ def _standard_input() -> Iterator[str]:
 
 
 def _as_text(stream: BinaryIO) -> io.TextIOWrapper:
-    return io.TextIOWrapper(utf_8_stream(stream), encoding="utf-8", errors="surrogateescape")
+    return io.TextIOWrapper(utf_8_lines(stream), encoding="utf-8", errors="surrogateescape")
 
 
 def bounded_lines(stream: io.TextIOWrapper, where: str) -> Iterator[str]:

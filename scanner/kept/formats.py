@@ -5,14 +5,14 @@ from io import BufferedReader
 from typing import BinaryIO, Final
 
 from scanner.errors import InputError
-from scanner.kept.json_entries import Entry, read_entries
+from scanner.kept.json_entries import JsonEntry, read_entries
 from scanner.kept.kept import BadLine, Kept
 from scanner.kept.kinds import EMPTY, START_BYTES, decides, kind_of
 from scanner.kept.masscan import read_masscan
 from scanner.kept.nmap import read_nmap
 from scanner.kept.text import read_line
 from scanner.kept.zgrab2 import read_zgrab2
-from scanner.text_input import utf_8_stream, with_opening
+from scanner.text_input import utf_8_lines, with_opening
 
 #: A line with more bytes is not read: no greeting is as long, and a file without line ends would fill the memory.
 MAX_LINE_BYTES: Final = 1 << 20
@@ -36,7 +36,7 @@ def read_kept(kind: str, stream: BinaryIO, name: str) -> Iterator[Kept | BadLine
     Raises:
         InputError: when the file is certainly of another kind, or has a line without end.
     """
-    start, text = with_opening(utf_8_stream(stream), START_BYTES, decides)
+    start, text = with_opening(utf_8_lines(stream), START_BYTES, decides)
     found = kind_of(start)
     if found is not None and kind not in found.formats:
         raise InputError(f"{name}: is {found.what}: {found.advice}")
@@ -68,13 +68,13 @@ def _lines(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
         yield from read_line(line.removesuffix(b"\n").removesuffix(b"\r"))
 
 
-def _zgrab2(entry: Entry) -> Iterator[Kept]:
+def _zgrab2(entry: JsonEntry) -> Iterator[Kept]:
     if entry.value is None:
         raise ValueError(entry.problem or "no valid JSON: not an object")
     return read_zgrab2(entry.value)
 
 
-def _json(read: Callable[[Entry], Iterator[Kept]]) -> Reader:
+def _json(read: Callable[[JsonEntry], Iterator[Kept]]) -> Reader:
     def entries(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
         for entry in read_entries(stream, name):
             try:

@@ -2,8 +2,9 @@
 
 masscan's files are not always JSON: some versions leave a comma before the last bracket or end with `{finished: 1}`,
 and whoever stopped a scan has half a file. So what stands between the objects (commas, brackets) is passed over, an
-object that is wrong is told, and the reading goes on at the next that begins like one. Python's own scanner finds the
-end of an object; a strict reader of streams would end at the first of these places (decision 20).
+object that is wrong is told, and the reading goes on at the next that begins like one. That may be inside the wrong
+one, where a cut has swallowed a good entry; one that is wrong at the same place is the same fault, told once. Python's
+own scanner finds the end of an object; a strict reader of streams would end at the first of these places (decision 20).
 
 Memory holds one object and a piece of the file. An object that is nested too deeply or too long is told as well.
 """
@@ -41,7 +42,7 @@ _NEXT: Final = re.compile(r'\{\s{0,99}"(?:ip|domain|data)"|^(?:[\[{]|banner )', 
 _NEXT_LENGTH: Final = 120
 
 
-class Entry(NamedTuple):
+class JsonEntry(NamedTuple):
     """One thing in the file: an object (`value`), or a line of text beside the objects, or a `problem` and its line."""
 
     line: int
@@ -50,7 +51,7 @@ class Entry(NamedTuple):
     problem: str | None = None
 
 
-def read_entries(stream: BufferedReader, name: str) -> Iterator[Entry]:
+def read_entries(stream: BufferedReader, name: str) -> Iterator[JsonEntry]:
     """Yield every object of a file, and what is beside them. Bytes that are not UTF-8 become lone surrogates.
 
     Raises:
@@ -73,10 +74,14 @@ class _Reader:
         self._at = 0  # where reading stands in it
         self._line = 1
         self._ended = False
+        self._before = 0  # characters of the file before `_text`
+        self._fault_at = -1  # where in the file the last fault was
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[JsonEntry]:
         while self._skip():
-            yield self._object() if self._text[self._at] == "{" else self._other()
+            entry = self._object() if self._text[self._at] == "{" else self._other()
+            if entry is not None:
+                yield entry
 
     def _skip(self) -> bool:
         """Pass over what is between two objects; False at the end."""
@@ -93,7 +98,8 @@ class _Reader:
                 return False
             self._fill()
 
-    def _object(self) -> Entry:
+    def _object(self) -> JsonEntry | None:
+        """Read an object; None when it has the same fault as the one around it, which was told."""
         tried = False
         while True:
             # Most entries are in a small piece, and a mistake costs as much as the text it is in.
@@ -105,23 +111,23 @@ class _Reader:
                 return self._broken("it is nested too deeply", self._beyond_nesting())
             except json.JSONDecodeError as error:
                 is_cut = error.msg.startswith("Unterminated") or error.pos >= len(text) - _TAIL
-                search = self._after(self._at + error.pos)
+                fault_at = self._at + error.pos
                 if not is_cut:
-                    return self._broken(f"no valid JSON: {error.msg}", search)
+                    return self._fault(f"no valid JSON: {error.msg}", fault_at)
                 if is_piece:
                     tried = True
                     continue
                 if self._ended:
-                    return self._broken(f"no valid JSON: the file ends inside it ({error.msg})", search)
+                    return self._fault(f"no valid JSON: the file ends inside it ({error.msg})", fault_at)
                 if len(self._text) - self._at > MAX_ENTRY:
                     return self._broken(f"an entry of more than {MAX_ENTRY:,} characters", len(self._text))
                 self._fill(len(self._text) - self._at)
             else:
-                entry = Entry(self._line, value)
+                entry = JsonEntry(self._line, value)
                 self._advance(self._at + end)
                 return entry
 
-    def _other(self) -> Entry:
+    def _other(self) -> JsonEntry:
         """Read a line that begins with something else than an object."""
         line, length, kept = self._line, 0, ""
         while True:
@@ -136,12 +142,20 @@ class _Reader:
                 raise self._endless()
             self._fill()
         problem = f"more than {MAX_TEXT:,} bytes" if length > MAX_TEXT else None
-        return Entry(line, None, kept.rstrip("\r"), problem)
+        return JsonEntry(line, None, kept.rstrip("\r"), problem)
 
-    def _broken(self, problem: str, search: int) -> Entry:
+    def _fault(self, problem: str, at: int) -> JsonEntry | None:
+        """Tell of a mistake at a place in the text, once, and go on at the next object."""
+        if self._before + at == self._fault_at:
+            self._broken(problem, max(self._at + 1, at - _NEXT_LENGTH))
+            return None
+        self._fault_at = self._before + at
+        return self._broken(problem, self._after(at))
+
+    def _broken(self, problem: str, search: int) -> JsonEntry:
         """Tell what is wrong with the object that begins here, and go on at the next one, from `search` on."""
         start = self._at
-        entry = Entry(self._line, None, self._text[start : start + 60].partition("\n")[0], problem)
+        entry = JsonEntry(self._line, None, self._text[start : start + 60].partition("\n")[0], problem)
         while True:
             found = _NEXT.search(self._text, search)
             if found is not None:
@@ -181,6 +195,7 @@ class _Reader:
         while 0 < len(raw) < wanted and (more := self._stream.read1(_READ_BYTES)):
             raw += more
         self._ended = not raw
+        self._before += self._at
         self._text = self._text[self._at :] + self._decoder.decode(raw, final=self._ended)
         self._at = 0
 

@@ -1,7 +1,7 @@
 """What a file is, told by how it begins: for who names the wrong format, or a file that no format reads.
 
 Read in the wrong format a file gives nonsense or nothing, and both look like a result. So what is certainly something
-else is refused, with what it is and what to do; and a file without any greeting is named when it ends.
+else is refused, with what it is and what to do; and a file without any greeting is reported when it ends.
 """
 
 import re
@@ -31,6 +31,9 @@ _NMAP_GREPABLE: Final = Kind("nmap's list for grep (-oG), which holds no greetin
 _MASSCAN_LIST: Final = Kind("masscan's list (-oL)", "use --format masscan", ("masscan",))
 _MASSCAN_JSON: Final = Kind("JSON of masscan", "use --format masscan", ("masscan",))
 _MASSCAN_BINARY: Final = Kind("masscan's binary format (-oB)", "convert it: masscan --readscan FILE -oL LIST")
+_PRINTED: Final = Kind(
+    "what masscan or nmap prints on a screen", "let masscan write a list (-oL), or nmap XML (-oX) with --script banner"
+)
 _ZGRAB2: Final = Kind("JSON of zgrab2", "use --format zgrab2", ("zgrab2",))
 _RECORDS: Final = Kind(
     "a file of records of smtpsweep, which are identified already", "read them with jq, convert or diff"
@@ -38,12 +41,16 @@ _RECORDS: Final = Kind(
 _SUMMARY: Final = Kind("the summary of a sweep, not greetings", "give greetings, or another scanner's output")
 _JSON: Final = Kind("JSON", "use --format zgrab2 or --format masscan if it is theirs", ("zgrab2", "masscan"))
 
-_MAGIC: Final = (
+_PACKED: Final = (
     (b"\x1f\x8b", Kind("gzip", _UNPACK)),
     (b"\x28\xb5\x2f\xfd", Kind("zstd", _UNPACK)),
     (b"BZh", Kind("bzip2", "unpack it first")),
     (b"\xfd7zXZ", Kind("xz", "unpack it first")),
+    (b"\x04\x22\x4d\x18", Kind("lz4", "unpack it first")),
     (b"PK\x03\x04", Kind("a ZIP archive", "unpack it first")),
+)
+_MAGIC: Final = (
+    *_PACKED,
     (b"masscan/1.", _MASSCAN_BINARY),
     (b"\xd4\xc3\xb2\xa1", Kind("a packet capture (pcap)", "give the output of a scanner")),
     (b"\xa1\xb2\xc3\xd4", Kind("a packet capture (pcap)", "give the output of a scanner")),
@@ -51,12 +58,19 @@ _MAGIC: Final = (
     (b"# Nmap ", _NMAP_TEXT),
     (b"Starting Nmap ", _NMAP_TEXT),
     (b"Nmap scan report for ", _NMAP_TEXT),
+    (b"Discovered open port ", _PRINTED),
+    (b"Banner on port ", _PRINTED),
     (b"#masscan", _MASSCAN_LIST),
     (b"open tcp ", _MASSCAN_LIST),
     (b"banner tcp ", _MASSCAN_LIST),
 )
 #: Lines that a list of greetings does not begin with.
 _TEXTS: Final = (
+    (re.compile(rb"Host: \S{1,300} \([^)]{0,300}\)\t(?:Ports|Status): "), _NMAP_GREPABLE),
+    (
+        re.compile(rb"[0-9]{1,5}/tcp {1,9}(?:open|closed|filtered)\b|PORT {1,9}STATE {1,9}SERVICE\b|\|[_ ]banner: "),
+        _NMAP_TEXT,
+    ),
     (
         re.compile(
             rb"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2}|-[0-9.]{1,15})?\s*$|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,40}(?:/[0-9]{1,3})?\s*$"
@@ -93,6 +107,11 @@ def decides(line: bytes) -> bool:
     """Tell whether a first line says enough about a file: further ones need not be waited for."""
     text = line.strip()
     return bool(text) and text[:1] not in b"#[{<," and len(text.translate(None, _CONTROL)) == len(text)
+
+
+def packed_kind(start: bytes) -> Kind | None:
+    """Return how a file is packed that begins like this; None when it is not."""
+    return next((kind for magic, kind in _PACKED if start.startswith(magic)), None)
 
 
 def kind_of(start: bytes) -> Kind | None:

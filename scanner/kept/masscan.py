@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from scanner.kept.json_entries import Entry
+from scanner.kept.json_entries import JsonEntry
 from scanner.kept.kept import Kept
 from scanner.kept.services import greeting_of, is_greeting
 from scanner.kept.values import Time, maybe_address, maybe_port, maybe_seconds
@@ -25,7 +25,7 @@ _BYTE: Final = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _FINISHED: Final = "{finished"
 
 
-def read_masscan(entry: Entry) -> Iterator[Kept]:
+def read_masscan(entry: JsonEntry) -> Iterator[Kept]:
     """Yield the greetings in an object or a line.
 
     Raises:

@@ -80,4 +80,4 @@ def shown(value: Any) -> str:
 def _in_reason(seconds: float | None, text: str) -> Time:
     if seconds is not None and _FIRST_SECOND <= seconds < _LAST_SECOND:
         return seconds, None
-    return None, f"the time {shown(text)} is out of reason: left out"
+    return None, f"the time {shown(text)} is implausible, left out"

@@ -23,7 +23,7 @@ from scanner.model import Record
 from scanner.record import decode
 from scanner.runlog.line import is_framed, unframed
 from scanner.summary import SUMMARY_SCHEMA
-from scanner.text_input import utf_8_stream, with_opening
+from scanner.text_input import utf_8_lines, with_opening
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -81,7 +81,7 @@ def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:
     name = name_of(file)
     number = 0
     try:
-        with open_stored(file) as packed, utf_8_stream(packed) as text:
+        with open_stored(file) as packed, utf_8_lines(packed) as text:
             start, stream = with_opening(text, _START_BYTES, lambda line: len(line.strip()) > 1)
             if _SUMMARY.match(start):
                 raise InputError(f"{name}: is the summary of a sweep: name the file of its records (sweep -o)")
@@ -92,7 +92,8 @@ def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:
                 if found := line.strip():
                     yield number, found
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        raise InputError(f"{name}: damaged after line {number}: {str(error)!a}") from None
+        where = f"after line {number}" if number else "before its first line was read"
+        raise InputError(f"{name}: damaged {where}: {str(error)!a}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error})") from None
 

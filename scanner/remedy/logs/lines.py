@@ -12,6 +12,7 @@ import gzip
 import os
 import time
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -22,6 +23,7 @@ import orjson
 import zstandard
 
 from scanner.errors import InputError
+from scanner.kept.kinds import packed_kind
 from scanner.remedy.logs.envelopes import Envelopes, Parts, without_level
 from scanner.remedy.logs.events import LogSoftware, Place
 from scanner.remedy.logs.journal import EXPORT, Carried, Entry, export_entries, maybe_object
@@ -84,6 +86,8 @@ def read_log(
         parser = _Parser(name, stamps, counts, watch or Watch())
         with open_stored(file) as packed, utf_8_stream(packed) as stream:
             first = stream.readline(MAX_LINE_BYTES)
+            if (packing := packed_kind(first)) is not None:
+                raise InputError(f"{name}: is {packing.what}: {packing.advice}")
             if EXPORT.fullmatch(first):
                 yield from parser.exported(first, stream)
                 return
@@ -95,7 +99,8 @@ def read_log(
                     yield parsed
             parser.finish()
     except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        raise InputError(f"{name}: damaged after line {number}: {str(error)!a}") from None
+        where = f"after line {number}" if number else "before its first line was read"
+        raise InputError(f"{name}: damaged {where}: {str(error)!a}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error})") from None
 
@@ -129,7 +134,7 @@ def _lines(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
                     raise EOFError("a line without end")
             yield b"\n"
         else:
-            yield line.rstrip(b"\r\n")
+            yield line.rstrip(b"\r\n").removeprefix(BOM_UTF8)  # files put together have one where the second begins
         line = stream.readline(MAX_LINE_BYTES)
 
 

@@ -158,7 +158,7 @@ def read_events(files: Iterable[str], question: LogQuestion, report: LogReport) 
         read = FileRead(file, watch.unread)
         report.files.append(read)
         for line in read_log(file, report.counts, zone=question.zone, year=question.year, watch=watch):
-            if line.at is not None and question.host in (None, escape(line.host)):
+            if line.at is not None and (question.host is None or question.host == escape(line.host)):
                 read.span.note(line.at)
             event = maybe_event(line)
             if event is None:

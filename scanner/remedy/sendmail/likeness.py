@@ -14,14 +14,18 @@ from scanner.errors import InputError
 from scanner.remedy.sendmail.reader import Kind
 from scanner.text_input import utf_16_or_32
 
-#: Calls of macros that only Sendmail's configurations make, and the settings of `define`.
+#: Calls of macros that only Sendmail's configurations make, and the settings of `define`. The words of m4 itself are
+#: those of other languages too, so they count with m4's own quote, or in a file with its comment (`_DNL`).
 _MC: Final = re.compile(
-    r"\b(?:divert|VERSIONID|OSTYPE|DOMAIN|FEATURE|MAILER|DAEMON_OPTIONS|CLIENT_OPTIONS|MASQUERADE_AS|MAILER_DEFINITIONS"
+    r"\b(?:VERSIONID|OSTYPE|DOMAIN|FEATURE|MAILER|DAEMON_OPTIONS|CLIENT_OPTIONS|MASQUERADE_AS|MAILER_DEFINITIONS"
     r"|EXPOSED_USER|LOCAL_DOMAIN|INPUT_MAIL_FILTER|LDAPROUTE_DOMAIN|TRUST_AUTH_MECH|DEFAULT_AUTH_INFO|SITECONFIG|HACK"
-    r"|VIRTUSER_DOMAIN|GENERICS_DOMAIN|RELAY_DOMAIN|CANONIFY_DOMAIN|DATABASE_MAP_TYPE|undefine|include|sinclude)\("
-    r"|\bdefine\([`\s]{0,9}(?:conf|_|[A-Z])|^[ \t]{0,99}LOCAL_(?:CONFIG|RULE_[0-3]|RULESETS|NET_CONFIG)\b",
+    r"|VIRTUSER_DOMAIN|GENERICS_DOMAIN|RELAY_DOMAIN|CANONIFY_DOMAIN|DATABASE_MAP_TYPE)\("
+    r"|\b(?:define|undefine|include|sinclude|divert)\(\s{0,9}`|\bdefine\(\s{0,9}(?:conf[A-Z]|_[A-Z])"
+    r"|^[ \t]{0,99}LOCAL_(?:CONFIG|RULE_[0-3]|RULESETS|NET_CONFIG)\b",
     re.MULTILINE,
 )
+_M4: Final = re.compile(r"\b(?:define|undefine|include|sinclude|divert)\(")
+_DNL: Final = re.compile(r"\bdnl\b")
 #: Lines that only a sendmail.cf has: its version, options by name, mailers, long macros, headers of its own.
 _CF: Final = re.compile(
     r"^(?:V[0-9]{1,2}(?:/[A-Za-z]|[ \t]*\r?$)|O[ \t]+[A-Z][A-Za-z]{2,40}(?:\.[A-Za-z]{1,20})?[ \t]*="
@@ -41,7 +45,8 @@ def require_configuration(kind: Kind, raw: bytes, name: str) -> None:
     if b"\0" in raw:
         raise InputError(f"{name}: holds NUL bytes: this is not a configuration of Sendmail")
     text = raw.decode("latin-1")
-    is_cf, is_mc = _CF.search(text) is not None, _MC.search(text) is not None
+    is_cf = _CF.search(text) is not None
+    is_mc = _MC.search(text) is not None or (_M4.search(text) is not None and _DNL.search(text) is not None)
     wants_cf = kind in (Kind.SENDMAIL_CF, Kind.SUBMIT_CF)
     if is_cf if wants_cf else is_mc:
         return
