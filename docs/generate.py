@@ -2,10 +2,10 @@
 """Write the parts of the documentation that come from the program, so that they cannot go stale.
 
 `python docs/generate.py` rewrites docs/options.md from the commands as click knows them, docs/coverage.md from the
-facts about vulnerabilities, and the record in README.md from the greeting of a host of the lab, through parser,
-identification and encoder. A test fails while one of them says
-something else. `--terminal` also makes the picture docs/terminal.svg again, from the real output of `smtpsweep demo`:
-it runs the demo (a quarter of a minute) and draws what came out. Times differ from run to run, so no test compares it.
+facts about vulnerabilities, and the records in README.md and docs/record-schema.md from two greetings, through parser,
+identification and encoder. A test fails while one of them says something else. `--terminal` also makes the picture
+docs/terminal.svg again, from the real output of `smtpsweep demo`: it runs the demo (a quarter of a minute) and draws
+what came out. Times differ from run to run, so no test compares it.
 
 Left out: the tables and the plot of docs/performance.md, which `make bench` writes.
 """
@@ -42,6 +42,7 @@ OPTIONS = DOCS / "options.md"
 COVERAGE = DOCS / "coverage.md"
 TERMINAL = DOCS / "terminal.svg"
 README = DOCS.parent / "README.md"
+RECORD_PAGE = DOCS / "record-schema.md"
 
 #: Columns of the picture.
 _WIDTH = 100
@@ -50,6 +51,9 @@ _HOST = IPv4Address("127.1.0.249")
 _SCAN = "a7beac8b-4691-4f55-ab97-ed7cfecb7a80"
 _VISITED_AT = datetime(2026, 11, 23, 17, 39, 38, 627_000, UTC).timestamp()
 _TIMES_S = (0.0431, 0.0431, 0.0431)
+#: The shorter record on the page about records: a release without a known flaw.
+_CLEAR_GREETING = b"220 mail1.example.com ESMTP Sendmail 8.18.2/8.18.2; Mon, 23 Nov 2026 17:39:38 GMT\r\n"
+_CLEAR_HOST = "192.0.2.10"
 _RECORD = re.compile(r"(?<=<!-- begin record: make docs -->\n).*?(?=<!-- end record -->)", re.DOTALL)
 #: A comma before a key: where a line may be broken.
 _BEFORE_KEY = re.compile(r',(?="[a-z_]+":)')
@@ -222,15 +226,26 @@ def coverage_page() -> str:
 
 def readme() -> str:
     """Return README.md with the record as it must be today."""
-    return _RECORD.sub(lambda _: f"```json\n{_folded(example_record())}\n```\n", README.read_text(encoding="utf-8"))
+    return _with_record(README, example_record())
+
+
+def record_page() -> str:
+    """Return docs/record-schema.md with its example as it must be today."""
+    return _with_record(RECORD_PAGE, _line(_CLEAR_GREETING, Target(0, _CLEAR_HOST, 25)))
 
 
 def example_record() -> str:
     """Return the line that a sweep writes for one host of the lab."""
-    greeting = personality(int(_HOST)).greeting
-    target = Target(0, str(_HOST), 2525)
+    return _line(personality(int(_HOST)).greeting, Target(0, str(_HOST), 2525))
+
+
+def _line(greeting: bytes, target: Target) -> str:
     record = Observer(_SCAN, Settings()).record(Attempt(target, None, greeting, _VISITED_AT, *_TIMES_S))
     return encode(record).decode().rstrip()
+
+
+def _with_record(page: Path, line: str) -> str:
+    return _RECORD.sub(lambda _: f"```json\n{_folded(line)}\n```\n", page.read_text(encoding="utf-8"))
 
 
 def _folded(line: str) -> str:
@@ -274,6 +289,7 @@ def main(*, terminal: bool) -> None:
     OPTIONS.write_text(options_page(), encoding="utf-8")
     COVERAGE.write_text(coverage_page(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
+    RECORD_PAGE.write_text(record_page(), encoding="utf-8")
     if terminal:
         TERMINAL.write_text(terminal_picture(), encoding="utf-8")
 

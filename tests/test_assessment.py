@@ -86,7 +86,9 @@ def test_why_a_version_is_unknown_is_a_finding(facts: Facts) -> None:
         return [each.evidence for each in found if each.id == "VERSION-UNKNOWN"]
 
     assert why("8.99") == ["Sendmail 8.99: it is newer than 8.18.2, the newest release known here"]
-    assert why("8.10.7") == ["Sendmail 8.10.7: there was no such release"]
+    assert why("8.10.7") == ["Sendmail 8.10.7: it is newer than 8.10.2, the newest release of its branch known here"]
+    assert why("8.9.2.5") == []  # 8.9.2 with something added
+    assert why("8.7.7") == []  # before the search began
     assert why("8.14.7") == []
 
 

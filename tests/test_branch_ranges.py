@@ -34,7 +34,9 @@ def verdicts(product: str, version: str) -> dict[str, str | None]:
 def made(product: str, *rows: dict[str, Any], **entry: Any) -> Assessor:
     """Facts of one product of which these rows are all that is known."""
     document = SHIPPED.document
-    described = {**document["products"][product], "releases": {}, "branches": [], "covered_since": "0.1", **entry}
+    described = {**document["products"][product], "releases": {}, "branches": [], "covered_since": "0.1"}
+    described.pop("releases_complete_from", None)
+    described |= entry
     full = [
         {
             "id": f"X-{number}-TEST",

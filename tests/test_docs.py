@@ -69,6 +69,7 @@ def test_the_options_and_the_record_shown_are_those_of_the_program() -> None:
     assert generate.OPTIONS.read_text() == generate.options_page(), "run `make docs`"
     assert generate.COVERAGE.read_text() == generate.coverage_page(), "run `make docs`"
     assert generate.README.read_text() == generate.readme(), "run `make docs`"
+    assert generate.RECORD_PAGE.read_text() == generate.record_page(), "run `make docs`"
     assert f"```json\n{generate.example_record()[:40]}" in generate.README.read_text()
 
 
@@ -125,15 +126,15 @@ def test_every_make_target_named_is_there(name: str) -> None:
     assert set(named) <= set(known)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/record-schema.md"])
-def test_the_record_shown_is_a_record(name: str) -> None:
+@pytest.mark.parametrize(("name", "version"), [("README.md", "8.14.7"), ("docs/record-schema.md", "8.18.2")])
+def test_the_record_shown_is_a_record(name: str, version: str) -> None:
     (shown,) = blocks(ROOT / name, "json")
     record = decode(shown.replace("\n", "").encode())
     validator = Draft202012Validator(json_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     validator.validate(json.loads(shown))
     assert record.greeting is not None
     assert record.software is not None
-    assert record.software.version == "8.14.7"
+    assert record.software.version == version
 
 
 def test_the_readme_names_every_status() -> None:

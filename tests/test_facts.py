@@ -260,6 +260,10 @@ def test_checking_does_not_change_a_document() -> None:
         ({"releases_complete_from": 8}, "releases_complete_from must be a version"),
         ({"latest": "new"}, "latest must be a version"),
         ({"branches": [{"branch": "2019", "first": "SE"}]}, "the first version of a branch must be a version"),
+        ({"latest_date": "2026-11"}, "latest_date must be a date"),
+        ({"flaws_from": "2026"}, "flaws_from must be a date"),
+        ({"releases": {"8.18.2": "2025-12"}}, "the day of a release must be a date, or null"),
+        ({"branches": [{"branch": "8.18", "latest_date": "soon"}]}, "the latest_date of a branch must be a date"),
     ],
 )
 def test_what_is_claimed_of_a_product_must_be_readable(entry: Any, problem: str) -> None:

@@ -1,6 +1,7 @@
 """Claims about `scanner.record.schema` and what the documentation says of a record."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from scanner.smtp import Flag, parse_greeting
 from tests.records import VALIDATOR, full_record
 
 DOCS = Path(__file__).parent.parent / "docs"
+SCANNER = DOCS.parent / "scanner"
 
 
 def test_the_schema_is_itself_valid_and_strict_everywhere() -> None:
@@ -87,6 +89,14 @@ def test_the_documentation_names_every_field_status_and_flag() -> None:
     assert (
         sorted(name for name in names | set(Status) | set(Flag) | set(RefusalKind) if f"`{name}`" not in document) == []
     )
+
+
+def test_the_documentation_lists_the_ids_of_every_finding_of_ours() -> None:
+    row = next(line for line in (DOCS / "record-schema.md").read_text("utf-8").splitlines() if "`CONFIG-SKEW`" in line)
+    sources = [*SCANNER.glob("assess/*.py"), SCANNER / "identify" / "combine.py"]
+    named = {name for file in sources for name in re.findall(r'"([A-Z]+(?:-[A-Z]+)+)"', file.read_text("utf-8"))}
+
+    assert sorted(re.findall(r"`([A-Z]+(?:-[A-Z]+)+)`", row)) == sorted(named - {"CVE-RECORD"})
 
 
 def test_the_example_in_the_documentation_is_a_record_in_every_detail() -> None:

@@ -9,6 +9,7 @@ objects product by product when a product is first seen. Our own file is checked
 
 What an entry of a product may have besides names, releases and branches:
 
+- `releases`: releases with their days, null where the day is not known;
 - `latest`: the newest release. A version after it, and after all that rows name, is unknown to us;
 - `covered_since`: the oldest release whose flaws were searched for. Without it nothing is claimed about the product
   ("not covered"), and nothing about older versions;
@@ -194,14 +195,21 @@ def _product_problems(name: str, product: Any) -> Iterator[str]:
     for key in ("covered_since", "releases_complete_from", "latest"):
         if key in product and not _is_version(name, product[key]):
             yield f"{key} must be a version"
-    if "flaws_from" in product and not _is_day(product["flaws_from"]):
-        yield "flaws_from must be a date"
+    yield from (f"{key} must be a date" for key in ("flaws_from", "latest_date") if not _is_maybe_day(product.get(key)))
+    if not all(_is_maybe_day(day) for day in product.get("releases", {}).values()):
+        yield "the day of a release must be a date, or null"
     named = product.get("release_names", {})
     if not isinstance(named, dict) or not all(_is_version(name, text) for text in named):
         yield "release_names must be an object whose keys are versions"
     branches = product.get("branches", [])
     if not all(_is_version(name, branch["first"]) for branch in branches if "first" in branch):
         yield "the first version of a branch must be a version"
+    if not all(_is_maybe_day(branch.get("latest_date")) for branch in branches):
+        yield "the latest_date of a branch must be a date"
+
+
+def _is_maybe_day(value: object) -> bool:
+    return value is None or _is_day(value)
 
 
 def _is_version(product: str, value: object) -> bool:
@@ -284,7 +292,7 @@ def _product(key: str, document: Mapping[str, Any]) -> Product:
         dates.setdefault(branch["latest"], branch.get("latest_date"))
     if "latest" in facts:
         dates.setdefault(facts["latest"], facts.get("latest_date"))
-    releases = [(version_key(key, text), text, day if _is_day(day) else None) for text, day in dates.items()]
+    releases = [(version_key(key, text), text, day) for text, day in dates.items()]
     return Product(
         key=key,
         flaws=tuple(_flaw(row) for row in document["vulnerabilities"] if row["product"] == key),

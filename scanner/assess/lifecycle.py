@@ -27,15 +27,24 @@ _RELEASE = re.compile(r"([0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)(?![0-9])")
 
 
 def lifecycle_findings(
-    product: Product, version: str | None, config_version: str | None, key: VersionKey | None
+    product: Product,
+    version: str | None,
+    config_version: str | None,
+    key: VersionKey | None,
+    *,
+    is_release: bool = True,
 ) -> Iterator[Finding]:
-    """Yield what follows from the version; from the product alone when `version` and its `key` are None."""
+    """Yield what follows from the version; from the product alone when `version` and its `key` are None.
+
+    A state of development has the number of the release that it followed (`is_release` false), and not its day.
+    """
     yield from _end_of_life(product, version, key)
     if version is None or key is None:
         return
     yield from _config_skew(product, version, config_version)
     yield from _name(product, version, key)
-    yield from _age(product, version, key)
+    if is_release:
+        yield from _age(product, version, key)
 
 
 def not_compared(
@@ -117,7 +126,7 @@ def _maybe_end_of_branch(product: Product, key: VersionKey) -> str | None:
 
 
 def _maybe_superseded(product: Product, version: str, key: VersionKey) -> str | None:
-    """Say that a candidate's or snapshot's release is out: nobody mends what came before it."""
+    """Say that a candidate's or snapshot's release is out: nobody fixes what came before it."""
     place = releases_of(product).place(key)
     if place.before is None or (release := releases_of(product).maybe_first(place.before)) is None:
         return None
@@ -175,11 +184,13 @@ def _age(product: Product, version: str, key: VersionKey) -> Iterator[Finding]:
         return
     newest_day, newest = max(dated)
     days = (date.fromisoformat(newest_day) - date.fromisoformat(own)).days
+    latest = product.facts.get("latest", newest)
+    also = f"; the newest, {latest}, has no day here" if latest not in {text for _, text in dated} else ""
     if days > 0:
         yield Finding(
             id="VERSION-AGE",
             severity="low" if days > BEHIND_DAYS else "info",
-            title=f"{product.name} {version} is {days} days behind {newest}.",
+            title=f"{product.name} {version} is {days} days behind {newest}{also}.",
             evidence=f"{version} was released on {own}, {newest} on {newest_day}",
             sources=tuple(product.facts["sources"]),
         )

@@ -3,19 +3,36 @@
 "No known flaw" of Sendmail 8.99 is nonsense: there is no such release. A version is unknown to us when it is newer than
 the newest one that the facts name (they are older than it, or it was made up), newer than the newest of its branch, or
 not among the releases where the facts have them all. A release with something added (`8.17.1.9`, `8.11.6p2`) is known
-when the release is.
+when the release is. Builds of Exchange are known when their cumulative update is, and no newer than its newest build.
 
-A version before the first release of its branch is a snapshot also when only its number says so: 8.16.0.29 came before
-8.16.1, which was the first. Left out: whether a version has a flaw (`ranges`).
+A version before the first release of its branch is a snapshot of Sendmail also when only its number says so: 8.16.0.29
+came before 8.16.1, which was the first. Left out: whether a version has a flaw (`ranges`).
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Final
 
 from scanner.assess.facts import Product
 from scanner.assess.ranges import Flaw, Place, maybe_held
-from scanner.assess.versions import VersionKey, branch_of, extends, is_before_release, release_of, version_key
+from scanner.assess.versions import (
+    SNAPSHOTS_FROM_0,
+    VersionKey,
+    branch_of,
+    extends,
+    is_before_release,
+    release_of,
+    version_key,
+    written_numbers,
+)
+
+#: The numbers of a build that are those of its cumulative update.
+_OF_UPDATE: Final = 3
+#: The digits of a day.
+_OF_DAY: Final = 8
+#: "3.8" may be a release, or be said for 3.8.0; "3" is any of a hundred.
+_FEWEST_NUMBERS: Final = 2
 
 
 class Releases:
@@ -33,6 +50,8 @@ class Releases:
         self._newest_listed = max(self._listed, default=None)
         self._branch_starts = {branch_of(self._key, key): key for key in reversed(self._sorted)}
         self._branch_ends = self._ends_of_branches()
+        self._update_ends = self._ends_of_updates()
+        self._fewest_numbers = _OF_UPDATE if self._update_ends else _FEWEST_NUMBERS
         self._clear: tuple[VersionKey, ...] | None = None
 
     def place(self, key: VersionKey) -> Place:
@@ -52,6 +71,14 @@ class Releases:
         following = next((each for each in later if branch_of(self._key, each) != branch), key)
         return Place(self._key, key, before=following, since=key)
 
+    def is_whole(self, version: str, key: VersionKey) -> bool:
+        """Say whether a version has as many numbers as a release has at least: "Exim 4" is any of a hundred.
+
+        Releases that are days (20010228) have one.
+        """
+        is_day = version[:_OF_DAY].isdecimal() and len(version) >= _OF_DAY
+        return is_day or is_before_release(key) or written_numbers(version) >= self._fewest_numbers
+
     def maybe_unknown(self, key: VersionKey) -> str | None:
         """Say why a version is unknown to us; None when it is known."""
         if not self._sorted:
@@ -63,11 +90,24 @@ class Releases:
         end = self._branch_ends.get(branch_of(self._key, key))
         if end is not None and release > end:
             return f"it is newer than {self._texts[end]}, the newest release of its branch known here"
-        if release in self._texts or not self._is_complete_at(release):
+        if release in self._texts:
+            return None
+        return self._maybe_unknown_build(key) if self._update_ends else self._maybe_unlisted(key, release)
+
+    def _maybe_unlisted(self, key: VersionKey, release: VersionKey) -> str | None:
+        """Say that there was no such release, where all of them are listed and it adds nothing to one."""
+        if not self._is_complete_at(release):
             return None
         if self._is_before_its_branch(key) or self._maybe_base(key) is not None:
             return None
         return "there was no such release"
+
+    def _maybe_unknown_build(self, key: VersionKey) -> str | None:
+        """Say why a build that is not listed cannot be a hotfix between two that are."""
+        end = self._update_ends.get(key[0][:_OF_UPDATE])
+        if end is None:
+            return "no cumulative update of that number is known here"
+        return None if key < end else f"it is newer than {self._texts[end]}, the newest build of its update known here"
 
     def maybe_first(self, release: VersionKey) -> str | None:
         """Return a release as it is written when it is out, or a later one of its branch is; None when none is."""
@@ -102,7 +142,7 @@ class Releases:
 
     def _is_before_its_branch(self, key: VersionKey) -> bool:
         """Say whether a version comes before the first release of its branch, where all releases are known."""
-        if not self._is_complete_at(key):
+        if self._key not in SNAPSHOTS_FROM_0 or not self._is_complete_at(key):
             return False
         first = self._branch_starts.get(branch_of(self._key, key))
         return first is not None and key < first
@@ -136,19 +176,24 @@ class Releases:
         return base if base is not None and extends(self._key, key, base) else None
 
     def _ends_of_branches(self) -> dict[tuple[int, ...], VersionKey]:
-        """Return the newest release of every branch whose newest is told; a row may know a newer one."""
-        named = (version_key(self._key, each["latest"]) for each in self._product.facts.get("branches", ()))
-        told = {branch_of(self._key, key) for key in named if key is not None}
+        """Return the newest release of every branch of which releases are listed; a row may know a newer one."""
+        told = {branch_of(self._key, key) for key in self._listed}
         return {branch: key for key in self._sorted if (branch := branch_of(self._key, key)) in told}
+
+    def _ends_of_updates(self) -> dict[tuple[int, ...], VersionKey]:
+        """Return the newest build of each cumulative update, of a product that has such."""
+        if "release_names" not in self._product.facts:
+            return {}
+        return {key[0][:_OF_UPDATE]: key for key in self._sorted}
 
 
 def _named_elsewhere(product: Product) -> Iterator[tuple[VersionKey, str]]:
-    """Yield the versions that rows and branches name."""
+    """Yield the versions that rows name, and the branches where not all releases are listed."""
     for each in (each for flaw in product.flaws for each in flaw.ranges):
         yield each.high, str(each.fixed or each.last_affected)
         if each.low is not None:
             yield each.low, str(each.introduced)
-    for branch in product.facts.get("branches", ()):
+    for branch in product.facts.get("branches", ()) if product.complete_from is None else ():
         key, latest = version_key(product.key, branch["branch"]), version_key(product.key, branch["latest"])
         # "2019" is the name of a product, "3.8" is also its first release.
         if key is not None and latest is not None and branch_of(product.key, key) == branch_of(product.key, latest):

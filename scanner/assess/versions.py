@@ -29,14 +29,15 @@ _BEFORE, _END, _AFTER, _NUMBER = -1, 0, 1, 2
 #: Names of what comes before a release, and after it, in their order. A single letter is its place in the alphabet.
 _PRE_RELEASES: Final = {
     "devstart": 0,
-    "dev": 1,
-    "snapshot": 2,
+    **dict.fromkeys(("dev", "devel", "current", "next", "trunk", "master", "head"), 1),
+    **dict.fromkeys(("snapshot", "nightly", "git", "test", "testing"), 2),
     "prealpha": 3,
-    "alpha": 4,
-    "beta": 5,
-    "gamma": 6,
-    "pre": 7,
-    "rc": 8,
+    "milestone": 4,
+    "alpha": 5,
+    "beta": 6,
+    "gamma": 7,
+    **dict.fromkeys(("pre", "prerelease"), 8),
+    "rc": 9,
 }
 _PATCHES: Final = {"if": 30, "hf": 31, "fp": 32, "pl": 16, "patch": 16}
 _P: Final = 16
@@ -46,14 +47,20 @@ _LONGEST: Final = 64
 _TOKEN = re.compile(r"([0-9]{1,18})|([A-Za-z]{1,12})")
 _SEPARATORS = re.compile(r"[._]?")
 _START = re.compile(r"(?:v|V)?(?=[0-9])")
-_DASHED_PRE_RELEASE = re.compile(
-    r"[-~](?=(?:devstart|dev|prealpha|alpha|beta|gamma|pre|rc)(?![A-Za-z]))", re.IGNORECASE
+_DASHED_PRE_RELEASE = re.compile(rf"[-~](?=(?:{'|'.join(_PRE_RELEASES)})(?![A-Za-z]))", re.IGNORECASE)
+#: Short names of candidates: 3.0-M1, 1.2.0a1, 1.2.0b2. A letter alone is a patch (8.9.3a).
+_SHORT_NAMES: Final = {"m": "milestone", "a": "alpha", "b": "beta"}
+_SHORT_PRE_RELEASE = re.compile(
+    r"(?:(?<=[0-9])[-~](?P<milestone>m)|(?<=[0-9])(?P<letter>[ab]))(?=[0-9]{1,2}(?![0-9A-Za-z]))", re.IGNORECASE
 )
+#: "3.x" and "4.*" are many versions.
+_WILDCARD = re.compile(r"[0-9]\.[xX*](?![0-9A-Za-z])")
 _DATE_ALONE = re.compile(r"\A(?=(?:19|20)[0-9]{6}(?![0-9.]))")
 _DASHED_DATE = re.compile(r"-((?:19|20)[0-9]{6})(?![0-9])")
 _DASHED_BUILD = re.compile(r"(?<=[0-9])-(?=[0-9])")
 _DECIMAL = re.compile(r"(?:v|V)?([0-9]{1,18})(?:\.([0-9]{1,18}))?(?![0-9A-Za-z.])")
 
+_NUMBERS = re.compile(r"[vV]?[0-9]{1,18}(?:\.[0-9]{1,18}){0,9}")
 _WRITTEN_NUMBERS = re.compile(r"[0-9]+")
 #: A release of most products has so many numbers; what follows them is a snapshot's or a vendor's.
 _RELEASE_NUMBERS: Final = 3
@@ -62,6 +69,8 @@ _RELEASE_NUMBERS: Final = 3
 DECIMAL_FRACTION: Final = frozenset({"mailenable"})
 #: Products where the number after a dash is that of a build of the release: 15.5.4-012 of AsyncOS.
 DASHED_BUILDS: Final = frozenset({"cisco-esa"})
+#: Products that count the snapshots before the first release of a branch from 0: 8.16.0.29 came before 8.16.1.
+SNAPSHOTS_FROM_0: Final = frozenset({"sendmail"})
 #: Products where a dash and a date mark a snapshot before the release named.
 DATED_SNAPSHOTS: Final = frozenset({"postfix"})
 
@@ -72,7 +81,7 @@ def version_key(product: str, text: str) -> VersionKey | None:
     `product` is a key of the vulnerability data (`sendmail`, `exim` ...); an unknown one has no exceptions.
     """
     text = text.strip()
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or _WILDCARD.search(text):
         return None
     if product in DECIMAL_FRACTION:
         return _decimal_key(text)
@@ -80,7 +89,8 @@ def version_key(product: str, text: str) -> VersionKey | None:
         text = _DASHED_BUILD.sub(".", text, count=1)
     if product in DATED_SNAPSHOTS:
         text = _DASHED_DATE.sub(r"~snapshot\1", _DATE_ALONE.sub("0.", text, count=1), count=1)
-    tokens = _tokens(_DASHED_PRE_RELEASE.sub(".", text, count=1).replace("~snapshot", ".snapshot"))
+    text = _SHORT_PRE_RELEASE.sub(_long_name, text, count=1).replace("~snapshot", ".snapshot")
+    tokens = _tokens(_DASHED_PRE_RELEASE.sub(".", text, count=1))
     return None if tokens is None else _key(tokens)
 
 
@@ -114,6 +124,16 @@ def extends(product: str, key: VersionKey, text: str) -> bool:
     numbers = (*base[0], *(0,) * (written - len(base[0])))
     longer = written >= _RELEASE_NUMBERS and len(key[0]) > written and key[0][:written] == numbers
     return longer or (key[0] == base[0] and key[1][0][0] > _END)
+
+
+def written_numbers(text: str) -> int:
+    """Return how many numbers a version begins with: 3 of `8.14.7`, 1 of `4` and of `v4 ready`."""
+    match = _NUMBERS.match(text.strip())
+    return 0 if match is None else match[0].count(".") + 1
+
+
+def _long_name(match: re.Match[str]) -> str:
+    return f".{_SHORT_NAMES[(match['milestone'] or match['letter']).lower()]}"
 
 
 def _decimal_key(text: str) -> VersionKey | None:

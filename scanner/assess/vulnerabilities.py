@@ -141,13 +141,17 @@ class Assessor:
         if key is None:
             why = "this is not a version we can compare"
             return self._worth(product, Answer.UNDECIDED, not_compared(product, name, version, why))
+        releases = releases_of(product)
+        if product.covered_since is not None and not releases.is_whole(full, key):
+            why = "this is only the beginning of a version"
+            return self._worth(product, Answer.UNDECIDED, not_compared(product, name, version, why))
         debian = None if package is None else maybe_debian_version(version, package)
         is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
-        releases = releases_of(product)
         is_after = _DEVELOPMENT.search(f"{version}-{package}") is not None
         place = releases.place_after(key) if is_after else releases.place(key)
         subject = _Subject(product, full, place, is_plain, debian, system)
-        return self._of_release(subject, tuple(lifecycle_findings(product, version, config_version, key)))
+        others = lifecycle_findings(product, version, config_version, key, is_release=not is_after)
+        return self._of_release(subject, tuple(others))
 
     def _of_release(self, subject: _Subject, others: tuple[Finding, ...]) -> Assessed:
         product, key = subject.product, subject.place.key
