@@ -48,8 +48,8 @@ def test_a_row_that_says_what_nvd_says_is_counted_and_not_shown(tmp_path: Path) 
     assert found.is_clean
     assert list(found.shown()) == [
         (
-            "1 rows compared: 0 missing, 0 extra, 0 differs, 0 explained; 0 records without usable versions, "
-            "0 of before the search began; 1 rows have no record in the folder"
+            "1 row compared: 0 missing, 0 extra, 0 differs, 0 explained; 0 records without usable versions, "
+            "0 published before the search began; rows without a record in the folder: 1"
         )
     ]
 
@@ -93,7 +93,7 @@ def test_a_row_whose_record_is_of_another_product_is_extra(
     ("ranges", "said"),
     [
         ([{"fixed": "4.99"}], "ours alone 4.98, 4.98.1, 4.98.2; ours ..4.99); NVD ..4.98)"),
-        ([{"introduced": "4.97", "fixed": "4.98"}], "NVD alone 4.50, 4.51, 4.52 and "),
+        ([{"introduced": "4.97", "fixed": "4.98"}], "NVD alone 3.36, 3.951, 3.952 and "),
         (
             [{"fixed": "4.97"}, {"introduced": "4.99", "last_affected": "4.99"}],
             "ours alone 4.99; NVD alone 4.97, 4.97.1; ours ..4.97) [4.99, 4.99]; NVD ..4.98)",
@@ -170,7 +170,10 @@ def test_the_command_ends_with_what_is_left_to_look_at(tmp_path: Path, capsys: p
     assert capsys.readouterr().err.startswith("usage: python -m scanner.assess FOLDER")
     assert main([str(tmp_path / "none.json")]) == 2
     assert "none.json: cannot be read" in capsys.readouterr().err
-    (tmp_path / "CVE-2026-90001.json").write_bytes(orjson.dumps({"catalogVersion": "1"}))
+    (tmp_path / "CVE-2026-90001.json").unlink()
+    known = next(each for each in shipped_facts().document["vulnerabilities"] if each["id"] == "CVE-2026-34752")
+    assert known["ranges"] == [{"fixed": "3.1.4"}]
+    put(tmp_path, nvd(known["id"], cpe("haraka_project:haraka:*:*", versionEndExcluding="3.1.4")))
     assert main([str(tmp_path)]) == 0
 
 
@@ -183,3 +186,39 @@ def test_it_runs_as_a_module(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stderr) == (1, b"")
     assert done.stdout.startswith(b"missing   exim CVE-2026-90001: ")
+
+
+def test_a_folder_in_which_nothing_could_be_compared_is_not_in_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other.json").write_text('{"a": 1}')
+
+    assert main([str(tmp_path)]) == 3
+
+    printed = capsys.readouterr()
+    assert printed.out.startswith("0 rows compared: ")
+    assert printed.err.endswith(": no record of it names a version of a row: nothing was compared\n")
+
+
+@pytest.mark.parametrize("damage", [{"id": 5}, {"id": "\x1b[2J"}, {"published": 5}, {"configurations": 7}], ids=str)
+def test_a_damaged_record_is_named_with_its_file(
+    damage: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path, nvd("CVE-2026-90001", EXIM))
+    (tmp_path / "damaged.json").write_bytes(orjson.dumps({**nvd("CVE-2026-90002", EXIM), **damage}))
+
+    assert main([str(tmp_path)]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"{tmp_path / 'damaged.json'}: a record is damaged: ")
+    assert (printed.out, "\x1b" in printed.err) == ("", False)
+
+
+def test_what_a_terminal_would_obey_is_written_out(tmp_path: Path) -> None:
+    other = nvd("CVE-2026-90001", cpe("nginx:nginx:*:*", versionEndExcluding="2"))
+    odd = row("CVE-2026-90001", "exim", {"fixed": "4.98", "introduced": "\x1b[2J4"})
+
+    shown = "\n".join(compare(put(tmp_path, other), facts(odd)).shown())
+
+    assert "\\x1b[2J4" in shown
+    assert "\x1b" not in shown

@@ -1,7 +1,7 @@
 """`python -m scanner.assess FOLDER`: hold the rows of the facts against NVD records in a folder (`against_nvd`).
 
 Prints what is missing, extra or different, and ends with 1 when a row needs a look, with 2 when the folder cannot be
-read.
+read, and with 3 when nothing in it could be compared: then nothing was looked at, and nothing is said to be in order.
 """
 
 import sys
@@ -23,7 +23,12 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.writelines(f"{line}\n" for line in found.shown())
-    return 0 if found.is_clean else 1
+    if not found.is_clean:
+        return 1
+    if found.compared:
+        return 0
+    sys.stderr.write(f"{arguments[0]!a}: no record of it names a version of a row: nothing was compared\n")
+    return 3
 
 
 if __name__ == "__main__":

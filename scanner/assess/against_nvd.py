@@ -8,7 +8,7 @@ What is said of a flaw:
 
 - missing: NVD names a product of ours with versions, there is no row, it was not left out on purpose, and it is not
   older than the search for flaws of that product (`flaws_from`);
-- extra: NVD has the record and does not name the product of our row;
+- extra: there is a record of NVD for the row, and it does not name the product;
 - differs: a version has the flaw for one side only;
 - explained: the same, and the row has a note.
 
@@ -26,6 +26,8 @@ from scanner.assess.feeds import Entry, read_nvd_item
 from scanner.assess.ranges import Range
 from scanner.assess.update import nvd_items
 from scanner.assess.versions import VersionKey, version_key
+from scanner.counted import counted
+from scanner.errors import InputError
 
 _MOST_VERSIONS: Final = 3
 _BOUNDS: Final = ("introduced", "fixed", "last_affected")
@@ -46,11 +48,13 @@ class Comparison:
     def shown(self) -> Iterator[str]:
         """Yield the report, line by line, the summary last."""
         for kind, lines in self.lines.items():
-            yield from (f"{kind:9} {line}" for line in lines)
+            yield from (f"{kind:9} {_neutral(line)}" for line in lines)
         counts = ", ".join(f"{len(lines)} {kind}" for kind, lines in self.lines.items())
         yield (
-            f"{self.compared} rows compared: {counts}; {self.without_versions} records without usable versions, "
-            f"{self.before_search} of before the search began; {self.without_record} rows have no record in the folder"
+            f"{counted(self.compared, 'row')} compared: {counts}; "
+            f"{counted(self.without_versions, 'record')} without usable versions, "
+            f"{self.before_search} published before the search began; "
+            f"rows without a record in the folder: {self.without_record}"
         )
 
     @property
@@ -69,8 +73,11 @@ def compare(folder: Path, facts: Facts) -> Comparison:
     rows = {(row["product"], row["id"]): row for row in facts.document["vulnerabilities"]}
     seen: set[str] = set()
     named: set[tuple[str, str]] = set()
-    for item in nvd_items(folder):
-        entries, unusable = read_nvd_item(item, products)
+    for path, item in nvd_items(folder):
+        try:
+            entries, unusable = read_nvd_item(item, products)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}: a record is damaged: {type(error).__name__} {str(error)!a}") from error
         seen.add(item["id"])
         found.without_versions += unusable
         if unusable or not any(each["nodes"] for each in item.get("configurations", ())):
@@ -92,6 +99,11 @@ def compare(folder: Path, facts: Facts) -> Comparison:
             )
         found.without_record += row["id"].startswith("CVE-") and row["id"] not in seen
     return found
+
+
+def _neutral(text: str) -> str:
+    """Write what a terminal would obey as text: ids and summaries come from elsewhere."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _compare_row(row: Mapping[str, Any], entry: Entry, facts: Facts, found: Comparison) -> None:

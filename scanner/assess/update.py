@@ -207,8 +207,8 @@ def _items(document: Any) -> Iterator[tuple[Any, Any]]:
         yield read_nvd_item, document
 
 
-def nvd_items(source: Path) -> Iterator[Any]:
-    """Yield the NVD records (`cve` objects) of a file, or of all files of a folder; other files give none.
+def nvd_items(source: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield the NVD records (`cve` objects) of a file, or of all files of a folder, with the file of each.
 
     Raises:
         InputError: when a file cannot be read, or is damaged.
@@ -219,7 +219,7 @@ def nvd_items(source: Path) -> Iterator[Any]:
             found = [item for read, item in _items(document) if read is read_nvd_item]
         except (LookupError, TypeError) as error:
             raise InputError(f"{path}: not the layout it claims: {type(error).__name__} {str(error)!a}") from error
-        yield from found
+        yield from ((path, item) for item in found)
 
 
 def _take(
