@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scanner.remedy.logs.events import Connection, Manner
+from scanner.remedy.logs.mail_logs import LogQuestion
 from tests.mail_logs import PREFIX, connections, examined, log_file
 
 WORDS = ["connect", "connection", "no MAIL in", "did not issue", "rejecting", "SMTP call", "SMTP command",
@@ -20,6 +21,34 @@ def test_a_word_that_speaks_of_a_connection_is_seen_in_any_case(word: str, chang
     _, report = examined(log_file(tmp_path, line))
 
     assert [read.unread.lines for read in report.files] == [1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"mymta[1]: 6ANKGrHt000910: [192.0.2.5] did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA",
+        b"haraka[77]: [NOTICE] [4AC21C94] [core] connect ip=192.0.2.5 port=45966",
+        b"exim[1]: no host name found for IP address 192.0.2.5",
+        b"exim[1]: host lookup failed for 192.0.2.5",
+        b"smtpd[7]: f9c0dbf27cbba6d3 smtp event=closed address=192.0.2.5",
+    ],
+)
+def test_a_line_with_our_address_is_a_doubt_whoever_wrote_it(line: bytes, tmp_path: Path) -> None:
+    read = [b"postfix/smtpd[%d]: connect from c.example[198.51.100.7]" % number for number in range(9)]
+    log = log_file(tmp_path, *(PREFIX + each for each in (*read, line)))
+
+    doubts = examined(log, question=LogQuestion(scanners=("192.0.2.5",)))[1].doubts
+
+    assert [doubt.partition(":")[0] for doubt in doubts] == [
+        "a line with our address was not understood, and may be what is missing"
+    ]
+
+
+def test_the_end_of_a_session_names_the_client_where_its_begin_was_rotated_away(tmp_path: Path) -> None:
+    line = b"smtpd[7]: f9c0dbf27cbba6d3 smtp event=closed address=192.0.2.5 host=c.example reason=quit"
+    found = only(line, tmp_path)
+
+    assert (found.address, found.name) == ("192.0.2.5", "c.example")
 
 
 def only(line: bytes, folder: Path) -> Connection:

@@ -23,7 +23,10 @@ _FAILED = re.compile(
 )
 _BAD = re.compile(_SESSION + rb'bad-input result="(?P<text>.*)"')
 _MESSAGE = re.compile(_SESSION + rb"(?:event=)?message (?:address=\S+ host=\S+ )?msgid=[0-9a-f]{8} .*")
-_ENDED = re.compile(_SESSION + rb"(?:event=)?(?:disconnected|closed) (?:address=\S+ host=\S+ )?reason=(?P<text>.*)")
+_ENDED = re.compile(
+    _SESSION + rb"(?:event=)?(?:disconnected|closed) "
+    rb"(?:address=\[?(?:IPv6:)?(?P<address>[0-9A-Fa-f.:]+)\]? host=(?P<name>\S+) )?reason=(?P<text>.*)"
+)
 _TLS = re.compile(_SESSION + rb"(?:event=)?(?:tls|starttls) .*")
 _OLD = rb"smtp-in: %b session (?P<session>[0-9a-f]{16})"
 _OLD_CONNECTED = re.compile(_OLD % b"New" + rb" from host (?P<name>\S+) \[(?:IPv6:)?(?P<address>[0-9A-Fa-f.:]+)\]")

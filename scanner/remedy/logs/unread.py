@@ -35,7 +35,7 @@ _OF_OTHERS = re.compile(
     rb"connection (?:refused|timed out|reset|rate|count|concurrency|closed by remote)|cache|"
     rb"SMTP connection (?:identification|outbound) |TLS connection established|TLS session|starting daemon|"
     rb"daemon started|listening|statistics:| (?:=>|->|==|\*\*|\*>) |stat=|"
-    rb"STARTTLS=client|(?:^|: )(?:---|<--) |Milter|host name|hostname|remote (?:host|mail server)",
+    rb"STARTTLS=client|(?:^|: )(?:---|<--) |Milter|(?<!no )host name|hostname|remote (?:host|mail server)",
     re.IGNORECASE,
 )
 #: Of mail, in a line of which not even the form is known.
@@ -106,6 +106,8 @@ class Watch:
         searched = line[:_SEARCHED_BYTES]
         if _OF_MAIL.search(searched) or (tag.endswith(b"smtpd") and _speaks(searched)):
             self._note(Place(file, number), line)
+        elif self._names_us(line) and _speaks(searched):
+            self.unread.naming_us = self.unread.naming_us or _example(Place(file, number), line)
 
     def of_nobody(self, file: str, number: int, line: bytes) -> None:
         """Take a line whose form is unknown, or that is damaged."""
