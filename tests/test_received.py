@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.remedy.smoke.received import MAX_HEADER_BYTES, HeaderLeak, software_in_headers, versions_in_headers
+from scanner.remedy.smoke.received import MAX_HEADER_BYTES, HeaderLeak, software_in_headers
 
 #: As a real Sendmail 8.17.1.9 of Debian wrote it, and the same after `_REC_BY_` was changed.
 SENDMAIL = (
@@ -17,6 +17,11 @@ SENDMAIL = (
     b"Received: from x by body.example (Exim 4.96); in the body\r\n"
 )
 SENDMAIL_CLEAN = SENDMAIL.replace(b" (8.17.1.9/8.17.1.9/Debian-2+deb12u2)", b"")
+
+
+def versions_in_headers(raw: bytes) -> tuple[HeaderLeak, ...]:
+    """Return the header lines that show a version, or may."""
+    return tuple(leak for leak in software_in_headers(raw) if leak.version is not None)
 
 
 def received(value: str) -> tuple[tuple[str | None, str | None], ...]:

@@ -51,13 +51,11 @@ class HeaderLeak(NamedTuple):
     is_sure: bool = True
 
 
-def versions_in_headers(raw: bytes) -> tuple[HeaderLeak, ...]:
-    """Return the header lines that show a version, or may, in their order; `raw` may go on with the body."""
-    return tuple(leak for leak in software_in_headers(raw) if leak.version is not None)
-
-
 def software_in_headers(raw: bytes) -> tuple[HeaderLeak, ...]:
-    """Return the header lines that name software, with its version or without, in their order."""
+    """Return the header lines that name software, with its version or without, in their order.
+
+    `raw` may go on with the body.
+    """
     lines = list(_header_lines(raw))
     hop = 1 + sum(line.name == "received" for line in lines)
     leaks: list[HeaderLeak] = []
