@@ -6,7 +6,7 @@ raises: that target's status is then `bug`, the trace is in the log, and the swe
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner.assess import Assessor
@@ -15,7 +15,7 @@ from scanner.identify.behaviour import shipped_behaviours
 from scanner.identify.combine import contradiction, merge
 from scanner.identify.databases import load_fingerprints
 from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
-from scanner.model import Assessment, Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
+from scanner.model import Answer, Assessment, Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
 from scanner.record import EventIds
 from scanner.settings import Probe, Settings
 from scanner.smtp import maybe_clock_skew, parse_greeting
@@ -128,7 +128,7 @@ class Observer:
             disclosure=seen_anywhere(seen),
             findings=findings if odd is None else (*findings, odd),
             disclosed_in=seen,
-            assessment=assessment,
+            assessment=_worth(assessment, seen_anywhere(seen)),
         )
 
     def kept(self, kept: "Kept", number: int) -> Record:
@@ -163,14 +163,22 @@ class Observer:
     def _meaning(self, greeting: Greeting, came_at: float | None, ip: str | None) -> _Meaning:
         software = self._identify(greeting)
         findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
+        told = greeting_disclosure(greeting, software, ip)
         return _Meaning(
             software,
-            greeting_disclosure(greeting, software, ip),
+            told,
             findings,
-            assessment,
+            _worth(assessment, told),
             None if came_at is None else maybe_clock_skew(greeting.server_time, came_at),
             self._refusal(greeting),
         )
+
+
+def _worth(assessment: Assessment | None, told: Collection[str]) -> Assessment | None:
+    """Correct "no version shown" where one is shown that no rule reads."""
+    if assessment is not None and assessment.answer is Answer.NO_VERSION and "version" in told:
+        return assessment._replace(answer=Answer.UNDECIDED)
+    return assessment
 
 
 def final_status(ending: Status | None, greeting: Greeting) -> Status:

@@ -72,7 +72,7 @@ def test_a_violation_ends_with_1_and_shows_its_evidence(capsys: Output) -> None:
     assert run(["policy", "check", store(clean(), leaky(ip="192.0.2.66"))]) == 1
 
     out, err = capsys.readouterr()
-    assert err == "smtpsweep: 1 violations, 1 warnings\n"
+    assert err == "smtpsweep: 1 violation, 1 warning\n"
     assert "192.0.2.66:25" in out
     assert "ESMTP Sendmail 8.14.7/8.13.8" in out
 
@@ -82,7 +82,7 @@ def test_too_little_coverage_ends_with_3_and_violations_outweigh_it(capsys: Outp
     assert capsys.readouterr().err == "smtpsweep: 0 violations, 0 warnings, NOT ENOUGH COVERAGE\n"
 
     assert run(["policy", "check", store(leaky(), unseen())]) == 1
-    assert capsys.readouterr().err == "smtpsweep: 1 violations, 1 warnings, NOT ENOUGH COVERAGE\n"
+    assert capsys.readouterr().err == "smtpsweep: 1 violation, 1 warning, NOT ENOUGH COVERAGE\n"
 
 
 def test_a_sweep_without_dialogues_is_no_pass(capsys: Output) -> None:
@@ -101,7 +101,7 @@ def test_several_files_are_one_check_and_standard_input_is_one(tmp_path: Path) -
 
     assert done.code == 1
     assert "2 of 2 hosts" not in done.err
-    assert done.err == "smtpsweep: 1 violations, 1 warnings\n"
+    assert done.err == "smtpsweep: 1 violation, 1 warning\n"
 
 
 def test_a_policy_decides(capsys: Output) -> None:

@@ -44,7 +44,7 @@ def events(name: str, said: Line) -> Iterator[bytes]:
             Answer.UNDECIDED,
             (POSSIBLE, MAYBE),
             f", 1 known flaw, 1 known to be exploited, 1 undecided, other flaws: undecided {BASIS}",
-            f"CVE-2026-1, CVE-2026-2, others undecided {BASIS}",
+            f"CVE-2026-1, CVE-2026-2 (undecided), others undecided {BASIS}",
         ),
     ],
 )

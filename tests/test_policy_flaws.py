@@ -132,14 +132,14 @@ def test_the_day_of_the_facts_and_what_they_do_not_tell_is_said() -> None:
         (
             NOT_JUDGED,
             (
-                "flaws were told from facts of 2026-11-22; hosts that show a version of which flaws are not known: "
+                "flaw data of 2026-11-22; hosts that show a version of which flaws are not known: "
                 "2 not covered, 1 undecided, 1 not told by the record"
             ),
         )
     ]
-    assert of(checked(assessed(Answer.NONE_KNOWN)), FACTS) == [(PASSED, "flaws were told from facts of 2026-11-22")]
+    assert of(checked(assessed(Answer.NONE_KNOWN)), FACTS) == [(PASSED, "flaw data of 2026-11-22")]
     assert of(checked(record_of()), FACTS) == []
-    assert of(checked(assessed(None)), FACTS)[0][1].startswith("flaws were told from facts of an unknown day;")
+    assert of(checked(assessed(None)), FACTS)[0][1].startswith("flaw data of an unknown day;")
 
 
 def test_old_facts_are_a_warning() -> None:
@@ -148,7 +148,7 @@ def test_old_facts_are_a_warning() -> None:
     old = checked(assessed(Answer.NONE_KNOWN), today=date.fromordinal(day.toordinal() + OLD_DAYS + 1))
 
     assert of(young, FACTS)[0][0] is PASSED
-    assert of(old, FACTS) == [(FAILED, "flaws were told from facts of 2026-11-22, 181 days old")]
+    assert of(old, FACTS) == [(FAILED, "flaw data of 2026-11-22, 181 days old")]
     assert next(each.level for each in old if each.rule == FACTS) is Level.WARNING
 
 
@@ -192,7 +192,7 @@ def test_a_record_of_an_earlier_version_is_read_and_not_judged(run: Callable[...
 
 
 def test_the_day_of_the_facts_is_in_every_report(run: Callable[..., tuple[int, str]]) -> None:
-    record, day = assessed(Answer.NONE_KNOWN), "flaws were told from facts of 2026-11-22"
+    record, day = assessed(Answer.NONE_KNOWN), "flaw data of 2026-11-22"
 
     assert day in run(record, "--junit", "r.xml", "--sarif", "r.sarif")[1]
     assert f"<system-out>{day}</system-out></testcase>" in Path("r.xml").read_text("ascii")

@@ -31,7 +31,7 @@ def test_a_product_s_row_counts_what_is_known_of_its_hosts(
 def test_the_day_of_the_facts_stands_below(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     print_table([host("Sendmail", Answer.NONE_KNOWN), host("Exim", Answer.NONE_KNOWN, facts_of="2026-12-01")])
-    assert "flaws were told from facts of 2026-11-22 and 2026-12-01" in capsys.readouterr().out
+    assert "flaw data of 2026-11-22 and 2026-12-01" in capsys.readouterr().out
 
     print_table([host("Exim", None)])
-    assert "flaws were told" not in capsys.readouterr().out
+    assert "flaw data" not in capsys.readouterr().out

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from scanner.assess.facts import OLD_DAYS
-from scanner.assess.policy_judges import Outcome, why_not_seen
+from scanner.assess.policy_judges import Outcome, shows_version, why_not_seen
 from scanner.assess.policy_rules import RULES, Level, RuleText
 from scanner.assess.waivers import Addresses, Waiver, Waivers, is_among
 from scanner.model import Record, Status
@@ -207,9 +207,12 @@ class PolicyCheck:
         assessment, software = record.assessment, record.software
         if assessment is not None:
             self._facts_of.add(assessment.facts_of)
-        if software is None or software.version is None or (assessment is not None and assessment.is_known):
+        if not shows_version(record) or (assessment is not None and assessment.is_known):
             return
-        self._not_told["not told by the record" if assessment is None else assessment.words] += 1
+        if software is None:
+            self._not_told["of a product not known"] += 1
+        else:
+            self._not_told["not told by the record" if assessment is None else assessment.words] += 1
 
     def _facts_used(self) -> Iterator[Verdict]:
         """Say of which day the facts are, and of how many hosts they know nothing."""
@@ -217,7 +220,7 @@ class PolicyCheck:
             return
         days = sorted(self._facts_of)
         oldest = (self._today - date.fromisoformat(days[0])).days if days else 0
-        message = f"flaws were told from facts of {' and '.join(days) or 'an unknown day'}"
+        message = f"flaw data of {' and '.join(days) or 'an unknown day'}"
         if oldest > OLD_DAYS:
             message += f", {oldest:,} days old"
         if self._not_told:

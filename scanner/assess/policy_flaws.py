@@ -9,10 +9,19 @@ from datetime import date
 from typing import Final
 
 from scanner.assess.lifecycle import VERSION_UNDECIDED
-from scanner.assess.policy_judges import Judgement, Options, failed, named, not_judged, passed
+from scanner.assess.policy_judges import (
+    Judgement,
+    Options,
+    Outcome,
+    failed,
+    named,
+    not_judged,
+    passed,
+    shows_version,
+)
 from scanner.assess.versions import VersionKey, is_before_release, release_of, version_key
 from scanner.assess.vulnerabilities import UNDECIDED
-from scanner.model import Greeting, Record, Software
+from scanner.model import Answer, Greeting, Record, Software
 
 #: What a record of an earlier version of the program lacks.
 NOT_SAID: Final = "its record does not say whether the facts cover it"
@@ -23,7 +32,8 @@ def judge_version(record: Record, options: Options, today: date) -> Judgement | 
     del today
     software = record.software
     if software is None:
-        return not_judged("the product is not known", hidden=True) if options["versions"] else None
+        hidden = not shows_version(record)
+        return not_judged("the product is not known", hidden=hidden) if options["versions"] else None
     product, line = software.product.casefold(), (software.product_line or software.product).casefold()
     wanted = {name.casefold(): version for name, version in options["versions"].items()}
     least = wanted.get(line, wanted.get(product))
@@ -32,8 +42,20 @@ def judge_version(record: Record, options: Options, today: date) -> Judgement | 
     if line not in wanted and software.version is not None and _has_own_numbers(record):
         return not_judged(f"{software.product} {software.product_line} has version numbers of its own")
     if software.version is None:
-        return not_judged(f"{software.product} does not show its version", hidden=True)
-    return _compared(software, least, record.greeting)
+        return _not_read(software, record)
+    judgement = _compared(software, least, record.greeting)
+    is_unknown = record.assessment is not None and record.assessment.answer is Answer.VERSION_UNKNOWN
+    if is_unknown and judgement.outcome is Outcome.PASSED:
+        return not_judged(
+            f"{software.product} {software.version} is newer than the facts, or was never released: take newer facts in"
+        )
+    return judgement
+
+
+def _not_read(software: Software, record: Record) -> Judgement:
+    if shows_version(record):
+        return not_judged(f"{software.product} shows a version that cannot be read")
+    return not_judged(f"{software.product} does not show its version", hidden=True)
 
 
 def _has_own_numbers(record: Record) -> bool:
@@ -67,7 +89,7 @@ def judge_exploited(record: Record, options: Options, today: date) -> Judgement 
         flaws = ", ".join(f"{each.id} ({each.verdict})" for each in found)
         return failed(f"known to be exploited{named(record)}: {flaws}", found[0].evidence)
     if record.software is None or record.software.version is None:
-        return not_judged("the version is not known, so neither are its flaws", hidden=True)
+        return not_judged("the version is not known, so neither are its flaws", hidden=not shows_version(record))
     if undecided := [each.id for each in record.findings if each.kev and each.verdict == UNDECIDED]:
         return not_judged(f"known to be exploited, and undecided{named(record)}: {', '.join(undecided)}")
     if record.assessment is None:

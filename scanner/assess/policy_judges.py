@@ -83,6 +83,11 @@ def why_not_seen(record: Record) -> str | None:
     return None if record.greeting is not None else "no greeting"
 
 
+def shows_version(record: Record) -> bool:
+    """Say whether a host shows a version, also one that no rule reads."""
+    return (record.software is not None and record.software.version is not None) or "version" in record.disclosure
+
+
 def judge_greeting(record: Record, options: Options, today: date) -> Judgement | None:
     """Judge `no-version-in-greeting` and `no-product-in-greeting` by the words in `fields`."""
     del today

@@ -4,6 +4,7 @@ Each option says by itself what it takes, so that reading a policy file, its doc
 messages all follow from the one list here.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +22,7 @@ from scanner.assess.policy_judges import (
 )
 from scanner.assess.versions import version_key
 from scanner.assess.vulnerabilities import AFFECTED, POSSIBLE
-from scanner.identify import known_products
+from scanner.identify.rules import known_products, known_services
 from scanner.model import DISCLOSED
 from scanner.nearest import hint
 
@@ -110,18 +111,28 @@ def versions(value: Any) -> dict[str, str]:
     """
     if not isinstance(value, dict) or not all(_is_version(*each) for each in value.items()):
         raise ValueError('a table of products and versions, such as {Sendmail = "8.18.1"}')
-    known = known_products()
+    known, services = known_products(), {name.casefold() for name in known_services()}
     folded = {name.casefold() for name in known}
     for product in value:
+        if product.casefold() in services:
+            raise ValueError(f"a table of products that show a version: {product[:60]!a} is a service and has none")
         if product.casefold() not in folded:
             raise ValueError(
                 f"a table of products that can be identified: {product[:60]!a} is not{hint(product, known)}"
             )
+    if len({product.casefold() for product in value}) < len(value):
+        raise ValueError("a table with each product once, in whatever case")
     return dict(value)
 
 
+#: "3.x", "3.*": no release.
+_WILDCARD: Final = re.compile(r"(?:^|\.)[xX*](?:\.|$)")
+
+
 def _is_version(product: str, version: Any) -> bool:
-    return isinstance(version, str) and version_key(product.casefold(), version) is not None
+    if not isinstance(version, str) or _WILDCARD.search(version):
+        return False
+    return version_key(product.casefold(), version) is not None
 
 
 _VERSION_WORDS: Final = ("version", "config_version", "patch", "build", "package")

@@ -12,7 +12,7 @@ from scanner.cli.codes import ALL_LOCAL
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
-from scanner.model import Record, Status, Target
+from scanner.model import Assessment, Record, Status, Target
 from scanner.record import encode
 from scanner.settings import Settings
 
@@ -82,6 +82,13 @@ def _clock(skew_s: int) -> str:
     return f"{abs(skew_s):,} s {'ahead of' if skew_s > 0 else 'behind'} ours, by the time in the greeting"
 
 
+def _others(assessment: Assessment) -> str:
+    """Say whether there may be other flaws than those listed."""
+    if assessment.is_known:
+        return f"no others known ({assessment.basis})"
+    return f"there may be more: {assessment}"
+
+
 def verdict(record: Record) -> dict[str, str]:
     """Describe a record for people; only what is known."""
     greeting, software = record.greeting, record.software
@@ -99,6 +106,7 @@ def verdict(record: Record) -> dict[str, str]:
         lines["clock"] = _clock(record.clock_skew_s)
     if software is not None:
         lines["product"] = " ".join(filter(None, (software.product, software.version)))
+        lines["kind"] = software.kind if software.kind == "service" else None
         lines["line"] = software.product_line if software.product_line != software.product else None
         lines["config"] = software.config_version
         lines["patch"] = software.patch
@@ -108,13 +116,13 @@ def verdict(record: Record) -> dict[str, str]:
         lines["CPE"] = software.cpe
         lines["confidence"] = f"{software.confidence:.0%} (rule {software.evidence})"
     elif greeting is not None:
-        lines["product"] = "not named in the greeting"
+        lines["product"] = "no mail server" if record.status is Status.NOT_SMTP else "not named in the greeting"
     flaws = [finding for finding in record.findings if finding.verdict is not None]
     if record.assessment is not None:
         lines["flaws"] = str(record.assessment)
     if flaws and software is not None:
         listed = ", ".join(f"{flaw.id} ({flaw.verdict})" for flaw in flaws)
-        lines["flaws"] = listed if record.assessment is None else f"{listed}; {record.assessment}"
+        lines["flaws"] = listed if record.assessment is None else f"{listed}; {_others(record.assessment)}"
         lines["more"] = f"smtpsweep vulns {software.product.lower()} {software.version}"
     lines["discloses"] = ", ".join(record.disclosure) or "nothing"
     return {name: value for name, value in lines.items() if value}

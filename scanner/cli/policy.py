@@ -16,6 +16,7 @@ from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, ru
 from scanner.assess.policy_file import default_document, read_policy
 from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli.entry import complain
+from scanner.counted import counted
 from scanner.errors import InputError
 from scanner.model import Status
 from scanner.results import read_records
@@ -211,7 +212,10 @@ def _day(text: str | None) -> date:
 def _end(tally: Tally) -> int:
     """Say on stderr how the check ended, and return its exit code."""
     violations, warnings = tally.failed(Level.ERROR), tally.failed(Level.WARNING)
-    complain(f"{violations:,} violations, {warnings:,} warnings" + ("" if tally.covered else ", NOT ENOUGH COVERAGE"))
+    complain(
+        f"{counted(violations, 'violation')}, {counted(warnings, 'warning')}"
+        + ("" if tally.covered else ", NOT ENOUGH COVERAGE")
+    )
     if violations:
         return VIOLATIONS
     return CLEAN if tally.covered else NOT_COVERED

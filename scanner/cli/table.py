@@ -44,7 +44,7 @@ def print_table(records: Iterable[Record]) -> None:
         giving = f"{row.versions.total():,}" if row.versions else ""
         table.add_row(name, f"{row.hosts:,}", giving, _versions(row.versions), _answers(row.answers), row.example)
     if facts_of:
-        table.caption = f"flaws were told from facts of {' and '.join(sorted(facts_of))}"
+        table.caption = f"flaw data of {' and '.join(sorted(facts_of))}"
     Console(markup=False, highlight=False, emoji=False).print(table)
 
 

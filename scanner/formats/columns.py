@@ -7,7 +7,7 @@ left to the formats that keep it; lists of words stay lists here, and each forma
 from collections.abc import Mapping
 from typing import Any, Final
 
-from scanner.formats.outcome import flaws_of
+from scanner.formats.outcome import flaws_of, maybe_assessment
 from scanner.formats.severity import UNDECIDED
 from scanner.formats.suspicion import Suspicion
 from scanner.formats.weaknesses import weaknesses_of
@@ -23,6 +23,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "greeting_host": "VARCHAR",
     "banner": "VARCHAR",
     "product": "VARCHAR",
+    "kind": "VARCHAR",
     "product_line": "VARCHAR",
     "version": "VARCHAR",
     "config_version": "VARCHAR",
@@ -84,6 +85,7 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
         "greeting_host": banner.get("hostname"),
         "banner": banner.get("text"),
         "product": software.get("product"),
+        "kind": software.get("kind"),
         "product_line": software.get("product_line"),
         "version": software.get("version"),
         "config_version": software.get("config_version"),
@@ -98,7 +100,7 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
         "suspicions": [each.value for each in suspicious],
         "flaws": [each["id"] for each in flaws],
         "flaws_undecided": [each["id"] for each in flaws if each["verdict"] == UNDECIDED],
-        "flaws_exploited": sum(1 for each in flaws if each.get("kev")),
+        "flaws_exploited": _maybe_exploited(record, flaws),
         "highest_cvss": max(scores, default=None),
         "assessment": assessment.get("answer"),
         "covered_since": assessment.get("covered_since"),
@@ -123,6 +125,12 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
         "scan_id": record["scan_id"],
         "event_id": record["event_id"],
     }
+
+
+def _maybe_exploited(record: Mapping[str, Any], flaws: list[dict[str, Any]]) -> int | None:
+    """Return how many flaws are known to be exploited; None for 0 where nobody can know all flaws."""
+    answer = maybe_assessment(record)
+    return sum(1 for each in flaws if each.get("kev")) or (0 if answer is not None and answer.is_known else None)
 
 
 def said(value: Any) -> str:

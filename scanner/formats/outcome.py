@@ -98,7 +98,11 @@ def maybe_assessment(record: Mapping[str, Any]) -> Assessment | None:
 
 def flaws_said(record: Mapping[str, Any]) -> str:
     """Return the ids of the known flaws in one text, and where not all are known, or none are, what that is worth."""
-    ids, answer = ", ".join(each["id"] for each in flaws_of(record)), maybe_assessment(record)
+    ids, answer = ", ".join(map(_named, flaws_of(record))), maybe_assessment(record)
     if answer is None or (ids and answer.is_known):
         return ids
     return f"{ids}, others {answer}" if ids else str(answer)
+
+
+def _named(flaw: Mapping[str, Any]) -> str:
+    return f"{flaw['id']} (undecided)" if flaw["verdict"] == UNDECIDED else str(flaw["id"])

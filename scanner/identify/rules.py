@@ -102,6 +102,14 @@ def known_products() -> frozenset[str]:
 
 
 @cache
+def known_services() -> frozenset[str]:
+    """Return the products that only their providers run, and no rule reads a version of."""
+    named = [(rule.fixed.get("product", ""), rule.fixed.get("kind")) for rule in shipped_rules()]
+    programs = {product for product, kind in named if kind != "service"}
+    return frozenset(product for product, kind in named if kind == "service" and product not in programs)
+
+
+@cache
 def _shipped() -> _Shipped:
     data = orjson.loads(COMPILED.read_bytes())
     shared = tuple((f"%{{{name}}}", text) for name, text in data["fragments"].items())

@@ -24,7 +24,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from scanner.model import Record
+from scanner.assess.policy_judges import why_not_seen
+from scanner.model import Record, Status
 from scanner.places import WholeFolder
 from scanner.record import encode
 from scanner.remedy.ansible.texts import GROUPS, ROLLBACK, SITE, Host, inventory, readme
@@ -43,13 +44,14 @@ class PlaybookCount(NamedTuple):
 
     `without_role` are servers whose product no tested role is for, or that share an address with another product.
     `nothing_to_hide` are records of servers that give no product and no version away, `without_address` records
-    that do not say where the server is.
+    that do not say where the server is, `not_seen` records without the usual greeting of a mail server.
     """
 
     hosts: Mapping[str, int]
     without_role: int
     nothing_to_hide: int
     without_address: int
+    not_seen: int = 0
 
     def describe(self) -> str:
         """Say it in one line."""
@@ -59,6 +61,7 @@ class PlaybookCount(NamedTuple):
         others = {
             "without a tested role": self.without_role,
             "with nothing to hide": self.nothing_to_hide,
+            "not seen as others see them, or no mail servers": self.not_seen,
             "without a usable address": self.without_address,
         }
         parts += [f"{count:,} {what}" for what, count in others.items() if count]
@@ -71,6 +74,7 @@ class _Targets(NamedTuple):
     seen: dict[tuple[IPv4Address | IPv6Address, int], Host]
     nothing_to_hide: int
     without_address: int
+    not_seen: int
 
 
 def write_playbook(records: Iterable[Record], folder: Path, *, overwrite: bool) -> PlaybookCount:
@@ -100,13 +104,13 @@ def write_playbook(records: Iterable[Record], folder: Path, *, overwrite: bool) 
         with as_file(files("scanner.remedy.ansible") / "roles") as roles:
             shutil.copytree(roles, unfinished / "roles", copy_function=shutil.copyfile)
     counts = {group: sum(host.group == group for host in covered) for group in GROUPS.values()}
-    return PlaybookCount(counts, len(others), targets.nothing_to_hide, targets.without_address)
+    return PlaybookCount(counts, len(others), targets.nothing_to_hide, targets.without_address, targets.not_seen)
 
 
 def _read(records: Iterable[Record], before: Path) -> _Targets:
     """Sort records out; those that the playbook rests on go to the file `before`, for the comparison afterwards."""
     seen: dict[tuple[IPv4Address | IPv6Address, int], Host] = {}
-    quiet = without_address = 0
+    quiet = without_address = not_seen = 0
     with before.open("wb") as kept:
         for record in records:
             address = _maybe_address(record.ip)
@@ -115,11 +119,12 @@ def _read(records: Iterable[Record], before: Path) -> _Targets:
                 continue
             host = _maybe_host(record, address, record.port)
             if host is None:
-                quiet += 1
+                is_seen = why_not_seen(record) is None and record.status is not Status.NOT_SMTP
+                quiet, not_seen = quiet + is_seen, not_seen + (not is_seen)
                 continue
             seen[address, record.port] = host
             kept.write(encode(record))
-    return _Targets(seen, quiet, without_address)
+    return _Targets(seen, quiet, without_address, not_seen)
 
 
 def _maybe_address(text: str | None) -> IPv4Address | IPv6Address | None:
@@ -135,8 +140,10 @@ def _maybe_host(record: Record, address: IPv4Address | IPv6Address, port: int) -
     """Return what the playbook has to know of a server; None when it gives neither product nor version away."""
     software = record.software
     shown = {*record.disclosure, *(word for word, places in (record.disclosed_in or {}).items() if places)}
-    if software is None or shown.isdisjoint(_HIDDEN_BY_ROLE):
+    if record.status is Status.NOT_SMTP or shown.isdisjoint(_HIDDEN_BY_ROLE):
         return None
+    if software is None:  # it shows the version of something
+        return Host(str(address), port, None, "unknown product", None)
     group = None if is_relative(software.product_line) else GROUPS.get(software.product)
     version = software.version if software.version and _VERSION.fullmatch(software.version) else None
     return Host(str(address), port, group, software.product, version)

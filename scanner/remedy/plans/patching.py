@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from scanner.assess.facts import shipped_facts
+from scanner.assess.policy_judges import shows_version
 from scanner.assess.versions import VersionKey, version_key
 from scanner.assess.vulnerabilities import VENDOR_FIXED
 from scanner.model import VERDICTS, Assessment, Finding, Record
@@ -23,7 +24,8 @@ class Advice(NamedTuple):
 
     `counts` are numbers of flaws by verdict, only those that occur. `release` clears the list as far as fixes are
     known; `unfixed` are the ids of flaws without one. `has_version` is False when nothing could be compared.
-    `assessment` says what the list is worth, None in records of earlier versions.
+    `assessment` says what the list is worth, None in records of earlier versions. `shows_version`: the server
+    shows one, also where no rule reads it.
     """
 
     has_version: bool
@@ -32,6 +34,7 @@ class Advice(NamedTuple):
     release: str | None
     unfixed: tuple[str, ...]
     assessment: Assessment | None = None
+    shows_version: bool = False
 
     @property
     def exploited(self) -> tuple[str, ...]:
@@ -41,7 +44,8 @@ class Advice(NamedTuple):
     def describe(self) -> str:
         """Return one line of our own words, numbers and a release (which comes from the record)."""
         if not self.has_version:
-            return "no version seen, so nothing is known"
+            seen = "the version shown cannot be read" if self.shows_version else "no version seen"
+            return f"{seen}, so nothing is known"
         counted, worth = ", ".join(f"{number} {verdict}" for verdict, number in self.counts), self.assessment
         if not counted:
             return _NOT_SAID if worth is None else str(worth)
@@ -66,6 +70,7 @@ def advise(record: Record) -> Advice:
         release=_newest(product, releases),
         unfixed=tuple(finding.id for finding in flaws if finding.fixed_in is None),
         assessment=record.assessment,
+        shows_version=shows_version(record),
     )
 
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from scanner.assess.policy_judges import why_not_seen
 from scanner.errors import InputError
-from scanner.model import Record
+from scanner.model import Record, Status
 from scanner.places import WholeFolder
 from scanner.remedy.plans.model import Plan
 from scanner.remedy.plans.pages import MARK, Row, given_away, host_page, index_page, index_row, product_page
@@ -28,6 +29,8 @@ from scanner.remedy.plans.patching import advise
 from scanner.remedy.plans.products.catalogue import GENERAL, PLANS, plan_for
 
 NOTHING_SHOWN: Final = "give nothing away"
+NOT_SEEN: Final = "did not show their usual greeting"
+NO_MAIL_SERVER: Final = "are no mail servers"
 NO_GREETING: Final = "did not greet"
 NO_ADDRESS: Final = "were not visited, so there is no address"
 _HOST_PAGE: Final = re.compile(r"hosts/[0-9a-f._]+-[0-9]{1,5}\.md")
@@ -136,9 +139,13 @@ def _keep(record: Record, address: str, port: int, kept: dict[tuple[str, int], _
 
 def _why_not(record: Record) -> str | None:
     """Return why a host needs no plan; None when it needs one."""
+    if record.greeting is None:
+        return NO_GREETING
+    if record.status is Status.NOT_SMTP:
+        return NO_MAIL_SERVER
     if given_away(record):
         return None
-    return NO_GREETING if record.greeting is None else NOTHING_SHOWN
+    return NOTHING_SHOWN if why_not_seen(record) is None else NOT_SEEN
 
 
 def _address(text: str) -> str:

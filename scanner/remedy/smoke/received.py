@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from scanner.identify.number_words import product_names
 from scanner.identify.said_versions import SaidVersion, said_versions
 from scanner.smtp import escape
 
@@ -131,6 +132,7 @@ _KNOWN: Final = re.compile(
 )
 
 
+_WORD: Final = re.compile(r"[A-Za-z][0-9A-Za-z&+]*+")
 #: "Produced By Microsoft Exchange V6.5"
 _SAID_BY: Final = re.compile(r".*\bby ", re.IGNORECASE)
 
@@ -221,7 +223,7 @@ def _in_received(own: str, by: str) -> list[_Found]:
         first = min(said, key=lambda each: (not each.is_sure, each.start not in pairs, each.start))
         product = "Sendmail" if first.start in pairs else _product_of(first, text, comments, microsoft)
         found.append(_Found(product, first.version, first.is_sure))
-    names = [name for start, end in comments for name in _known_names(_without_hosts(own[start:end]))]
+    names = [name for start, end in comments for name in _names_in_comment(_without_hosts(own[start:end]))]
     return [*found, *map(_Found, (*names, *_known_names(_without_comments(own))))]
 
 
@@ -291,6 +293,14 @@ def _without_hosts(text: str) -> str:
 def _known_names(text: str) -> Iterator[str]:
     """Yield the names of known products in a text, without those in addresses."""
     return (match[1] for match in _KNOWN.finditer(text) if not _is_host(text, match))
+
+
+def _names_in_comment(comment: str) -> list[str]:
+    """Return the products that a comment about software names: known ones, else what a rule calls a product."""
+    known = list(_known_names(comment))
+    if known or product_names().isdisjoint(map(str.lower, _WORD.findall(comment))):
+        return known
+    return [comment.strip()]
 
 
 def _is_host(own: str, match: re.Match[str]) -> bool:

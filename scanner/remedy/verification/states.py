@@ -117,14 +117,7 @@ def judge(
         state = _leaking_state(subject.before, chosen)
         evidence = (*_unique(_leaking_lines(chosen, wanted)), *_received(leaks))
     else:
-        state, chosen = _common_state(seen, wanted, wanted if agree is None else agree)
-        if state is State.FIXED and received:
-            state = State.HIDDEN_BUT_RECOGNISABLE
-        doubts = (*_unique(line for each in seen for line in each.doubts), *_received(_doubtful(received)))
-        if doubts and state in CLEAN:
-            state, evidence = State.INCONCLUSIVE, doubts
-        else:
-            evidence = _quiet_evidence(state, seen, chosen, received)
+        state, evidence, chosen = _without_version(seen, received, wanted, wanted if agree is None else agree)
     by_second = second is not None and any(versions for versions, _ in second.values())
     shown = chosen or seen
     return Verified(
@@ -140,6 +133,19 @@ def judge(
         agreed=_largest(chosen) if state is State.INCONCLUSIVE else len(chosen),
         shows_version=bool(leaks) or by_second or any(each.versions for each in seen),
     )
+
+
+def _without_version(
+    seen: Sequence[Sighting], received: Sequence[HeaderLeak], asked: int, agree: int
+) -> tuple[State, tuple[Evidence, ...], list[Sighting]]:
+    """Return state, evidence and the visits that count of a host that surely shows no version."""
+    state, chosen = _common_state(seen, asked, agree)
+    if state is State.FIXED and received:
+        state = State.HIDDEN_BUT_RECOGNISABLE
+    doubts = (*_unique(line for each in seen for line in each.doubts), *_received(_doubtful(received)))
+    if doubts and state in CLEAN:
+        return State.INCONCLUSIVE, doubts, chosen
+    return state, _quiet_evidence(state, seen, chosen, received), chosen
 
 
 def _second_reading(opinion: Opinion, words: Words) -> Reading:
