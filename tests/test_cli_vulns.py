@@ -191,7 +191,7 @@ def test_an_update_goes_to_the_users_folder_and_is_used(tmp_path: Path, capsys: 
     assert (out, err) == (
         "",
         (
-            f"smtpsweep: 1 files, 1 records: 0 new, 1 changed, 0 without usable versions, 0 files of other kinds; "
+            f"smtpsweep: 1 file, 1 record: 0 new, 1 changed, 0 without usable versions, 0 files of other kinds; "
             f"written to {user_file}\n"
             "smtpsweep: changed: CVE-2023-51765 (sendmail): known to be exploited since 2026-12-30\n"
             f"smtpsweep: the facts are of {shipped_facts().compiled}\n"
@@ -227,9 +227,23 @@ def test_newer_facts_say_which_day_they_replace(tmp_path: Path, capsys: Output) 
     assert run(["vulns", "--update", str(source)]) == 0
 
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "smtpsweep: new: CVE-2026-90001 (sendmail): the first to before 8.19, score 9.1",
+        "smtpsweep: new: CVE-2026-90001 (sendmail): versions before 8.19, score 9.1",
         f"smtpsweep: the facts are of 2026-12-24; they were of {shipped_facts().compiled}",
     ]
+
+
+def test_a_flaw_that_could_not_be_taken_is_named_and_files_are_given_once(tmp_path: Path, capsys: Output) -> None:
+    source = tmp_path / "feed.json"
+    source.write_bytes(orjson.dumps(feed(nvd("CVE-2026-90009", cpe("exim:exim:-:*")))))
+
+    assert run(["vulns", "--update", str(source)]) == 0
+    assert (
+        "not taken: CVE-2026-90009 names a product of ours without a version that can be compared: look at it\n"
+        in capsys.readouterr().err
+    )
+
+    assert run(["vulns", "--update", str(source), "--update", str(source)]) == 2
+    assert "--update was given 2 times" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("young")

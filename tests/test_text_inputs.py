@@ -67,7 +67,7 @@ def test_lists_of_flaws_are_taken_in(tmp_path: Path, encoding: str, capsys: Outp
     saved(feed / "nvd.json", '{"vulnerabilities": []}', encoding)
 
     assert run(["vulns", "--update", str(feed), "--data", str(tmp_path / "mine.json")]) == 0
-    assert "1 files" in capsys.readouterr().err
+    assert "1 file, " in capsys.readouterr().err
 
 
 def test_delivered_headers_are_read(tmp_path: Path, encoding: str) -> None:

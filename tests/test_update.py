@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from scanner.assess import load_facts, shipped_facts
-from scanner.assess.update import Outcome, update
+from scanner.assess.update import Outcome, changes, update
 from scanner.errors import InputError, SinkError
 from tests.vulnerability_records import cpe, feed, kev, metric, nvd, record
 
@@ -351,7 +351,7 @@ def test_what_changed_is_told_row_by_row(data: Data) -> None:
         modified="2026-12-25T10:00:00.000",
     )
     assert data.take(data.put("2.json", feed(later))).changes == [
-        "changed: CVE-2026-90001 (sendmail): affected was 8.18.1, is 8.14 to 8.18.1; score was none, is 9.1"
+        "changed: CVE-2026-90001 (sendmail): affected: 8.18.1, now 8.14 to 8.18.1; score was none, is 9.1"
     ]
 
     again = nvd(
@@ -362,3 +362,48 @@ def test_what_changed_is_told_row_by_row(data: Data) -> None:
     outcome = data.take(data.put("3.json", feed(again)))
     assert (outcome.changes, outcome.changed) == ([], {"CVE-2026-90001"})  # read again, and the same
     assert outcome.compiled == ("2026-12-25", "2026-12-26")
+
+
+def test_a_rejected_record_is_not_a_flaw(data: Data) -> None:
+    bounds = cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19")
+    data.put("a.json", feed(nvd("CVE-2026-90001", bounds, vulnStatus="Rejected"), nvd("CVE-2026-90002", bounds)))
+
+    outcome = data.take()
+
+    assert outcome.new == {"CVE-2026-90002"}
+    assert outcome.left_open == set()
+
+
+def test_a_flaw_without_versions_and_without_a_row_is_named(data: Data) -> None:
+    known = next(row["id"] for row in shipped_facts().document["vulnerabilities"] if row["product"] == "exim")
+    data.put("nvd.json", feed(*(nvd(name, cpe("exim:exim:-:*")) for name in ("CVE-2026-90001", known))))
+    data.put("cve.json", record("CVE-2026-90002", "Exim", {"version": "0", "status": "affected"}))
+
+    assert data.take().left_open == {"CVE-2026-90001", "CVE-2026-90002"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ({}, {"cvss": {"score": 9.8, "vector": "B"}}, "score was none, is 9.8"),
+        (
+            {"cvss": {"score": 9.8, "vector": "A"}},
+            {"cvss": {"score": 9.8, "vector": "B"}},
+            "score is still 9.8, with another vector",
+        ),
+        (
+            {"ranges": [{"fixed": "4.99.5"}]},
+            {"ranges": [{"fixed": "4.99.6"}]},
+            "affected: versions before 4.99.5, now versions before 4.99.6",
+        ),
+        (
+            {"ranges": [{"last_affected": "4.9"}]},
+            {"ranges": [{"introduced": "4", "fixed": "4.9"}, {"introduced": "5", "last_affected": "6"}]},
+            "affected: versions up to 4.9, now 4 to before 4.9, 5 to 6",
+        ),
+    ],
+)
+def test_a_change_is_told_in_words_that_differ(old: dict[str, Any], new: dict[str, Any], said: str) -> None:
+    row = {"id": "CVE-2026-90001", "product": "exim", "ranges": [{"fixed": "4.9"}]}
+
+    assert list(changes({**row, **old}, {**row, **new})) == [f"changed: CVE-2026-90001 (exim): {said}"]

@@ -49,6 +49,8 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Entry], 
         LookupError, TypeError, ValueError, AttributeError: when it has another layout.
     """
     identifier = _identifier(item["id"])
+    if item.get("vulnStatus") == "Rejected":
+        return [], 0
     ranges: dict[str, list[dict[str, str]]] = {}
     keys = _cpe_names(products)
     for match in _cpe_matches(item):

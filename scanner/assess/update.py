@@ -45,6 +45,7 @@ class Outcome:
     """What an update did: files and records read, rows new and changed, records that named no version of ours.
 
     `changes` says what is different now, one line for each row; `compiled` is the day of the facts before and after.
+    `left_open` are flaws without a row that name a product of ours, and no version of it that can be compared.
     """
 
     files: int = 0
@@ -55,6 +56,7 @@ class Outcome:
     changed: set[str] = field(default_factory=set)
     changes: list[str] = field(default_factory=list)
     compiled: tuple[str, str] = ("", "")
+    left_open: set[str] = field(default_factory=set)
 
 
 def update(source: Path, user_file: Path, known: Facts) -> Outcome:
@@ -78,12 +80,13 @@ def update(source: Path, user_file: Path, known: Facts) -> Outcome:
         for cve, added, as_of in listed:
             _take_listing(cve, added, as_of, before, rows, outcome)
     _write(user_file, _document(user_file, rows, compiled, known))
-    outcome.changes = [line for key in sorted(rows) for line in _changes(before.get(key), rows[key])]
+    outcome.changes = [line for key in sorted(rows) for line in changes(before.get(key), rows[key])]
     outcome.compiled = (known.compiled, compiled)
+    outcome.left_open -= {flaw for _, flaw in (*before, *rows)} | set(known.document.get("left_out", ()))
     return outcome
 
 
-def _changes(old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[str]:
+def changes(old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[str]:
     """Say what is different in a row; nothing when it was only read again."""
     name = f"{new['id']} ({new['product']})"
     if old is None:
@@ -91,10 +94,10 @@ def _changes(old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[str]:
         return
     parts = []
     if old["ranges"] != new["ranges"]:
-        parts.append(f"affected was {_spoken_ranges(old)}, is {_spoken_ranges(new)}")
+        parts.append(f"affected: {_spoken_ranges(old)}, now {_spoken_ranges(new)}")
     if old.get("cvss") != new.get("cvss"):
-        was = old["cvss"]["score"] if "cvss" in old else "none"
-        parts.append(f"score was {was}, is {new['cvss']['score']}")
+        was, now = (row.get("cvss", {}).get("score", "none") for row in (old, new))
+        parts.append(f"score was {was}, is {now}" if was != now else f"score is still {now}, with another vector")
     if old.get("kev") != new.get("kev"):
         parts.append(f"known to be exploited since {new['kev']}")
     if parts:
@@ -109,8 +112,9 @@ def _spoken_range(bounds: dict[str, str]) -> str:
     low, last = bounds.get("introduced"), bounds.get("last_affected")
     if low is not None and low == last:
         return low
-    high = last if last is not None else f"before {bounds['fixed']}"
-    return f"{low or 'the first'} to {high}"
+    if low is None:
+        return f"versions up to {last}" if last is not None else f"versions before {bounds['fixed']}"
+    return f"{low} to {last}" if last is not None else f"{low} to before {bounds['fixed']}"
 
 
 def _spoken_score(row: dict[str, Any]) -> str:
@@ -189,6 +193,8 @@ def _entries(
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{path}: a record is damaged: {type(error).__name__} {str(error)!a}") from error
         outcome.unusable += unusable
+        if unusable:
+            outcome.left_open.add(str(item["id"] if read is read_nvd_item else item["cveMetadata"]["cveId"]))
         entries += found
     return entries, [], whole
 

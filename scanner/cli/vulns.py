@@ -16,6 +16,7 @@ from scanner.assess.update import Outcome, require_usable, update
 from scanner.assess.vulnerabilities import VERSION_UNKNOWN
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
+from scanner.counted import counted
 from scanner.errors import InputError
 from scanner.identify.rules import shipped_rules
 from scanner.model import Assessment, Finding, Software
@@ -30,7 +31,13 @@ _MOST_CHANGES: Final = 50
 @click.argument("version", required=False)
 @click.option("--package", metavar="REVISION", help="The distribution's package, such as Debian-2+deb12u2.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option("--update", "source", type=click.Path(path_type=Path), help="Take in NVD, CVE or KEV files first.")
+@click.option(
+    "--update",
+    "sources",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Take in NVD, CVE or KEV files first: a file, or a folder of them.",
+)
 @click.option("--data", type=click.Path(path_type=Path), help="The file of newer facts, instead of the user's own.")
 def vulns(
     product: str | None,
@@ -38,14 +45,19 @@ def vulns(
     *,
     package: str | None,
     as_json: bool,
-    source: Path | None,
+    sources: tuple[Path, ...],
     data: Path | None,
 ) -> None:
     """Show the known flaws of a release: smtpsweep vulns sendmail 8.14.7.
 
     VERSION is what a greeting shows, also both halves of Sendmail's: 8.14.7/8.13.8. No verdict is a proof: a
     distribution may have fixed a flaw without a new number, and a flaw may need a condition that no greeting shows.
+
+    Exit codes: 0 done, also when flaws are known, 2 usage or input error.
     """
+    if len(sources) > 1:
+        raise click.UsageError(f"--update was given {len(sources)} times: put the files into one folder, and name that")
+    source = sources[0] if sources else None
     if product is None and source is None:
         raise click.UsageError("name a product and a version, or files with --update")
     if (product is None) != (version is None):
@@ -95,7 +107,8 @@ def _named(facts: Facts, name: str) -> tuple[str, str]:
 
 def _report(outcome: Outcome, user_file: Path) -> None:
     complain(
-        f"{outcome.files} files, {outcome.records} records: {len(outcome.new)} new, {len(outcome.changed)} changed, "
+        f"{counted(outcome.files, 'file')}, {counted(outcome.records, 'record')}: "
+        f"{len(outcome.new)} new, {len(outcome.changed)} changed, "
         f"{outcome.unusable} without usable versions, {outcome.unknown_files} files of other kinds; "
         f"written to {user_file}"
     )
@@ -103,6 +116,8 @@ def _report(outcome: Outcome, user_file: Path) -> None:
         complain(change)
     if (more := len(outcome.changes) - _MOST_CHANGES) > 0:
         complain(f"... and {more:,} more changes")
+    for flaw in sorted(outcome.left_open)[:_MOST_CHANGES]:
+        complain(f"not taken: {flaw} names a product of ours without a version that can be compared: look at it")
     before, after = outcome.compiled
     complain(f"the facts are of {after}" + ("" if before == after else f"; they were of {before}"))
 
