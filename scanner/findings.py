@@ -93,6 +93,6 @@ _ANSWERS = {
     Answer.NONE_KNOWN: "none known",
     Answer.UNDECIDED: "undecided",
     Answer.NOT_COVERED: "not covered",
-    Answer.VERSION_UNKNOWN: "version unknown to us",
+    Answer.VERSION_UNKNOWN: "unknown version",
     Answer.NO_VERSION: "no version shown",
 }

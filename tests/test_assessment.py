@@ -120,7 +120,7 @@ def test_a_release_to_ask_for_is_one_whose_flaws_were_searched_for(facts: Facts)
         (COVERED._replace(answer=Answer.NO_VERSION), "no version shown (covered since 8.8.0, 41 facts of 2026-11-22)"),
         (
             COVERED._replace(answer=Answer.VERSION_UNKNOWN, facts=1),
-            "version unknown to us (covered since 8.8.0, 1 fact of 2026-11-22)",
+            "unknown version (covered since 8.8.0, 1 fact of 2026-11-22)",
         ),
         (COVERED._replace(answer=Answer.NOT_COVERED), "not covered (covered since 8.8.0, 41 facts of 2026-11-22)"),
         (Assessment(Answer.NOT_COVERED, None, 0, "2026-11-22"), "not covered (facts of 2026-11-22)"),

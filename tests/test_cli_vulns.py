@@ -110,7 +110,7 @@ def basis(product: str, version: str) -> str:
     [
         (
             ["sendmail", "8.99"],
-            "Sendmail 8.99: version unknown to us (covered since ",
+            "Sendmail 8.99: unknown version (covered since ",
             "VERSION-UNKNOWN: Sendmail 8.99",
         ),
         (["postfix", "3.9-20231130"], " undecided, others undecided (covered since ", "CVE-2023-51764: Postfix 3.9-"),

@@ -35,7 +35,7 @@ def events(name: str, said: Line) -> Iterator[bytes]:
     [
         (Answer.NONE_KNOWN, (), f", flaws: none known {BASIS}", f"none known {BASIS}"),
         (Answer.NOT_COVERED, (), f", flaws: not covered {BASIS}", f"not covered {BASIS}"),
-        (Answer.VERSION_UNKNOWN, (), f", flaws: version unknown to us {BASIS}", f"version unknown to us {BASIS}"),
+        (Answer.VERSION_UNKNOWN, (), f", flaws: unknown version {BASIS}", f"unknown version {BASIS}"),
         (Answer.NO_VERSION, (), "Sendmail 8.18.2", f"no version shown {BASIS}"),
         (None, (), "Sendmail 8.18.2", ""),
         (None, (POSSIBLE,), ", 1 known flaw, 1 known to be exploited", "CVE-2026-1"),

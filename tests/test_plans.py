@@ -326,7 +326,7 @@ def test_without_a_version_nothing_is_claimed() -> None:
             "not covered (covered since 8.8.0, 41 facts of 2026-11-22)",
             "1 possible, others not covered (covered since 8.8.0, 41 facts of 2026-11-22); fixed in 4.100",
         ),
-        (Answer.VERSION_UNKNOWN, "version unknown to us (covered since 8.8.0, 41 facts of 2026-11-22)", None),
+        (Answer.VERSION_UNKNOWN, "unknown version (covered since 8.8.0, 41 facts of 2026-11-22)", None),
     ],
 )
 def test_what_the_list_is_worth_stands_beside_it(answer: Answer, bare: str | None, with_flaw: str | None) -> None:
