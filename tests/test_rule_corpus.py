@@ -106,6 +106,8 @@ def test_in_more_than_a_thousand_greetings_of_owners_no_product_is_named() -> No
         ("h ESMTP Foo 14 Nov 2023", None),
         ("h ESMTP Foo 14.11.2023 10:20", None),
         ("h ESMTP Foo 10:20", None),
+        ("h ESMTP Foo 10.mail.example.com", None),
+        ("h ESMTP Foo 1.2.mx.example.com", None),
         ("h ESMTP Foo Mon, 14 Nov 2023", None),
     ],
 )

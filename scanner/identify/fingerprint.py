@@ -9,13 +9,15 @@ a rule looks at the host name: one percent of a visit is not worth one host with
 A greeting is a claim: `confidence` says how good, `evidence` which rule made it. Left out: how a server behaves.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Final, Protocol, Self
 
 from scanner.identify.cpe import cpe_name
 from scanner.identify.index import RuleIndex
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
+from scanner.identify.sentences import is_no_version, takes_back
 from scanner.identify.systems import system, system_version
 from scanner.model import Greeting, Software, Status
 
@@ -64,7 +66,7 @@ class Fingerprints:
         """Return what the most specific rule that matches says; None when none does, or it is no mail server's."""
         if greeting.status is _NOT_SMTP:
             return None
-        for rule, match in self._index.matches(greeting):
+        for rule, match in self._meant(greeting):
             software = self._software(rule, match.groups())
             if software is not None:
                 return software
@@ -73,11 +75,30 @@ class Fingerprints:
     def matches(self, greeting: Greeting) -> tuple[Software, ...]:
         """Return what every rule that matches says, the most specific first."""
         said: dict[Rule, Software] = {}
-        for rule, match in self._index.matches(greeting):
+        for rule, match in self._meant(greeting):
             software = None if rule in said else self._software(rule, match.groups())
             if software is not None:
                 said[rule] = software
         return tuple(said.values())
+
+    def _meant(self, greeting: Greeting) -> Iterator[tuple[Rule, re.Match[str]]]:
+        """Yield the matches whose name the rest of the line does not take back, from any rule for the product."""
+        taken_back: set[tuple[str, int]] = set()
+        for rule, match in self._index.matches(greeting):
+            # Refusals are known by their words, services by the host's name as well.
+            if rule.codes or "kind" in rule.fixed:
+                yield rule, match
+                continue
+            claim = (rule.fixed["product"], match.start())
+            groups = match.re.groupindex
+            if "version" in groups and is_no_version(match["version"] or ""):
+                continue
+            if not takes_back(match.string, match.end()):
+                if claim not in taken_back:
+                    yield rule, match
+            elif not (match.lastgroup or "").startswith("os"):
+                # "Postfix (Fedora hat shop)" is Postfix still, on no system that is known.
+                taken_back.add(claim)
 
     def _made(self, rule: Rule, groups: tuple[str | None, ...]) -> Software | None:
         """Make the identity from what a rule captured; None when its grammar cannot read it."""

@@ -29,6 +29,7 @@ mail archives and fingerprint databases.
 import re
 from collections.abc import Mapping
 
+from scanner.identify.sentences import takes_back
 from scanner.identify.systems import glued_system, stated_system
 
 _VERSIONS = re.compile(
@@ -70,10 +71,10 @@ def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:
     `versions` is the text after the word Sendmail, `before` a word before it, `after` what stands in the date's place.
 
     Returns fields of `scanner.model.Software`, with `cpe_version` where NVD writes the version in another way; None
-    when the text does not begin with a version.
+    when the text does not begin with a version, or words after it say that it is not Sendmail's.
     """
     match = _VERSIONS.match(captured["versions"])
-    if match is None:
+    if match is None or takes_back(captured["versions"], match.end()):
         return None
     parts = {name: value for name, value in match.groupdict().items() if value is not None}
     fields: dict[str, str] = {name: parts[name] for name in _FIELDS if name in parts}
