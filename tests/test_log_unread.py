@@ -39,6 +39,7 @@ STRANGE = [
     b"Nov 23 20:16:53 mx1 courieresmtpd: started, ip=192.0.2.5",
     b'{"level":"info","log":"connect from unknown[192.0.2.5]"}',
     b'{"level":"info","what":"SMTP","ip":"192.0.2.5"}',
+    b"2026-11-23 20:16:53 SMTP connection from [192.0.2.5] Xy=1 (TCP/IP connection count = 1)",
 ]
 GOOD = PREFIX + b"postfix/smtpd[77]: connect from c.example[198.51.100.7]"
 OTHER = PREFIX + b"sshd[9]: Connection from 192.0.2.5 port 50404 on 192.0.2.1 port 22"

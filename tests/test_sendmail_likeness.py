@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scanner.cli.entry import run
 from scanner.errors import InputError
-from scanner.remedy.sendmail.likeness import require_configuration
+from scanner.remedy.sendmail.likeness import require_configuration, require_help_file
 from scanner.remedy.sendmail.reader import Kind
 from tests.sendmail_files import CF, DEBIAN_MC, GENERIC_MC, SUBMIT_MC
 
@@ -69,6 +69,29 @@ def test_what_is_none_is_refused(kind: Kind, name: str) -> None:
 @given(raw=st.binary(max_size=3000))
 def test_random_bytes_are_refused(kind: Kind, raw: bytes) -> None:
     assert refusal(kind, b"\x8f\0" + raw)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n\n", "# ours\n", "#vers\t2\n", "#vers 2\nx\n", "smtp\tx\n", "-bs\n\nsmtp\tx\r\n", OTHERS["helpfile"]],
+)
+def test_a_help_file_is_one(text: str) -> None:
+    require_help_file(text.encode(), "x")
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS.keys() - {"helpfile", "empty"}))
+def test_what_is_no_help_file_is_refused(name: str, tmp_path: Path, capsys: Output) -> None:
+    file = tmp_path / "help"
+    file.write_text(OTHERS[name])
+
+    assert run(["remedy", "--helpfile", str(file)]) == 2
+    message = f"smtpsweep: {file}: is not a help file of Sendmail: no line of it is a topic, a tab and a text\n"
+    assert capsys.readouterr() == ("", message)
+
+
+def test_a_help_file_has_no_nul_bytes() -> None:
+    with pytest.raises(InputError, match="is not a help file"):
+        require_help_file(b"smtp\tx\n\0", "x")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])

@@ -32,7 +32,7 @@ _WORDS = (
 #: Said of other things: connections to others, deliveries, TLS and limits of a connection that has its own lines.
 _OF_OTHERS = re.compile(
     rb"connect to |(?<!during )connection to |"
-    rb"connection (?:refused|timed out|reset|rate|count|concurrency|closed by remote)|cache|"
+    rb"connection (?:refused|timed out|reset|rate|(?<!TCP/IP connection )count|concurrency|closed by remote)|cache|"
     rb"SMTP connection (?:identification|outbound) |TLS connection established|TLS session|starting daemon|"
     rb"daemon started|listening|statistics:| (?:=>|->|==|\*\*|\*>) |stat=|"
     rb"STARTTLS=client|(?:^|: )(?:---|<--) |Milter|(?<!no )host name|hostname|remote (?:host|mail server)",

@@ -33,6 +33,21 @@ _CF: Final = re.compile(
     re.MULTILINE,
 )
 
+#: What a help file has: its version, or a topic and its text with a tab between.
+_HELP: Final = re.compile(r"#vers[ \t]|^[A-Za-z][\w.-]{0,30}\t", re.MULTILINE)
+_SAYS_SOMETHING: Final = re.compile(r"^[^#\s]", re.MULTILINE)
+
+
+def require_help_file(raw: bytes, name: str) -> None:
+    """Refuse what is not a help file of Sendmail. One that is empty, or has only comments, is one.
+
+    Raises:
+        InputError: saying so.
+    """
+    text = raw.decode("latin-1")
+    if "\0" in text or (_SAYS_SOMETHING.search(text) is not None and _HELP.search(text) is None):
+        raise InputError(f"{name}: is not a help file of Sendmail: no line of it is a topic, a tab and a text")
+
 
 def require_configuration(kind: Kind, raw: bytes, name: str) -> None:
     """Refuse what is not a configuration of this kind.

@@ -22,7 +22,7 @@ from scanner.errors import InputError, SinkError
 from scanner.files import require_followable, require_own, write_whole
 from scanner.places import WholeFolder
 from scanner.remedy.sendmail import facts
-from scanner.remedy.sendmail.likeness import require_configuration
+from scanner.remedy.sendmail.likeness import require_configuration, require_help_file
 from scanner.remedy.sendmail.reader import Kind, read
 from scanner.remedy.sendmail.review_steps import steps
 from scanner.remedy.sendmail.rewrite import rewrite
@@ -126,7 +126,9 @@ def _read_help_file(path: Path) -> HelpFile:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return HelpFile(None)
-        return HelpFile(utf_8(_read(path)).decode("latin-1"))
+        raw = utf_8(_read(path))
+        require_help_file(raw, str(path))
+        return HelpFile(raw.decode("latin-1"))
     except FileNotFoundError:
         return HelpFile(None)
     except UnicodeDecodeError:
