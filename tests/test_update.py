@@ -407,3 +407,26 @@ def test_a_change_is_told_in_words_that_differ(old: dict[str, Any], new: dict[st
     row = {"id": "CVE-2026-90001", "product": "exim", "ranges": [{"fixed": "4.9"}]}
 
     assert list(changes({**row, **old}, {**row, **new})) == [f"changed: CVE-2026-90001 (exim): {said}"]
+
+
+def test_a_listing_is_taken_whichever_file_comes_first(data: Data) -> None:
+    data.put("a.json", kev("CVE-2026-90001"))
+    data.put("b.json", feed(nvd("CVE-2026-90001", cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19"))))
+
+    data.take()
+
+    assert data.row("CVE-2026-90001")["kev"] == "2026-12-30"
+
+
+def test_a_listed_flaw_of_a_product_of_ours_without_a_row_is_named(data: Data) -> None:
+    document = kev("CVE-2026-90001", "CVE-2026-90002", "CVE-2023-51766")
+    for item, vendor, product in zip(
+        document["vulnerabilities"],
+        ("Exim", "Example", "Exim"),
+        ("Exim Internet Mailer", "Router", "Exim"),
+        strict=True,
+    ):
+        item |= {"vendorProject": vendor, "product": product}
+    data.put("kev.json", document)
+
+    assert data.take().left_open == {"CVE-2026-90001"}

@@ -45,7 +45,8 @@ class Outcome:
     """What an update did: files and records read, rows new and changed, records that named no version of ours.
 
     `changes` says what is different now, one line for each row; `compiled` is the day of the facts before and after.
-    `left_open` are flaws without a row that name a product of ours, and no version of it that can be compared.
+    `left_open` are flaws without a row that name a product of ours, and no version of it that can be compared, as
+    records do that nobody analysed, and KEV always.
     """
 
     files: int = 0
@@ -70,19 +71,21 @@ def update(source: Path, user_file: Path, known: Facts) -> Outcome:
     outcome, rows = Outcome(), dict[tuple[str, str], dict[str, Any]]()
     before = {(row["product"], row["id"]): row for row in known.document["vulnerabilities"]}
     compiled = known.compiled
-    is_feed = source.is_dir()
+    is_feed, listings = source.is_dir(), list[tuple[str, str, str]]()
     for path in _files(source):
         document = _read(path)
         entries, listed, whole = _entries(document, known, outcome, path, strict=not is_feed)
         for entry in entries:
             compiled = max(compiled, entry.as_of) if is_feed or whole else compiled
             _take(entry, before, rows, known, outcome)
-        for cve, added, as_of in listed:
-            _take_listing(cve, added, as_of, before, rows, outcome)
+        listings += listed
+    for cve, added, as_of in listings:  # last: the record of a listed flaw may be in a later file
+        _take_listing(cve, added, as_of, before, rows, outcome)
     _write(user_file, _document(user_file, rows, compiled, known))
     outcome.changes = [line for key in sorted(rows) for line in changes(before.get(key), rows[key])]
     outcome.compiled = (known.compiled, compiled)
-    outcome.left_open -= {flaw for _, flaw in (*before, *rows)} | set(known.document.get("left_out", ()))
+    known_flaws = {name for row in (*before.values(), *rows.values()) for name in (row["id"], row.get("alias"))}
+    outcome.left_open -= known_flaws | set(known.document.get("left_out", ()))
     return outcome
 
 
@@ -177,6 +180,7 @@ def _entries(
             listed = [(item["cveID"], item["dateAdded"]) for item in document["vulnerabilities"]]
             released = str(document["dateReleased"])[:10]
             outcome.records += len(listed)
+            outcome.left_open.update(item["cveID"] for item in document["vulnerabilities"] if _is_ours(item, known))
             return [], [(cve, added, released) for cve, added in listed], False
         items, whole = list(_items(document)), "vulnerabilities" in document
     except (LookupError, TypeError, AttributeError) as error:
@@ -197,6 +201,12 @@ def _entries(
             outcome.left_open.add(str(item["id"] if read is read_nvd_item else item["cveMetadata"]["cveId"]))
         entries += found
     return entries, [], whole
+
+
+def _is_ours(item: Any, known: Facts) -> bool:
+    """Say whether an entry of KEV names a product of ours, by the words it has for it."""
+    said = f"{item.get('vendorProject', '')} {item.get('product', '')}".casefold()
+    return any(name.casefold() in said for entry in known.document["products"].values() for name in entry["names"])
 
 
 def _items(document: Any) -> Iterator[tuple[Any, Any]]:
