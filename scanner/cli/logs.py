@@ -81,7 +81,8 @@ def logs(
 
     Exit codes: 0 every visit of the sweep left its trace, or nothing was looked for; 1 a visit left none, or, without
     --sweep, nothing came from --scanner; 2 usage or input error; 3 the log, or most of what it says of connections, was
-    not understood, so that nothing can be concluded from what was not found. Others who look change nothing.
+    not understood, or it does not cover the time of a visit, so that nothing can be concluded from what was not found.
+    Others who look change nothing.
     """
     if sweep is not None and not scanners:
         raise InputError("--sweep needs --scanner: the address that the sweep came from, as the server sees it")
