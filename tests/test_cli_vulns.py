@@ -113,10 +113,10 @@ def basis(product: str, version: str) -> str:
             "Sendmail 8.99: unknown version (covered since ",
             "VERSION-UNKNOWN: Sendmail 8.99",
         ),
-        (["postfix", "3.9-20231130"], " undecided, others undecided (covered since ", "CVE-2023-51764: Postfix 3.9-"),
+        (["postfix", "3.9-20231130"], "; there may be more: undecided (covered since ", "CVE-2023-51764: Postfix 3.9-"),
         (
             ["hMailServer", "0.1"],
-            "hMailServer 0.1: 4 affected_upstream, others not covered (covered since",
+            "hMailServer 0.1: 4 affected_upstream; there may be more: not covered (covered since",
             "END-OF-LIFE",
         ),
     ],

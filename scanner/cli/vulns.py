@@ -162,7 +162,7 @@ def _counted(flaws: list[Finding], assessment: Assessment) -> str:
     if not flaws:
         return str(assessment)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(flaw.verdict for flaw in flaws).items())
-    return f"{counts} ({assessment.basis})" if assessment.is_known else f"{counts}, others {assessment}"
+    return f"{counts} ({assessment.basis})" if assessment.is_known else f"{counts}; there may be more: {assessment}"
 
 
 def _row(flaw: Finding) -> tuple[str, ...]:
