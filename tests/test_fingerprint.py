@@ -93,7 +93,7 @@ def test_a_rule_whose_grammar_cannot_read_the_version_gives_way_to_the_next() ->
         own_rule("foo.any", "%{HOST}ESMTP Foo"),
     )
     assert products(rules, "220 h ESMTP Foo 8.14.7/8.13.8") == ["foo.grammar", "foo.any"]
-    assert products(rules, "220 h ESMTP Foo unknown") == ["foo.any"]
+    assert products(rules, "220 h ESMTP Foo (unknown)") == ["foo.any"]
 
 
 def test_a_rule_is_tried_on_every_line_and_may_look_beyond_one() -> None:
