@@ -96,6 +96,15 @@ def test_a_rule_whose_grammar_cannot_read_the_version_gives_way_to_the_next() ->
     assert products(rules, "220 h ESMTP Foo (unknown)") == ["foo.any"]
 
 
+def test_a_word_behind_a_system_takes_the_system_back_and_not_the_product() -> None:
+    rules = own_set(
+        own_rule("foo.system", r"%{HOST}ESMTP Foo \((?P<os>Linux)", "specificity = 60"),
+        own_rule("foo.any", "%{HOST}ESMTP Foo"),
+    )
+    assert products(rules, "220 h ESMTP Foo (Linux)") == ["foo.system", "foo.any"]
+    assert products(rules, "220 h ESMTP Foo (Linux hats)") == ["foo.any"]
+
+
 def test_a_rule_is_tried_on_every_line_and_may_look_beyond_one() -> None:
     assert products(own_set(own_rule("foo.any", "%{HOST}ESMTP Foo$")), "220-Welcome\r\n220-h ESMTP Foo\r\n220 Bye")
     assert products(own_set(own_rule("foo.two", "Foo\nBar")), "220-a\r\n220-Foo\r\n220 Bar") == ["foo.two"]
