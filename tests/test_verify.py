@@ -420,6 +420,25 @@ def test_headers_that_cannot_be_read_are_an_input_error(content: bytes, tmp_path
         read_headers(path)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"192.0.2.1\n192.0.2.2\n",
+        bytes(range(256)) * 40,
+        gzip.compress(HEADERS),
+        b"Subject: x\r\nFrom: a@example.org\r\n\r\nReceived: by mail1.lab.example (Exim 4.96)\r\n",
+    ],
+    ids=["addresses", "noise", "packed", "only in the body"],
+)
+def test_what_is_no_header_of_a_delivered_message_does_not_pass_for_a_clean_one(content: bytes, tmp_path: Path) -> None:
+    """A host was fixed, by a file that has nothing to say of it."""
+    path = tmp_path / "m.eml"
+    path.write_bytes(content)
+
+    with pytest.raises(InputError, match=r"m\.eml: has no Received: line: name a delivered message"):
+        read_headers(path)
+
+
 def test_a_file_of_headers_that_is_missing_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_headers(tmp_path / "none.eml")

@@ -72,6 +72,11 @@ def software_in_headers(raw: bytes) -> tuple[HeaderLeak, ...]:
     return tuple(leaks)
 
 
+def counted_hops(raw: bytes) -> int:
+    """Return how many `Received:` lines a header has; none means that it is no delivered message's."""
+    return sum(line.name == "received" for line in _header_lines(raw))
+
+
 class _Line(NamedTuple):
     """An unfolded header line: its lower-case name, its value, the number of its first line, all of it as shown."""
 

@@ -19,7 +19,7 @@ import orjson
 from scanner.errors import InputError
 from scanner.model import Record, Status
 from scanner.record import decode
-from scanner.remedy.smoke.received import MAX_HEADER_BYTES, HeaderLeak, software_in_headers
+from scanner.remedy.smoke.received import MAX_HEADER_BYTES, HeaderLeak, counted_hops, software_in_headers
 from scanner.remedy.verification.visits import VERIFY_SCHEMA, Visit, visit_from, visit_of
 from scanner.results import read_lines
 from scanner.text_input import utf_8
@@ -72,7 +72,8 @@ def read_headers(file: str | Path) -> Headers:
     """Read a delivered message, its header block, or the result of a smoke test.
 
     Raises:
-        InputError: when the file cannot be read, or is JSON but no result of a smoke test with a delivered message.
+        InputError: when the file cannot be read, has no `Received:` line, or is JSON but no result of a smoke test
+            with a delivered message.
     """
     try:
         with Path(file).open("rb") as stream:
@@ -85,6 +86,10 @@ def read_headers(file: str | Path) -> Headers:
         return _smoke_headers(raw, str(file))
     if not raw.strip():
         raise InputError(f"{file}: is empty: where are the headers of the message?")
+    if not counted_hops(raw):
+        raise InputError(
+            f"{file}: has no Received: line: name a delivered message, or its header, as it is in the mailbox"
+        )
     return Headers(software_in_headers(raw))
 
 
