@@ -99,6 +99,12 @@ def test_neither_a_clients_product_nor_a_block_list_is_the_servers(greeting: str
         ("ESMTP Postfix on Windows Street", "Postfix", None, None),
         ("ESMTP Postfix (Ubuntu) ready", "Postfix", None, "Ubuntu"),
         ("ESMTP Postfix welcomes you", "Postfix", None, None),
+        (
+            "ESMTP MailEnable Service, Version: 1.986-- denied access at 11/14/23 10:20:30",
+            "MailEnable",
+            "1.986",
+            "Windows",
+        ),
         ("ESMTP Postal/3.3.4", "Postal", "3.3.4", None),
         ("ESMTP Sophos Firewall 19.5", "Sophos Firewall", "19.5", None),
         ("ESMTP Sophos UTM 9.7", "Sophos UTM", "9.7", None),

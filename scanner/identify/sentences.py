@@ -28,7 +28,7 @@ _OWN_WORDS: Final = re.compile(
       | no[ ](?:spam|uce) | free | edition | enterprise | standard | professional | community | monitoring
       | (?:un)?registered | trial | evaluation | simple | awesome | (?:un)?authori[sz]ed
       | for[ ](?:windows|linux|unix|openvms|vms|nt|os|netware|exchange) | ors-[0-9][0-9a-z]{0,20} | r[a-z]?
-      | unknown(?=/) | sendmail | today | says
+      | unknown(?=/) | sendmail | today | says | denied
       | (?:is[ ])?(?:not[ ])?(?:available|ready|accepting) | (?:is[ ])?(?:running|online|up|here|listening)
       | is[ ](?:glad|happy|pleased|at) | to[ ](?:ready|serve|receive|rock)
       ) (?![0-9A-Za-z])

@@ -79,7 +79,7 @@ _CURRENT = (
     Form(
         "linuxconf",
         "220 {host} ESMTP Sendmail 8.9.3/linuxconf; {rfc}",
-        _sendmail("8.9.3", open_fields=_CONFIG),
+        _sendmail("8.9.3", os="Linux", open_fields=_CONFIG),
     ),
     Form(
         "wide",
