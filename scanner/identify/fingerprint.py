@@ -89,16 +89,15 @@ class Fingerprints:
             if rule.codes or "kind" in rule.fixed:
                 yield rule, match
                 continue
-            claim = (rule.fixed["product"], match.start())
-            groups = match.re.groupindex
-            if "version" in groups and is_no_version(match["version"] or ""):
+            if "version" in match.re.groupindex and is_no_version(match["version"] or ""):
                 continue
-            if not takes_back(match.string, match.end()):
-                if claim not in taken_back:
+            text, end = match.string, match.end()
+            if end == len(text) or not takes_back(text, end):  # most greetings end with the name
+                if not taken_back or (rule.fixed["product"], match.start()) not in taken_back:
                     yield rule, match
             elif not (match.lastgroup or "").startswith("os"):
                 # "Postfix (Fedora hat shop)" is Postfix still, on no system that is known.
-                taken_back.add(claim)
+                taken_back.add((rule.fixed["product"], match.start()))
 
     def _made(self, rule: Rule, groups: tuple[str | None, ...]) -> Software | None:
         """Make the identity from what a rule captured; None when its grammar cannot read it."""
