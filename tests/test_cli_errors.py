@@ -171,7 +171,7 @@ def test_no_command_shows_the_help_and_is_a_usage_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["sweep", "-h"], ["check", "--help"], ["lab", "--help"]]
+    "arguments", [["--help"], ["--version"], ["-V"], ["sweep", "-h"], ["check", "--help"], ["lab", "--help"]]
 )
 def test_asking_for_help_or_version_is_no_error(tmp_path: Path, arguments: list[str]) -> None:
     done = smtpsweep(*arguments, cwd=tmp_path)

@@ -76,7 +76,7 @@ _PLAIN: Final = {"float range": "a number", "integer range": "a whole number"}
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(VERSION, prog_name="smtpsweep", message="%(prog)s %(version)s")
+@click.version_option(VERSION, "-V", "--version", prog_name="smtpsweep", message="%(prog)s %(version)s")
 def smtpsweep() -> None:
     """Find out which mail servers answer in your networks, what they are and which version they give away.
 
