@@ -8,7 +8,7 @@ out as well.
 
 UTF-16 without a mark is told by the zero bytes among the first four: two plain characters have them, UTF-8 never does.
 What cannot be decoded becomes U+FFFD in a stream, so that one bad place does not end a long file; whole texts are
-refused. Compressed files are unpacked first. Left out: 8-bit and Asian encodings, which no byte gives away.
+refused. Packed files are unpacked first (`packed`). Left out: 8-bit and Asian encodings, which no byte gives away.
 """
 
 import codecs
@@ -45,13 +45,18 @@ def utf_8_stream(stream: BinaryIO) -> io.BufferedReader:
     mark, encoding = _encoding_of(start)
     first = start[len(mark) :]
     if encoding is None:
-        return io.BufferedReader(_Prefixed(first, stream), _READ_BYTES)
+        return prefixed(first, stream)
     return io.BufferedReader(_Decoded(first, stream, encoding), _READ_BYTES)
 
 
 def utf_8_lines(stream: BinaryIO) -> io.BufferedReader:
     """Return the same for a text of lines: without marks at the begin of any of them. It may not hold binary data."""
     return io.BufferedReader(_Unmarked(utf_8_stream(stream)), _READ_BYTES)
+
+
+def prefixed(first: bytes, rest: BinaryIO) -> io.BufferedReader:
+    """Return a buffered stream of what was read of another one already, and then of its rest. Closing closes both."""
+    return io.BufferedReader(_Prefixed(first, rest), _READ_BYTES)
 
 
 def with_opening(
@@ -66,7 +71,7 @@ def with_opening(
         start += line
         if decides(line):
             break
-    return start, io.BufferedReader(_Prefixed(start, stream), _READ_BYTES)
+    return start, prefixed(start, stream)
 
 
 def utf_8(raw: bytes) -> bytes:

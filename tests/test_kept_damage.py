@@ -1,9 +1,14 @@
 """Claims about damaged and foreign files of greetings: one fault is one message, and what is another kind is named."""
 
+import bz2
+import gzip
 import io
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from scanner.cli.entry import run
 from scanner.errors import InputError
@@ -74,19 +79,29 @@ def test_lists_put_together_have_no_mark_in_a_greeting() -> None:
 @pytest.mark.parametrize(
     ("start", "what"),
     [
-        (b"\xfd7zXZ\0\0", "xz: unpack it first"),
-        (b"BZh91AY&SY", "bzip2: unpack it first"),
         (b"PK\x03\x04", "a ZIP archive: unpack it first"),
-        (b"\x1f\x8b\x08\0", "gzip: unpack it first, or give its name the suffix .gz or .zst"),
-        (b"\x28\xb5\x2f\xfd", "zstd: unpack it first, or give its name the suffix .gz or .zst"),
+        (b"\x1f\x9d\x90", "packed by compress (.Z): unpack it first"),
+        (b"\x04\x22\x4d\x18", "lz4: unpack it first"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it first"),
     ],
 )
-def test_a_packed_log_is_named(start: bytes, what: str, tmp_path: Path, capsysbinary: Output) -> None:
+def test_a_log_that_needs_another_tool_to_unpack_is_named(
+    start: bytes, what: str, tmp_path: Path, capsysbinary: Output
+) -> None:
     log = tmp_path / "mail.log"
     log.write_bytes(start + b"\x80\x81\n\x82")
 
     assert run(["logs", str(log)]) == 2
     assert capsysbinary.readouterr() == (b"", f"smtpsweep: {log}: is {what}\n".encode())
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_a_log_packed_twice_is_named(pack: Callable[[bytes], bytes], tmp_path: Path, capsysbinary: Output) -> None:
+    log = tmp_path / "mail.log"
+    log.write_bytes(pack(pack(b"Nov 23 20:16:53 mx1 cron[77]: x\n")))
+
+    assert run(["logs", str(log)]) == 2
+    assert capsysbinary.readouterr().err.endswith(b" twice over: unpack it first\n")
 
 
 def test_logs_put_together_have_no_mark_before_a_line(tmp_path: Path, capsysbinary: Output) -> None:

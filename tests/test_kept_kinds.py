@@ -1,9 +1,12 @@
 """Claims about files that are not what they were called: named, never read as something else, never taken for empty."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,9 +160,11 @@ def test_an_empty_file_beside_a_full_one_is_told(tmp_path: Path, capsysbinary: O
     ]
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".zst"])
-def test_packed_files_are_read_and_damaged_ones_named(tmp_path: Path, suffix: str, capsysbinary: Output) -> None:
-    pack = gzip.compress if suffix == ".gz" else zstandard.compress
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz", ".zst"])
+def test_packed_files_are_read_and_damaged_ones_named(
+    tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes], capsysbinary: Output
+) -> None:
     packed = pack((REAL / "zgrab2-smtp.jsonl").read_bytes())
     file = tmp_path / f"grabs.jsonl{suffix}"
     file.write_bytes(packed)

@@ -17,7 +17,7 @@ from scanner.results.conversion import convert as convert_files
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not say how much was converted.")
 def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool, quiet: bool) -> int:
-    """Convert records from FILE... (JSON Lines, also .gz and .zst; - is standard input) into one file.
+    """Convert records from FILE... (JSON Lines, also packed; - is standard input) into one file.
 
     The output is packed when its name ends in .gz or .zst. It appears when all is well, and not at all otherwise.
 

@@ -48,7 +48,7 @@ def diff(
     time_out_is_gone: bool,
     force: bool,
 ) -> int:
-    """Show what changed from the sweep in BEFORE to the sweep in AFTER: files of records, also .gz and .zst, or -.
+    """Show what changed from the sweep in BEFORE to the sweep in AFTER: files of records, also packed, or -.
 
     Exit codes: 0 no changes (with --fail-on: none of those), 1 there are, 2 usage or input error, 3 nothing could be
     compared (an empty file, other targets), 4 no room to sort.

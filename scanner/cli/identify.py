@@ -1,14 +1,11 @@
 """`smtpsweep identify`: records of greetings that were collected earlier, without any network."""
 
-import gzip
 import sys
 import uuid
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 
 import click
-import zstandard
 
 from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli import logging
@@ -17,6 +14,7 @@ from scanner.cli.options import identity_options
 from scanner.errors import InputError
 from scanner.kept import FORMATS, BadLine, Kept, parse_text, read_kept
 from scanner.observation import Observer
+from scanner.packed import DamagedError
 from scanner.record import encode
 from scanner.results import open_stored
 from scanner.settings import Settings
@@ -41,7 +39,7 @@ def identify(
 
     In a text file, one greeting a line, with or without its code; \xNN, \r and \n stand for bytes, so that a greeting
     of several lines fits. A line that cannot be read is reported and counted, and the others are read all the same.
-    Files may be .gz or .zst, and in UTF-8 or UTF-16.
+    Files may be packed (gzip, bzip2, xz, Zstandard), and in UTF-8 or UTF-16.
 
     Exit codes: 0 done, 2 usage or input error: a file of another format, no greeting in any file, or with --strict a
     line that cannot be read.
@@ -74,7 +72,7 @@ def _file_greetings(file: str, kind: str) -> Iterator[Kept | BadLine]:
     try:
         with open_stored(file) as stream:
             yield from read_kept(kind, stream, name)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except DamagedError as error:
         raise InputError(f"{name}: is damaged: {str(error)!a}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from None

@@ -77,7 +77,7 @@ def logs(
 ) -> int:
     """Say whose traces are in the logs of one mail server: Sendmail, Postfix, Exim, OpenSMTPD or Courier.
 
-    FILE is a log in any common form (plain, .gz or .zst), or what journalctl prints. Nothing is visited.
+    FILE is a log in any common form (plain or packed), or what journalctl prints. Nothing is visited.
 
     Exit codes: 0 every visit of the sweep left its trace, or nothing was looked for; 1 a visit left none, or, without
     --sweep, nothing came from --scanner; 2 usage or input error; 3 the log, or most of what it says of connections, was

@@ -71,7 +71,7 @@ def check(
     github: bool,
     as_json: bool,
 ) -> int:
-    """Judge the records in FILE (JSON Lines, .gz or .zst; - for standard input).
+    """Judge the records in FILE (JSON Lines, also packed; - for standard input).
 
     Exit codes: 0 clean, 1 violations, 2 usage or input error, 3 no violation but too many hosts not seen or not judged.
     Warnings do not change it. With violations and too little coverage it is 1, and both are said. A report that the

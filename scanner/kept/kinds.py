@@ -21,7 +21,7 @@ class Kind(NamedTuple):
 
 _XML_ADVICE: Final = "use --format nmap-xml"
 _NMAP_ADVICE: Final = "let nmap write XML (-oX) with --script banner, and use --format nmap-xml"
-_UNPACK: Final = "unpack it first, or give its name the suffix .gz or .zst"
+_UNPACK: Final = "unpack it first"
 EMPTY: Final = Kind("empty", "was it written to its end?", ("text", "zgrab2", "masscan", "nmap-xml"))
 _NMAP_XML: Final = Kind("XML of nmap", _XML_ADVICE, ("nmap-xml",))
 _MASSCAN_XML: Final = Kind("XML of masscan", _XML_ADVICE, ("nmap-xml", "masscan"))
@@ -42,12 +42,17 @@ _SUMMARY: Final = Kind("the summary of a sweep, not greetings", "give greetings,
 _JSON: Final = Kind("JSON", "use --format zgrab2 or --format masscan if it is theirs", ("zgrab2", "masscan"))
 
 _PACKED: Final = (
-    (b"\x1f\x8b", Kind("gzip", _UNPACK)),
-    (b"\x28\xb5\x2f\xfd", Kind("zstd", _UNPACK)),
-    (b"BZh", Kind("bzip2", "unpack it first")),
-    (b"\xfd7zXZ", Kind("xz", "unpack it first")),
-    (b"\x04\x22\x4d\x18", Kind("lz4", "unpack it first")),
-    (b"PK\x03\x04", Kind("a ZIP archive", "unpack it first")),
+    (b"\x1f\x8b", Kind("gzip twice over", _UNPACK)),  # packed once it is unpacked before it comes here
+    (b"\x28\xb5\x2f\xfd", Kind("zstd twice over", _UNPACK)),
+    (b"BZh91AY&SY", Kind("bzip2 twice over", _UNPACK)),
+    (b"\xfd7zXZ\0", Kind("xz twice over", _UNPACK)),
+    (b"\x1f\x9d", Kind("packed by compress (.Z)", _UNPACK)),
+    (b"\x04\x22\x4d\x18", Kind("lz4", _UNPACK)),
+    (b"LZIP\x01", Kind("lzip", _UNPACK)),
+    (b"]\0\0", Kind("LZMA", _UNPACK)),
+    (b"PK\x03\x04", Kind("a ZIP archive", _UNPACK)),
+    (b"7z\xbc\xaf\x27\x1c", Kind("a 7-Zip archive", _UNPACK)),
+    (b"Rar!\x1a\x07", Kind("a RAR archive", _UNPACK)),
 )
 _MAGIC: Final = (
     *_PACKED,

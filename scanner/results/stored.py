@@ -1,4 +1,4 @@
-"""Stored records read back, one at a time: JSON Lines, plain or packed (`.gz`, `.zst`), or standard input.
+"""Stored records read back, one at a time: JSON Lines, plain or packed, or standard input.
 
 Memory does not grow with the file. A line that is not a record is an error that names file and line: whoever draws
 conclusions from a sweep must not do it from a part of one. That holds for a last line without its end too: a killed
@@ -7,35 +7,26 @@ sweep can leave one, and resuming the sweep mends it.
 Left out: dropping the repeats of a resumed sweep. They carry the same `event_id`; who counts, drops them.
 """
 
-import gzip
 import io
 import re
 import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-import zstandard
+from typing import BinaryIO
 
 from scanner.errors import InputError
 from scanner.model import Record
+from scanner.packed import DamagedError, unpacked
 from scanner.record import decode
 from scanner.runlog.line import is_framed, unframed
 from scanner.summary import SUMMARY_SCHEMA
 from scanner.text_input import utf_8_lines, with_opening
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
 #: No record is longer: its greeting and the replies of its dialogue are bounded.
 MAX_LINE_BYTES = 8 << 20
-_READ_BYTES = 1 << 16
 #: Where a file says what it is.
 _START_BYTES = 512
 _SUMMARY = re.compile(rb'\s{0,99}\{\s{0,99}"schema"\s{0,9}:\s{0,9}"%s"' % re.escape(SUMMARY_SCHEMA.encode()))
-#: Bytes given to zstd at once. They unpack to 32 MiB at most: four bytes can stand for a block of 128 KiB (RFC 8878).
-_PIECE_BYTES = 1 << 10
 
 
 def read_records(file: str | Path) -> Iterator[Record]:
@@ -91,7 +82,7 @@ def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:
                     raise InputError(f"{name}:{number}: {_unfinished(line)}")
                 if found := line.strip():
                     yield number, found
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except DamagedError as error:
         where = f"after line {number}" if number else "before its first line was read"
         raise InputError(f"{name}: damaged {where}: {str(error)!a}") from None
     except OSError as error:
@@ -99,65 +90,23 @@ def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:
 
 
 def open_stored(file: str | Path) -> BinaryIO:
-    """Open a file for reading lines, unpacked by the last suffix of its name. Raises OSError."""
+    """Open a file for reading what it holds, unpacked when it is packed; `-` is standard input.
+
+    Raises:
+        DamagedError: when its name promises a packing that it does not have; reading it may raise that, too.
+        OSError: when it cannot be opened.
+    """
     if str(file) == "-":
         if not isinstance(sys.stdin, io.TextIOWrapper):  # None when the process was started without one
             raise InputError("standard input: is closed: redirect it, or name a file")
-        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
+        return unpacked(io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False)))
     path = Path(file)
-    match path.suffix.lower():
-        case ".gz":
-            return io.BufferedReader(gzip.open(path))
-        case ".zst":
-            return io.BufferedReader(_Frames(path.open("rb")), _READ_BYTES)
-    return path.open("rb")
-
-
-class _Frames(io.RawIOBase):
-    """The text of zstd frames, one after another; the library's own reader takes a cut frame for the end."""
-
-    def __init__(self, packed: BinaryIO) -> None:
-        self._packed = packed
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._inside = False
-        self._waiting = memoryview(b"")  # read, not unpacked yet
-        self._text = memoryview(b"")  # unpacked, not asked for yet
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Fill the buffer with what is unpacked; 0 at the end of the last frame. Raises EOFError inside one."""
-        view = memoryview(buffer).cast("B")
-        while not self._text:
-            piece = self._next_piece()
-            if not piece:
-                if self._inside:
-                    raise EOFError("the file ends inside a frame")
-                return 0
-            self._unpack(piece)
-        size = min(len(view), len(self._text))
-        view[:size], self._text = self._text[:size], self._text[size:]
-        return size
-
-    def _next_piece(self) -> memoryview:
-        if not self._waiting:
-            self._waiting = memoryview(self._packed.read(_READ_BYTES))
-        piece, self._waiting = self._waiting[:_PIECE_BYTES], self._waiting[_PIECE_BYTES:]
-        return piece
-
-    def _unpack(self, piece: memoryview) -> None:
-        self._inside = True
-        self._text = memoryview(self._frame.decompress(piece))
-        if self._frame.eof:
-            # What follows the frame in this piece is read again, as the start of the next.
-            self._waiting = memoryview(self._frame.unused_data + bytes(self._waiting))
-            self._frame = zstandard.ZstdDecompressor().decompressobj()
-            self._inside = False
-
-    def close(self) -> None:
-        self._packed.close()
-        super().close()
+    stream = path.open("rb")
+    try:
+        return unpacked(stream, path.suffix)
+    except BaseException:
+        stream.close()
+        raise
 
 
 def name_of(file: str | Path) -> str:

@@ -8,10 +8,8 @@ A line without any stamp is believed in a file that has none at all: `docker log
 others. In a log with stamps it is a piece of another line, and a client may have written it.
 """
 
-import gzip
 import os
 import time
-import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,10 +18,10 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import orjson
-import zstandard
 
 from scanner.errors import InputError
 from scanner.kept.kinds import packed_kind
+from scanner.packed import DamagedError
 from scanner.remedy.logs.envelopes import Envelopes, Parts, without_level
 from scanner.remedy.logs.events import LogSoftware, Place
 from scanner.remedy.logs.journal import EXPORT, Carried, Entry, export_entries, maybe_object
@@ -71,7 +69,7 @@ def read_log(
     year: int | None = None,
     watch: Watch | None = None,
 ) -> Iterator[LogLine]:
-    """Yield the lines of mail servers in a file (`.gz` and `.zst` are unpacked, `-` is standard input) in its order.
+    """Yield the lines of mail servers in a file (packed ones are unpacked, `-` is standard input) in its order.
 
     Lines that cannot be read are counted in `counts` and passed over; `watch` sees them. For `zone` and `year` see
     `Stamps`.
@@ -98,7 +96,7 @@ def read_log(
                 if parsed := parser.maybe_line(number, line):
                     yield parsed
             parser.finish()
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except (EOFError, DamagedError) as error:
         where = f"after line {number}" if number else "before its first line was read"
         raise InputError(f"{name}: damaged {where}: {str(error)!a}") from None
     except OSError as error:
