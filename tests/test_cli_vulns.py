@@ -39,6 +39,11 @@ def young(monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch, "2026-12-01")
 
 
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    on(monkeypatch, "2027-01-01")
+
+
 @pytest.mark.usefixtures("young")
 def test_a_table_shows_each_flaw_with_its_condition(capsys: Output) -> None:
     assert run(["vulns", "sendmail", "8.14.7/8.13.8"]) == 0
@@ -178,7 +183,7 @@ def test_old_data_are_shown_with_a_warning_and_their_date(monkeypatch: pytest.Mo
     assert err.count("\n") == 1
 
 
-@pytest.mark.usefixtures("young")
+@pytest.mark.usefixtures("later")
 def test_an_update_goes_to_the_users_folder_and_is_used(tmp_path: Path, capsys: Output) -> None:
     listed = [{"cveID": "CVE-2023-51765", "dateAdded": "2026-12-30"}]
     source = tmp_path / "kev.json"
@@ -203,7 +208,7 @@ def test_an_update_goes_to_the_users_folder_and_is_used(tmp_path: Path, capsys: 
     assert shipped_facts().compiled == "2026-11-30"
 
 
-@pytest.mark.usefixtures("young")
+@pytest.mark.usefixtures("later")
 def test_an_update_names_what_changed_and_has_an_end(tmp_path: Path, capsys: Output) -> None:
     known = shipped_facts().document["vulnerabilities"]
     listed = [{"cveID": row["id"], "dateAdded": "2026-12-30"} for row in known if row["id"].startswith("CVE-2")]
@@ -218,7 +223,7 @@ def test_an_update_names_what_changed_and_has_an_end(tmp_path: Path, capsys: Out
     assert more.startswith("smtpsweep: ... and ")
 
 
-@pytest.mark.usefixtures("young")
+@pytest.mark.usefixtures("later")
 def test_newer_facts_say_which_day_they_replace(tmp_path: Path, capsys: Output) -> None:
     item = nvd("CVE-2026-90001", cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19"))
     source = tmp_path / "feed.json"
@@ -232,21 +237,53 @@ def test_newer_facts_say_which_day_they_replace(tmp_path: Path, capsys: Output) 
     ]
 
 
-def test_a_flaw_that_could_not_be_taken_is_named_and_files_are_given_once(tmp_path: Path, capsys: Output) -> None:
+@pytest.mark.usefixtures("later")
+def test_a_flaw_whose_versions_nobody_says_is_named_and_leaves_every_release_undecided(
+    tmp_path: Path, capsys: Output
+) -> None:
     source = tmp_path / "feed.json"
     source.write_bytes(orjson.dumps(feed(nvd("CVE-2026-90009", cpe("exim:exim:-:*")))))
 
-    assert run(["vulns", "--update", str(source)]) == 0
-    assert (
-        "not taken: CVE-2026-90009 names a product of ours without a version that can be compared: look at it\n"
-        in capsys.readouterr().err
-    )
+    assert run(["vulns", "--update", str(source), "exim", "4.100.2"]) == 0
 
-    assert run(["vulns", "--update", str(source), "--update", str(source)]) == 2
-    assert "--update was given 2 times" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert (
+        "left open: CVE-2026-90009 names a product of ours without a version that can be compared: "
+        "undecided for every release until a record says more\n"
+    ) in err
+    assert out.startswith("Exim 4.100.2: 1 undecided; there may be more: undecided (")
+    assert "CVE-2026-90009: Exim 4.100.2; no record says which versions have it." in " ".join(out.split())
+
+
+@pytest.mark.usefixtures("later")
+def test_all_files_that_are_named_are_taken_in(tmp_path: Path, capsys: Output) -> None:
+    for number in (1, 2):
+        item = nvd(f"CVE-2026-9000{number}", cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19"))
+        (tmp_path / f"{number}.json").write_bytes(orjson.dumps(item))
+
+    arguments = [text for number in (1, 2) for text in ("--update", str(tmp_path / f"{number}.json"))]
+    assert run(["vulns", *arguments]) == 0
+
+    err = capsys.readouterr().err
+    assert err.startswith("smtpsweep: 2 files, 2 records: 2 new, 0 changed")
+    assert "new: CVE-2026-90001 (sendmail)" in err
+    assert "new: CVE-2026-90002 (sendmail)" in err
 
 
 @pytest.mark.usefixtures("young")
+def test_a_day_that_has_not_come_is_not_believed_and_named(tmp_path: Path, capsys: Output) -> None:
+    bounds = cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19")
+    source = tmp_path / "feed.json"
+    source.write_bytes(orjson.dumps(feed(nvd("CVE-2026-90001", bounds, modified="2099-01-01T00:00:00"))))
+
+    assert run(["vulns", "--update", str(source)]) == 0
+
+    err = capsys.readouterr().err
+    assert "1 day in the future taken for today, such as that of CVE-2026-90001: 2099-01-01 (is this" in err
+    assert err.endswith(f"smtpsweep: the facts are of 2026-12-01; they were of {shipped_facts().compiled}\n")
+
+
+@pytest.mark.usefixtures("later")
 def test_an_update_and_a_question_in_one_with_a_file_of_ones_own(tmp_path: Path, capsys: Output) -> None:
     source, user_file = tmp_path / "kev.json", tmp_path / "mine.json"
     listed = [{"cveID": "CVE-2023-51766", "dateAdded": "2026-12-30"}]

@@ -193,7 +193,7 @@ def test_rows_of_products_that_are_not_known_are_left_out() -> None:
         ({"cvss": {"version": "5.0", "score": 1, "vector": "x"}}, "cvss must have"),
         ({"cvss": {"version": "3.1", "score": "1", "vector": "x"}}, "cvss must have"),
         ({"cvss": {"version": "3.1", "score": 1}}, "cvss must have"),
-        ({"ranges": []}, "ranges must be"),
+        ({"ranges": None}, "ranges must be"),
         ({"ranges": "8.19"}, "ranges must be"),
         ({"ranges": ["8.19"]}, "ranges must be"),
         ({"ranges": [{}]}, "ranges must be"),

@@ -4,20 +4,20 @@ import errno
 import gzip
 import os
 import re
-import sys
 import tracemalloc
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from scanner.assess import load_facts, shipped_facts
+from scanner.assess import feed_files, load_facts, shipped_facts
 from scanner.assess.update import Outcome, changes, update
 from scanner.errors import InputError, SinkError
 from tests.vulnerability_records import cpe, feed, kev, metric, nvd, record
 
-update_module = sys.modules["scanner.assess.update"]  # the package has a function of that name
+TODAY = date(2027, 1, 15)
 
 
 class Data:
@@ -35,7 +35,10 @@ class Data:
         return path
 
     def take(self, source: Path | None = None) -> Outcome:
-        return update(source or self.folder, self.user_file, load_facts(self.user_file))
+        return self.take_all(source or self.folder)
+
+    def take_all(self, *sources: Path, today: date = TODAY) -> Outcome:
+        return update(sources, self.user_file, load_facts(self.user_file), today)
 
     def row(self, identifier: str, product: str = "sendmail") -> dict[str, Any]:
         rows = load_facts(self.user_file).document["vulnerabilities"]
@@ -198,13 +201,13 @@ def test_a_second_update_keeps_what_the_first_brought(data: Data) -> None:
         ({"vulnerabilities": [{"cve": 5}]}, "a record is damaged"),
         ({"cve": nvd("no\n\x1b[2Jid")}, "a record is damaged: ValueError"),
         (nvd("CVE-2026-90030", cpe("exim:exim:9:*"), lastModified="soon"), "a record is damaged: ValueError"),
-        (nvd("CVE-2026-90030", cpe("exim:exim:9:*"), lastModified="2026-02-30"), "the records make no usable data"),
+        (nvd("CVE-2026-90030", cpe("exim:exim:9:*"), lastModified="2026-02-30"), "a record is damaged: ValueError"),
         (nvd("CVE-2026-90030", cpe("exim:exim:9:*"), metrics={"cvssMetricV31": [metric(99)]}), "cvss must have"),
         (nvd("CVE-2026-90030", {"vulnerable": True, "criteria": "cpe:2.3"}), "a record is damaged: IndexError"),
         ({"dataType": "CVE_RECORD"}, "a record is damaged"),
         ({"catalogVersion": "1", "vulnerabilities": [{"cveID": "x"}]}, "not the layout it claims"),
         ({"catalogVersion": "1", "vulnerabilities": []}, "not the layout it claims"),
-        (kev("CVE-2023-51765", released="soon"), "the records make no usable data"),
+        (kev("CVE-2023-51765", released="soon"), "not the layout it claims: ValueError"),
         ([], "neither NVD API 2.0, nor CVE JSON 5, nor CISA KEV"),
         ({"package": "other"}, "neither NVD API 2.0, nor CVE JSON 5, nor CISA KEV"),
     ],
@@ -248,7 +251,7 @@ def test_a_damaged_file_of_the_user_is_not_written_over(data: Data) -> None:
     data.user_file.write_bytes(b"mine")
 
     with pytest.raises(InputError, match="no valid JSON"):
-        update(data.put("a.json", nvd("CVE-2026-90032", cpe("exim:exim:9.0:*"))), data.user_file, known)
+        update([data.put("a.json", nvd("CVE-2026-90032", cpe("exim:exim:9.0:*")))], data.user_file, known, TODAY)
 
     assert data.user_file.read_bytes() == b"mine"
 
@@ -258,12 +261,12 @@ def test_a_place_that_takes_no_file_is_named(data: Data) -> None:
     data.user_file.parent.write_bytes(b"a file where the folder should be")
 
     with pytest.raises(InputError, match=r"vulnerabilities\.json: cannot be "):
-        update(path, data.user_file, shipped_facts())
+        update([path], data.user_file, shipped_facts(), TODAY)
 
     folder = data.folder / "taken.json"
     folder.mkdir()
     with pytest.raises(InputError, match=r"taken\.json: cannot be written \(it is a folder\)"):
-        update(path, folder, shipped_facts())
+        update([path], folder, shipped_facts(), TODAY)
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,12 +288,12 @@ def test_a_folder_that_cannot_be_made_is_named(data: Data) -> None:
     data.put("a.json", nvd("CVE-2026-90037", cpe("exim:exim:9.0:*")))
 
     with pytest.raises(InputError, match=r"^/proc/none/x\.json: cannot be written \("):
-        update(data.folder, Path("/proc/none/x.json"), shipped_facts())
+        update([data.folder], Path("/proc/none/x.json"), shipped_facts(), TODAY)
 
 
 def test_a_file_that_is_too_large_is_not_read(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     path = data.put("a.json", nvd("CVE-2026-90038", cpe("exim:exim:9.0:*")))
-    monkeypatch.setattr(update_module, "_LARGEST_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr(feed_files, "_LARGEST_BYTES", path.stat().st_size - 1)
 
     with pytest.raises(InputError, match=r"a\.json: holds more than 0 MiB: no list of vulnerabilities is so large$"):
         data.take(path)
@@ -303,7 +306,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_given_up_early(
     with gzip.open(path, "wb", compresslevel=1) as packed:
         for _ in range(64):
             packed.write(bytes(1 << 20))
-    monkeypatch.setattr(update_module, "_LARGEST_BYTES", 4 << 20)
+    monkeypatch.setattr(feed_files, "_LARGEST_BYTES", 4 << 20)
 
     tracemalloc.start()
     try:
@@ -331,7 +334,7 @@ def test_the_users_file_is_no_fifo_no_archive_and_not_what_is_read(data: Data) -
         (path, "the data file .* would overwrite --update"),
     ):
         with pytest.raises(InputError, match=why):
-            update(path, place, shipped_facts())
+            update([path], place, shipped_facts(), TODAY)
     assert sorted(each.name for each in data.folder.iterdir()) == ["a.json", "fifo"]
 
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from scanner.assess.facts import Facts
+from scanner.assess.feed_files import nvd_items
 from scanner.assess.feeds import Entry, read_nvd_item
 from scanner.assess.ranges import Range
-from scanner.assess.update import nvd_items
 from scanner.assess.versions import VersionKey, version_key
 from scanner.counted import counted
 from scanner.errors import InputError
@@ -82,7 +82,7 @@ def compare(folder: Path, facts: Facts) -> Comparison:
         found.without_versions += unusable
         if unusable or not any(each["nodes"] for each in item.get("configurations", ())):
             named.update((product, item["id"]) for product in products)  # it may name us, and says no version
-        for entry in entries:
+        for entry in (each for each in entries if each.ranges):
             named.add((entry.product, entry.id))
             row = rows.get((entry.product, entry.id))
             if row is not None:

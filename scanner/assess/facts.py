@@ -19,6 +19,7 @@ What an entry of a product may have besides names, releases and branches:
 - `release_names`: what people call a release whose number says little: 15.1.2507.6 is Exchange Server 2016 CU23;
 - in a branch `first`: the first version of the branch, where that is not its name ("2019" of Exchange is 15.2).
 
+A row without ranges is about a flaw whose versions no record says (of an `update` only): undecided for every version.
 A row may have `systems`, the only operating systems that have the flaw (`HP-UX`). A bound of a range may be a snapshot
 or candidate (`3.9-20231222`, `4.99-RC2`): that is how a row says what the ones before a release have (`ranges`).
 
@@ -109,6 +110,11 @@ class Facts:
     def maybe_warning(self, today: date) -> str | None:
         """Return one line to show when the facts are old; None when they are not."""
         days = self.age_days(today)
+        if days < 0:
+            return (
+                f"the vulnerability data say that they are of {self.compiled}, a day that has not come: "
+                "how old they are is not known (check the clock, and what 'smtpsweep vulns --update' took)"
+            )
         if days <= OLD_DAYS:
             return None
         return (
@@ -236,7 +242,7 @@ def _row_problems(row: Mapping[str, Any]) -> Iterator[str]:
     if "cvss" in row and not _is_cvss(row["cvss"]):
         yield "cvss must have a version (2.0 to 4.0), a score from 0 to 10 and a vector"
     ranges = row.get("ranges")
-    if not isinstance(ranges, list) or not ranges or not all(_is_range(row.get("product"), each) for each in ranges):
+    if not isinstance(ranges, list) or not all(_is_range(row.get("product"), each) for each in ranges):
         yield "ranges must be a list of objects with one of fixed and last_affected, all versions readable"
 
 
@@ -279,10 +285,17 @@ def merged(older: Facts, document: Mapping[str, Any], origin: str) -> Facts:
     rows = {(row["product"], row["id"]): row for row in older.document["vulnerabilities"]}
     for row in document["vulnerabilities"]:
         known = rows.get((row["product"], row["id"]))
-        if row["product"] in older.document["products"] and (known is None or known["as_of"] < row["as_of"]):
-            rows[row["product"], row["id"]] = row
+        if row["product"] in older.document["products"]:
+            rows[row["product"], row["id"]] = row if known is None else _newer(known, row)
     compiled = max(older.compiled, document["compiled"])
     return Facts({**older.document, "compiled": compiled, "vulnerabilities": list(rows.values())}, origin)
+
+
+def _newer(known: Mapping[str, Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the row that was read later; one without versions never takes the place of one that has them."""
+    if known["ranges"] and not row["ranges"]:
+        return {**known, "kev": row["kev"]} if "kev" in row else known
+    return row if known["as_of"] < row["as_of"] or (row["ranges"] and not known["ranges"]) else known
 
 
 def _product(key: str, document: Mapping[str, Any]) -> Product:
@@ -295,7 +308,9 @@ def _product(key: str, document: Mapping[str, Any]) -> Product:
     releases = [(version_key(key, text), text, day) for text, day in dates.items()]
     return Product(
         key=key,
-        flaws=tuple(_flaw(row) for row in document["vulnerabilities"] if row["product"] == key),
+        flaws=tuple(
+            _flaw(row, across="covered_since" in facts) for row in document["vulnerabilities"] if row["product"] == key
+        ),
         releases=tuple(sorted((k, text, day) for k, text, day in releases if k is not None)),
         facts=facts,
         covered_since=_maybe_key(key, facts.get("covered_since")),
@@ -307,9 +322,9 @@ def _maybe_key(product: str, version: str | None) -> VersionKey | None:
     return None if version is None else version_key(product, version)
 
 
-def _flaw(row: Mapping[str, Any]) -> Flaw:
+def _flaw(row: Mapping[str, Any], *, across: bool) -> Flaw:
     ranges = tuple(_range(row["product"], each) for each in row["ranges"])
-    return Flaw(row["id"], ranges, row, gaps_of(row["product"], ranges))
+    return Flaw(row["id"], ranges, row, gaps_of(row["product"], ranges, across=across))
 
 
 def _range(product: str, value: Mapping[str, Any]) -> Range:

@@ -3,7 +3,7 @@
 NVD names products by CPE and versions by bounds in `configurations`; a CVE record 5.x has `affected` lists by vendor
 and product, with `version` and `lessThan`. Both may say more, or less, than our rows can: an exclusive lower bound is
 taken as inclusive, and a record without any upper bound for a product of ours gives nothing for it (it is counted),
-since "all versions" there means "nobody looked".
+since "all versions" there means "nobody looked". That is an entry without ranges, whose versions nobody knows.
 
 Everything else of a record (references, workarounds, credits) is left out. Sources: NVD API 2.0 schema
 (cve_api_json_2.0), CVE record format 5.1 (CVE_Record_Format.json).
@@ -12,6 +12,7 @@ Everything else of a record (references, workarounds, credits) is left out. Sour
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from scanner.assess.exchange import maybe_builds, maybe_builds_of_name
@@ -21,6 +22,7 @@ _LONGEST_SUMMARY: Final = 160
 _ID = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}")
 #: Microsoft's records name each cumulative update a product: "Microsoft Exchange Server 2016 Cumulative Update 23".
 _OF_EXCHANGE = re.compile(r"_(?:20[0-9]{2}|subscription_edition)(?:_[a-z0-9_]{1,60})?$")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CPE_SEPARATOR = re.compile(r"(?<!\\):")
 _ANY = frozenset({"*", "-", "", "0", "n/a", "unspecified"})
 #: NVD's and the CVE program's names of scores; the first that is there is taken.
@@ -30,7 +32,7 @@ _CVE_METRICS: Final = ("cvssV3_1", "cvssV3_0", "cvssV4_0", "cvssV2_0")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one record says about one product of ours."""
+    """What one record says about one product of ours; without `ranges` it names the product, and no usable version."""
 
     id: str
     product: str
@@ -70,11 +72,11 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Entry], 
     return _made(
         ranges,
         id=identifier,
-        summary=_summary(descriptions.get("en", identifier)),
+        summary=summary_of(descriptions.get("en", identifier)),
         cvss=cvss,
-        published=_day(item["published"]),
-        as_of=_day(item["lastModified"]),
-        source=f"NVD {identifier}, modified {_day(item['lastModified'])}",
+        published=day_of(item["published"]),
+        as_of=day_of(item["lastModified"]),
+        source=f"NVD {identifier}, modified {day_of(item['lastModified'])}",
     )
 
 
@@ -100,21 +102,21 @@ def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Entr
                 ranges.setdefault(key, []).extend(_cve_range(key, version, None if builds is None else builds[0]))
     descriptions = {each["lang"][:2]: each["value"] for each in container.get("descriptions", ())}
     scores = [metric[name] for metric in container.get("metrics", ()) for name in _CVE_METRICS if name in metric]
-    updated = _day(metadata.get("dateUpdated", metadata.get("datePublished")))
+    updated = day_of(metadata.get("dateUpdated", metadata.get("datePublished")))
     return _made(
         ranges,
         id=identifier,
-        summary=_summary(descriptions.get("en", identifier)),
+        summary=summary_of(descriptions.get("en", identifier)),
         cvss=_cvss(scores[0], "cna") if scores else None,
-        published=_day(metadata.get("datePublished", updated)),
+        published=day_of(metadata.get("datePublished", updated)),
         as_of=updated,
         source=f"CVE record {identifier}, updated {updated}",
     )
 
 
 def _made(ranges: Mapping[str, list[dict[str, str]]], **facts: Any) -> tuple[list[Entry], int]:
-    entries = [Entry(product=product, ranges=found, **facts) for product, found in ranges.items() if found]
-    return entries, len(ranges) - len(entries)
+    entries = [Entry(product=product, ranges=found, **facts) for product, found in ranges.items()]
+    return entries, sum(not found for found in ranges.values())
 
 
 def _identifier(text: str) -> str:
@@ -123,14 +125,20 @@ def _identifier(text: str) -> str:
     return text
 
 
-def _day(moment: str) -> str:
+def day_of(moment: str) -> str:
+    """Return the day of a moment in a record.
+
+    Raises:
+        TypeError, ValueError: when there is no such day.
+    """
     day = moment[:10]
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
+    if not _DAY.fullmatch(day):
         raise ValueError(f"no date: {moment[:40]!a}")
+    date.fromisoformat(day)
     return day
 
 
-def _summary(text: str) -> str:
+def summary_of(text: str) -> str:
     """Return the first sentence, printable, on one line, not too long."""
     words = "".join(char if char.isprintable() else " " for char in text).split()
     sentence = re.split(r"(?<=[a-z)])\. (?=[A-Z])", " ".join(words), maxsplit=1)[0]

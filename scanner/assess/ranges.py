@@ -7,8 +7,11 @@ branch, and before 3.9.0, which never had the flaw; read as numbers alone it wou
 - a candidate or snapshot has what the release has that it came before, unless a bound of the row is a candidate or
   snapshot of that same release: then the row speaks of them;
 - else, when a release of the branch it was cut from had the flaw, the fix came in between: undecided;
-- between two affected releases of one branch, where no row says `fixed`: undecided. So is a release with something
-  added (`8.13.5.20060308`) after the last affected one, or before an affected one;
+- between two affected releases of one branch, where no row says `fixed`: undecided. So is it between branches where
+  the row names single versions, as older records of NVD do (4.96 and 4.98 leave 4.97 open), and wherever the product's
+  flaws were searched for. So is a release with something added (`8.13.5.20060308`) after the last affected one, or
+  before an affected one;
+- a row without any range is about a flaw of the product whose versions nobody said: undecided for all of them;
 - everything else does not have it.
 
 Left out: which releases there were (`releases`), and what a distribution fixed by itself (`backports`).
@@ -33,6 +36,11 @@ class Range:
     low: VersionKey | None
     high: VersionKey
 
+    @property
+    def is_single(self) -> bool:
+        """Whether the row names this one version and says nothing of its neighbours."""
+        return self.fixed is None and self.low == self.high
+
     def covers(self, key: VersionKey) -> bool:
         """Say whether the version with this key has the flaw."""
         if self.low is not None and key < self.low:
@@ -47,14 +55,23 @@ class Range:
 
 
 class Gap(NamedTuple):
-    """What lies between two affected releases of one branch, where no row says `fixed`; both ends are affected."""
+    """What lies between two affected releases, where no row says `fixed`; both ends are affected.
 
+    `is_of_branches`: only what is of a branch between theirs, as their own branches end or begin with them.
+    """
+
+    product: str
     below: Range
     above: Range
+    is_of_branches: bool = False
 
     def holds(self, key: VersionKey) -> bool:
         """Say whether a version lies in it."""
-        return self.above.low is not None and self.below.high < key < self.above.low
+        if self.above.low is None or not self.below.high < key < self.above.low:
+            return False
+        ends = self.below.high, key, self.above.low
+        low, branch, high = (branch_of(self.product, each) for each in ends)
+        return not self.is_of_branches or low < branch < high
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +111,21 @@ class Held(NamedTuple):
 def maybe_held(flaw: Flaw, place: Place) -> Held | None:
     """Say that a version has a flaw, or that it may and nobody can tell; None when it has not."""
     key = place.key
+    if not flaw.ranges:
+        return Held((), is_decided=False, why="no record says which versions have it")
     covering = [each for each in flaw.ranges if each.covers(key)]
     if covering:
         return Held(covering, is_decided=True)
     if place.before is not None:
-        return _before_release(flaw, key, place.before, place.since)
+        return _before_release(flaw, key, place.before, place.since) or _between(flaw, place)
+    return _between(flaw, place) or (None if place.is_release else _added(flaw, place))
+
+
+def _between(flaw: Flaw, place: Place) -> Held | None:
     for gap in flaw.gaps:
-        if gap.holds(key):
-            return Held([gap.below], is_decided=False, why="affected releases of its branch lie on both sides of it")
-    return None if place.is_release else _added(flaw, place)
+        if gap.holds(place.key) and not (place.before is not None and _is_told(gap.above.low, place.key)):
+            return Held([gap.below], is_decided=False, why="affected releases lie on both sides of it")
+    return None
 
 
 def _before_release(flaw: Flaw, key: VersionKey, before: VersionKey, since: VersionKey | None) -> Held | None:
@@ -133,18 +156,24 @@ def _added(flaw: Flaw, place: Place) -> Held | None:
     return None
 
 
-def gaps_of(product: str, ranges: Sequence[Range]) -> tuple[Gap, ...]:
-    """Return the gaps of a row: within one branch, after a `last_affected`, each edition by itself."""
+def gaps_of(product: str, ranges: Sequence[Range], *, across: bool = False) -> tuple[Gap, ...]:
+    """Return the gaps of a row after a `last_affected`, each edition by itself.
+
+    Within one branch there is always one, and beside a single version. Between the branches that a row speaks of there
+    is one when `across` is true, as of a product whose flaws were searched for.
+    """
     by_edition = sorted(ranges, key=lambda each: (each.edition or "", each.low is not None, each.low or ()))
     groups = (list(group) for _, group in groupby(by_edition, key=lambda each: each.edition))
-    return tuple(gap for group in groups for gap in _gaps(product, group))
+    return tuple(gap for group in groups for gap in _gaps(product, group, across=across))
 
 
-def _gaps(product: str, ranges: Sequence[Range]) -> Iterator[Gap]:
+def _gaps(product: str, ranges: Sequence[Range], *, across: bool) -> Iterator[Gap]:
     highest = ranges[0]
     for each in ranges[1:]:
-        is_open = highest.fixed is None and each.low is not None and highest.high < each.low
-        if is_open and branch_of(product, highest.high) == branch_of(product, each.low or highest.high):
-            yield Gap(highest, each)
+        if highest.fixed is None and each.low is not None and highest.high < each.low:
+            is_all = branch_of(product, highest.high) == branch_of(product, each.low)
+            is_all = is_all or highest.is_single or each.is_single
+            if across or is_all:
+                yield Gap(product, highest, each, is_of_branches=not is_all)
         if each.high > highest.high or (each.high == highest.high and each.fixed is None):
             highest = each

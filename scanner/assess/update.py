@@ -10,34 +10,33 @@ new row, when it names a product of ours with versions we can compare. What thos
 condition, who can reach it) stays as it was, or unknown, and a note says that nobody has reviewed the row. Flaws that
 were left out of our data on purpose stay out.
 
+A flaw that we do not know, of a product of ours, and without versions we can compare, is no reason to call a release
+clean: it becomes a row without ranges, which leaves every release undecided until a record says more. Days that have
+not come are not believed: they would make the facts look young for ever.
+
 Sources: NVD API 2.0 schema (nvd_cve_cpe), CVE JSON 5.1 schema, CISA KEV catalog schema.
 """
 
-import gzip
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from io import BufferedReader
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
-from typing import Any, Final
-from zlib import error as zlib_error
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
-from scanner.assess.feeds import Entry, read_cve_record, read_nvd_item
+from scanner.assess.feed_files import files_of, items_of, read
+from scanner.assess.feeds import Entry, day_of, summary_of
 from scanner.clashes import Named, named, refuse_clashes
 from scanner.errors import InputError
 from scanner.file_names import JSON_DOCUMENT, require_fitting_name
 from scanner.files import make_folders
 from scanner.places import FilePlace, always
-from scanner.text_input import utf_8
 
 _NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
-_SUFFIXES = (".json", ".json.gz")
-#: NVD's largest file, a year, is 200 MB. More than this is none, and would not fit into memory beside everything else.
-_LARGEST_BYTES: Final = 1 << 29
-_PIECE_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -45,8 +44,9 @@ class Outcome:
     """What an update did: files and records read, rows new and changed, records that named no version of ours.
 
     `changes` says what is different now, one line for each row; `compiled` is the day of the facts before and after.
-    `left_open` are flaws without a row that name a product of ours, and no version of it that can be compared, as
-    records do that nobody analysed, and KEV always.
+    `left_open` are flaws that name a product of ours, and no version of it that can be compared, as records do that
+    nobody analysed, and KEV always: they are rows without ranges.
+    `in_future` are records and lists with a day that has not come, each with that day.
     """
 
     files: int = 0
@@ -58,41 +58,83 @@ class Outcome:
     changes: list[str] = field(default_factory=list)
     compiled: tuple[str, str] = ("", "")
     left_open: set[str] = field(default_factory=set)
+    in_future: dict[str, str] = field(default_factory=dict)
 
 
-def update(source: Path, user_file: Path, known: Facts) -> Outcome:
-    """Read `source` (a file or folder) and write what is newer than `known` to `user_file`, beside what it had.
+class _Listing(NamedTuple):
+    """A flaw that CISA lists as exploited, and the products of ours that the list's words name."""
+
+    cve: str
+    added: str
+    as_of: str
+    summary: str
+    products: tuple[str, ...]
+
+
+_Rows = dict[tuple[str, str], dict[str, Any]]
+
+
+def update(sources: Sequence[Path], user_file: Path, known: Facts, today: date) -> Outcome:
+    """Read `sources` (files and folders) and write what is newer than `known` to `user_file`, beside what it had.
+
+    Days after `today` (UTC) count as today.
 
     Raises:
         InputError: when a file cannot be read, is damaged, or is none of the three formats; nothing was written.
         SinkError: when the disk does not take the result; the old file is then still there.
     """
-    require_usable(source, user_file)
-    outcome, rows = Outcome(), dict[tuple[str, str], dict[str, Any]]()
+    for source in sources:
+        require_usable(source, user_file)
+    outcome, rows = Outcome(), _Rows()
+    clock = _Clock(today, outcome)
     before = {(row["product"], row["id"]): row for row in known.document["vulnerabilities"]}
-    compiled = known.compiled
-    is_feed, listings = source.is_dir(), list[tuple[str, str, str]]()
-    for path in _files(source):
-        document = _read(path)
-        entries, listed, whole = _entries(document, known, outcome, path, strict=not is_feed)
-        for entry in entries:
-            compiled = max(compiled, entry.as_of) if is_feed or whole else compiled
-            _take(entry, before, rows, known, outcome)
-        listings += listed
-    for cve, added, as_of in listings:  # last: the record of a listed flaw may be in a later file
-        _take_listing(cve, added, as_of, before, rows, outcome)
+    compiled, listings, found = min(known.compiled, clock.today), list[_Listing](), list[Entry]()
+    for source in sources:
+        for path in files_of(source):
+            document = read(path)
+            entries, listed, whole = _entries(document, known, outcome, path, strict=not source.is_dir())
+            entries = list(map(clock.entry, entries))
+            if source.is_dir() or whole:
+                compiled = max([compiled, *(each.as_of for each in entries)])
+            found += entries
+            listings += map(clock.listing, listed)
+    for entry in sorted(found, key=lambda each: (each.as_of, not each.source.startswith("NVD"))):
+        _take(entry, before, rows, known, outcome)
+    for listing in listings:  # last: the record of a listed flaw may be in a later file
+        _take_listing(listing, before, rows, known, outcome)
+    outcome.left_open = {row["id"] for row in rows.values() if not row["ranges"]}
     _write(user_file, _document(user_file, rows, compiled, known))
     outcome.changes = [line for key in sorted(rows) for line in changes(before.get(key), rows[key])]
     outcome.compiled = (known.compiled, compiled)
-    known_flaws = {name for row in (*before.values(), *rows.values()) for name in (row["id"], row.get("alias"))}
-    outcome.left_open -= known_flaws | set(known.document.get("left_out", ()))
     return outcome
+
+
+class _Clock:
+    """Takes days that have not come for today, and remembers whose they were."""
+
+    def __init__(self, today: date, outcome: Outcome) -> None:
+        self.today, self._outcome = today.isoformat(), outcome
+
+    def entry(self, entry: Entry) -> Entry:
+        return replace(entry, as_of=self._day(entry.id, entry.as_of))
+
+    def listing(self, listing: _Listing) -> _Listing:
+        as_of, added = self._day("the list of exploited flaws", listing.as_of), self._day(listing.cve, listing.added)
+        return listing._replace(as_of=as_of, added=added)
+
+    def _day(self, whose: str, day: str) -> str:
+        if day <= self.today:
+            return day
+        self._outcome.in_future[whose] = day
+        return self.today
 
 
 def changes(old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[str]:
     """Say what is different in a row; nothing when it was only read again."""
     name = f"{new['id']} ({new['product']})"
-    if old is None:
+    if not new["ranges"]:
+        return  # it is named as one that is left open
+    if old is None or not old["ranges"]:
         yield f"new: {name}: {_spoken_ranges(new)}{_spoken_score(new)}"
         return
     parts = []
@@ -136,131 +178,77 @@ def require_usable(source: Path, user_file: Path) -> None:
         FilePlace(user_file, may_replace=always)
 
 
-def _files(source: Path) -> list[Path]:
-    if not source.is_dir():
-        return [source]
-    found = sorted(path for path in source.rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file())
-    if not found:
-        raise InputError(f"{source}: no file that ends in .json or .json.gz")
-    return found
-
-
-def _read(path: Path) -> Any:
-    try:
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
-            text = _whole(stream, path)
-    except (OSError, EOFError, zlib_error) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    is_plain = text.startswith((b"{", b"[")) and text[1:2] != b"\0"  # the usual case, which needs no copy
-    try:
-        return orjson.loads(text if is_plain else utf_8(bytes(text)))
-    except ValueError as error:
-        raise InputError(f"{path}: no valid JSON: {error}") from error
-
-
-def _whole(stream: gzip.GzipFile | BufferedReader, path: Path) -> bytearray:
-    """Return the contents, unpacked as they are read: a small file can hold more than there is memory."""
-    text = bytearray()
-    while piece := stream.read(_PIECE_BYTES):
-        text += piece
-        if len(text) > _LARGEST_BYTES:
-            raise InputError(
-                f"{path}: holds more than {_LARGEST_BYTES >> 20:,} MiB: no list of vulnerabilities is so large"
-            )
-    return text
-
-
 def _entries(
     document: Any, known: Facts, outcome: Outcome, path: Path, *, strict: bool
-) -> tuple[list[Entry], list[tuple[str, str, str]], bool]:
+) -> tuple[list[Entry], list[_Listing], bool]:
     """Return the flaws of a file, its listings as exploited, and whether it is a whole feed of flaws."""
     outcome.files += 1
     try:
         if isinstance(document, dict) and "catalogVersion" in document:
-            listed = [(item["cveID"], item["dateAdded"]) for item in document["vulnerabilities"]]
-            released = str(document["dateReleased"])[:10]
+            released = day_of(document["dateReleased"])
+            listed = [_listing(item, released, known) for item in document["vulnerabilities"]]
             outcome.records += len(listed)
-            outcome.left_open.update(item["cveID"] for item in document["vulnerabilities"] if _is_ours(item, known))
-            return [], [(cve, added, released) for cve, added in listed], False
-        items, whole = list(_items(document)), "vulnerabilities" in document
-    except (LookupError, TypeError, AttributeError) as error:
+            return [], listed, False
+        items, whole = list(items_of(document)), "vulnerabilities" in document
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: not the layout it claims: {type(error).__name__} {str(error)!a}") from error
     if not items:
         if strict and not whole:
             raise InputError(f"{path}: neither NVD API 2.0, nor CVE JSON 5, nor CISA KEV")
         outcome.unknown_files += not whole
     entries = []
-    for read, item in items:
+    for reader, item in items:
         outcome.records += 1
         try:
-            found, unusable = read(item, known.document["products"])
+            found, unusable = reader(item, known.document["products"])
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{path}: a record is damaged: {type(error).__name__} {str(error)!a}") from error
         outcome.unusable += unusable
-        if unusable:
-            outcome.left_open.add(str(item["id"] if read is read_nvd_item else item["cveMetadata"]["cveId"]))
         entries += found
     return entries, [], whole
 
 
-def _is_ours(item: Any, known: Facts) -> bool:
-    """Say whether an entry of KEV names a product of ours, by the words it has for it."""
-    said = f"{item.get('vendorProject', '')} {item.get('product', '')}".casefold()
-    return any(name.casefold() in said for entry in known.document["products"].values() for name in entry["names"])
+def _listing(item: Any, released: str, known: Facts) -> _Listing:
+    """Return an entry of KEV, with the products of ours that its words name."""
+    said = f" {item.get('vendorProject', '')} {item.get('product', '')} ".casefold()
+    products = tuple(
+        key
+        for key, entry in known.document["products"].items()
+        if any(re.search(rf"(?<![0-9a-z]){re.escape(name.casefold())}(?![0-9a-z])", said) for name in entry["names"])
+    )
+    summary = summary_of(str(item.get("vulnerabilityName") or item["cveID"]))
+    return _Listing(item["cveID"], day_of(item["dateAdded"]), released, summary, products)
 
 
-def _items(document: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each record with the function that reads it."""
-    if not isinstance(document, dict):
-        return
-    if document.get("dataType") == "CVE_RECORD":
-        yield read_cve_record, document
-    elif "vulnerabilities" in document:
-        yield from ((read_nvd_item, item["cve"]) for item in document["vulnerabilities"])
-    elif "cve" in document:
-        yield read_nvd_item, document["cve"]
-    elif "sourceIdentifier" in document:
-        yield read_nvd_item, document
-
-
-def nvd_items(source: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield the NVD records (`cve` objects) of a file, or of all files of a folder, with the file of each.
-
-    Raises:
-        InputError: when a file cannot be read, or is damaged.
-    """
-    for path in _files(source):
-        document = _read(path)
-        try:
-            found = [item for read, item in _items(document) if read is read_nvd_item]
-        except (LookupError, TypeError) as error:
-            raise InputError(f"{path}: not the layout it claims: {type(error).__name__} {str(error)!a}") from error
-        yield from ((path, item) for item in found)
-
-
-def _take(
-    entry: Entry,
-    before: dict[tuple[str, str], dict[str, Any]],
-    rows: dict[tuple[str, str], dict[str, Any]],
-    known: Facts,
-    outcome: Outcome,
-) -> None:
+def _take(entry: Entry, before: _Rows, rows: _Rows, known: Facts, outcome: Outcome) -> None:
     key = entry.product, entry.id
     row = rows.get(key, before.get(key))
-    if entry.id in known.document.get("left_out", ()) or (row is not None and row["as_of"] >= entry.as_of):
+    if entry.id in known.document.get("left_out", ()):
         return
     if row is None:
-        rows[key] = _new_row(entry)
-        outcome.new.add(entry.id)
+        if entry.ranges or not _is_alias(entry.product, entry.id, before):
+            rows[key] = _new_row(entry)
+            outcome.new.add(entry.id)
         return
-    changed = {**row, "as_of": entry.as_of, "sources": [*row["sources"], entry.source]}
+    is_told_at_last = bool(entry.ranges) and not row["ranges"]
+    if (row["as_of"] >= entry.as_of and not is_told_at_last) or (row["ranges"] and not entry.ranges):
+        return
+    as_of = max(row["as_of"], entry.as_of)
+    changed = {**row, "as_of": as_of, "sources": [*row["sources"], entry.source]}
     known_scorer = row.get("cvss", {}).get("scored_by")
     if entry.cvss is not None and (known_scorer != "nvd" or entry.cvss["scored_by"] == "nvd"):
         changed["cvss"] = entry.cvss
     if _rests_on_nvd_alone(row):
         changed["ranges"] = entry.ranges
+    if is_told_at_last:
+        changed["summary"] = entry.summary
     rows[key] = changed
     outcome.changed.update({entry.id} - outcome.new)
+
+
+def _is_alias(product: str, identifier: str, rows: _Rows) -> bool:
+    """Say whether a flaw is known under another id."""
+    return any(each == product and row.get("alias") == identifier for (each, _), row in rows.items())
 
 
 def _rests_on_nvd_alone(row: dict[str, Any]) -> bool:
@@ -284,19 +272,20 @@ def _new_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _take_listing(
-    cve: str,
-    added: str,
-    as_of: str,
-    before: dict[tuple[str, str], dict[str, Any]],
-    rows: dict[tuple[str, str], dict[str, Any]],
-    outcome: Outcome,
-) -> None:
+def _take_listing(listing: _Listing, before: _Rows, rows: _Rows, known: Facts, outcome: Outcome) -> None:
+    cve, is_known = listing.cve, listing.cve in known.document.get("left_out", ())
     for key in {**before, **rows}:
         row = rows.get(key) or before[key]
-        if cve in (row["id"], row.get("alias")) and row.get("kev") != added:
-            rows[key] = {**row, "kev": added, "as_of": max(row["as_of"], as_of)}
-            outcome.changed.update({row["id"]} - outcome.new)
+        if cve in (row["id"], row.get("alias")):
+            is_known = True
+            if row.get("kev") != listing.added:
+                rows[key] = {**row, "kev": listing.added, "as_of": max(row["as_of"], listing.as_of)}
+                outcome.changed.update({row["id"]} - outcome.new)
+    for product in () if is_known else listing.products:
+        source = f"CISA KEV, released {listing.as_of}"
+        entry = Entry(cve, product, listing.summary, [], None, listing.added, listing.as_of, source)
+        rows[product, cve] = {**_new_row(entry), "kev": listing.added}
+        outcome.new.add(cve)
 
 
 def _document(

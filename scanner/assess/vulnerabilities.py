@@ -257,7 +257,9 @@ def _severity(facts: Any) -> str:
 
 
 def _evidence(subject: _Subject, held: Held, answer: backports.Answer | None) -> str:
-    text = f"{subject.product.name} {subject.version}; affected are versions {_versions(held.ranges[0])}"
+    text = f"{subject.product.name} {subject.version}"
+    if held.ranges:
+        text += f"; affected are versions {_versions(held.ranges[0])}"
     if held.why is not None:
         text += f"; {held.why}"
     if answer is None:
@@ -275,6 +277,8 @@ def _versions(covering: Range) -> str:
 
 
 def _fixed_in(subject: _Subject, flaw: Flaw, held: Held) -> str | None:
+    if not held.ranges:
+        return None
     fixed = held.ranges[0].fixed
     # The fix of an earlier branch is not the one to ask for.
     if fixed is not None and held.ranges[0].high > subject.place.key:

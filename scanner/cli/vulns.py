@@ -36,7 +36,7 @@ _MOST_CHANGES: Final = 50
     "sources",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Take in NVD, CVE or KEV files first: a file, or a folder of them.",
+    help="Take in NVD, CVE or KEV files first: a file, or a folder of them; may be repeated.",
 )
 @click.option("--data", type=click.Path(path_type=Path), help="The file of newer facts, instead of the user's own.")
 def vulns(
@@ -55,17 +55,16 @@ def vulns(
 
     Exit codes: 0 done, also when flaws are known, 2 usage or input error.
     """
-    if len(sources) > 1:
-        raise click.UsageError(f"--update was given {len(sources)} times: put the files into one folder, and name that")
-    source = sources[0] if sources else None
-    if product is None and source is None:
+    if product is None and not sources:
         raise click.UsageError("name a product and a version, or files with --update")
     if (product is None) != (version is None):
         raise click.UsageError("name a product and a version, such as: sendmail 8.14.7")
-    if source is not None:
+    if sources:
         user_file = user_data_file() if data is None else data
-        require_usable(source, user_file)
-        _report(update(source, user_file, load_facts(user_file)), user_file)
+        for source in sources:
+            require_usable(source, user_file)
+        today = datetime.now(UTC).date()
+        _report(update(sources, user_file, load_facts(user_file), today), user_file)
     if product is not None and version is not None:
         _show(Assessor.installed(data), product, version, package, as_json=as_json)
 
@@ -117,7 +116,16 @@ def _report(outcome: Outcome, user_file: Path) -> None:
     if (more := len(outcome.changes) - _MOST_CHANGES) > 0:
         complain(f"... and {more:,} more changes")
     for flaw in sorted(outcome.left_open)[:_MOST_CHANGES]:
-        complain(f"not taken: {flaw} names a product of ours without a version that can be compared: look at it")
+        complain(
+            f"left open: {flaw} names a product of ours without a version that can be compared: "
+            "undecided for every release until a record says more"
+        )
+    if outcome.in_future:
+        whose, day = min(outcome.in_future.items())
+        complain(
+            f"{counted(len(outcome.in_future), 'day')} in the future taken for today, "
+            f"such as that of {whose}: {day} (is this machine's clock right?)"
+        )
     before, after = outcome.compiled
     complain(f"the facts are of {after}" + ("" if before == after else f"; they were of {before}"))
 
