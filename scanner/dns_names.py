@@ -13,12 +13,12 @@ Left out: judging (many good servers have a mismatch), and search domains: every
 """
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
+from scanner import lazy
 from scanner.errors import InputError
 from scanner.model import Certificate, Names, Record
 from scanner.patience import FOREVER_S, patience
@@ -32,7 +32,7 @@ DEADLINE_S: Final = 5.0
 #: Names of one address that are looked at: more are a mistake in a zone, or an attack.
 MAX_PTR: Final = 8
 _CACHED_ANSWERS: Final = 20_000
-_HOST_NAME = re.compile(r"(?=.{4,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.){1,126}[A-Za-z][A-Za-z0-9-]{1,62}")
+_HOST_NAME = lazy.pattern(r"(?=.{4,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.){1,126}[A-Za-z][A-Za-z0-9-]{1,62}")
 
 Deliver = Callable[[int, Record], None]
 

@@ -5,10 +5,10 @@ raises: that target's status is then `bug`, the trace is in the log, and the swe
 """
 
 import logging
-import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from scanner import lazy
 from scanner.assess import Assessor
 from scanner.identify import Refusals
 from scanner.identify.behaviour import shipped_behaviours
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: What a reply can begin with, so that a greeting cut after two bytes is `cut` and binary noise is `malformed`.
-_BEGINS_LIKE_A_REPLY = re.compile(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|\Z)|[2-5][0-9]?\Z)")
+_BEGINS_LIKE_A_REPLY = lazy.pattern(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|\Z)|[2-5][0-9]?\Z)")
 
 
 class _Meaning(NamedTuple):

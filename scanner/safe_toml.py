@@ -5,16 +5,16 @@ square of a key's parts. Here all of that is `tomllib.TOMLDecodeError`, with a s
 those of TOML 1.0 (64 bits), which everything that computes with them or prints them can rely on.
 """
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+from scanner import lazy
 from scanner.text_input import utf_8
 
 #: The most parts of a dotted key. A list of addresses in one text has a few dots, never so many in a row.
 _MOST_PARTS: Final = 64
-_MANY_PARTS = re.compile(rf"(?:[\w\"'-]+[ \t]*\.[ \t]*){{{_MOST_PARTS}}}")
+_MANY_PARTS = lazy.pattern(rf"(?:[\w\"'-]+[ \t]*\.[ \t]*){{{_MOST_PARTS}}}")
 _INTEGERS: Final = range(-(2**63), 2**63)
 #: Bytes of a file: half a million addresses fit. What is longer has no end, or is something else.
 _MOST_BYTES: Final = 1 << 23

@@ -1,11 +1,11 @@
 """Every setting of a sweep in one frozen object, with gentle defaults and one place that checks them."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 from typing import Self
 
+from scanner import lazy
 from scanner.errors import SettingsError
 
 #: Connections started a second. A /16 takes about two minutes; no link or firewall notices.
@@ -23,7 +23,7 @@ DEFAULT_QUOTA_BYTES = 10 << 30
 #: A seed is below this: JSON readers that keep numbers as doubles (jq, JavaScript) lose digits of larger ones.
 SEED_LIMIT = 2**53
 #: What may stand in EHLO (RFC 5321, 4.1.1.1): a domain, or an address literal.
-_EHLO_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\]")
+_EHLO_NAME = lazy.pattern(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\]")
 
 
 class RefusalAction(StrEnum):

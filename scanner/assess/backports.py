@@ -11,7 +11,6 @@ another Debian release, is not on that line: then nothing is known.
 Package versions are ordered as dpkg does. Source: deb-version(7), and Debian Policy 5.6.12.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -20,14 +19,16 @@ from typing import Any, Final
 
 import orjson
 
+from scanner import lazy
+
 FORMAT: Final = "smtpsweep.backports/1"
 
-_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
-_REVISION = re.compile(
+_PARTS = lazy.pattern(r"([^0-9]*)([0-9]*)")
+_REVISION = lazy.pattern(
     r"(?P<base>[0-9]{1,6}(?:\.[0-9]{1,6})?)(?:\+deb(?P<release>[0-9]{1,3})u[0-9]{1,4})?(?:\+b[0-9]{1,3})?"
 )
 #: How a greeting names Debian's package: "Debian-2+deb12u2", "Debian 8.12.0.Beta7-1", or the revision alone.
-_PACKAGE = re.compile(r"(?P<name>Debian(?:/GNU)?[ -])?(?P<text>[0-9][0-9A-Za-z.+~:-]{0,60})")
+_PACKAGE = lazy.pattern(r"(?P<name>Debian(?:/GNU)?[ -])?(?P<text>[0-9][0-9A-Za-z.+~:-]{0,60})")
 
 
 @dataclass(frozen=True, slots=True)

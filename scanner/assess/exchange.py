@@ -9,22 +9,22 @@ the later ones may have the fix; a bound from it is only good for flaws that are
 what NVD says. Source: Microsoft, "Exchange Server build numbers and release dates".
 """
 
-import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
+from scanner import lazy
 from scanner.assess.facts import Product
 from scanner.assess.versions import VersionKey, version_key
 
 #: The numbers of a build that are those of its cumulative update.
 _OF_UPDATE: Final = 3
-_CUMULATIVE = re.compile(r"cumulative_update_([0-9]{1,2})")
-_IN_NAME = re.compile(r"exchange_server_(20[0-9]{2})(?:_(cumulative_update_[0-9]{1,2}))?$")
-_ROLLUP = re.compile(r"(sp[0-9])_rollup_([0-9]{1,2})")
-_SERVICE_PACK = re.compile(r"sp[0-9]")
-_YEAR = re.compile(r"20[0-9]{2}")
+_CUMULATIVE = lazy.pattern(r"cumulative_update_([0-9]{1,2})")
+_IN_NAME = lazy.pattern(r"exchange_server_(20[0-9]{2})(?:_(cumulative_update_[0-9]{1,2}))?$")
+_ROLLUP = lazy.pattern(r"(sp[0-9])_rollup_([0-9]{1,2})")
+_SERVICE_PACK = lazy.pattern(r"sp[0-9]")
+_YEAR = lazy.pattern(r"20[0-9]{2}")
 
 
 def maybe_release_name(product: Product, key: VersionKey) -> str | None:

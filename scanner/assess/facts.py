@@ -28,7 +28,6 @@ Sources: named in the file, for each row.
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -39,6 +38,7 @@ from typing import Any, Final
 
 import orjson
 
+from scanner import lazy
 from scanner.assess.ranges import Flaw, Range, gaps_of
 from scanner.assess.versions import VersionKey, version_key
 from scanner.errors import InputError
@@ -48,8 +48,8 @@ FORMAT: Final = "smtpsweep.vulnerabilities/1"
 #: Facts older than this many days deserve a warning: a new flaw in a mail server is found every month or two.
 OLD_DAYS: Final = 180
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_ID = re.compile(r"[A-Z][A-Z0-9.-]{3,40}")
+_DAY = lazy.pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ID = lazy.pattern(r"[A-Z][A-Z0-9.-]{3,40}")
 _TEXTS = ("product", "summary")
 _MAYBE_TEXTS = ("attack_path", "condition", "note", "alias", "upstream_severity")
 _CVSS_VERSIONS = frozenset({"2.0", "3.0", "3.1", "4.0"})

@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from scanner import lazy
 from scanner.assess.exchange import maybe_builds, maybe_builds_of_name
 from scanner.assess.versions import version_key
 
 _LONGEST_SUMMARY: Final = 160
-_ID = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}")
+_ID = lazy.pattern(r"CVE-[0-9]{4}-[0-9]{4,12}")
 #: Microsoft's records name each cumulative update a product: "Microsoft Exchange Server 2016 Cumulative Update 23".
-_OF_EXCHANGE = re.compile(r"_(?:20[0-9]{2}|subscription_edition)(?:_[a-z0-9_]{1,60})?$")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_CPE_SEPARATOR = re.compile(r"(?<!\\):")
+_OF_EXCHANGE = lazy.pattern(r"_(?:20[0-9]{2}|subscription_edition)(?:_[a-z0-9_]{1,60})?$")
+_DAY = lazy.pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CPE_SEPARATOR = lazy.pattern(r"(?<!\\):")
 _ANY = frozenset({"*", "-", "", "0", "n/a", "unspecified"})
 #: NVD's and the CVE program's names of scores; the first that is there is taken.
 _NVD_METRICS: Final = ("cvssMetricV31", "cvssMetricV30", "cvssMetricV40", "cvssMetricV2")

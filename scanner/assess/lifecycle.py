@@ -3,13 +3,13 @@
 None of this depends on the day it is asked: a version is so many days behind the newest release that the facts know.
 """
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
+from scanner import lazy
 from scanner.assess.exchange import maybe_release_name
 from scanner.assess.facts import Product
 from scanner.assess.releases import releases_of
@@ -21,9 +21,9 @@ BEHIND_DAYS: Final = 365
 #: The finding that says that nothing was compared, and why.
 VERSION_UNDECIDED: Final = "VERSION-UNDECIDED"
 
-_DIGITS = re.compile(r"[0-9]{1,9}")
+_DIGITS = lazy.pattern(r"[0-9]{1,9}")
 #: `8.14.7` in both halves of Sendmail's greeting; what follows is a snapshot's or vendor's number.
-_RELEASE = re.compile(r"([0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)(?![0-9])")
+_RELEASE = lazy.pattern(r"([0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)(?![0-9])")
 
 
 def lifecycle_findings(

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Final
 
+from scanner import lazy
+
 #: The numbers, and what follows them: elements (class, name, number) of one shape, so that any two can be compared.
 VersionKey = tuple[tuple[int, ...], tuple[tuple[int, int, int], ...]]
 
@@ -44,24 +46,24 @@ _P: Final = 16
 
 # Longer texts are no versions; longer numbers would cost time and say nothing.
 _LONGEST: Final = 64
-_TOKEN = re.compile(r"([0-9]{1,18})|([A-Za-z]{1,12})")
-_SEPARATORS = re.compile(r"[._]?")
-_START = re.compile(r"(?:v|V)?(?=[0-9])")
-_DASHED_PRE_RELEASE = re.compile(rf"[-~](?=(?:{'|'.join(_PRE_RELEASES)})(?![A-Za-z]))", re.IGNORECASE)
+_TOKEN = lazy.pattern(r"([0-9]{1,18})|([A-Za-z]{1,12})")
+_SEPARATORS = lazy.pattern(r"[._]?")
+_START = lazy.pattern(r"(?:v|V)?(?=[0-9])")
+_DASHED_PRE_RELEASE = lazy.pattern(rf"[-~](?=(?:{'|'.join(_PRE_RELEASES)})(?![A-Za-z]))", re.IGNORECASE)
 #: Short names of candidates: 3.0-M1, 1.2.0a1, 1.2.0b2. A letter alone is a patch (8.9.3a).
 _SHORT_NAMES: Final = {"m": "milestone", "a": "alpha", "b": "beta"}
-_SHORT_PRE_RELEASE = re.compile(
+_SHORT_PRE_RELEASE = lazy.pattern(
     r"(?:(?<=[0-9])[-~](?P<milestone>m)|(?<=[0-9])(?P<letter>[ab]))(?=[0-9]{1,2}(?![0-9A-Za-z]))", re.IGNORECASE
 )
 #: "3.x" and "4.*" are many versions.
-_WILDCARD = re.compile(r"[0-9]\.[xX*](?![0-9A-Za-z])")
-_DATE_ALONE = re.compile(r"\A(?=(?:19|20)[0-9]{6}(?![0-9.]))")
-_DASHED_DATE = re.compile(r"-((?:19|20)[0-9]{6})(?![0-9])")
-_DASHED_BUILD = re.compile(r"(?<=[0-9])-(?=[0-9])")
-_DECIMAL = re.compile(r"(?:v|V)?([0-9]{1,18})(?:\.([0-9]{1,18}))?(?![0-9A-Za-z.])")
+_WILDCARD = lazy.pattern(r"[0-9]\.[xX*](?![0-9A-Za-z])")
+_DATE_ALONE = lazy.pattern(r"\A(?=(?:19|20)[0-9]{6}(?![0-9.]))")
+_DASHED_DATE = lazy.pattern(r"-((?:19|20)[0-9]{6})(?![0-9])")
+_DASHED_BUILD = lazy.pattern(r"(?<=[0-9])-(?=[0-9])")
+_DECIMAL = lazy.pattern(r"(?:v|V)?([0-9]{1,18})(?:\.([0-9]{1,18}))?(?![0-9A-Za-z.])")
 
-_NUMBERS = re.compile(r"[vV]?[0-9]{1,18}(?:\.[0-9]{1,18}){0,9}")
-_WRITTEN_NUMBERS = re.compile(r"[0-9]+")
+_NUMBERS = lazy.pattern(r"[vV]?[0-9]{1,18}(?:\.[0-9]{1,18}){0,9}")
+_WRITTEN_NUMBERS = lazy.pattern(r"[0-9]+")
 #: A release of most products has so many numbers; what follows them is a snapshot's or a vendor's.
 _RELEASE_NUMBERS: Final = 3
 

@@ -20,13 +20,13 @@ Thousands of hosts run the same release, so answers are kept by what decides the
 tuple, which `scanner.record` encodes once. Left out: what makes flaws worse together, and exploits.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
+from scanner import lazy
 from scanner.assess import backports
 from scanner.assess.backports import Backports, maybe_debian_version, shipped_backports
 from scanner.assess.facts import Facts, Product, load_facts, shipped_facts
@@ -50,11 +50,11 @@ _ORDER: Final = {AFFECTED: 0, POSSIBLE: 1, UNDECIDED: 2, VENDOR_FIXED: 3}
 #: Lower bounds of the ratings, by FIRST's specification of CVSS 3 and 4, and by NVD for 2.0.
 _RATINGS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"), (0.0, "info"))
 #: What the parts of a patch field mean for the order of versions; a vendor's own patch names (PHNE_14041) mean nothing.
-_PATCH_LEVEL = re.compile(r"(p[0-9]{1,3}|FP[0-9]{1,3}(?: ?IF[0-9]{1,3})?|patch [0-9]{1,3})(?![0-9A-Za-z])")
+_PATCH_LEVEL = lazy.pattern(r"(p[0-9]{1,3}|FP[0-9]{1,3}(?: ?IF[0-9]{1,3})?|patch [0-9]{1,3})(?![0-9A-Za-z])")
 #: The end of a version that greetings rarely show: Domino's interim fix, Zimbra's patch.
-_HIDDEN_END = re.compile(r"(?:IF|p|patch)[0-9]{1,3}$")
+_HIDDEN_END = lazy.pattern(r"(?:IF|p|patch)[0-9]{1,3}$")
 #: How git describes a state after a release: 58 commits after it (Exim 4.96-58-g4e9ed49f8).
-_DEVELOPMENT = re.compile(r"-[0-9]{1,5}-g[0-9a-f]{6,40}(?![0-9A-Za-z])")
+_DEVELOPMENT = lazy.pattern(r"-[0-9]{1,5}-g[0-9a-f]{6,40}(?![0-9A-Za-z])")
 #: MailEnable's editions have ranges of their own, and a greeting does not name the edition.
 _EDITIONS: Final = frozenset({"standard", "professional", "enterprise"})
 

@@ -11,9 +11,11 @@ stand as they are, every other printable character is quoted with a backslash.
 
 import re
 
-_QUOTED = re.compile(r"([^0-9a-z_.-])")
-_PRE_RELEASE = re.compile(r"(.{1,60}?)[._-]?((?:alpha|beta|gamma|rc)\.?[0-9]{0,3})", re.IGNORECASE)
-_UNDERSCORE_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])")
+from scanner import lazy
+
+_QUOTED = lazy.pattern(r"([^0-9a-z_.-])")
+_PRE_RELEASE = lazy.pattern(r"(.{1,60}?)[._-]?((?:alpha|beta|gamma|rc)\.?[0-9]{0,3})", re.IGNORECASE)
+_UNDERSCORE_BETWEEN_DIGITS = lazy.pattern(r"(?<=[0-9])_(?=[0-9])")
 _ANY = "*"
 
 

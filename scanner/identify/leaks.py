@@ -21,6 +21,7 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import Final
 
+from scanner import lazy
 from scanner.identify.behaviour import first_reply
 from scanner.identify.disclosure import disclosure
 from scanner.identify.said_versions import may_show_version, said_versions
@@ -30,12 +31,12 @@ _SUFFIXES: Final = (
     *(".local", ".lan", ".internal", ".intranet", ".intra", ".corp", ".home", ".home.arpa", ".private", ".priv"),
 )
 _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-_NAME = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z_.-]{2,254}")
-_ADDRESS = re.compile(
+_NAME = lazy.pattern(r"[0-9A-Za-z_-][0-9A-Za-z_.-]{2,254}")
+_ADDRESS = lazy.pattern(
     r"(?<![0-9A-Za-z.-])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[Ff][CcDd][0-9A-Fa-f]{2}:[0-9A-Fa-f:]{2,34})(?![0-9A-Za-z]|\.[0-9])"
 )
 #: Where a greeting begins to speak of the client.
-_CLIENT = re.compile(r"(?:access|connection) from", re.IGNORECASE)
+_CLIENT = lazy.pattern(r"(?:access|connection) from", re.IGNORECASE)
 _SOFTWARE_FIELDS: Final = ("product", "version", "config_version", "patch", "build", "package", "os")
 _VERSIONS: Final = ("version", "config_version", "build", "os_version")
 #: Characters of one place that are looked at; the longest honest HELP has a tenth of it.

@@ -17,6 +17,7 @@ from enum import Enum
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final, NamedTuple
 
+from scanner import lazy
 from scanner.identify.number_words import (
     BEFORE_ADDRESS,
     BEFORE_TIME,
@@ -78,60 +79,62 @@ _BEFORE: Final = 80
 _AFTER: Final = 60
 #: A name that is glued to a number.
 _MAX_PREFIX: Final = 60
-_SEPARATORS: Final = re.compile(r"[._]")
-_WORDS: Final = re.compile(
+_SEPARATORS: Final = lazy.pattern(r"[._]")
+_WORDS: Final = lazy.pattern(
     r"[A-Za-z_-][0-9A-Za-z_-]*+(?:\.[0-9A-Za-z_-]++)++|[A-Za-z][A-Za-z&+]*+[0-9]{0,4}|[0-9]++|[,;!?|=]|\.(?=\s|$)"
 )
 #: "version:", "v", "V", "vM.", "ver." at the end of what is glued to a number.
-_MARK: Final = re.compile(r"(?:^|[-_.])(?:v\.?(?:[a-z]\.)?|ver|vers|version|rel|release|rev|r|m|k)\.?$", re.IGNORECASE)
-_TAIL: Final = re.compile(r"([A-Za-z][A-Za-z&+]{0,39})[0-9]{0,4}$")
+_MARK: Final = lazy.pattern(
+    r"(?:^|[-_.])(?:v\.?(?:[a-z]\.)?|ver|vers|version|rel|release|rev|r|m|k)\.?$", re.IGNORECASE
+)
+_TAIL: Final = lazy.pattern(r"([A-Za-z][A-Za-z&+]{0,39})[0-9]{0,4}$")
 #: A part of a name that mixes letters and digits like an id, not like "SMTPD32".
-_MIXED: Final = re.compile(r"[A-Za-z&+]*+[0-9]++[A-Za-z]")
+_MIXED: Final = lazy.pattern(r"[A-Za-z&+]*+[0-9]++[A-Za-z]")
 _SHORT: Final = 8
 #: Shorter ones say nothing about the number behind them.
 _SHORTEST_WORD: Final = 3
-_PRE_RELEASE: Final = re.compile(
+_PRE_RELEASE: Final = lazy.pattern(
     r"[-_.+~]?(?:rc|alpha|beta|gamma|pre|dev|snap|ga|gr|pl|sp|fp|hf|eco|deb|el|ubuntu|build|p|r|b)[-_.]?[0-9]"
     r"|[-_.+~](?:rc|alpha|beta|pre|dev|ga|gr|snapshot|git|linux|deb|debian|ubuntu)(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
 #: Behind a number: Sendmail's configuration version, with HP-UX's patch or nothing in between.
-_PAIR: Final = re.compile(
+_PAIR: Final = lazy.pattern(
     r"(?:[+~-][^\s/()]{1,40})?\s{0,2}(?:\([^()]{0,50}\)\s?)?/(?:[0-9]{1,5}\.[0-9]|[A-Za-z]{2,12}[- ]?[0-9])"
 )
 #: Glued to the number, a lone letter is no unit but seconds': "1.1.1k" and "1.8b" are versions.
-_UNIT: Final = re.compile(r"\s?(%)|(?:\s|(?=s|[A-Za-z]{2}))([A-Za-z]{1,10})(?![0-9A-Za-z])")
-_OBJECT_ID: Final = re.compile(r"[012](?:\.[0-9]+){3,}")
+_UNIT: Final = lazy.pattern(r"\s?(%)|(?:\s|(?=s|[A-Za-z]{2}))([A-Za-z]{1,10})(?![0-9A-Za-z])")
+_OBJECT_ID: Final = lazy.pattern(r"[012](?:\.[0-9]+){3,}")
 #: So many parts has no version that begins like an object identifier.
-_LONG_OBJECT_ID: Final = re.compile(r"[012](?:\.[0-9]+){5,}")
-_YEAR_LAST: Final = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.(?:19|20)[0-9]{2}")
-_YEAR_FIRST: Final = re.compile(r"(?:19|20)[0-9]{2}\.[01]?[0-9]\.[0-3]?[0-9]")
+_LONG_OBJECT_ID: Final = lazy.pattern(r"[012](?:\.[0-9]+){5,}")
+_YEAR_LAST: Final = lazy.pattern(r"[0-9]{1,2}\.[0-9]{1,2}\.(?:19|20)[0-9]{2}")
+_YEAR_FIRST: Final = lazy.pattern(r"(?:19|20)[0-9]{2}\.[01]?[0-9]\.[0-3]?[0-9]")
 #: Hours and minutes, or a day and a month.
-_TIME_OR_DAY: Final = re.compile(
+_TIME_OR_DAY: Final = lazy.pattern(
     r"(?:[01]?[0-9]|2[0-4])\.[0-5][0-9](?:\.[0-5][0-9])?|[0-3]?[0-9]\.[01]?[0-9](?:\.[0-9]{2})?"
 )
-_DURATION: Final = re.compile(r"[0-9]{1,3}\.[0-9]{3}")
-_PHONE: Final = re.compile(r"(?:1\.)?[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{4}|0[0-9]{2,4}\.[0-9]{3}\.[0-9]{3,4}")
+_DURATION: Final = lazy.pattern(r"[0-9]{1,3}\.[0-9]{3}")
+_PHONE: Final = lazy.pattern(r"(?:1\.)?[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{4}|0[0-9]{2,4}\.[0-9]{3}\.[0-9]{3,4}")
 #: A day and a time: 20261122.101656
-_STAMP: Final = re.compile(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]\.[0-9]{4,6}")
+_STAMP: Final = lazy.pattern(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]\.[0-9]{4,6}")
 #: A word that a maker of software would write: "FooMail", "smtpd", "MAILER".
-_LIKE_SOFTWARE: Final = re.compile(r"[a-z][A-Z]|(?i:mail|mta|smtp|daemon|proxy|gate|exchange)")
+_LIKE_SOFTWARE: Final = lazy.pattern(r"[a-z][A-Z]|(?i:mail|mta|smtp|daemon|proxy|gate|exchange)")
 #: Microsoft's servers give their version where others have the id of a message.
 #: They stand at most so many characters before it, a description of TLS in between.
 _MICROSOFT_BEFORE: Final = 300
-_MICROSOFT: Final = re.compile(r"\bwith\s(?:Microsoft SMTP Server|mapi)\b", re.IGNORECASE)
+_MICROSOFT: Final = lazy.pattern(r"\bwith\s(?:Microsoft SMTP Server|mapi)\b", re.IGNORECASE)
 #: "v5", IBM's "V5R3M0" and "CSV2R10".
-_MARKED: Final = re.compile(r"(?:CS)?[vV][0-9]{1,6}(?:[rR][0-9]{1,2}(?:[mM][0-9]{1,2})?)?[a-z]?")
-_WHOLE: Final = re.compile(r"#?[0-9]{1,8}(?:[A-Za-z][0-9]{0,3})?(?:-[0-9]{1,6})?")
-_GLUED: Final = re.compile(r"(?P<word>[A-Za-z]{3,20})[-_]?(?P<number>[0-9]{1,8})(?:-[0-9A-Za-z.]{0,20})?")
-_DAY: Final = re.compile(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]")
+_MARKED: Final = lazy.pattern(r"(?:CS)?[vV][0-9]{1,6}(?:[rR][0-9]{1,2}(?:[mM][0-9]{1,2})?)?[a-z]?")
+_WHOLE: Final = lazy.pattern(r"#?[0-9]{1,8}(?:[A-Za-z][0-9]{0,3})?(?:-[0-9]{1,6})?")
+_GLUED: Final = lazy.pattern(r"(?P<word>[A-Za-z]{3,20})[-_]?(?P<number>[0-9]{1,8})(?:-[0-9A-Za-z.]{0,20})?")
+_DAY: Final = lazy.pattern(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]")
 #: A state of the source, as git names it.
-_COMMIT: Final = re.compile(r"git[-.](?=[a-f]{0,39}[0-9])[0-9a-f]{7,40}", re.IGNORECASE)
+_COMMIT: Final = lazy.pattern(r"git[-.](?=[a-f]{0,39}[0-9])[0-9a-f]{7,40}", re.IGNORECASE)
 #: Numbers of releases; those of processes, ports and counters are longer.
-_SMALL: Final = re.compile(r"[0-9]{1,3}[a-z]?")
+_SMALL: Final = lazy.pattern(r"[0-9]{1,3}[a-z]?")
 #: In a name of a maker's own they make it a name of a host.
-_LIKE_HOST: Final = re.compile(r"host|gate|gw|relay|node|hub|proxy", re.IGNORECASE)
-_HP_PATCH: Final = re.compile(r"PHNE_[0-9]{3,6}(?:\+\w{1,20})?")
+_LIKE_HOST: Final = lazy.pattern(r"host|gate|gw|relay|node|hub|proxy", re.IGNORECASE)
+_HP_PATCH: Final = lazy.pattern(r"PHNE_[0-9]{3,6}(?:\+\w{1,20})?")
 #: Above it are MDaemon and IceWarp's next decades.
 _LAST_MAJOR: Final = 26
 #: Digits that no part of a version has; ids and times have.

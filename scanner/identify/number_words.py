@@ -4,10 +4,10 @@ The lists of `said_versions`. They are about how people and programs write, so e
 seen to write it (or a standard says so), and none because it might be. All are in lower case.
 """
 
-import re
 from functools import cache
 from typing import Final
 
+from scanner import lazy
 from scanner.identify.rules import shipped_rules
 
 #: A version follows.
@@ -107,8 +107,8 @@ COMMON: Final = FILLERS | {
     *("patrol", "repartee", "reflexion", "microsoft", "google", "yahoo", "365", "piler", "popper", "sentinel", "rex"),
     *("manager", "virus", "spam", "web", "postmaster", "mailer", "host", "hosting", "protection", "control", "basic"),
 }
-_LETTERS: Final = re.compile(r"[a-z]+")
-_WORD: Final = re.compile(r"[a-z][a-z&+]*[0-9]{0,4}")
+_LETTERS: Final = lazy.pattern(r"[a-z]+")
+_WORD: Final = lazy.pattern(r"[a-z][a-z&+]*[0-9]{0,4}")
 
 
 @cache

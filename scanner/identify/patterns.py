@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from scanner import lazy
 from scanner.identify.systems import SYSTEM
 
 #: RFC 5321 (4.5.3.1.2) lets a domain have 255 octets; nothing that identifies software is longer.
@@ -80,8 +81,8 @@ FRAGMENTS: Final = {
     "PLAIN": _PLAIN,
 }
 
-_FRAGMENT = re.compile(r"%\{([^{}]{1,40})\}")
-_TOKEN = re.compile(
+_FRAGMENT = lazy.pattern(r"%\{([^{}]{1,40})\}")
+_TOKEN = lazy.pattern(
     r"""
       (?P<literal> \\. | \[\^?\]?(?:\\.|[^\]\\])*\] | \(\?[a-zA-Z-]+\) )
     | (?P<open> \((?:\?(?:P?<\w+>|<[=!]|[a-zA-Z-]*:|[=!>]))? )

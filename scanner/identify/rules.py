@@ -6,7 +6,6 @@ compile every pattern takes more than 100 ms, which each start of the program wo
 greeting asks for it. `python -m scanner.identify` writes the file anew, and a test fails while it is not current.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from scanner import lazy
 from scanner.identify.sendmail import parse_versions
 from scanner.model import RefusalKind
 
@@ -25,7 +25,7 @@ GRAMMARS: Final[dict[str, tuple[Grammar, frozenset[str]]]] = {
     "sendmail": (parse_versions, frozenset({"versions"})),
 }
 #: The product lines that a rule reads from a greeting, where it has them as words.
-_LINES: Final = re.compile(r"\(\?P<product_line>((?:[^()\\]|\\.)*)\)")
+_LINES: Final = lazy.pattern(r"\(\?P<product_line>((?:[^()\\]|\\.)*)\)")
 #: The checked rules, beside this module.
 COMPILED: Final = Path(__file__).with_name("rules.json")
 _ANY_CODE: Final[frozenset[int]] = frozenset()

@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterable, Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
+from scanner import lazy
 from scanner.identify.number_verdicts import Verdict, before_number, verdict_on_number, verdict_on_word
 from scanner.identify.number_words import words_before_versions
 from scanner.model import Software
@@ -28,12 +29,12 @@ from scanner.model import Software
 #: Characters of a version that are shown.
 _MAX_VERSION: Final = 60
 #: Without it a text has no version, but for what stands behind a word that says so.
-_HINT: Final = re.compile(r"[.vV_][0-9x]|[tT][-.][0-9A-Fa-f]")
+_HINT: Final = lazy.pattern(r"[.vV_][0-9x]|[tT][-.][0-9A-Fa-f]")
 #: The letters before a number, with what may part them from it.
-_LETTERS: Final = re.compile(r"([A-Za-z]++)[0-9]{0,4}[^0-9A-Za-z,;!?|]{0,80}+[0-9]")
-_DIGIT: Final = re.compile(r"[0-9]")
-_ESCAPED: Final = re.compile(r"\\x[0-9a-f]{2}|\\\\")
-_OTHER: Final = re.compile(
+_LETTERS: Final = lazy.pattern(r"([A-Za-z]++)[0-9]{0,4}[^0-9A-Za-z,;!?|]{0,80}+[0-9]")
+_DIGIT: Final = lazy.pattern(r"[0-9]")
+_ESCAPED: Final = lazy.pattern(r"\\x[0-9a-f]{2}|\\\\")
+_OTHER: Final = lazy.pattern(
     r"""
     (?:https?|ftp):// \S*+ | (?<![\w.-]) www\. \S*+
     # a clock's time
@@ -45,14 +46,14 @@ _OTHER: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_STATUS_CODE: Final = re.compile(r"\s{0,3}([245])\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z.])")
+_STATUS_CODE: Final = lazy.pattern(r"\s{0,3}([245])\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z.])")
 #: Fields of `Software` that tell how old it is.
 _FIELDS: Final = ("version", "config_version", "patch", "build", "package")
 #: One word of a text, and the parts of one.
-_CHUNK: Final = re.compile(r"[^\s()<>\[\]{}\"',;|*!?&=]++")
-_PART: Final = re.compile(r"[^/:#@]++")
-_NUMBER: Final = re.compile(r"(?<![0-9])[0-9]++(?:[._][0-9]++)++|(?<![0-9A-Za-z.])[0-9]{1,3}+\.x(?![0-9A-Za-z])")
-_HOST_NAME: Final = re.compile(r"(?:[0-9A-Za-z_-]++\.)++([A-Za-z][A-Za-z-]{1,23}|[xX][nN]--[0-9A-Za-z-]{1,59})")
+_CHUNK: Final = lazy.pattern(r"[^\s()<>\[\]{}\"',;|*!?&=]++")
+_PART: Final = lazy.pattern(r"[^/:#@]++")
+_NUMBER: Final = lazy.pattern(r"(?<![0-9])[0-9]++(?:[._][0-9]++)++|(?<![0-9A-Za-z.])[0-9]{1,3}+\.x(?![0-9A-Za-z])")
+_HOST_NAME: Final = lazy.pattern(r"(?:[0-9A-Za-z_-]++\.)++([A-Za-z][A-Za-z-]{1,23}|[xX][nN]--[0-9A-Za-z-]{1,59})")
 #: Ends of a version that look like the last label of a host name.
 _RELEASE_ENDS: Final = frozenset(
     {

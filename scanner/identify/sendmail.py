@@ -29,10 +29,11 @@ mail archives and fingerprint databases.
 import re
 from collections.abc import Mapping
 
+from scanner import lazy
 from scanner.identify.sentences import takes_back
 from scanner.identify.systems import glued_system, stated_system
 
-_VERSIONS = re.compile(
+_VERSIONS = lazy.pattern(
     r"""
     (?: AIX [ ]? (?P<os_version>[0-9][0-9.]{0,11}) / )?
     (?: (?P<origin>UCB) [ ] )?
@@ -57,12 +58,12 @@ _VERSIONS = re.compile(
     re.VERBOSE,
 )
 _FIELDS = ("version", "config_version", "patch", "package", "build")
-_PRE_RELEASE_OF_NEW_SERIES = re.compile(r"([0-9]+\.[0-9]+)\.0(\.?[A-Z].*)")
-_SUNOS = re.compile(r"SMI-(4\.[0-9.]{1,8})")
+_PRE_RELEASE_OF_NEW_SERIES = lazy.pattern(r"([0-9]+\.[0-9]+)\.0(\.?[A-Z].*)")
+_SUNOS = lazy.pattern(r"SMI-(4\.[0-9.]{1,8})")
 #: Until 6 Debian wrote the name of the release where it writes its number today.
 _DEBIAN_NAMES = {"woody": "3.0", "sarge": "3.1", "etch": "4", "lenny": "5", "squeeze": "6", "wheezy": "7"}
-_DEBIAN_NAME = re.compile("|".join(_DEBIAN_NAMES))
-_DEBIAN_RELEASE = re.compile(r"[+~]deb([0-9]{1,2})u")
+_DEBIAN_NAME = lazy.pattern("|".join(_DEBIAN_NAMES))
+_DEBIAN_RELEASE = lazy.pattern(r"[+~]deb([0-9]{1,2})u")
 
 
 def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:

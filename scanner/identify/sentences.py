@@ -11,10 +11,12 @@ Left out: what a sentence means. "Exim ready to be replaced" names Exim.
 import re
 from typing import Final
 
+from scanner import lazy
+
 # A number that a rule left alone.
 _NUMBER: Final = r"(?:[ ]{0,3}[0-9][0-9A-Za-z._/+-]{0,60}(?=[ ]))?+"
 # What a program's own greeting goes on with.
-_OWN_WORDS: Final = re.compile(
+_OWN_WORDS: Final = lazy.pattern(
     _NUMBER
     + r"""
     (?! (?:[ ][0-9A-Za-z&-]{1,30}){0,2} ,?[ ]
@@ -37,9 +39,9 @@ _OWN_WORDS: Final = re.compile(
     )""",
     re.VERBOSE,
 )
-_WORD: Final = re.compile(_NUMBER + r"[ ]{1,4}[A-Za-z]|%")
+_WORD: Final = lazy.pattern(_NUMBER + r"[ ]{1,4}[A-Za-z]|%")
 # An address, a day and a size, which have the form of a version.
-_NO_VERSION: Final = re.compile(
+_NO_VERSION: Final = lazy.pattern(
     r"(?:2[7-9]|[3-9][0-9]|1[0-9]{2}|2[0-5][0-9])(?:\.[0-9]{1,3}){3}|[0-3]?[0-9]\.[01]?[0-9]\.(?:19|20)[0-9]{2}"
     r"|[0-3][0-9]\.0[1-9]\.[0-9]{2}|[0-9.]{1,8}[KMGT]i?B(?:it)?"
 )

@@ -9,6 +9,8 @@ a package's number or a processor would suggest.
 import re
 from typing import Final
 
+from scanner import lazy
+
 #: How it is written, as a regular expression -> our name.
 _NAMES: Final = {
     r"Debian(?:/GNU| GNU/Linux)?(?: Linux)?": "Debian",
@@ -53,7 +55,7 @@ _NAMES: Final = {
 #: What IceWarp writes in front of a version. Short words that elsewhere may be anything.
 _SHORT: Final = {"DEB": "Debian", "WIN": "Windows"}
 _ALL: Final = "|".join(_NAMES)
-_TABLE: Final = tuple((re.compile(written, re.IGNORECASE), name) for written, name in _NAMES.items())
+_TABLE: Final = tuple((lazy.pattern(written, re.IGNORECASE), name) for written, name in _NAMES.items())
 
 _NAMED: Final = (
     rf"(?P<os>(?i:{_ALL}))(?![A-Za-z])(?:[ /-]?(?P<os_version>[0-9][0-9.]{{0,11}}(?<=[0-9]))(?!\.?[0-9A-Za-z_]))?"
@@ -67,9 +69,9 @@ _STATED: Final = (
 )
 #: A system by its name, with its version behind it. A number that letters follow is no version.
 SYSTEM: Final = _NAMED + _STATED
-_SYSTEM: Final = re.compile(_NAMED)
-_STATED_SYSTEM: Final = re.compile(SYSTEM)
-_YEAR_AND_MONTH: Final = re.compile(r"([0-9]{2})([0-9]{2})")
+_SYSTEM: Final = lazy.pattern(_NAMED)
+_STATED_SYSTEM: Final = lazy.pattern(SYSTEM)
+_YEAR_AND_MONTH: Final = lazy.pattern(r"([0-9]{2})([0-9]{2})")
 
 
 def system(written: str) -> str:

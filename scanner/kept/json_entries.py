@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 from typing import Any, Final, NamedTuple
 
+from scanner import lazy
 from scanner.errors import InputError
 
 #: An object with more characters is not read: with all certificates of a TLS handshake an entry has some 100,000.
@@ -34,11 +35,11 @@ _NEAR: Final = 1 << 12
 #: Brackets after which a nesting is too deep for Python's scanner, less some that the caller's own calls take.
 _DEEP: Final = 700
 
-_BETWEEN: Final = re.compile(r"[\s,\[\]\x1e]*")
-_LINE: Final = re.compile(r"[^\n]*")
-_OPENING: Final = re.compile(r"[\[{]")
+_BETWEEN: Final = lazy.pattern(r"[\s,\[\]\x1e]*")
+_LINE: Final = lazy.pattern(r"[^\n]*")
+_OPENING: Final = lazy.pattern(r"[\[{]")
 #: Where reading goes on: the start of an entry, which no text inside JSON can hold unescaped, or of a line.
-_NEXT: Final = re.compile(r'\{\s{0,99}"(?:ip|domain|data)"|^(?:[\[{]|banner )', re.MULTILINE)
+_NEXT: Final = lazy.pattern(r'\{\s{0,99}"(?:ip|domain|data)"|^(?:[\[{]|banner )', re.MULTILINE)
 _NEXT_LENGTH: Final = 120
 
 

@@ -7,6 +7,8 @@ else is refused, with what it is and what to do; and a file without any greeting
 import re
 from typing import Final, NamedTuple
 
+from scanner import lazy
+
 #: So much of a file is looked at.
 START_BYTES: Final = 4096
 
@@ -71,25 +73,25 @@ _MAGIC: Final = (
 )
 #: Lines that a list of greetings does not begin with.
 _TEXTS: Final = (
-    (re.compile(rb"Host: \S{1,300} \([^)]{0,300}\)\t(?:Ports|Status): "), _NMAP_GREPABLE),
+    (lazy.pattern(rb"Host: \S{1,300} \([^)]{0,300}\)\t(?:Ports|Status): "), _NMAP_GREPABLE),
     (
-        re.compile(rb"[0-9]{1,5}/tcp {1,9}(?:open|closed|filtered)\b|PORT {1,9}STATE {1,9}SERVICE\b|\|[_ ]banner: "),
+        lazy.pattern(rb"[0-9]{1,5}/tcp {1,9}(?:open|closed|filtered)\b|PORT {1,9}STATE {1,9}SERVICE\b|\|[_ ]banner: "),
         _NMAP_TEXT,
     ),
     (
-        re.compile(
+        lazy.pattern(
             rb"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2}|-[0-9.]{1,15})?\s*$|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,40}(?:/[0-9]{1,3})?\s*$"
         ),
         Kind("a list of addresses, not of greetings", "smtpsweep sweep @FILE visits them"),
     ),
     (
-        re.compile(
+        lazy.pattern(
             rb"[\"']?(?:[0-9]{1,3}\.){3}[0-9]{1,3}[\"']?[,;|\t]|[\"']?(?i:ip|ip_str|address|saddr)[\"']?[,;|\t]"
         ),
         Kind("a table with addresses", "cut out its column of greetings, one a line"),
     ),
     (
-        re.compile(
+        lazy.pattern(
             rb"(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}\S{0,13}"
             rb"|<[0-9]{1,3}>\S{1,30}) \S"
         ),
@@ -102,10 +104,10 @@ _CONTROL: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\r\x0b\x0c\x1b")
 #: So many bytes tell, and such a share of them is not text.
 _MOST_CONTROL: Final = 1 / 32
 _FEW_BYTES: Final = 64
-_GREPABLE: Final = re.compile(rb"^Host: .{1,300}\t(?:Ports|Status): ", re.MULTILINE)
-_SCHEMA: Final = re.compile(rb'"schema"\s{0,9}:\s{0,9}"smtpsweep\.(record|summary)/')
-_MASSCAN_KEYS: Final = re.compile(rb'"(?:rec_type|ports)"\s{0,9}:')
-_ZGRAB2_KEYS: Final = re.compile(rb'"data"\s{0,9}:\s{0,99}\{')
+_GREPABLE: Final = lazy.pattern(rb"^Host: .{1,300}\t(?:Ports|Status): ", re.MULTILINE)
+_SCHEMA: Final = lazy.pattern(rb'"schema"\s{0,9}:\s{0,9}"smtpsweep\.(record|summary)/')
+_MASSCAN_KEYS: Final = lazy.pattern(rb'"(?:rec_type|ports)"\s{0,9}:')
+_ZGRAB2_KEYS: Final = lazy.pattern(rb'"data"\s{0,9}:\s{0,99}\{')
 
 
 def decides(line: bytes) -> bool:

@@ -12,15 +12,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from scanner import lazy
 from scanner.kept.json_entries import JsonEntry
 from scanner.kept.kept import Kept
 from scanner.kept.services import greeting_of, is_greeting
 from scanner.kept.values import Time, maybe_address, maybe_port, maybe_seconds
 
-_LIST_BANNER: Final = re.compile(
+_LIST_BANNER: Final = lazy.pattern(
     r"banner tcp ([0-9]{1,5}) ([0-9A-Fa-f.:]{2,45}) ([0-9]{1,15}) ([^ ]{1,60}) (.*)", re.DOTALL
 )
-_BYTE: Final = re.compile(rb"\\x([0-9A-Fa-f]{2})")
+_BYTE: Final = lazy.pattern(rb"\\x([0-9A-Fa-f]{2})")
 #: What ends the files of some versions, which is not JSON.
 _FINISHED: Final = "{finished"
 

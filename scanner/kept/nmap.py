@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from scanner import lazy
 from scanner.kept.kept import BadLine, Kept
 from scanner.kept.masscan import unescaped
 from scanner.kept.services import MAIL_PORTS, is_greeting, is_mail_name
@@ -23,11 +24,11 @@ from scanner.safe_xml import XmlReader
 
 _CUT_OFF: Final = "..."
 #: What the script writes for a byte that is not printable, so never for 0x20 to 0x7E.
-_SCRIPT_BYTE: Final = re.compile(r"\\x([01][0-9A-F]|7F|[89A-F][0-9A-F])")
-_NULL_PROBE: Final = re.compile(r'%r\(NULL,[0-9A-F]{1,5},"((?:[^"\\]|\\.)*)"\)', re.DOTALL)
-_QUOTED: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_SCRIPT_BYTE: Final = lazy.pattern(r"\\x([01][0-9A-F]|7F|[89A-F][0-9A-F])")
+_NULL_PROBE: Final = lazy.pattern(r'%r\(NULL,[0-9A-F]{1,5},"((?:[^"\\]|\\.)*)"\)', re.DOTALL)
+_QUOTED: Final = lazy.pattern(r"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 #: What a text in UTF-16 says of itself; it comes here as UTF-8.
-_SAYS_UTF_16: Final = re.compile(
+_SAYS_UTF_16: Final = lazy.pattern(
     rb"<\?xml[^>]{0,99}encoding\s{0,9}=\s{0,9}[\"'](?:utf|ucs|iso-10646-ucs)-?(?:16|32|2|4)", re.IGNORECASE
 )
 _CONTROLS: Final = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}

@@ -4,9 +4,9 @@ What other scanners find on a mail port need not be a greeting: the certificate 
 SSH. They say so. Where they only know the port, or call it by a name that does not tell, the port decides.
 """
 
-import re
 from typing import Final
 
+from scanner import lazy
 from scanner.model import Status
 from scanner.smtp import GreetingReader, parse_greeting
 
@@ -17,7 +17,7 @@ _MAIL_NAMES: Final = frozenset({"smtp", "smtps", "smtp-proxy", "submission", "su
 _UNSURE_NAMES: Final = frozenset({"", "unknown", "tcpwrapped"})
 #: masscan calls every greeting of several lines so: FTP and SMTP both begin with 220.
 _FTP: Final = "ftp"
-_REPLY: Final = re.compile(rb"[245][0-9]{2}(?:[ \-\r\n]|$)")
+_REPLY: Final = lazy.pattern(rb"[245][0-9]{2}(?:[ \-\r\n]|$)")
 _LARGE: Final = 1 << 24
 
 

@@ -12,11 +12,12 @@ left out.
 import re
 from typing import Final
 
+from scanner import lazy
 from scanner.kept.kept import Kept
 from scanner.smtp import is_other_protocol
 from scanner.smtp.grammar import CODE
 
-_ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([rnt\\]))")
+_ESCAPE: Final = lazy.pattern(rb"\\(?:x([0-9A-Fa-f]{2})|([rnt\\]))")
 _CONTROLS: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
 
 

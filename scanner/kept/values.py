@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from scanner import lazy
 from scanner.targets.address import V4_BITS, parse_address, v4_text, v6_text
 from scanner.targets.hostname import parse_host_name
 
@@ -15,7 +16,7 @@ from scanner.targets.hostname import parse_host_name
 #: milliseconds, or nonsense.
 _FIRST_SECOND: Final = 1
 _LAST_SECOND: Final = 4_102_444_800
-_SECONDS: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_SECONDS: Final = lazy.pattern(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _SHOWN: Final = 60
 
 #: What a value is read into, and a note when it is not taken over.

@@ -14,12 +14,13 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from scanner import lazy
 from scanner.kept.kept import Kept
 from scanner.kept.services import MAIL_PORTS, greeting_of, is_reply, speaks_smtp
 from scanner.kept.values import maybe_address, maybe_host, maybe_moment, maybe_port
 
 _SMTP, _BANNER = "smtp", "banner"
-_HEX: Final = re.compile(r"(?:[0-9a-f]{2})+", re.IGNORECASE)
+_HEX: Final = lazy.pattern(r"(?:[0-9a-f]{2})+", re.IGNORECASE)
 
 
 def read_zgrab2(entry: Mapping[str, Any]) -> Iterator[Kept]:

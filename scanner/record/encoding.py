@@ -27,6 +27,7 @@ from typing import Any
 
 import orjson
 
+from scanner import lazy
 from scanner.errors import InputError
 from scanner.model import Answer, Assessment, Finding, Greeting, Record, Refusal, RefusalKind, Software, Status
 from scanner.record.dialogue import dialogue_fields, read_dialogue, read_names
@@ -35,9 +36,9 @@ from scanner.record.schema import SCHEMA
 #: ".000Z" to ".999Z": looking a text up costs less than formatting it.
 _MILLISECONDS = tuple(f".{n:03d}Z" for n in range(1000))
 _PRINTABLE = bytes(range(0x20, 0x7F))
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_KIND = re.compile(r"[a-z][a-z0-9_]{0,40}")
-_ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|\\)")
+_DAY = lazy.pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_KIND = lazy.pattern(r"[a-z][a-z0-9_]{0,40}")
+_ESCAPE = lazy.pattern(rb"\\(?:x([0-9a-f]{2})|\\)")
 #: The statuses that a whole reply has, and all that the bytes of a greeting alone can mean.
 _REPLIED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
 _MEANINGS = _REPLIED | {Status.MALFORMED, Status.NOT_SMTP}

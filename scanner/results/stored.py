@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from scanner import lazy
 from scanner.errors import InputError
 from scanner.model import Record
 from scanner.packed import DamagedError, unpacked
@@ -26,7 +27,7 @@ from scanner.text_input import utf_8_lines, with_opening
 MAX_LINE_BYTES = 8 << 20
 #: Where a file says what it is.
 _START_BYTES = 512
-_SUMMARY = re.compile(rb'\s{0,99}\{\s{0,99}"schema"\s{0,9}:\s{0,9}"%s"' % re.escape(SUMMARY_SCHEMA.encode()))
+_SUMMARY = lazy.pattern(rb'\s{0,99}\{\s{0,99}"schema"\s{0,9}:\s{0,9}"%s"' % re.escape(SUMMARY_SCHEMA.encode()))
 
 
 def read_records(file: str | Path) -> Iterator[Record]:

@@ -4,11 +4,11 @@ Schemes are entry points of the group `smtpsweep.sinks`, so that another distrib
 installed. Each names a factory `(url: str, options: SinkOptions) -> Sink`. The project's own `file` is one of them.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from scanner import lazy
 from scanner.errors import InputError, SmtpsweepError
 from scanner.sinks.descriptor import printable
 from scanner.sinks.file import FileSink
@@ -22,7 +22,7 @@ GROUP = "smtpsweep.sinks"
 #: Characters of what another package's code says when it fails.
 _SHOWN = 300
 #: RFC 3986, 3.1. What has no "://" is a path, whatever else is in it.
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_URL = lazy.pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def make_sink(spec: str, options: SinkOptions) -> Sink:

@@ -18,10 +18,11 @@ Impossible dates (31 February, 25 o'clock, an offset of a day) are no date; so i
 of ISO 8601 can be trusted to read.
 """
 
-import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final
+
+from scanner import lazy
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH: Final = (
@@ -41,10 +42,10 @@ _RFC_5322: Final = (
     rf"(?: {{1,2}}({_HALF}))?(?: {{1,2}}({_OFFSET}))?"
 )
 _CTIME: Final = rf"({_SHORT_MONTH})  ?([0-9]{{1,2}}) {{1,2}}{_CLOCK}(?: ({_OFFSET}))? {{1,2}}([0-9]{{4}})(?![0-9])"
-_DATE: Final = re.compile(f"{_RFC_5322}|{_CTIME}")
+_DATE: Final = lazy.pattern(f"{_RFC_5322}|{_CTIME}")
 #: The usual date, tried where it must be when the first colon of the greeting is that of its clock: an attempt at one
 #: place costs a fifth of a search.
-_USUAL: Final = re.compile(rf" ?{_RFC_5322}")
+_USUAL: Final = lazy.pattern(rf" ?{_RFC_5322}")
 _BEFORE_COLON: Final = len("22 Nov 2026 10")
 
 _TIME: Final = (
@@ -54,7 +55,7 @@ _TIME: Final = (
 _BETWEEN: Final = r",?(?: {1,2}| {1,2}at )"
 #: The rarer dates, tried one after the other where the usual ones are not found.
 _RARE: Final = tuple(
-    re.compile(rf"(?<![0-9A-Za-z./-]){date}{between}{_TIME}")
+    lazy.pattern(rf"(?<![0-9A-Za-z./-]){date}{between}{_TIME}")
     for date, between in (
         (r"(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{1,2})[-/.](?P<day>[0-9]{1,2})", r"(?:T| {1,2})"),
         (r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4}|[0-9]{2})", _BETWEEN),
@@ -127,13 +128,13 @@ def _iso_date(date: str) -> str | None:
 
 def _maybe_rare(text: str) -> str | None:
     """Return a date of the rarer forms; of several in a line that of the form first tried."""
-    found = (match for pattern in _RARE for match in pattern.finditer(text))
-    match = next((match for match in found if not _is_other_time(text, match.start())), None)
+    found = ((form, match) for form in _RARE for match in form.finditer(text))
+    form, match = next((each for each in found if not _is_other_time(text, each[1].start())), (None, None))
     if match is None:
         return None
     part = match.groupdict(default="")
     month, day, hour = part["month"], part["day"], int(part["hour"])
-    if match.re is _SLASHES and int(month) > 12:
+    if form is _SLASHES and int(month) > 12:
         month, day = day, month
     if part["half"]:
         hour = _hour(hour, part["half"])

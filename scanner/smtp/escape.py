@@ -11,9 +11,11 @@ several lines and are plain but for CR LF.
 import re
 from typing import Final
 
-_SPECIAL: Final = re.compile(rb"[^ -\[\]-~]")
+from scanner import lazy
+
+_SPECIAL: Final = lazy.pattern(rb"[^ -\[\]-~]")
 _TABLE: Final = {ordinal: f"\\x{ordinal:02x}" for ordinal in (*range(0x20), *range(0x7F, 0x100))}
-_ESCAPED: Final = re.compile(r"\\(?:x([0-9a-f]{2})|(\\))|([^ -~]|\\)")
+_ESCAPED: Final = lazy.pattern(r"\\(?:x([0-9a-f]{2})|(\\))|([^ -~]|\\)")
 
 
 def is_plain(raw: bytes) -> bool:

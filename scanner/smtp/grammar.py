@@ -13,6 +13,8 @@ import re
 from enum import StrEnum
 from typing import Final, Self
 
+from scanner import lazy
+
 #: RFC 5321 4.5.3.1.5 allows 512 octets a line and sets no limit for a reply. Real greetings have 40 to 400 octets; a
 #: hostile one never ends. Ours, for the whole greeting: 8 KiB.
 MAX_BYTES: Final = 8192
@@ -26,9 +28,9 @@ MAX_LINE_OCTETS: Final = 512
 #: (571 and 590 are in use), the first may not: SMTP has no 1yz replies. After the code we also take a TAB and, in
 #: place of the space, any byte but a digit ("220ESMTP"): home-made servers and middleboxes send both.
 #: Three ASCII digits, never int(): Python reads "2_2", "+22" and " 22" as numbers.
-CODE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ \t-])|(?![0-9]))")
+CODE: Final = lazy.pattern(rb"([2-5][0-9]{2})(?:([ \t-])|(?![0-9]))")
 #: A line with a code and no hyphen after it ends the reply. The same rule as `CODE`, for `is_whole_greeting`.
-FINAL_LINE: Final = re.compile(rb"[2-5][0-9]{2}(?![0-9-])")
+FINAL_LINE: Final = lazy.pattern(rb"[2-5][0-9]{2}(?![0-9-])")
 
 #: RFC 5321 2.3.8: a line ends in CRLF, and CR or LF alone has no meaning. LF alone ends one for us as well (small
 #: devices, scripts), and CRs before it belong to the line end (CR CR LF: text-mode output on Windows).
@@ -40,33 +42,33 @@ LINE_END: Final = b"\n"
 LABEL: Final = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 #: A blank ends the name, or a mark: "mail.example.com, ESMTP", "mail.example.com(ESMTP)", "mail.example.com: too many",
 #: "mail.example.com[192.0.2.1]", "***mail.example.com***".
-HOST_NAME: Final = re.compile(rf"{LABEL}(?:\.{LABEL})*(?=[\[*]|\.?(?:[ \t,;(|!]|:(?:[0-9]{{1,5}})?(?:[ \t]|$)|$))")
+HOST_NAME: Final = lazy.pattern(rf"{LABEL}(?:\.{LABEL})*(?=[\[*]|\.?(?:[ \t,;(|!]|:(?:[0-9]{{1,5}})?(?:[ \t]|$)|$))")
 #: RFC 5321 4.1.3, with "IPv6:" optional, since some servers leave it out.
-ADDRESS_LITERAL: Final = re.compile(
+ADDRESS_LITERAL: Final = lazy.pattern(
     r"\[(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:IPv6:)?[0-9A-F]{0,4}:[0-9A-F:.]{1,40})\](?![^ \t])", re.IGNORECASE
 )
 #: An IPv4 address without brackets is no Domain, but hosts without a name introduce themselves so.
-IPV4: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+IPV4: Final = lazy.pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 #: RFC 1035 2.3.4, in octets.
 MAX_HOST_NAME: Final = 255
 #: RFC 5321 has no such word; servers have announced EHLO by it since RFC 1425, on any line, in any case. A word of its
 #: own: "esmtp.example.com" says nothing.
-ESMTP: Final = re.compile(r"(?<![A-Za-z0-9._-])ESMTPS?(?![A-Za-z0-9_-]|\.[A-Za-z0-9])", re.IGNORECASE)
+ESMTP: Final = lazy.pattern(r"(?<![A-Za-z0-9._-])ESMTPS?(?![A-Za-z0-9_-]|\.[A-Za-z0-9])", re.IGNORECASE)
 
 #: RFC 3463 class.subject.detail. RFC 2034 4 keeps it out of greetings; Sendmail's "421 4.3.2 Connection rate limit
 #: exceeded." has one. Read after 4yz and 5yz only, and as the server wrote it: the class may contradict the code.
-ENHANCED_CODE: Final = re.compile(r"[ \t]*([45]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9A-Za-z.])")
+ENHANCED_CODE: Final = lazy.pattern(r"[ \t]*([45]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9A-Za-z.])")
 
 #: Cisco PIX and ASA overwrite the greeting with stars and keep "2", "0" and spaces; PIX 4.4 stars even those.
-MASK_CHARACTERS: Final = re.compile(r"[*20 \t]*")
+MASK_CHARACTERS: Final = lazy.pattern(r"[*20 \t]*")
 #: So many stars in a row are a mask, fewer may be decoration.
 MASK: Final = "****"
 
 #: Bytes that do something to a terminal or a log: C0 but TAB, CR and LF, and DEL.
-CONTROL_BYTES: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROL_BYTES: Final = lazy.pattern(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 #: A reply as RFC 5321 writes it, of printable ASCII: none of the flags about lines and bytes can apply to it.
-REGULAR: Final = re.compile(rb"(?:[2-5][0-9]{2}[ -][ -~]{0,506}\r\n)+")
+REGULAR: Final = lazy.pattern(rb"(?:[2-5][0-9]{2}[ -][ -~]{0,506}\r\n)+")
 
 
 class Flag(StrEnum):

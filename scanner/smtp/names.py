@@ -23,25 +23,26 @@ import re
 from re import Match
 from typing import Final
 
+from scanner import lazy
 from scanner.smtp.grammar import ADDRESS_LITERAL, HOST_NAME, IPV4, LABEL, MAX_HOST_NAME
 
 #: What stands before the name: blanks, decoration when the name has dots, and the enhanced code that RFC 2034 keeps out
 #: of greetings.
-_BEFORE: Final = re.compile(
+_BEFORE: Final = lazy.pattern(
     r"[ \t]*(?:(?:[#*=~>]{1,8}[ \t]*|-{1,8}[ \t]{1,8})(?=[A-Za-z0-9_-]{1,63}\.[A-Za-z0-9]))?"
     r"([245]\.[0-9]{1,3}\.[0-9]{1,3}[ \t:]{1,8})?"
 )
 _DOTTED: Final = rf"(?P<name>(?!www\.){LABEL}(?:\.{LABEL})+)"
 #: A name in brackets, with or without an id before it: "[mail.example.com]", "<123.456@mail.example.com>". Behind
 #: "Service ready" scanners and printers put a name that they are known by in an office.
-_BRACKETED: Final = re.compile(
+_BRACKETED: Final = lazy.pattern(
     rf"""(?:[\[<("'](?:[0-9.]{{1,40}}@)?|eSafe@){_DOTTED}(?:[\])>"']|(?=[ \t]|$))"""
     rf"|\[(?P<label>(?![0-9_-]*\]){LABEL})\](?=[ \t]{{1,8}}E?SMTP )|Service ready (?P<konica>{LABEL}) smtpd"
 )
 #: A product, then the name, then the protocol.
-_SECOND: Final = re.compile(rf"[^ \t]{{1,40}}[ \t]{{1,8}}{_DOTTED}(?=[ \t]{{1,8}}E?SMTP(?:[ \t]|$))")
+_SECOND: Final = lazy.pattern(rf"[^ \t]{{1,40}}[ \t]{{1,8}}{_DOTTED}(?=[ \t]{{1,8}}E?SMTP(?:[ \t]|$))")
 #: A name in a sentence. Closed, because sentences name others as well: whose terms apply, who made the software.
-_ELSEWHERE: Final = re.compile(
+_ELSEWHERE: Final = lazy.pattern(
     r"(?<![0-9A-Za-z._-])(?:"
     r"(?:ready|server|service|daemon|listening|running|here|E?SMTP|Postfix|Exim)[ \t]{1,4}(?:at|on)[ \t]{1,4}"
     r"|Welcome to[ \t]{1,4}(?:the )?"
@@ -52,7 +53,7 @@ _ELSEWHERE: Final = re.compile(
     re.IGNORECASE,
 )
 #: What a greeting without a name begins with, and no host is called: no letter is in it, or it is one of these.
-_NEVER: Final = re.compile(
+_NEVER: Final = lazy.pattern(
     r"[0-9_-]+"
     r"|(?i:ESMTPS?|SMTPS|LMTP|welcome|hello|hi|greetings|ready|ok|connected|connections?|sorry|please|errors?|the|this"
     r"|that|no|not|too|you|your|we|our|all|any|unauthori[sz]ed|authori[sz]ed|warning|notice|attention|blocked|denied"
@@ -61,10 +62,10 @@ _NEVER: Final = re.compile(
     r"|VPOP3|DP-[0-9]{3,4}[A-Z]{0,2}"
 )
 #: Hosts are called so, and sentences begin so: then the protocol must follow, or nothing.
-_COMMON: Final = re.compile(r"smtp|e?mail|server|service|relay|gateway|mx|sendmail|postfix|exim")
+_COMMON: Final = lazy.pattern(r"smtp|e?mail|server|service|relay|gateway|mx|sendmail|postfix|exim")
 #: What a server is like, in sentences, and products that are written like hosts: only in front of a well-known product
 #: is it a name.
-_KIND: Final = re.compile(
+_KIND: Final = lazy.pattern(
     r"my|new|free|open|fast|simple|tiny|mini|secure|internet|private|public|local|virtual|default|generic|custom|debug"
     r"|test(?:ing)?|sample|demo|example|fake|dummy|mock|python|node|java|authenticated|dev(?:elopment)?"
     r"|[a-z0-9_-]{0,20}smtpd|smtp-sink|network-box|totemomail|mailfront|qmail|netqmail|maddy|mox|mailcow|mailhog|mailpit"
@@ -73,16 +74,18 @@ _KIND: Final = re.compile(
     r"|Mail2000|SMTP2GO|IXI-UMS|MTA-CT|N-PLEX"
 )
 #: The protocol in small letters, in a sentence. Servers that put their name first write it in capitals, or alone.
-_SERVICE_NEXT: Final = re.compile(
+_SERVICE_NEXT: Final = lazy.pattern(
     r"[ \t]{1,8}e?smtp[ \t]{1,8}(?:server|service|relay|gateway|proxy|daemon|sink|host)\b"
 )
 #: Two words in small letters begin a sentence, but for these.
-_SENTENCE_NEXT: Final = re.compile(r"[ \t]{1,8}(?!(?:ready|service|server|running|mail|sendmail|postfix|exim)\b)[a-z]")
+_SENTENCE_NEXT: Final = lazy.pattern(
+    r"[ \t]{1,8}(?!(?:ready|service|server|running|mail|sendmail|postfix|exim)\b)[a-z]"
+)
 #: A host name of one label is certain when the protocol follows it.
-_PROTOCOL_NEXT: Final = re.compile(r"[ \t]{1,8}E?SMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
-_ESMTP_NEXT: Final = re.compile(r"[ \t]{1,8}ESMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
+_PROTOCOL_NEXT: Final = lazy.pattern(r"[ \t]{1,8}E?SMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
+_ESMTP_NEXT: Final = lazy.pattern(r"[ \t]{1,8}ESMTPS?(?![A-Za-z0-9_-])", re.IGNORECASE)
 #: Products that put nothing but the host's name before themselves.
-_PRODUCT_NEXT: Final = re.compile(
+_PRODUCT_NEXT: Final = lazy.pattern(
     r"[ \t]{1,8}(?:"
     r"E?SMTP[ \t]{1,8}(?:Sendmail|Postfix|Exim|OpenSMTPD|MailEnable|MDaemon|hMailServer|CommuniGate|Haraka)\b"
     r"|E?SMTP[ \t]{1,8}Service \((?:Lotus|IBM|HCL) |Microsoft E?SMTP "
@@ -91,18 +94,18 @@ _PRODUCT_NEXT: Final = re.compile(
     re.IGNORECASE,
 )
 #: Names of one label that have capitals: "MAIL01", "WIN-AB12", "HOST_1", "EXCHANGE", "Server1".
-_COMPUTER: Final = re.compile(
+_COMPUTER: Final = lazy.pattern(
     r"[A-Z]{1,15}[0-9_-][A-Z0-9_-]{0,47}|[A-Z][a-z]{0,15}-?[0-9]{1,4}"
     r"|(?:E?MAIL|MX|EXCH(?:ANGE)?|SRV|SERVER|(?:LOCAL)?HOST|GATEWAY|RELAY){1,3}"
 )
 #: What systems call a new computer, whatever follows.
-_GIVEN: Final = re.compile(r"localhost|(?:WIN|DESKTOP|LAPTOP|EC2AMAZ|VM|SRV|SERVER|PC)-[A-Z0-9][A-Z0-9-]{2,40}")
+_GIVEN: Final = lazy.pattern(r"localhost|(?:WIN|DESKTOP|LAPTOP|EC2AMAZ|VM|SRV|SERVER|PC)-[A-Z0-9][A-Z0-9-]{2,40}")
 #: One host of many, as providers number them ("mwinf5c14"). Sentences have no such words but names of standards.
-_NUMBERED: Final = re.compile(r"(?!rfc|ipv|tlsv|utf)[a-z]{2,12}[0-9][a-z0-9-]{2,40}")
+_NUMBERED: Final = lazy.pattern(r"(?!rfc|ipv|tlsv|utf)[a-z]{2,12}[0-9][a-z0-9-]{2,40}")
 #: Postfix puts its name between the enhanced code and this word.
-_ERROR_NEXT: Final = re.compile(r" Error: ")
+_ERROR_NEXT: Final = lazy.pattern(r" Error: ")
 #: What a refusal says of the client, behind its name.
-_ABOUT_CLIENT: Final = re.compile(
+_ABOUT_CLIENT: Final = lazy.pattern(
     r"[ \t:,]+(?:is |was |has been )?(?:currently )?"
     r"(?:listed|blocked|rejected|refused|denied|banned|(?:black|block) ?listed|not (?:allowed|permitted|authori[sz]ed)"
     r"|found in|has (?:a poor|no |bad ))",

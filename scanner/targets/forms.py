@@ -5,20 +5,19 @@ Lists of exclusions have half a million lines, so the usual forms (an address, a
 proven equal by tests. What is none of these forms is looked at closely, to say what is wrong with it.
 """
 
-import re
-
 import netaddr  # type: ignore[import-untyped]  # it has no types
 
+from scanner import lazy
 from scanner.targets.address import V4_BITS, V4_MAX, parse_address
 from scanner.targets.octets import parse_octets
 
 #: The characters of an IPv4 address, of a range, and of an octet pattern.
 OCTET_CHARACTERS = frozenset("0123456789.,-*")
 
-_LENGTH = re.compile(r"[0-9]{1,3}")
+_LENGTH = lazy.pattern(r"[0-9]{1,3}")
 # An IPv4 netmask. Not a wildcard mask: 0.0.0.0 would be /32 in one reading and /0 in the other.
-_NETMASK = re.compile(r"(?:128|192|224|240|248|252|254|255)\.[0-9.]{5,11}")
-_LAST_OCTET = re.compile(r"0|[1-9][0-9]{0,2}")
+_NETMASK = lazy.pattern(r"(?:128|192|224|240|248|252|254|255)\.[0-9.]{5,11}")
+_LAST_OCTET = lazy.pattern(r"0|[1-9][0-9]{0,2}")
 
 
 def parse_v6_form(token: str) -> tuple[int, int, int]:

@@ -7,10 +7,10 @@ form by the standard library's IDNA 2003 codec. The four characters that IDNA 20
 are refused: visiting someone else's host is worse than asking for the `xn--` form.
 """
 
-import re
+from scanner import lazy
 
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_LABEL = lazy.pattern(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NUMBER = lazy.pattern(r"[0-9]+|0x[0-9a-f]*")
 _MAX_NAME = 253
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # sharp s, final sigma, zero-width non-joiner and joiner
 

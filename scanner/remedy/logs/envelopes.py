@@ -19,6 +19,7 @@ journalctl(1); docker's and Kubernetes' logging documentation; Exim's specificat
 
 import re
 
+from scanner import lazy
 from scanner.remedy.logs.events import LogSoftware
 from scanner.remedy.logs.stamps import maybe_stamp, names_its_zone
 
@@ -29,42 +30,42 @@ _LEVEL = rb"(?:<%b\.%b>|<\d{1,2}\.\d>|<\d{1,3}>|\[?%b[.:]%b\]?)" % (_FACILITY, _
 _ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
 _TEXT = rb"(?:\[ID \d+ [a-z0-9.]+\] )?(.*)"
 #: A host may be missing (local datagrams); it never ends in a colon, or a program's name could be taken for it.
-_COMMONEST = re.compile(
+_COMMONEST = lazy.pattern(
     rb"(?:<\d{1,3}>)?([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|" + _ISO + rb") "
     rb"(?:([^ \[\]]*[^ \[\]:]) )?([A-Za-z][\w./-]{0,63})(?:\[(\d{1,10})\])?: " + _TEXT
 )  # fmt: skip
 #: In the place of the host, what may be a level, a year, a zone or another stamp. Such a line is looked at closely.
-_NO_HOST = re.compile(_LEVEL + rb"|[A-Z]{1,4}|[+-].*|\d{4}(?:-.*)?|\d{9}.*|@4.*", re.DOTALL)
-_RFC_5424 = re.compile(
+_NO_HOST = lazy.pattern(_LEVEL + rb"|[A-Z]{1,4}|[+-].*|\d{4}(?:-.*)?|\d{9}.*|@4.*", re.DOTALL)
+_RFC_5424 = lazy.pattern(
     rb"(?:<\d{1,3}>)?1 (" + _ISO + rb") (\S{1,255}) (\S{1,48}) (\S{1,128}) \S{1,32} "
     rb'(?:-|(?:\[(?:[^\]"\\]|"(?:[^"\\]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?(.*))?'
 )
 #: Behind the stamp. AIX says whose line it was that another host passed on.
-_NAMED = re.compile(
+_NAMED = lazy.pattern(
     rb"(?:%b )?(?:(?!%b )(\[[0-9A-Fa-f.:]{2,45}\]|[^ \[\]<>]*[^ \[\]<>:]) )?(?:%b )?"
     rb"(?:Message forwarded from ([^ \[\]<>:]{1,255}): )?"
     rb"(/?[A-Za-z][\w./@-]{0,127})(?: ?\[(\d{1,10})\])?: " % (_LEVEL, _LEVEL, _LEVEL) + _TEXT
 )  # fmt: skip
-_PRIORITY = re.compile(rb"<\d{1,3}> ?")
-_BLANKS = re.compile(rb"[ \t]{1,4}")
-_HOST = re.compile(rb"([^ \[\]<>]*[^ \[\]<>:]|\[[0-9A-Fa-f.:]{2,45}\]) ")
+_PRIORITY = lazy.pattern(rb"<\d{1,3}> ?")
+_BLANKS = lazy.pattern(rb"[ \t]{1,4}")
+_HOST = lazy.pattern(rb"([^ \[\]<>]*[^ \[\]<>:]|\[[0-9A-Fa-f.:]{2,45}\]) ")
 #: Facility and severity behind the tag.
-_LATE_LEVEL = re.compile(_LEVEL + rb" ")
+_LATE_LEVEL = lazy.pattern(_LEVEL + rb" ")
 #: What carries a line in a stream of several containers; colours stand around compose's.
 _COLOUR = rb"(?:\x1b\[[\d;]{0,12}m)?"
-_CARRIER = re.compile(
+_CARRIER = lazy.pattern(
     rb"\xef\xbb\xbf|" + _COLOUR + rb"([\w.-]{1,128}) {1,64}\| ?" + _COLOUR + rb" ?|"
     rb"\[(?:pod/)?([a-z][\w./-]{0,255})\] |\[ {0,9}\d{1,8}\.\d{6}\] "  # the last: seconds since the boot
 )  # fmt: skip
 #: What grep and `cat -n` put before a line. Only with a stamp behind it: else it may be a tag, or anything.
-_NUMBERED = re.compile(rb"[\w./~+@-]{1,255}:(?:\d{1,9}:)?| {0,8}\d{1,9}\t")
-_RUNTIME = re.compile(rb"(?:stdout|stderr) F ")
+_NUMBERED = lazy.pattern(rb"[\w./~+@-]{1,255}:(?:\d{1,9}:)?| {0,8}\d{1,9}\t")
+_RUNTIME = lazy.pattern(rb"(?:stdout|stderr) F ")
 #: In front of a text: Exim writes it there (`+pid`), and so does syslogd where the tag came without.
-_PROCESS = re.compile(rb"\[(\d{1,10})\] ")
+_PROCESS = lazy.pattern(rb"\[(\d{1,10})\] ")
 #: In a container it writes to its error output, which has neither stamp nor tag.
-_BARE_OPENSMTPD = re.compile(rb"[0-9a-f]{16} smtp (?:event=)?[a-z-]{1,20}\b.*")
+_BARE_OPENSMTPD = lazy.pattern(rb"[0-9a-f]{16} smtp (?:event=)?[a-z-]{1,20}\b.*")
 #: How the lines of Exim's main log begin; other programs, too, write a date, a blank and a text (web and IMAP servers).
-_EXIMS = re.compile(
+_EXIMS = lazy.pattern(
     rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4} |exim\b|Start queue|End queue|SMTP |no MAIL in|"
     rb"no (?:host|IP) |(?:DS )?[HU]=|TLS |cwd=|(?:temporarily )?re(?:jected|fused) |unqualified |unexpected |"
     rb"[Cc]onnection from |ETRN |VRFY |[Ww]arning: |[\w-]{1,64} authenticator |listen|daemon|pid \d|ignoring |"
@@ -74,11 +75,11 @@ _EXIMS = re.compile(
 #: Headers in headers. Nobody passes a line on more often.
 _MOST_HEADERS = 4
 _TAGS = (
-    (re.compile(rb"sendmail(?:[-.][\w.-]+)?|sm-[a-z0-9-]{1,32}"), LogSoftware.SENDMAIL),
-    (re.compile(rb"[\w.@-]+(?:/[\w.-]+)*/(?:smtpd|postscreen)|postfix(?:@[\w.-]*)?\.service"), LogSoftware.POSTFIX),
-    (re.compile(rb"exim4?(?:[-_.][\w.-]+)?"), LogSoftware.EXIM),
-    (re.compile(rb"smtpd|opensmtpd(?:\.service)?"), LogSoftware.OPENSMTPD),
-    (re.compile(rb"courieresmtpd|courierd"), LogSoftware.COURIER),
+    (lazy.pattern(rb"sendmail(?:[-.][\w.-]+)?|sm-[a-z0-9-]{1,32}"), LogSoftware.SENDMAIL),
+    (lazy.pattern(rb"[\w.@-]+(?:/[\w.-]+)*/(?:smtpd|postscreen)|postfix(?:@[\w.-]*)?\.service"), LogSoftware.POSTFIX),
+    (lazy.pattern(rb"exim4?(?:[-_.][\w.-]+)?"), LogSoftware.EXIM),
+    (lazy.pattern(rb"smtpd|opensmtpd(?:\.service)?"), LogSoftware.OPENSMTPD),
+    (lazy.pattern(rb"courieresmtpd|courierd"), LogSoftware.COURIER),
 )
 #: Names that are remembered, of programs and of hosts.
 _MOST_NAMES = 1024

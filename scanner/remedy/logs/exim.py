@@ -19,6 +19,7 @@ src/daemon.c of 4.99.
 
 import re
 
+from scanner import lazy
 from scanner.remedy.logs.events import EventKind, Seen
 
 _CLIENT = (
@@ -27,40 +28,40 @@ _CLIENT = (
     rb"(?: \((?:via inetd|ODMR customer)\))?(?: TFO\*?)?(?: U=\S{1,127})?(?: Ci=\w{1,20})?"
 )
 #: What the main log has before its text, whole or in part, when the text goes to syslog.
-_OWN_STAMP = re.compile(rb"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})? )?(?:\[\d{1,10}\] )?")
+_OWN_STAMP = lazy.pattern(rb"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})? )?(?:\[\d{1,10}\] )?")
 _CALL = rb"connection(?: Ci=\w{1,20})? from " + _CLIENT
-_CONNECTED = re.compile(rb"SMTP " + _CALL + rb" \(TCP/IP connection count = \d+\)")
+_CONNECTED = lazy.pattern(rb"SMTP " + _CALL + rb" \(TCP/IP connection count = \d+\)")
 _MESSAGE_ID = rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4} "
-_CLOSED = re.compile(rb"(?:" + _MESSAGE_ID + rb")?SMTP " + _CALL + rb" (?:closed|(?:TFO )?lost|timed out|D=).*")
-_NO_MAIL = re.compile(rb"no MAIL in (?:TFO\*? )?SMTP connection from " + _CLIENT + rb" D=\S+(?P<rest>.*)")
-_COMMANDS = re.compile(rb"C=(?:\.\.\.)?([A-Z?,]*)")
-_EARLY = re.compile(
+_CLOSED = lazy.pattern(rb"(?:" + _MESSAGE_ID + rb")?SMTP " + _CALL + rb" (?:closed|(?:TFO )?lost|timed out|D=).*")
+_NO_MAIL = lazy.pattern(rb"no MAIL in (?:TFO\*? )?SMTP connection from " + _CLIENT + rb" D=\S+(?P<rest>.*)")
+_COMMANDS = lazy.pattern(rb"C=(?:\.\.\.)?([A-Z?,]*)")
+_EARLY = lazy.pattern(
     rb"SMTP protocol synchronization error \(input sent without waiting for greeting\): "
     rb"rejected connection from H=" + _CLIENT + rb" input=(?P<text>.*)"
 )
-_TOO_SOON = re.compile(
+_TOO_SOON = lazy.pattern(
     rb"SMTP protocol synchronization error \(next input sent too soon: pipelining was (?:not )?advertised\): "
     rb'rejected "[^"]*" H=' + _CLIENT + rb" next input=(?P<text>.*)"
 )
-_SYNTAX = re.compile(
+_SYNTAX = lazy.pattern(
     rb'SMTP (?:syntax|protocol) error in "(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" H=' + _CLIENT + rb' (?P<rest>[^"\[\]]*)'
 )
-_VERIFY = re.compile(rb"unqualified verify rejected: <[^\s<>]*> H=" + _CLIENT)
-_HELLO = re.compile(rb"rejected (?P<verb>EHLO|HELO|MAIL) from " + _CLIENT + rb": (?P<text>.*)")
-_LOGIN = re.compile(rb"[\w-]{1,64} authenticator failed for (?:H=)?" + _CLIENT + rb": (?P<text>.*)")
-_CUT = re.compile(
+_VERIFY = lazy.pattern(rb"unqualified verify rejected: <[^\s<>]*> H=" + _CLIENT)
+_HELLO = lazy.pattern(rb"rejected (?P<verb>EHLO|HELO|MAIL) from " + _CLIENT + rb": (?P<text>.*)")
+_LOGIN = lazy.pattern(rb"[\w-]{1,64} authenticator failed for (?:H=)?" + _CLIENT + rb": (?P<text>.*)")
+_CUT = lazy.pattern(
     rb"(?:SMTP command timeout on(?: TLS)? connection|SMTP data timeout \(message abandoned\) on connection|SMTP call|"
     rb"unexpected disconnection while reading SMTP command|Error or EOF on input) from (?:H=)?" + _CLIENT + rb"(?: .*)?"
 )
-_REJECTED = re.compile(
+_REJECTED = lazy.pattern(
     rb"(?:DS )?H="
     + _CLIENT
     + rb"(?: (?:X|CV|F|DN|A|SNI)=\S+)* (?:temporarily )?rejected (?P<verb>[A-Za-z]{1,16})(?P<text>.*)"
 )
-_REFUSED = re.compile(rb"[Cc]onnection from " + _CLIENT + rb" refused(?P<text>[: ].*)")
-_NOT_LET_IN = re.compile(rb"(?:temporarily )?refused connection from " + _CLIENT + rb"(?P<text>[: ].*)")
-_TLS = re.compile(rb"TLS error on (?:SMTP )?" + _CALL + rb" (?P<text>.*)")
-_MESSAGE = re.compile(_MESSAGE_ID + rb"<= \S+ (?:DS )?H=" + _CLIENT + rb" (?:\S+ )*?P=e?smtp[sa]{0,2}\b.*")
+_REFUSED = lazy.pattern(rb"[Cc]onnection from " + _CLIENT + rb" refused(?P<text>[: ].*)")
+_NOT_LET_IN = lazy.pattern(rb"(?:temporarily )?refused connection from " + _CLIENT + rb"(?P<text>[: ].*)")
+_TLS = lazy.pattern(rb"TLS error on (?:SMTP )?" + _CALL + rb" (?P<text>.*)")
+_MESSAGE = lazy.pattern(_MESSAGE_ID + rb"<= \S+ (?:DS )?H=" + _CLIENT + rb" (?:\S+ )*?P=e?smtp[sa]{0,2}\b.*")
 _FORMS = {
     b"SMTP": (
         (_CONNECTED, EventKind.CONNECTED),
@@ -97,36 +98,36 @@ def maybe_seen(text: bytes) -> Seen | None:
         text = text[match.end() :]
     for form, kind in _FORMS.get(text.partition(b" ")[0], _OTHERS):
         if match := form.fullmatch(text):
-            return None if _is_ambiguous(match) else _seen(match, kind)
+            return None if _is_ambiguous(form, match) else _seen(form, match, kind)
     return None
 
 
-def _is_ambiguous(match: re.Match[bytes]) -> bool:
+def _is_ambiguous(form: re.Pattern[bytes], match: re.Match[bytes]) -> bool:
     """Tell whether the line could be read with another client; what a client wrote made it so."""
-    if match.re is _MESSAGE and match.string.count(b" H=") > 1:  # the sender's address and the subject are the client's
+    if form is _MESSAGE and match.string.count(b" H=") > 1:  # the sender's address and the subject are the client's
         return True
     return match["hello"] is not None and b") [" in match.string[match.end("session") :]
 
 
-def _seen(match: re.Match[bytes], kind: EventKind) -> Seen:
+def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> Seen:
     groups = match.groupdict()
     verb = (groups.get("verb") or b"").decode("ascii").upper()
     commands: tuple[str, ...] = (verb,) if verb else ()
-    complete = match.re is _NO_MAIL
+    complete = form is _NO_MAIL
     if complete:
         commands, complete = _listed(groups["rest"])
-    elif match.re is _SYNTAX:
+    elif form is _SYNTAX:
         kind = EventKind.FOREIGN if verb in _FOREIGN else kind
         commands = ("UNKNOWN",)
-    elif match.re is _VERIFY:
+    elif form is _VERIFY:
         commands = ("VRFY",)
-    elif match.re is _TLS:
+    elif form is _TLS:
         commands = ("STARTTLS",)
-    elif match.re is _LOGIN:
+    elif form is _LOGIN:
         commands = ("AUTH",)
-    elif match.re is _HELLO and verb == "MAIL":
+    elif form is _HELLO and verb == "MAIL":
         kind = EventKind.TRIED
-    elif match.re is _REJECTED:
+    elif form is _REJECTED:
         kind, commands = _rejected(verb)
     return Seen(
         kind,

@@ -16,9 +16,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
+from scanner import lazy
+
 #: First of an export: the cursor, before every other field.
-EXPORT = re.compile(rb"__[A-Z_]{1,32}=.*\n")
-_FIELD = re.compile(rb"([A-Z_0-9]{1,64})=(.*)", re.DOTALL)
+EXPORT = lazy.pattern(rb"__[A-Z_]{1,32}=.*\n")
+_FIELD = lazy.pattern(rb"([A-Z_0-9]{1,64})=(.*)", re.DOTALL)
 _WANTED = frozenset({b"__REALTIME_TIMESTAMP", b"_HOSTNAME", b"SYSLOG_IDENTIFIER", b"SYSLOG_PID", b"_PID", b"MESSAGE"})
 _PIECE_BYTES = 1 << 16
 #: Where shippers put the line, and its time.

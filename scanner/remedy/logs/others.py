@@ -11,29 +11,30 @@ Sources: lines of real OpenSMTPD 6.8.0p2 and Courier 1.0.16 (`tests/data/mail-lo
 
 import re
 
+from scanner import lazy
 from scanner.remedy.logs.events import EventKind, Seen
 
 _SESSION = rb"(?P<session>[0-9a-f]{16}) smtp "
-_CONNECTED = re.compile(
+_CONNECTED = lazy.pattern(
     _SESSION + rb"(?:event=)?connected address=\[?(?:IPv6:)?(?P<address>[0-9A-Fa-f.:]+)\]? host=(?P<name>\S+)"
 )
-_FAILED = re.compile(
+_FAILED = lazy.pattern(
     _SESSION + rb'(?:event=)?failed-command (?:address=\S+ host=\S+ )?command="(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" '
     rb'result="[^"]*"?'
 )
-_BAD = re.compile(_SESSION + rb'bad-input result="(?P<text>.*)"')
-_MESSAGE = re.compile(_SESSION + rb"(?:event=)?message (?:address=\S+ host=\S+ )?msgid=[0-9a-f]{8} .*")
-_ENDED = re.compile(
+_BAD = lazy.pattern(_SESSION + rb'bad-input result="(?P<text>.*)"')
+_MESSAGE = lazy.pattern(_SESSION + rb"(?:event=)?message (?:address=\S+ host=\S+ )?msgid=[0-9a-f]{8} .*")
+_ENDED = lazy.pattern(
     _SESSION + rb"(?:event=)?(?:disconnected|closed) "
     rb"(?:address=\[?(?:IPv6:)?(?P<address>[0-9A-Fa-f.:]+)\]? host=(?P<name>\S+) )?reason=(?P<text>.*)"
 )
-_TLS = re.compile(_SESSION + rb"(?:event=)?(?:tls|starttls) .*")
+_TLS = lazy.pattern(_SESSION + rb"(?:event=)?(?:tls|starttls) .*")
 _OLD = rb"smtp-in: %b session (?P<session>[0-9a-f]{16})"
-_OLD_CONNECTED = re.compile(_OLD % b"New" + rb" from host (?P<name>\S+) \[(?:IPv6:)?(?P<address>[0-9A-Fa-f.:]+)\]")
-_OLD_ENDED = re.compile(_OLD % rb"(?:Closing|Disconnecting|Received disconnect from)" + rb"(?P<text>.*)")
-_OLD_FAILED = re.compile(_OLD % rb"Failed command on" + rb': "(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" => \d{3} [^"]*')
-_OLD_MESSAGE = re.compile(_OLD % rb"Accepted message [0-9a-f]{8} on" + rb": .*")
-_OLD_TLS = re.compile(_OLD % rb"Started TLS on" + rb".*")
+_OLD_CONNECTED = lazy.pattern(_OLD % b"New" + rb" from host (?P<name>\S+) \[(?:IPv6:)?(?P<address>[0-9A-Fa-f.:]+)\]")
+_OLD_ENDED = lazy.pattern(_OLD % rb"(?:Closing|Disconnecting|Received disconnect from)" + rb"(?P<text>.*)")
+_OLD_FAILED = lazy.pattern(_OLD % rb"Failed command on" + rb': "(?P<text>(?P<verb>[A-Za-z]{0,16}).*)" => \d{3} [^"]*')
+_OLD_MESSAGE = lazy.pattern(_OLD % rb"Accepted message [0-9a-f]{8} on" + rb": .*")
+_OLD_TLS = lazy.pattern(_OLD % rb"Started TLS on" + rb".*")
 _OLD_OPENSMTPD = (
     (_OLD_CONNECTED, EventKind.CONNECTED),
     (_OLD_ENDED, EventKind.ENDED),
@@ -53,16 +54,16 @@ _USERS = frozenset({"VRFY", "EXPN"})
 _SENDING = frozenset({"MAIL", "RCPT", "DATA", "AUTH"})
 _FOREIGN = frozenset({"GET", "POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "SSH"})
 
-_STARTED = re.compile(rb"started,ip=\[(?P<address>[^\s\[\],]+)\](?:,port=\[(?P<port>\d{1,5})\])?")
-_ERROR = re.compile(
+_STARTED = lazy.pattern(rb"started,ip=\[(?P<address>[^\s\[\],]+)\](?:,port=\[(?P<port>\d{1,5})\])?")
+_ERROR = lazy.pattern(
     rb'error,relay=(?P<address>[^\s\[\],]+),(?:port=(?P<port>\d{1,5}),)?msg="(?P<said>[^"]*)"'
     rb"(?:,cmd: (?P<text>(?P<verb>[A-Za-z]{0,16}).*))?"
 )
-_MAIL_REFUSED = re.compile(
+_MAIL_REFUSED = lazy.pattern(
     rb"error,relay=(?P<address>[^\s\[\],]+),(?:port=(?P<port>\d{1,5}),)?from=<(?P<text>.*)>: \d{3} .*"
 )
 #: The client stands last, as `(name [address])`; before it, after `dns; `, what it said in HELO.
-_NEW_MESSAGE = re.compile(
+_NEW_MESSAGE = lazy.pattern(
     rb"newmsg,id=[0-9A-F.]+: dns; \S+ \((?:(?P<name>[^\s()\[\]]+) )?\[(?P<address>[^\s()\[\]]+)\]\)"
 )
 

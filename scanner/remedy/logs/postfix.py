@@ -11,37 +11,38 @@ Sources: smtpd(8), postscreen(8), POSTSCREEN_README; lines of a real 3.7.11 (`te
 
 import re
 
+from scanner import lazy
 from scanner.remedy.logs.events import EventKind, Seen
 
 _CLIENT = rb"(?P<name>[^\s\[\]]+)\[(?P<address>[^\s\[\]]+)\](?::\d{1,5})?"
 _PORT = rb"(?P<session>\[(?P<address>[^\s\[\]]+)\]:\d{1,5})"
-_CONNECTED = re.compile(rb"connect from " + _CLIENT)
-_ENDED = re.compile(rb"disconnect from " + _CLIENT + rb"(?P<counts>(?: [a-z_]{1,16}=\d{1,9}(?:/\d{1,9})?)*)")
-_COUNT = re.compile(rb" ([a-z_]+)=(\d+)")
-_QUEUED = re.compile(rb"[0-9A-Za-z]{6,20}: client=" + _CLIENT + rb"(?:, .*)?")
-_LOST = re.compile(rb"(?:lost connection|timeout|too many errors) after \S+(?: \(.*?\))? from " + _CLIENT)
-_EARLY = re.compile(rb"improper command pipelining after (?P<after>\S+) from " + _CLIENT + rb"(?:: (?P<text>.*))?")
-_FOREIGN = re.compile(rb"warning: non-SMTP command from " + _CLIENT + rb": (?P<text>.*)")
-_REJECTED = re.compile(
+_CONNECTED = lazy.pattern(rb"connect from " + _CLIENT)
+_ENDED = lazy.pattern(rb"disconnect from " + _CLIENT + rb"(?P<counts>(?: [a-z_]{1,16}=\d{1,9}(?:/\d{1,9})?)*)")
+_COUNT = lazy.pattern(rb" ([a-z_]+)=(\d+)")
+_QUEUED = lazy.pattern(rb"[0-9A-Za-z]{6,20}: client=" + _CLIENT + rb"(?:, .*)?")
+_LOST = lazy.pattern(rb"(?:lost connection|timeout|too many errors) after \S+(?: \(.*?\))? from " + _CLIENT)
+_EARLY = lazy.pattern(rb"improper command pipelining after (?P<after>\S+) from " + _CLIENT + rb"(?:: (?P<text>.*))?")
+_FOREIGN = lazy.pattern(rb"warning: non-SMTP command from " + _CLIENT + rb": (?P<text>.*)")
+_REJECTED = lazy.pattern(
     rb"(?:NOQUEUE|[0-9A-Za-z]{6,20}): (?:milter-)?reject(?:_warning)?: (?P<verb>[A-Z-]{1,20}) from "
     + _CLIENT
     + rb": (?P<text>.*)"
 )
-_ETRN = re.compile(rb"warning: reject: (?P<verb>ETRN) \S+ from " + _CLIENT)
-_ILLEGAL = re.compile(
+_ETRN = lazy.pattern(rb"warning: reject: (?P<verb>ETRN) \S+ from " + _CLIENT)
+_ILLEGAL = lazy.pattern(
     rb"warning: Illegal address syntax from " + _CLIENT + rb" in (?P<verb>[A-Z]{1,16}) command: (?P<text>.*)"
 )
-_TLS = re.compile(rb"(?:SSL_accept error|setting up TLS connection) from " + _CLIENT + rb"(?:: .*)?")
+_TLS = lazy.pattern(rb"(?:SSL_accept error|setting up TLS connection) from " + _CLIENT + rb"(?:: .*)?")
 
-_SCREEN_CONNECTED = re.compile(rb"CONNECT from " + _PORT + rb" to \S+")
-_SCREEN_EARLY = re.compile(rb"PREGREET \d+ after [\d.]+ from " + _PORT + rb": (?P<text>.*)")
-_SCREEN_PASSED = re.compile(rb"(?:PASS (?:NEW|OLD)|WHITELISTED|ALLOWLISTED) " + _PORT)
-_SCREEN_LOST = re.compile(rb"HANGUP after [\d.]+ from " + _PORT + rb" .*")
-_SCREEN_ENDED = re.compile(rb"DISCONNECT " + _PORT)
-_SCREEN_FOREIGN = re.compile(rb"NON-SMTP COMMAND from " + _PORT + rb" after \S+: (?P<text>.*)")
-_SCREEN_PIPELINING = re.compile(rb"COMMAND PIPELINING from " + _PORT + rb" after (?P<verb>[A-Z]{1,16}): (?P<text>.*)")
-_SCREEN_REFUSED = re.compile(rb"(?:BLACKLISTED|DENYLISTED) " + _PORT)
-_SCREEN_REJECTED = re.compile(rb"NOQUEUE: reject: (?P<verb>[A-Z]{1,16}) from " + _PORT + rb": (?P<text>.*)")
+_SCREEN_CONNECTED = lazy.pattern(rb"CONNECT from " + _PORT + rb" to \S+")
+_SCREEN_EARLY = lazy.pattern(rb"PREGREET \d+ after [\d.]+ from " + _PORT + rb": (?P<text>.*)")
+_SCREEN_PASSED = lazy.pattern(rb"(?:PASS (?:NEW|OLD)|WHITELISTED|ALLOWLISTED) " + _PORT)
+_SCREEN_LOST = lazy.pattern(rb"HANGUP after [\d.]+ from " + _PORT + rb" .*")
+_SCREEN_ENDED = lazy.pattern(rb"DISCONNECT " + _PORT)
+_SCREEN_FOREIGN = lazy.pattern(rb"NON-SMTP COMMAND from " + _PORT + rb" after \S+: (?P<text>.*)")
+_SCREEN_PIPELINING = lazy.pattern(rb"COMMAND PIPELINING from " + _PORT + rb" after (?P<verb>[A-Z]{1,16}): (?P<text>.*)")
+_SCREEN_REFUSED = lazy.pattern(rb"(?:BLACKLISTED|DENYLISTED) " + _PORT)
+_SCREEN_REJECTED = lazy.pattern(rb"NOQUEUE: reject: (?P<verb>[A-Z]{1,16}) from " + _PORT + rb": (?P<text>.*)")
 
 #: What smtpd says of a client that was gone before it could be asked who it is.
 NAMELESS = b"connect from unknown[unknown]"
@@ -80,24 +81,24 @@ def maybe_seen(text: bytes) -> Seen | None:
     """Return what a line says, None when it says nothing about a client."""
     for form, kind in _FORMS.get(text.partition(b" ")[0], _OF_MESSAGES):
         if match := form.fullmatch(text):
-            return _seen(match, kind)
+            return _seen(form, match, kind)
     return None
 
 
-def _seen(match: re.Match[bytes], kind: EventKind) -> Seen:
+def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> Seen:
     groups = match.groupdict()
     verb = groups.get("verb")
     commands: tuple[str, ...] = () if verb is None else (verb.decode("ascii"),)
     messages, complete = 0, False
-    if match.re is _ENDED and groups["counts"]:
+    if form is _ENDED and groups["counts"]:
         commands, messages, complete = *_counted(groups["counts"]), True
-    elif match.re is _TLS:
+    elif form is _TLS:
         commands = ("STARTTLS",)
-    elif match.re in {_REJECTED, _SCREEN_REJECTED, _ILLEGAL} and verb in {b"VRFY", b"EXPN"}:
+    elif form in {_REJECTED, _SCREEN_REJECTED, _ILLEGAL} and verb in {b"VRFY", b"EXPN"}:
         kind = EventKind.USERS
-    elif match.re in {_REJECTED, _SCREEN_REJECTED} and verb == b"CONNECT":
+    elif form in {_REJECTED, _SCREEN_REJECTED} and verb == b"CONNECT":
         kind, commands = EventKind.REFUSED, ()
-    elif match.re is _EARLY and groups["after"] != b"CONNECT":
+    elif form is _EARLY and groups["after"] != b"CONNECT":
         kind = EventKind.COMMAND  # out of turn, but not before the greeting
     return Seen(
         kind,

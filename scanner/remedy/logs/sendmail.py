@@ -13,28 +13,29 @@ Sources: sendmail/srvrsmtp.c and sendmail/daemon.c of 8.17; lines of a real 8.17
 
 import re
 
+from scanner import lazy
 from scanner.remedy.logs.events import EventKind, Seen
 
 _CLIENT = rb"(?:(?P<name>(?:IDENT:)?[\w.@+%!/{}|~^$#&'*=?`-]+) )?\[(?P<address>[^\s\[\]]+)\](?: \(may be forged\))?"
-_QUEUE = re.compile(rb"(?:[0-9A-Za-z]{6,20}|NOQUEUE): ")
-_SAID = re.compile(rb"<-- (?P<text>\s*(?P<verb>[A-Za-z]{1,16})?.*)")
-_GREETED = re.compile(rb"--- (?P<text>220[ -].*)")
-_NO_MAIL = re.compile(_CLIENT + rb" did not issue MAIL/EXPN/VRFY/ETRN during connection to \S* ?")
-_NULL = re.compile(rb"Null connection from " + _CLIENT)
-_CONNECTED = re.compile(rb"connect from " + _CLIENT)
-_EARLY = re.compile(rb"rejecting commands from (?:\S* )?\[(?P<address>[^\s\[\]]+)\] due to pre-greeting traffic.*")
-_USERS = re.compile(_CLIENT + rb": (?P<verb>VRFY|EXPN) (?P<text>.*)")
-_ETRN = re.compile(_CLIENT + rb": (?P<verb>ETRN) (?P<text>.*)")
-_FOREIGN = re.compile(_CLIENT + rb": probable open proxy: command=(?P<text>.*)")
-_ATTACK = re.compile(_CLIENT + rb": possible SMTP attack: command=(?P<verb>[A-Z]{1,16}).*")
-_COUNT = re.compile(rb"from=.*, size=\d+, class=-?\d+, nrcpts=(?P<count>\d{1,9})(?:,.*)?")
-_MESSAGE = re.compile(_CLIENT)
-_RELAY = re.compile(rb"ruleset=check_relay, arg1=\S+, arg2=\S+, relay=" + _CLIENT + rb", reject=(?P<text>.*)")
-_REJECTED = re.compile(rb"ruleset=check_(?P<verb>mail|rcpt), arg1=\S+, relay=" + _CLIENT + rb", reject=(?P<text>.*)")
-_TLS = re.compile(rb"STARTTLS=server, relay=" + _CLIENT + rb", version=.*")
-_TLS_FAILED = re.compile(rb"STARTTLS=server, error: [^\[\]]*, relay=" + _CLIENT)
-_WRAPPERS = re.compile(rb"tcpwrappers \((?P<name>[^\s,()]+), \[?(?P<address>[^\s,()\[\]]+)\]?\) rejection")
-_LOST = re.compile(rb"(?:lost input channel|timeout waiting for input) from " + _CLIENT + rb" .*")
+_QUEUE = lazy.pattern(rb"(?:[0-9A-Za-z]{6,20}|NOQUEUE): ")
+_SAID = lazy.pattern(rb"<-- (?P<text>\s*(?P<verb>[A-Za-z]{1,16})?.*)")
+_GREETED = lazy.pattern(rb"--- (?P<text>220[ -].*)")
+_NO_MAIL = lazy.pattern(_CLIENT + rb" did not issue MAIL/EXPN/VRFY/ETRN during connection to \S* ?")
+_NULL = lazy.pattern(rb"Null connection from " + _CLIENT)
+_CONNECTED = lazy.pattern(rb"connect from " + _CLIENT)
+_EARLY = lazy.pattern(rb"rejecting commands from (?:\S* )?\[(?P<address>[^\s\[\]]+)\] due to pre-greeting traffic.*")
+_USERS = lazy.pattern(_CLIENT + rb": (?P<verb>VRFY|EXPN) (?P<text>.*)")
+_ETRN = lazy.pattern(_CLIENT + rb": (?P<verb>ETRN) (?P<text>.*)")
+_FOREIGN = lazy.pattern(_CLIENT + rb": probable open proxy: command=(?P<text>.*)")
+_ATTACK = lazy.pattern(_CLIENT + rb": possible SMTP attack: command=(?P<verb>[A-Z]{1,16}).*")
+_COUNT = lazy.pattern(rb"from=.*, size=\d+, class=-?\d+, nrcpts=(?P<count>\d{1,9})(?:,.*)?")
+_MESSAGE = lazy.pattern(_CLIENT)
+_RELAY = lazy.pattern(rb"ruleset=check_relay, arg1=\S+, arg2=\S+, relay=" + _CLIENT + rb", reject=(?P<text>.*)")
+_REJECTED = lazy.pattern(rb"ruleset=check_(?P<verb>mail|rcpt), arg1=\S+, relay=" + _CLIENT + rb", reject=(?P<text>.*)")
+_TLS = lazy.pattern(rb"STARTTLS=server, relay=" + _CLIENT + rb", version=.*")
+_TLS_FAILED = lazy.pattern(rb"STARTTLS=server, error: [^\[\]]*, relay=" + _CLIENT)
+_WRAPPERS = lazy.pattern(rb"tcpwrappers \((?P<name>[^\s,()]+), \[?(?P<address>[^\s,()\[\]]+)\]?\) rejection")
+_LOST = lazy.pattern(rb"(?:lost input channel|timeout waiting for input) from " + _CLIENT + rb" .*")
 
 #: Tried in this order on the text behind the queue id.
 _FORMS = (
@@ -67,7 +68,7 @@ def maybe_seen(text: bytes) -> Seen | None:
     for form, kind in _FORMS:
         if match := form.fullmatch(text):
             # An address of mail may hold what looks like the client; then there are two.
-            return None if text.count(b", relay=") > 1 else _seen(match, kind)
+            return None if text.count(b", relay=") > 1 else _seen(form, match, kind)
     return None
 
 
@@ -93,11 +94,11 @@ def _message(text: bytes) -> Seen | None:
     return Seen(kind, match["address"], match["name"], commands=("MAIL",), messages=messages)
 
 
-def _seen(match: re.Match[bytes], kind: EventKind) -> Seen:
+def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> Seen:
     groups = match.groupdict()
     verb = groups.get("verb")
     commands: tuple[str, ...] = () if verb is None else (_VERBS.get(verb, verb.decode("ascii")),)
-    if match.re in {_TLS, _TLS_FAILED}:
+    if form in {_TLS, _TLS_FAILED}:
         commands = ("STARTTLS",)
     return Seen(
         kind,

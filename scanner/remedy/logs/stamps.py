@@ -17,6 +17,8 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
+from scanner import lazy
+
 _MONTHS = {b"Jan": 1, b"Feb": 2, b"Mar": 3, b"Apr": 4, b"May": 5, b"Jun": 6,
            b"Jul": 7, b"Aug": 8, b"Sep": 9, b"Oct": 10, b"Nov": 11, b"Dec": 12}  # fmt: skip
 #: Minutes ahead of UTC, of the names that have one meaning in logs (RFC 822 5.1 for America's).
@@ -41,7 +43,7 @@ _OFFSET = rb"[+-]\d\d(?::?\d\d)?"
 _ZONE = rb"(?: ?(?P<zone>%b|%b)(?![\w.-]))?" % (_OFFSET, b"|".join([*_ZONES, *_DOUBTFUL_ZONES]))
 _WEEKDAY = rb"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?"
 _FORMS = tuple(
-    re.compile(form)
+    lazy.pattern(form)
     for form in (
         _WEEKDAY + _MONTH + rb" {1,2}(?P<day>\d{1,2})(?:,? (?P<year>\d{4}))?,? " + _CLOCK
         + rb"(?: (?P<late_year>\d{4})(?!\S))?" + _ZONE + rb"(?: (?P<last_year>\d{4})(?!\S))?",
@@ -56,7 +58,7 @@ _FORMS = tuple(
 
 
 #: What the library reads by itself, in a tenth of the time.
-_PLAIN_ISO = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
+_PLAIN_ISO = lazy.pattern(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
 #: What may stand behind a stamp; else it is the begin of another word.
 _ENDS = (b"", b" ", b"\t", b":", b"]")
 

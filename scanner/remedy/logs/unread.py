@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from scanner import lazy
 from scanner.remedy.logs.events import Place
 from scanner.remedy.logs.spans import Span
 from scanner.smtp.escape import escape
@@ -30,7 +31,7 @@ _WORDS = (
     b"pregreet", b"hangup", b"greeting",
 )  # fmt: skip
 #: Said of other things: connections to others, deliveries, TLS and limits of a connection that has its own lines.
-_OF_OTHERS = re.compile(
+_OF_OTHERS = lazy.pattern(
     rb"connect to |(?<!during )connection to |"
     rb"connection (?:refused|timed out|reset|rate|(?<!TCP/IP connection )count|concurrency|closed by remote)|cache|"
     rb"SMTP connection (?:identification|outbound) |TLS connection established|TLS session|starting daemon|"
@@ -39,16 +40,16 @@ _OF_OTHERS = re.compile(
     re.IGNORECASE,
 )
 #: Of mail, in a line of which not even the form is known.
-_OF_MAIL = re.compile(
+_OF_MAIL = lazy.pattern(
     rb"\bL?E?SMTP(?:[SD]|SVC\d{0,4})?\b|\b(?:EHLO|HELO|RCPT|MAIL FROM)\b|"
     rb"\b(?:sendmail|sm-mta|smtpd|exim4?|courieresmtpd|postfix/postscreen)\b"
 )
 #: `syslogd` counts lines that come again.
-_REPEATED = re.compile(rb"(?:last message|message repeated)")
+_REPEATED = lazy.pattern(rb"(?:last message|message repeated)")
 #: An address of IPv4 or IPv6; a line without one says nothing of anybody.
-_ADDRESS = re.compile(rb"\d\.\d{1,3}\.\d|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:")
+_ADDRESS = lazy.pattern(rb"\d\.\d{1,3}\.\d|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:")
 #: Programs beside mail servers that speak of clients and mail in words of their own.
-_OTHERS = re.compile(
+_OTHERS = lazy.pattern(
     rb"postfix[\w.-]*(?:/[\w.-]+)*/(?!smtpd|postscreen).*|dovecot.*|amavis.*|spam.*|rspamd|opend.*|postgrey|policyd.*|"
     rb"clam.*|freshclam|kernel|systemd.*|sshd.*|CRON|cron.*|crond|named|imapd.*|pop3d.*|saslauthd|fail2ban.*|sudo|su|"
     rb"mimedefang.*|milter.*|procmail|fetchmail|mailman.*|dhc.*|ntpd|chronyd|audit.*|httpd|apache.*|nginx"
