@@ -180,7 +180,7 @@ def test_masscan_cuts_at_the_first_odd_byte_and_its_line_ends_are_mended(file: s
     [
         b"{finished: 1}",
         b",",
-        b"#masscan",
+        b"#",
         b"open tcp 25 192.0.2.1 1795456345",
         b'{"ip":"192.0.2.1","ports":[{"port":80,"service":{"name":"http","banner":"220 a"}}]}',
         b'{"ip":"192.0.2.1","ports":[{"port":25,"service":{"name":"smtp","banner":""}}]}',
@@ -198,7 +198,7 @@ def test_a_mail_server_on_another_port_is_told_by_its_name() -> None:
     line = b'{"ip":"2001:DB8::1","ports":[{"port":26,"service":{"name":"smtp","banner":"220 a\\n"}}]}'
 
     assert read("masscan", line) == [Kept(b"220 a\r\n", "2001:db8::1", 26)]
-    assert read("masscan", b"banner tcp 26 192.0.2.1 1 smtp 220 a\\x0a") == [Kept(b"220 a\r\n", "192.0.2.1", 26, 1.0)]
+    assert read("masscan", b"banner tcp 26 192.0.2.1 1 smtp 220 a\\x0a\n") == [Kept(b"220 a\r\n", "192.0.2.1", 26, 1.0)]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_text_may_be_anything(start: bytes) -> None:
     [
         *((kind, data, "is empty: was it written to its end?") for kind in FORMATS for data in (b"", b" \r\n\n")),
         ("text", b"# mine\n\n", f"{NONE}it has comments and empty lines only"),
-        ("masscan", b"#masscan\nopen tcp 25 192.0.2.1 1\n", f"{NONE}was masscan run with --banners?"),
+        ("masscan", b"#masscan\nopen tcp 25 192.0.2.1 1\n# end\n", f"{NONE}was masscan run with --banners?"),
         ("masscan", b"[]", f"{NONE}was masscan run with --banners?"),
         ("zgrab2", b'{"data":{}}', f"{NONE}are there results of its modules smtp or banner?"),
         ("nmap-xml", b"<nmaprun/>", f"{NONE}was nmap run with --script banner?"),

@@ -112,7 +112,6 @@ LAYOUTS: dict[str, Callable[[list[dict[str, Any]]], str]] = {
     "comma lines": lambda found: "[\n" + ",\n".join(map(json.dumps, found)) + ",\n{finished: 1}\n]\n",
     "bracket and first": lambda found: "[" + ",\n".join(map(json.dumps, found)) + ',\n{"finished": 1}]\n',
     "commas first": lambda found: "[\n" + "\n,\n".join(map(json.dumps, found)) + "\n]\n",
-    "no last bracket": lambda found: "[\n" + ",\n".join(map(json.dumps, found)) + ",\n",
     "several arrays": lambda found: "\n".join(json.dumps([each]) for each in found),
     "sorted keys": lambda found: "\n".join(json.dumps(each, sort_keys=True) for each in found),
 }

@@ -8,7 +8,7 @@ from scanner.errors import InputError
 from scanner.kept.json_entries import JsonEntry, read_entries
 from scanner.kept.kept import BadLine, Kept
 from scanner.kept.kinds import EMPTY, START_BYTES, decides, kind_of
-from scanner.kept.masscan import read_masscan
+from scanner.kept.masscan import read_masscan, whole_lists
 from scanner.kept.nmap import read_nmap
 from scanner.kept.text import read_line
 from scanner.kept.zgrab2 import read_zgrab2
@@ -76,7 +76,7 @@ def _zgrab2(entry: JsonEntry) -> Iterator[Kept]:
 
 def _json(read: Callable[[JsonEntry], Iterator[Kept]]) -> Reader:
     def entries(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
-        for entry in read_entries(stream, name):
+        for entry in whole_lists(read_entries(stream, name)):
             try:
                 yield from read(entry)
             except ValueError as error:

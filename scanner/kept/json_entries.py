@@ -3,8 +3,9 @@
 masscan's files are not always JSON: some versions leave a comma before the last bracket or end with `{finished: 1}`,
 and whoever stopped a scan has half a file. So what stands between the objects (commas, brackets) is passed over, an
 object that is wrong is told, and the reading goes on at the next that begins like one. That may be inside the wrong
-one, where a cut has swallowed a good entry; one that is wrong at the same place is the same fault, told once. Python's
-own scanner finds the end of an object; a strict reader of streams would end at the first of these places (decision 20).
+one, where a cut has swallowed a good entry; one that is wrong at the same place is the same fault, told once. An array
+that nothing closes was cut between two entries, which is told at the end. Python's own scanner finds the end of an
+object; a strict reader of streams would end at the first of these places (decision 20).
 
 Memory holds one object and a piece of the file. An object that is nested too deeply or too long is told as well.
 """
@@ -36,6 +37,7 @@ _NEAR: Final = 1 << 12
 _DEEP: Final = 700
 
 _BETWEEN: Final = lazy.pattern(r"[\s,\[\]\x1e]*")
+_BRACKETS: Final = lazy.pattern(r"[\[\]]")
 _LINE: Final = lazy.pattern(r"[^\n]*")
 _OPENING: Final = lazy.pattern(r"[\[{]")
 #: Where reading goes on: the start of an entry, which no text inside JSON can hold unescaped, or of a line.
@@ -44,12 +46,16 @@ _NEXT_LENGTH: Final = 120
 
 
 class JsonEntry(NamedTuple):
-    """One thing in the file: an object (`value`), or a line of text beside the objects, or a `problem` and its line."""
+    """One thing in the file: an object (`value`), or a line of text beside the objects, or a `problem` and its line.
+
+    `is_cut`: a line of text is the last, and no line end says that it is whole.
+    """
 
     line: int
     value: dict[str, Any] | None = None
     text: str = ""
     problem: str | None = None
+    is_cut: bool = False
 
 
 def read_entries(stream: BufferedReader, name: str) -> Iterator[JsonEntry]:
@@ -77,12 +83,16 @@ class _Reader:
         self._ended = False
         self._before = 0  # characters of the file before `_text`
         self._fault_at = -1  # where in the file the last fault was
+        self._open = 0  # brackets around what is read
+        self._is_faulty = False  # what was passed over may have closed them
 
     def entries(self) -> Iterator[JsonEntry]:
         while self._skip():
             entry = self._object() if self._text[self._at] == "{" else self._other()
             if entry is not None:
                 yield entry
+        if self._open and not self._is_faulty:
+            yield JsonEntry(self._line, problem="the file ends before the bracket that closes its list: it was cut")
 
     def _skip(self) -> bool:
         """Pass over what is between two objects; False at the end."""
@@ -92,6 +102,8 @@ class _Reader:
             passed += end - self._at
             if passed > _ENDLESS:
                 raise self._endless()
+            for bracket in _BRACKETS.findall(self._text, self._at, end):
+                self._open = self._open + 1 if bracket == "[" else max(0, self._open - 1)
             self._advance(end)
             if end < len(self._text):
                 return True
@@ -143,7 +155,7 @@ class _Reader:
                 raise self._endless()
             self._fill()
         problem = f"more than {MAX_TEXT:,} bytes" if length > MAX_TEXT else None
-        return JsonEntry(line, None, kept.rstrip("\r"), problem)
+        return JsonEntry(line, None, kept.rstrip("\r"), problem, is_cut=end == len(self._text))
 
     def _fault(self, problem: str, at: int) -> JsonEntry | None:
         """Tell of a mistake at a place in the text, once, and go on at the next object."""
@@ -155,7 +167,7 @@ class _Reader:
 
     def _broken(self, problem: str, search: int) -> JsonEntry:
         """Tell what is wrong with the object that begins here, and go on at the next one, from `search` on."""
-        start = self._at
+        start, self._is_faulty = self._at, True
         entry = JsonEntry(self._line, None, self._text[start : start + 60].partition("\n")[0], problem)
         while True:
             found = _NEXT.search(self._text, search)

@@ -104,7 +104,9 @@ _CONTROL: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\r\x0b\x0c\x1b")
 #: So many bytes tell, and such a share of them is not text.
 _MOST_CONTROL: Final = 1 / 32
 _FEW_BYTES: Final = 64
-_GREPABLE: Final = lazy.pattern(rb"^Host: .{1,300}\t(?:Ports|Status): ", re.MULTILINE)
+_GREPABLE: Final = lazy.pattern(
+    rb"^Host: .{1,300}\t(?:Ports|Status): |\A# Nmap (?![^\n]{0,999} -o[NA] )[^\n]{0,999} -oG ", re.MULTILINE
+)
 _SCHEMA: Final = lazy.pattern(rb'"schema"\s{0,9}:\s{0,9}"smtpsweep\.(record|summary)/')
 _MASSCAN_KEYS: Final = lazy.pattern(rb'"(?:rec_type|ports)"\s{0,9}:')
 _ZGRAB2_KEYS: Final = lazy.pattern(rb'"data"\s{0,9}:\s{0,99}\{')

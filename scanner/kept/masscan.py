@@ -9,7 +9,7 @@ Its XML is read by `nmap`, its binary files by nobody.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from scanner import lazy
@@ -22,6 +22,10 @@ _LIST_BANNER: Final = lazy.pattern(
     r"banner tcp ([0-9]{1,5}) ([0-9A-Fa-f.:]{2,45}) ([0-9]{1,15}) ([^ ]{1,60}) (.*)", re.DOTALL
 )
 _BYTE: Final = lazy.pattern(rb"\\x([0-9A-Fa-f]{2})")
+_LIST_BEGINS: Final = "#masscan"
+_LIST_ENDS: Final = "# end"
+_UNENDED: Final = f"the list ends without the line '{_LIST_ENDS}': it was cut"
+_CUT: Final = "the file ends inside this line"
 #: What ends the files of some versions, which is not JSON.
 _FINISHED: Final = "{finished"
 
@@ -38,9 +42,28 @@ def read_masscan(entry: JsonEntry) -> Iterator[Kept]:
         if not entry.text.startswith(_FINISHED):
             raise ValueError(entry.problem)
     elif entry.text.startswith("banner "):
-        yield from _listed(entry.text)
+        found = list(_listed(entry.text))
+        if entry.is_cut:  # half a greeting may show half a version
+            raise ValueError(_CUT)
+        yield from found
     elif not entry.text.startswith(("#", "open ", "closed ")):
         raise ValueError("no valid JSON, and not a line of masscan's list")
+    elif entry.is_cut and not entry.text.startswith("#"):
+        raise ValueError(_CUT)
+
+
+def whole_lists(entries: Iterable[JsonEntry]) -> Iterator[JsonEntry]:
+    """Pass the entries of a file on; tell of a list that begins as masscan's do and does not end as they do."""
+    is_open, line = False, 0
+    for entry in entries:
+        line = entry.line
+        begins = entry.text.startswith(_LIST_BEGINS)
+        if begins and is_open:
+            yield JsonEntry(line, problem=_UNENDED)
+        is_open = begins or (is_open and not entry.is_cut and entry.text.strip() != _LIST_ENDS)
+        yield entry
+    if is_open:
+        yield JsonEntry(line, problem=_UNENDED)
 
 
 def unescaped(text: bytes) -> bytes:
