@@ -19,7 +19,7 @@ from scanner.assess.policy_judges import (
     passed,
     shows_version,
 )
-from scanner.assess.versions import VersionKey, is_before_release, release_of, version_key
+from scanner.assess.versions import VersionKey, is_before_release, maybe_unread, release_of, version_key
 from scanner.assess.vulnerabilities import UNDECIDED
 from scanner.model import Answer, Greeting, Record, Software
 
@@ -70,6 +70,10 @@ def _compared(software: Software, least: str, greeting: Greeting | None) -> Judg
     if key < bound:
         return failed(
             f"{software.product} {version} is older than {least}", None if greeting is None else greeting.text
+        )
+    if (unread := maybe_unread(product, version)) is not None:
+        return not_judged(
+            f"{version} may be another state than the release: what {unread!a} behind it means is unknown"
         )
     if is_before_release(key) and not _is_contained(bound, key):
         return not_judged(f"{version} is a candidate or snapshot: whether it has what {least} has cannot be told")

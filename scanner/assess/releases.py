@@ -43,6 +43,9 @@ class Releases:
         self._key = product.key
         self._listed = {key: text for key, text, _ in product.releases if not is_before_release(key)}
         self._texts = dict(self._listed)
+        self._spelled = {
+            text for _, text in (*((key, text) for key, text, _ in product.releases), *_named_elsewhere(product))
+        }
         for key, text in _named_elsewhere(product):
             if not is_before_release(key):
                 self._texts.setdefault(key, text)
@@ -53,6 +56,10 @@ class Releases:
         self._update_ends = self._ends_of_updates()
         self._fewest_numbers = _OF_UPDATE if self._update_ends else _FEWEST_NUMBERS
         self._clear: tuple[VersionKey, ...] | None = None
+
+    def names(self, version: str) -> bool:
+        """Say whether a version is written as one that is known: 3.0-M2 of James."""
+        return version in self._spelled
 
     def place(self, key: VersionKey) -> Place:
         """Return where a version stands."""

@@ -43,6 +43,7 @@ _PRE_RELEASES: Final = {
 }
 _PATCHES: Final = {"if": 30, "hf": 31, "fp": 32, "pl": 16, "patch": 16}
 _P: Final = 16
+_P_NAME: Final = "p"
 
 # Longer texts are no versions; longer numbers would cost time and say nothing.
 _LONGEST: Final = 64
@@ -57,6 +58,18 @@ _SHORT_PRE_RELEASE = lazy.pattern(
 )
 #: "3.x" and "4.*" are many versions.
 _WILDCARD = lazy.pattern(r"[0-9]\.[xX*](?![0-9A-Za-z])")
+#: Ends that do not make it another state: words after a blank, numbers of packages, builds, commits, vendors' words.
+_KNOWN_END = lazy.pattern(
+    r"\Z|[\s/(),;]|\+(?:[0-9]|dfsg|ds|nmu|b[0-9])"
+    r"|[-+_.~]?(?:deb|debian|ubuntu|suse|sun|redhat|rhel|el|fc|mdk|linux|ga|gr|pl|p|r)(?![A-Za-z])"
+    r"|-[0-9]|-g[0-9a-f]{6}",
+    re.IGNORECASE,
+)
+#: What is under development, wherever that stands to the number; and milestones, which most products do not have.
+_MOVING = lazy.pattern(
+    r"(?<=[0-9])[-~._]?(?:current|next|trunk|master|head|git|test|testing|nightly|m(?=[0-9]))(?![A-Za-z])",
+    re.IGNORECASE,
+)
 _DATE_ALONE = lazy.pattern(r"\A(?=(?:19|20)[0-9]{6}(?![0-9.]))")
 _DASHED_DATE = lazy.pattern(r"-((?:19|20)[0-9]{6})(?![0-9])")
 _DASHED_BUILD = lazy.pattern(r"(?<=[0-9])-(?=[0-9])")
@@ -82,18 +95,31 @@ def version_key(product: str, text: str) -> VersionKey | None:
 
     `product` is a key of the vulnerability data (`sendmail`, `exim` ...); an unknown one has no exceptions.
     """
+    read = _maybe_read(product, text.strip())
+    return None if read is None else _key(read[0])
+
+
+def maybe_unread(product: str, text: str) -> str | None:
+    """Return what stands behind the numbers of a version and is none of the ends that are known; None when nothing is.
+
+    Known are what makes a candidate or a patch, a vendor's word, and the numbers of packages, builds and commits. A
+    word for what is under development (`-current`) is not: the state that it names came before the number, or after.
+    """
     text = text.strip()
-    if len(text) > _LONGEST or _WILDCARD.search(text):
+    read = _maybe_read(product, text)
+    if read is None:
         return None
-    if product in DECIMAL_FRACTION:
-        return _decimal_key(text)
-    if product in DASHED_BUILDS:
-        text = _DASHED_BUILD.sub(".", text, count=1)
-    if product in DATED_SNAPSHOTS:
-        text = _DASHED_DATE.sub(r"~snapshot\1", _DATE_ALONE.sub("0.", text, count=1), count=1)
-    text = _SHORT_PRE_RELEASE.sub(_long_name, text, count=1).replace("~snapshot", ".snapshot")
-    tokens = _tokens(_DASHED_PRE_RELEASE.sub(".", text, count=1))
-    return None if tokens is None else _key(tokens)
+    tokens, end = read
+    if moving := _MOVING.search(text):
+        return moving[0]
+    letters = [token for token, following in zip_longest(tokens, tokens[1:]) if _is_lone_letter(token, following)]
+    if letters:
+        return str(letters[0])
+    return None if _KNOWN_END.match(end) or is_before_release(_key(tokens)) else end
+
+
+def _is_lone_letter(token: int | str, following: int | str | None) -> bool:
+    return isinstance(token, str) and len(token) == 1 and not (token.lower() == _P_NAME and isinstance(following, int))
 
 
 def is_before_release(key: VersionKey) -> bool:
@@ -138,30 +164,45 @@ def _long_name(match: re.Match[str]) -> str:
     return f".{_SHORT_NAMES[(match['milestone'] or match['letter']).lower()]}"
 
 
-def _decimal_key(text: str) -> VersionKey | None:
+def _maybe_read(product: str, text: str) -> tuple[list[int | str], str] | None:
+    """Return the numbers and names of a version, and the text behind them; None when it is not a version."""
+    if len(text) > _LONGEST or _WILDCARD.search(text):
+        return None
+    if product in DECIMAL_FRACTION:
+        return _maybe_decimal(text)
+    if product in DASHED_BUILDS:
+        text = _DASHED_BUILD.sub(".", text, count=1)
+    if product in DATED_SNAPSHOTS:
+        text = _DASHED_DATE.sub(r"~snapshot\1", _DATE_ALONE.sub("0.", text, count=1), count=1)
+    text = _SHORT_PRE_RELEASE.sub(_long_name, text, count=1).replace("~snapshot", ".snapshot")
+    return _maybe_tokens(_DASHED_PRE_RELEASE.sub(".", text, count=1))
+
+
+def _maybe_decimal(text: str) -> tuple[list[int | str], str] | None:
     match = _DECIMAL.match(text)
     if match is None:
         return None
     # Digit by digit, a fraction sorts as text does: 54 < 6 < 60.
-    return _key([int(match[1]), *map(int, match[2] or "")])
+    return [int(match[1]), *map(int, match[2] or "")], text[match.end() :]
 
 
-def _tokens(text: str) -> list[int | str] | None:
-    """Cut a version into numbers and names, up to the first thing that does not belong to it."""
+def _maybe_tokens(text: str) -> tuple[list[int | str], str] | None:
+    """Cut a version into numbers and names, up to the first thing that does not belong to it, and return that, too."""
     start = _START.match(text)
     if start is None:
         return None
-    position, tokens = start.end(), list[int | str]()
+    position, end, tokens = start.end(), start.end(), list[int | str]()
     while match := _TOKEN.match(text, position):
         token: str = match[0]
         if match[2] and _rank(token) is None:
             break  # a word: a system, a vendor
-        if match[1] and text[match.end() : match.end() + 1].isdigit():
+        end = match.end()
+        if match[1] and text[end : end + 1].isdigit():
             return None  # longer than any number of a version
         tokens.append(int(token) if match[1] else token)
-        separator = _SEPARATORS.match(text, match.end())
-        position = match.end() if separator is None else separator.end()
-    return tokens
+        separator = _SEPARATORS.match(text, end)
+        position = end if separator is None else separator.end()
+    return tokens, text[end:]
 
 
 def _rank(name: str) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ from scanner.assess.facts import Facts, Product, load_facts, shipped_facts
 from scanner.assess.lifecycle import lifecycle_findings, next_clear_release, not_compared
 from scanner.assess.ranges import Flaw, Held, Place, Range, maybe_held
 from scanner.assess.releases import releases_of
-from scanner.assess.versions import version_key
+from scanner.assess.versions import maybe_unread, version_key
 from scanner.model import Answer, Assessment, Finding, Software
 
 AFFECTED: Final = "affected_upstream"
@@ -61,7 +61,10 @@ _EDITIONS: Final = frozenset({"standard", "professional", "enterprise"})
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """One release as a greeting shows it. `debian` is the full version of Debian's package, when it is one."""
+    """One release as a greeting shows it.
+
+    `debian` is the full version of Debian's package, when it is one; `unread` what nobody can read behind the version.
+    """
 
     product: Product
     version: str
@@ -69,6 +72,7 @@ class _Subject:
     is_plain: bool
     debian: str | None
     system: str | None
+    unread: str | None
 
 
 class Assessed(NamedTuple):
@@ -149,8 +153,10 @@ class Assessor:
         is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
         is_after = _DEVELOPMENT.search(f"{version}-{package}") is not None
         place = releases.place_after(key) if is_after else releases.place(key)
-        subject = _Subject(product, full, place, is_plain, debian, system)
-        others = lifecycle_findings(product, version, config_version, key, is_release=not is_after)
+        unread = None if is_after or releases.names(version) else maybe_unread(product.key, version)
+        subject = _Subject(product, full, place, is_plain and unread is None, debian, system, unread)
+        is_release = not is_after and unread is None
+        others = lifecycle_findings(product, version, config_version, key, is_release=is_release)
         return self._of_release(subject, tuple(others))
 
     def _of_release(self, subject: _Subject, others: tuple[Finding, ...]) -> Assessed:
@@ -164,6 +170,10 @@ class Assessor:
         if why is not None:
             unknown = not_compared(product, product.name, subject.version, why, VERSION_UNKNOWN)
             return self._worth(product, Answer.VERSION_UNKNOWN, *flaws, *others, unknown)
+        if subject.unread is not None:
+            why = f"what {subject.unread!a} behind it means is not known, so it may be another state than the release"
+            unknown = not_compared(product, product.name, subject.version, why)
+            return self._worth(product, Answer.UNDECIDED, *flaws, *others, unknown)
         if any(finding.verdict == UNDECIDED for finding in flaws):
             return self._worth(product, Answer.UNDECIDED, *flaws, *others)
         return self._worth(product, Answer.KNOWN_FLAWS if flaws else Answer.NONE_KNOWN, *flaws, *others)
