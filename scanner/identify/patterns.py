@@ -42,6 +42,9 @@ _ENDED = (
     r" (?:Mail|Server|Service|System|Gateway|Ready|Version|Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?![a-z]))"
 )
 
+# The mark of a release candidate, or of a step that its maker did not count with a number.
+_STEP = r"(?:[-_.]?(?i:alpha|beta|rc|pre|dev)[-.]?[0-9]{0,4}|[a-cp][0-9]{0,3})(?![0-9A-Za-z])"
+
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 # What servers say that say nothing of their own, to the end of the line or a date.
@@ -57,8 +60,9 @@ FRAGMENTS: Final = {
     "HOST": r"(?:[^ \n]{1,255} {1,3}|)",
     # Any first word, where one must be there.
     "NAME": r"[^ \n]{1,255}",
-    # A version number: digits and dots, a digit at both ends.
-    "VERSION": r"[0-9][0-9.]{0,30}(?<=[0-9])",
+    # A version number: digits and dots, a digit at both ends, and the mark of a candidate or of a smaller step, which
+    # is part of the number: 4.97-RC1, 2.0b3, 8.9.3p2, 5.0.13a.
+    "VERSION": rf"[0-9][0-9.]{{0,30}}(?<=[0-9])(?:{_STEP})?",
     # A version number with letters, underscores and dashes in it: 4.90_RC3, 2.8-20100306, 3.01a.
     "RELEASE": r"[0-9][0-9A-Za-z._-]{0,40}(?<=[0-9A-Za-z])",
     # The end of a word: what follows is not part of it.
