@@ -1,11 +1,20 @@
 """Whether the words behind a name leave it a product's: "Exim 4.96 ready" does, "Exim is better" and "Exim Ltd" do not.
 
-Administrators write remarks, and companies have names that products have as well. What software itself says behind its
-name is a short list: it is ready, what it speaks, a day, more of its own name. So a word that is not on the list takes
-the name back. Words in capital letters may follow, for they are warnings ("NO UCE") and marks of releases, unless they
-are the form of a company. A number that is an address, a date or a size is not a version either.
+Administrators write remarks, and companies have names that products have as well. Three kinds of words decide, each
+measured on greetings and on remarks of both sorts:
 
-Left out: what a sentence means. "Exim ready to be replaced" names Exim.
+- words of a closed list take the name back wherever they stand in its sentence: what is gone or replaced ("Exim ready
+  to be replaced"), what is only like it ("Sendmail compatible", "Exim honeypot"), who is meant in its place ("Postfix
+  users"), and the forms of companies;
+- the small words of a language (at, by, for, we, this, please) leave the name, for it is not their subject, and so do
+  the words for what a server is (relay, gateway, node, backup) and how it is (ready, hosted, protected, monitored);
+- any other word is one that we do not know. It takes the name back: a product that is not named does less harm than one
+  that is not there.
+
+Words in capital letters may follow, for they are warnings ("NO UCE") and marks of releases, unless they are the form of
+a company. A number that is an address, a date or a size is not a version either.
+
+Left out: what a sentence means beyond its words, and sentences behind the one that holds the name.
 """
 
 import re
@@ -15,24 +24,63 @@ from scanner import lazy
 
 # A number that a rule left alone.
 _NUMBER: Final = r"(?:[ ]{0,3}[0-9][0-9A-Za-z._/+-]{0,60}(?=[ ]))?+"
-# What a program's own greeting goes on with.
-_OWN_WORDS: Final = lazy.pattern(
+# What takes a name back in any place of its sentence. "Not" does so as the first or second word only: "we do not relay"
+# is another's.
+_TAKING: Final = lazy.pattern(
+    r"""\b (?:
+      no[ ](?:longer|more) | never | replac(?:ed|es|ement|ing) | retired | removed | gone | dead | died | former(?:ly)?
+    | was | were | had | used[ ]to | instead | moved | migrated | obsolete | deprecated | too[ ]old | upgrade | outdated
+    | better | worse | best | sucks? | stinks? | sux | rather | than | versus | vs | or | history | elsewhere | since
+    | emulat(?:or|ion|ed|es|ing) | simulat(?:or|ion|ed|es|ing) | imitat(?:ion|or|es|ing) | clones?
+    | compatib(?:le|ility) | like | style
+    | fake | honeypots? | decoy | mock | trap | impost[eo]r | lookalike | alternative | substitute
+    | killer | hat(?:er|ers|ed) | lovers? | fans? | users? | clients | admins | developers? | club | museum | zone
+    | vulnerable | exploit | would | should | might | could | must | considered | mode | syntax | conference | tutorial
+    ) \b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_NEGATED: Final = lazy.pattern(
+    r"""(?: [ ] (?:is|are|does|can|will|has|here|now|ready|running|server) )?
+    [ ]{1,3} (?:not|isn't|doesn't|don't|ain't) \b (?! [ ] (?:available|ready|accepting|open|for) \b )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# Where a sentence ends: at a mark, a bracket, a dash, a number, a day.
+_SENTENCE_END: Final = lazy.pattern(r"[.,;:!?()\[\]{}<>|\n\"]|[ ]-|[ ](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b")
+_LONGEST_SENTENCE: Final = 120
+# What leaves a name a product's.
+_LEAVING: Final = lazy.pattern(
     _NUMBER
     + r"""
     (?! (?:[ ][0-9A-Za-z&-]{1,30}){0,2} ,?[ ]
         (?:Ltd|Limited|GmbH|Inc|LLC|Corp|AG|BV|Solutions|Hosting|Consortium|Foundation|S\.[ALap]) \b )
     [ ]{0,4} (?:
       (?: Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec ) (?![a-z]{7})
-    | (?i: ready | (?:nt-)?e?smtps? | lmtpd? | mail(?:er|server)? | server | services?(?![ ](?:is[ ])?un)
-      | daemon | gateway | proxy | mta | mx | relay | receiver | agent | connector | appliance | firewall | antivirus
-      | antispam | at | on | by | with | and | running | version | ver | v[0-9][0-9a-z._-]{0,30} | build | release
-      | rev(?:ision)? | patch | sp[0-9] | copyright | please | id | speaking | spoken | talk | welcomes? | hello
-      | no[ ](?:spam|uce) | free | edition | enterprise | standard | professional | community | monitoring
-      | (?:un)?registered | trial | evaluation | simple | awesome | (?:un)?authori[sz]ed
+    | (?i:
+        # the small words
+        at | on | in | into | by | with | for | from | to | under | via | through | behind | before | as | so | but | if
+      | and | here | there | now | then | today | please | no | all | any | every | each | only | just | we | you | your
+      | our | my | i | it | its | it's | that | that's | the | this | these | what | who | how | why | let's | let | do
+      # what a server is
+      | (?:nt-)?e?smtps? | lmtpd? | e?-?mail(?:er|server|host|hub|system|s)? | server | service(?![ ](?:is[ ])?un)
+      | daemon | gateway | proxy | mta | relay(?:host|ing)? | receiver | agent | connector | appliance | firewall
+      | antivirus | anti-?spam | system | node | cluster | host | box | machine | instance | edge | front-?end
+      | back-?end | filter | hub | smart-?host | submission | backup | primary | secondary | main | central | inbound
+      | outbound | incoming | outgoing | internal | external | private | public | corporate | production | test
+      | testing | development | staging | secure[d]? | (?:mx|smtp|mail|relay|node|host|srv|ns|gw)-?[0-9]{1,4}
+      # how it is, and what it does
+      | ready | running | version | ver | v[0-9][0-9a-z._-]{0,30} | build | release | rev(?:ision)? | patch(?:ed)?
+      | sp[0-9] | copyright | id | speaking | spoken | talk | free | edition | enterprise | standard | professional
+      | community | monitor(?:ing|ed) | (?:un)?registered | trial | evaluation | simple | awesome
       | for[ ](?:windows|linux|unix|openvms|vms|nt|os|netware|exchange) | ors-[0-9][0-9a-z]{0,20} | r[a-z]?
-      | unknown(?=/) | sendmail | today | says | denied
+      | unknown(?=/) | sendmail | says | denied | hosted | protected | powered | maintained | managed | operated
+      | provided | configured | filtered | delivered | logg(?:ed|ing) | serving | waiting | awaits? | accepting
+      | listening | reporting | delivering | sending | receiving
       | (?:is[ ])?(?:not[ ])?(?:available|ready|accepting) | (?:is[ ])?(?:running|online|up|here|listening)
-      | is[ ](?:glad|happy|pleased|at) | to[ ](?:ready|serve|receive|rock)
+      | is[ ](?:glad|happy|pleased|at)
+      # how it greets and warns
+      | hello | hi | hey | welcomes? | bienvenue | willkommen | bienvenid[oa]s? | benvenut[oi] | hola | ciao | thanks
+      | thank[ ]you | good[ ](?:morning|day|evening|afternoon) | nice[ ]to | (?:un)?authori[sz]ed | unsolicited | spam
+      | spammers | abuse | use | usage | access | connections?
       ) (?![0-9A-Za-z])
     | r\( | http | [a-z0-9.-]{1,80}\.[a-z]{2,10}(?![0-9A-Za-z])
     | (?!(?:LTD|AG|GMBH|LLC|INC|BV|SA|KG|SRL|PLC|CO|CORP|LTS)\b) [0-9A-Z][0-9A-Z/_#-]{0,30} (?![a-z])
@@ -49,7 +97,13 @@ _NO_VERSION: Final = lazy.pattern(
 
 def takes_back(text: str, end: int) -> bool:
     """Tell whether the word at `end`, where a rule's match ended, makes the name before it part of something else."""
-    return _WORD.match(text, end) is not None and _OWN_WORDS.match(text, end) is None
+    if _WORD.match(text, end) is None:
+        return False
+    if _LEAVING.match(text, end) is None:
+        return True
+    stop = _SENTENCE_END.search(text, end, end + _LONGEST_SENTENCE)
+    limit = min(len(text), end + _LONGEST_SENTENCE) if stop is None else stop.start()
+    return _NEGATED.match(text, end, limit) is not None or _TAKING.search(text, end, limit) is not None
 
 
 def is_no_version(version: str) -> bool:
