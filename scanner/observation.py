@@ -14,6 +14,7 @@ from scanner.identify import Refusals
 from scanner.identify.behaviour import shipped_behaviours
 from scanner.identify.combine import contradiction, merge
 from scanner.identify.databases import load_fingerprints
+from scanner.identify.hosts import with_host
 from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
 from scanner.model import Answer, Assessment, Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
 from scanner.record import EventIds
@@ -30,8 +31,9 @@ _BEGINS_LIKE_A_REPLY = lazy.pattern(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|\Z)|
 
 
 class _Meaning(NamedTuple):
-    """What follows from a greeting."""
+    """What follows from a greeting, and the greeting with the host name that its product tells from a word."""
 
+    greeting: Greeting | None
     software: Software | None
     disclosure: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -41,7 +43,7 @@ class _Meaning(NamedTuple):
 
 
 _NOT_ASSESSED: Final = ((), None)
-_NOTHING = _Meaning(None, (), (), None, None, None)
+_NOTHING = _Meaning(None, None, (), (), None, None, None)
 
 
 class Observer:
@@ -102,7 +104,7 @@ class Observer:
             attempt.first_byte_s,
             attempt.total_s,
             attempt.tries,
-            greeting,
+            said.greeting,
             said.software,
             said.disclosure,
             said.findings,
@@ -113,9 +115,9 @@ class Observer:
             sample=sample,
             assessment=said.assessment,
         )
-        if attempt.dialogue is None or greeting is None:
+        if attempt.dialogue is None or said.greeting is None:
             return record
-        return self._with_dialogue(record, greeting, attempt.dialogue, target.ip)
+        return self._with_dialogue(record, said.greeting, attempt.dialogue, target.ip)
 
     def _with_dialogue(self, record: Record, greeting: Greeting, dialogue: Dialogue, ip: str) -> Record:
         """Let what the server said after its greeting speak, too."""
@@ -151,7 +153,7 @@ class Observer:
             None,
             None,
             0,
-            greeting,
+            said.greeting,
             said.software,
             said.disclosure,
             said.findings,
@@ -162,9 +164,12 @@ class Observer:
 
     def _meaning(self, greeting: Greeting, came_at: float | None, ip: str | None) -> _Meaning:
         software = self._identify(greeting)
+        if software is not None and "." not in (greeting.hostname or ""):
+            greeting = with_host(greeting, software, self._identify)
         findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
         told = greeting_disclosure(greeting, software, ip)
         return _Meaning(
+            greeting,
             software,
             told,
             findings,

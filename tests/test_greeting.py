@@ -170,7 +170,7 @@ ODD: list[Odd] = [
      ("h Sendmail IBM OS/2 SENDMAIL VERSION 1/2 ready at noon", "ESMTP spoken here"), ""),
     (b"220-mail.example.com ESMTP AIX Sendmail 7.5.3\r\n220 ready\r\n", 220, READY, "mail.example.com", True, None,
      ("mail.example.com ESMTP AIX Sendmail 7.5.3", "ready"), ""),
-    (b"220-laposte\r\n220 lpn-prd-vrin019 ESMTP Postfix (Ubuntu)\r\n", 220, READY, "laposte", True, None,
+    (b"220-laposte\r\n220 lpn-prd-vrin019 ESMTP Postfix (Ubuntu)\r\n", 220, READY, "lpn-prd-vrin019", True, None,
      ("laposte", "lpn-prd-vrin019 ESMTP Postfix (Ubuntu)"), "teaser"),
     (b"220-mx.example.com ESMTP\r\n220 mx.example.com ESMTP\r\n", 220, READY, "mx.example.com", True, None,
      ("mx.example.com ESMTP", "mx.example.com ESMTP"), "teaser"),

@@ -29,7 +29,7 @@ from scanner.smtp.grammar import (
     REGULAR,
     Flag,
 )
-from scanner.smtp.names import maybe_certain_hostname, maybe_hostname
+from scanner.smtp.names import maybe_certain_hostname, maybe_greeting_again, maybe_hostname
 from scanner.smtp.other_protocols import is_other_service
 from scanner.smtp.reply import Ending, GreetingReader, Line, Reply
 
@@ -137,13 +137,21 @@ def _greets_again(lines: tuple[Line, ...]) -> bool:
 
 
 def _maybe_greeting_name(lines: tuple[Line, ...], texts: list[str]) -> str | None:
-    """Return the host name on the first line with a code, or else on the last one, when that greets again."""
+    """Return the host name on the first line with a code and text, or else on a later one that greets again.
+
+    A lone word in front of a line that greets with a name is postscreen's, which may say anything there.
+    """
     first = _first_with_code(lines)
     code = lines[first].code if lines else None
     if code is None:
         return None
+    while first < len(lines) - 1 and not texts[first].strip(" \t") and lines[first + 1].code == code:
+        first += 1
     hostname = maybe_hostname(texts[first], code, alone=lines[first].separator == b"-")
-    return maybe_certain_hostname(texts[-1]) if hostname is None and _greets_again(lines) else hostname
+    if not _greets_again(lines) or (hostname is not None and (hostname != texts[first] or "." in hostname)):
+        return hostname
+    later = map(maybe_greeting_again, texts[first + 1 :])
+    return next((name for name in later if name is not None), None) or maybe_certain_hostname(texts[-1]) or hostname
 
 
 def _maybe_enhanced_code(lines: tuple[Line, ...], texts: list[str]) -> str | None:
