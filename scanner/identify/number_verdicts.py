@@ -25,6 +25,7 @@ from scanner.identify.number_words import (
     COPULAS,
     FILLERS,
     NEVER,
+    NO_PROGRAMS,
     OPEN,
     PLAIN,
     PROTOCOLS,
@@ -130,6 +131,12 @@ _GLUED: Final = lazy.pattern(r"(?P<word>[A-Za-z]{3,20})[-_]?(?P<number>[0-9]{1,8
 _DAY: Final = lazy.pattern(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]")
 #: A state of the source, as git names it.
 _COMMIT: Final = lazy.pattern(r"git[-.](?=[a-f]{0,39}[0-9])[0-9a-f]{7,40}", re.IGNORECASE)
+#: The same, told by its number alone, and what comes before such a number.
+_HEX: Final = lazy.pattern(r"(?=[a-f]{0,39}[0-9])[0-9a-f]{6,40}", re.IGNORECASE)
+_SOURCES: Final = frozenset({"git", "svn", "hg", "cvs", "commit", "rev", "revision", "build"})
+_REVISION: Final = lazy.pattern(r"(?:svn|rev|r)[-.]?[0-9]{2,7}", re.IGNORECASE)
+#: A word with a capital, as names have.
+_CAPITAL: Final = lazy.pattern(r"[A-Z][a-z]{3,30}")
 #: Numbers of releases; those of processes, ports and counters are longer.
 _SMALL: Final = lazy.pattern(r"[0-9]{1,3}[a-z]?")
 #: In a name of a maker's own they make it a name of a host.
@@ -197,24 +204,52 @@ def before_number(clean: str, start: int) -> Before:
     return Before(tuple(word.lower() for word in reversed(words)), last, near)
 
 
-def verdict_on_word(part: str, before: Before) -> Verdict:
-    """Judge a word with digits and without a number that has a dot: "v5", "5" after "version", "PHNE_28810"."""
+def verdict_on_word(part: str, before: Before, sign: str = "") -> Verdict:
+    """Judge a word with digits and without a number that has a dot: "v5", "5" after "version", "PHNE_28810".
+
+    `sign` is the character before it.
+    """
     if _HP_PATCH.fullmatch(part) or _COMMIT.fullmatch(part):
         return Verdict.SURE
     if _MARKED.fullmatch(part):
         return Verdict.NONE if before.last in NEVER else Verdict.SURE
+    if before.near and _is_of_the_source(part, before):
+        return Verdict.OPEN
     if _WHOLE.fullmatch(part) and before.near:
-        return _verdict_on_whole(part, before)
+        return _verdict_on_whole(part, before, sign)
+    return _verdict_on_glued(part)
+
+
+def _verdict_on_glued(part: str) -> Verdict:
+    """Judge a word that ends with a number without a dot: "exim4", "FooMail-20231130"."""
     glued = _GLUED.fullmatch(part)
     if glued is None or part.lower() in product_names():
         return Verdict.NONE
-    is_day = _DAY.fullmatch(glued["number"]) is not None
-    if glued["word"].lower() in product_names():
-        return Verdict.SURE if is_day else Verdict.OPEN
-    return Verdict.SURE if is_day and glued["word"].lower() in VERSION else Verdict.NONE
+    word, is_day = glued["word"], _DAY.fullmatch(glued["number"]) is not None
+    if is_day and word.lower() in VERSION | product_names():
+        return Verdict.SURE
+    is_open = word.lower() in product_names() or (is_day and _names_software(word))
+    return Verdict.OPEN if is_open else Verdict.NONE
 
 
-def _verdict_on_whole(part: str, before: Before) -> Verdict:
+def _is_of_the_source(part: str, before: Before) -> bool:
+    """Say whether a word may be a state of the source: "r1234" after a program's name, "abcdef1" after "commit"."""
+    if _HEX.fullmatch(part):
+        return before.last in _SOURCES
+    return _REVISION.fullmatch(part) is not None and _names_software(before.spelled)
+
+
+def _names_software(word: str) -> bool:
+    """Say whether a word may be a program's name: one that is known, one like "FooMail", or any with a capital.
+
+    Words that servers use for other things are none.
+    """
+    if word.lower() in product_names() or _LIKE_SOFTWARE.search(word):
+        return word.lower() not in NEVER | BEFORE_ADDRESS
+    return _CAPITAL.fullmatch(word) is not None and word.lower() not in NO_PROGRAMS
+
+
+def _verdict_on_whole(part: str, before: Before, sign: str) -> Verdict:
     """Judge a number without a dot by the word right before it."""
     last = before.last
     if last in VERSION or (last in COPULAS and before.tells_version):
@@ -223,10 +258,10 @@ def _verdict_on_whole(part: str, before: Before) -> Verdict:
         if len(part) <= 4 or _DAY.fullmatch(part):
             return Verdict.SURE
         return Verdict.NONE if last.endswith("qmail") else Verdict.OPEN  # qmail's is the number of a process
-    return _verdict_on_small(part, before)
+    return _verdict_on_small(part, before, sign)
 
 
-def _verdict_on_small(part: str, before: Before) -> Verdict:
+def _verdict_on_small(part: str, before: Before, sign: str) -> Verdict:
     """Judge a number without a dot after a word that is no product's name by itself."""
     last = before.last
     if not (_SMALL.fullmatch(part) or _DAY.fullmatch(part)):
@@ -236,7 +271,8 @@ def _verdict_on_small(part: str, before: Before) -> Verdict:
     if last in NEVER or last in BEFORE_ADDRESS - {"gateway", "relay"}:
         return Verdict.NONE
     names_product = last in COMMON and not product_names().isdisjoint(before.words)  # "GroupWise Internet Agent 7"
-    return Verdict.OPEN if names_product or _LIKE_SOFTWARE.search(before.spelled) else Verdict.NONE
+    is_said_so = sign == "/" and len(last) >= _SHORTEST_WORD and last not in NO_PROGRAMS  # "foobus/7"
+    return Verdict.OPEN if names_product or is_said_so or _names_software(before.spelled) else Verdict.NONE
 
 
 def _glued(prefix: str, number: str, before: Before) -> Verdict:

@@ -107,6 +107,90 @@ COMMON: Final = FILLERS | {
     *("patrol", "repartee", "reflexion", "microsoft", "google", "yahoo", "365", "piler", "popper", "sentinel", "rex"),
     *("manager", "virus", "spam", "web", "postmaster", "mailer", "host", "hosting", "protection", "control", "basic"),
 }
+#: A number after them counts or names something else, also where they have a capital.
+NO_PROGRAMS: Final = (
+    NEVER
+    | BEFORE_ADDRESS
+    | PLAIN
+    | BEFORE_TIME
+    | COMMON
+    | UNITS
+    | frozenset(
+        {
+            *(
+                "tcp",
+                "udp",
+                "room",
+                "zone",
+                "site",
+                "rack",
+                "unit",
+                "cluster",
+                "building",
+                "floor",
+                "line",
+                "pool",
+                "number",
+            ),
+            *(
+                "part",
+                "step",
+                "phase",
+                "level",
+                "type",
+                "class",
+                "group",
+                "instance",
+                "shard",
+                "region",
+                "area",
+                "slot",
+            ),
+            *(
+                "jan",
+                "feb",
+                "mar",
+                "apr",
+                "may",
+                "jun",
+                "jul",
+                "aug",
+                "sep",
+                "oct",
+                "nov",
+                "dec",
+                "january",
+                "february",
+            ),
+            *("march", "april", "june", "july", "august", "september", "october", "november", "december", "copyright"),
+            *(
+                "monday",
+                "tuesday",
+                "wednesday",
+                "thursday",
+                "friday",
+                "saturday",
+                "sunday",
+                "processed",
+                "thread",
+                "worker",
+            ),
+            *(
+                "message",
+                "messages",
+                "section",
+                "rule",
+                "list",
+                "policy",
+                "process",
+                "closed",
+                "system",
+                "test",
+                "here",
+            ),
+        }
+    )
+)
 _LETTERS: Final = lazy.pattern(r"[a-z]+")
 _WORD: Final = lazy.pattern(r"[a-z][a-z&+]*[0-9]{0,4}")
 

@@ -8,7 +8,8 @@ what else it is; and there are two answers beside "no": it is one (`is_sure`), o
   code that a reply begins with, and the host names that the caller knows.
 - Then each word with a digit is looked at. Addresses, host names, mail addresses and message ids are none. A number in
   what is left is judged by what is around it (`number_verdicts`).
-- A number without a dot is one after a word that says so ("version 5", "v2500", "Exim 4").
+- A number without a dot is one after a word that says so ("version 5", "v2500", "Exim 4"), and may be one after what
+  looks like a program's name ("Foobus/7"). A state of the source ("git-abc") may be one without any digit.
 - What is known of the server as its version is one in any words.
 
 Text is escaped printable ASCII (`\xNN`). The work grows with the length of the text and with nothing else.
@@ -33,6 +34,10 @@ _HINT: Final = lazy.pattern(r"[.vV_][0-9x]|[tT][-.][0-9A-Fa-f]")
 #: The letters before a number, with what may part them from it.
 _LETTERS: Final = lazy.pattern(r"([A-Za-z]++)[0-9]{0,4}[^0-9A-Za-z,;!?|]{0,80}+[0-9]")
 _DIGIT: Final = lazy.pattern(r"[0-9]")
+#: A state of the source, as git names it, also where letters alone do: git-abc.
+_STATE: Final = lazy.pattern(
+    r"(?<![0-9A-Za-z_.@-])(?:git|svn|hg)[-.:_ ]([0-9a-f]{3,40})(?![0-9A-Za-z_.-])", re.IGNORECASE
+)
 _ESCAPED: Final = lazy.pattern(r"\\x[0-9a-f]{2}|\\\\")
 _OTHER: Final = lazy.pattern(
     r"""
@@ -82,7 +87,7 @@ def said_versions(
         hosts: names and addresses of the server and of ours, which are no versions.
         known: what is known to be its version, patch or package.
     """
-    if _DIGIT.search(text) is None:
+    if _DIGIT.search(text) is None and _STATE.search(text) is None:
         return ()
     clean = _without_others(text, code, hosts)
     found = list(_known_in(clean, known))
@@ -94,6 +99,8 @@ def said_versions(
             if each.start >= ends and not any(_is_inside(each, other) for other in found[: len(known)]):
                 found.append(each)
                 ends = each.start + len(each.version)
+    states = (SaidVersion(match[0][:_MAX_VERSION], match.start(), is_sure=False) for match in _STATE.finditer(clean))
+    found += [each for each in states if not any(_is_inside(other, each) for other in found)]
     return tuple(sorted(found, key=lambda each: each.start))
 
 
@@ -174,7 +181,7 @@ def _in_part(clean: str, part: str, start: int, code: int | None) -> Iterator[Sa
     if open_one is not None:
         yield open_one
     elif not has_number:
-        verdict = verdict_on_word(part, before_number(clean, start))
+        verdict = verdict_on_word(part, before_number(clean, start), clean[start - 1 : start])
         if verdict is not Verdict.NONE:
             yield SaidVersion(part[:_MAX_VERSION], start, verdict is Verdict.SURE)
 
