@@ -14,7 +14,6 @@ Everything raises OSError whose `strerror` says in our words what is wrong; the 
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -132,7 +131,7 @@ def open_beside(file: Path, *, mode: int = PRIVATE_FILE, flags: int = 0) -> tupl
 
     Raises OSError.
     """
-    fresh = file.with_name(f".smtpsweep-{secrets.token_hex(8)}.part")
+    fresh = file.with_name(f".smtpsweep-{os.urandom(8).hex()}.part")
     how = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(fresh, how | flags, mode), fresh
 

@@ -10,8 +10,6 @@ Left out: outputs that grow while a sweep runs (`sinks.file`).
 
 import errno
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -230,7 +228,7 @@ class WholeFolder:
         """
         try:
             make_folders(self._folder.parent)
-            self._private = self._folder.with_name(f".smtpsweep-{secrets.token_hex(8)}.part")
+            self._private = self._folder.with_name(f".smtpsweep-{os.urandom(8).hex()}.part")
             self._private.mkdir(mode=PRIVATE_FOLDER)
             new = self._private / "new"
             new.mkdir(mode=PRIVATE_FOLDER)
@@ -255,6 +253,8 @@ class WholeFolder:
         except OSError as failure:
             raise SinkError(self._failure(failure)) from None
         finally:
+            import shutil  # noqa: PLC0415  it loads every way to pack files, and most commands write no folder
+
             shutil.rmtree(self._private / "new" if self._keeps_old else self._private, ignore_errors=True)
 
     def _put_in_place(self, new: Path, old: Path) -> None:

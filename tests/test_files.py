@@ -1,6 +1,5 @@
 import errno
 import os
-import secrets
 import socket
 from pathlib import Path
 
@@ -97,8 +96,8 @@ def test_temporary_names_cannot_be_guessed(tmp_path: Path) -> None:
 
 def test_a_temporary_name_that_exists_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "victim").write_bytes(b"precious")
-    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
-    (tmp_path / ".smtpsweep-guessed.part").symlink_to("victim")
+    monkeypatch.setattr(os, "urandom", lambda size: b"\x5a" * size)
+    (tmp_path / ".smtpsweep-5a5a5a5a5a5a5a5a.part").symlink_to("victim")
     with pytest.raises(FileExistsError):
         files.open_beside(tmp_path / "a")
     assert (tmp_path / "victim").read_bytes() == b"precious"

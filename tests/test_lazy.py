@@ -94,3 +94,9 @@ def test_a_name_of_a_package_is_imported_when_it_is_first_used_and_kept() -> Non
 def test_a_name_that_a_package_does_not_have_is_an_attribute_error_as_for_every_module() -> None:
     with pytest.raises(AttributeError, match="module 'scanner' has no attribute 'nothing'"):
         lazy.names("scanner", {})("nothing")
+
+
+@pytest.mark.parametrize("package", ["scanner.record", "scanner.runlog", "scanner.targets"])
+def test_a_package_has_every_name_that_it_lists(package: str) -> None:
+    module = importlib.import_module(package)
+    assert all(getattr(module, name) is not None for name in module.__all__)

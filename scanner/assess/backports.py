@@ -13,8 +13,8 @@ Package versions are ordered as dpkg does. Source: deb-version(7), and Debian Po
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -23,6 +23,7 @@ from scanner import lazy
 
 FORMAT: Final = "smtpsweep.backports/1"
 
+_FILE: Final = Path(__file__).parent / "data" / "backports.json"
 _PARTS = lazy.pattern(r"([^0-9]*)([0-9]*)")
 _REVISION = lazy.pattern(
     r"(?P<base>[0-9]{1,6}(?:\.[0-9]{1,6})?)(?:\+deb(?P<release>[0-9]{1,3})u[0-9]{1,4})?(?:\+b[0-9]{1,3})?"
@@ -71,8 +72,7 @@ class Backports:
 
 def shipped_backports() -> Backports:
     """Return the table that comes with the program."""
-    file = resources.files(__package__) / "data" / "backports.json"
-    return Backports(orjson.loads(file.read_bytes()))
+    return Backports(orjson.loads(_FILE.read_bytes()))
 
 
 def maybe_debian_version(version: str, package: str) -> str | None:

@@ -32,7 +32,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +47,8 @@ FORMAT: Final = "smtpsweep.vulnerabilities/1"
 #: Facts older than this many days deserve a warning: a new flaw in a mail server is found every month or two.
 OLD_DAYS: Final = 180
 
+#: The facts that come with the program.
+_FILE: Final = Path(__file__).parent / "data" / "vulnerabilities.json"
 _DAY = lazy.pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = lazy.pattern(r"[A-Z][A-Z0-9.-]{3,40}")
 _TEXTS = ("product", "summary")
@@ -133,8 +134,7 @@ def user_data_file(environ: Mapping[str, str] = os.environ) -> Path:
 
 def shipped_facts() -> Facts:
     """Return the facts that come with the program."""
-    file = resources.files(__package__) / "data" / "vulnerabilities.json"
-    return Facts(orjson.loads(file.read_bytes()), "shipped")
+    return Facts(orjson.loads(_FILE.read_bytes()), "shipped")
 
 
 def load_facts(user_file: Path | None = None) -> Facts:

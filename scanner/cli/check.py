@@ -1,20 +1,21 @@
 """`smtpsweep check`: one host, the dialogue as a person would see it with telnet, then the verdict."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from scanner.checking import Dialogue, check_host
 from scanner.cli import logging, running
 from scanner.cli.codes import ALL_LOCAL
-from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
 from scanner.model import Assessment, Record, Status, Target
 from scanner.record import encode
 from scanner.settings import Settings
+
+if TYPE_CHECKING:
+    from scanner.cli.console import Console
 
 
 @click.command()
@@ -56,7 +57,8 @@ _STYLES = {"<": "cyan", ">": "magenta"}
 
 def _print_line(target: Target, kind: str, text: str, seconds: float) -> None:
     """Print one line of the dialogue: when, in which direction, what."""
-    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    from rich.text import Text  # noqa: PLC0415  see `_console`
+
     address = f"{target.ip} port {target.port}"
     moments = {
         "connected": f"connected to {address}",
@@ -64,15 +66,24 @@ def _print_line(target: Target, kind: str, text: str, seconds: float) -> None:
         "failed": f"no connection to {address}",
     }
     line = moments.get(kind, f"{kind} {text}")
-    console.print(Text(f"{seconds:8.3f} s  {line}", style=_STYLES.get(kind, "dim")))
+    _console().print(Text(f"{seconds:8.3f} s  {line}", style=_STYLES.get(kind, "dim")))
 
 
 def print_verdict(record: Record) -> None:
     """Print what the dialogue means."""
-    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    from rich.text import Text  # noqa: PLC0415  see `_console`
+
+    console = _console()
     console.print()
     for name, value in verdict(record).items():
         console.print(Text.assemble((f"{name:<12}", "bold"), value))
+
+
+def _console() -> "Console":
+    """Return where people read; what prints JSON does not load it, a tenth of the time of a start."""
+    from scanner.cli.console import Console  # noqa: PLC0415
+
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def _clock(skew_s: int) -> str:

@@ -14,7 +14,6 @@ not be visited must not become a target because of one more `-x`. A key that is 
 `exclude` must not be overlooked. Values are read as on the command line would be, so both have the same limits.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -22,7 +21,6 @@ from urllib.parse import urlencode
 import click
 from click.core import ParameterSource
 
-from scanner import safe_toml
 from scanner.errors import InputError
 from scanner.nearest import hint
 
@@ -41,6 +39,10 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     if path is None:
         return None
     ctx.meta[CONFIG_FILE] = path
+    import tomllib  # noqa: PLC0415  most commands have no such file
+
+    from scanner import safe_toml  # noqa: PLC0415
+
     try:
         values = safe_toml.loads(safe_toml.read_text(path))
     except OSError as error:

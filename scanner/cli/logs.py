@@ -4,15 +4,12 @@ import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
-from rich.table import Table
 
 from scanner.clashes import named, refuse_clashes, standard_output
-from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration
 from scanner.counted import counted
@@ -21,6 +18,9 @@ from scanner.remedy.logs.events import Place
 from scanner.remedy.logs.mail_logs import Client, LogQuestion, LogReport, VisitTrace, examine, read_visits
 from scanner.remedy.logs.matching import DEFAULT_TOLERANCE_S, Judged, Verdict
 from scanner.remedy.logs.sessions import maybe_address
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 #: Lines named in a cell of a table; with --json all that are kept are named.
 _SHOWN_PLACES = 3
@@ -130,6 +130,8 @@ def _zone(name: str) -> tzinfo:
     if match := re.fullmatch(r"([+-])([01][0-9]|2[0-3]):?([0-5][0-9])", name):
         offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
         return timezone(-offset if match[1] == "-" else offset)
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  few logs need one
+
     try:
         return UTC if name.upper() in {"UTC", "Z"} else ZoneInfo(name)
     except (ValueError, KeyError, OSError):  # a path out of the database; an unknown name; the name of a folder
@@ -204,6 +206,8 @@ def _print_object(fields: dict[str, object]) -> None:
 
 
 def _print_tables(report: LogReport, top: int, *, mail: bool) -> None:
+    from scanner.cli.console import Console  # noqa: PLC0415  JSON needs no tables
+
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:  # a file or a pipe has no width that a table would have to keep to
         console.width = max(console.width, _FILE_WIDTH)
@@ -218,7 +222,7 @@ def _print_tables(report: LogReport, top: int, *, mail: bool) -> None:
         console.print(f"{left:,} clients more{rest}", soft_wrap=True)
 
 
-def _visit_table(visits: Iterable[VisitTrace], without: str) -> Table:
+def _visit_table(visits: Iterable[VisitTrace], without: str) -> "Table":
     table = _table("our visit", "address", "status", "trace")
     for trace in visits:
         visit = trace.visit
@@ -226,7 +230,7 @@ def _visit_table(visits: Iterable[VisitTrace], without: str) -> Table:
     return table
 
 
-def _client_table(clients: Iterable[Client]) -> Table:
+def _client_table(clients: Iterable[Client]) -> "Table":
     table = _table("client", "name", "times", "whose", "what", "first", "last")
     for client in clients:
         table.add_row(
@@ -241,8 +245,10 @@ def _client_table(clients: Iterable[Client]) -> Table:
     return table
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str) -> "Table":
     """Return a table whose cells are broken over lines where they do not fit, never cut."""
+    from rich.table import Table  # noqa: PLC0415  as above
+
     table = Table(header_style="bold", expand=False)
     for column in columns:
         table.add_column(column, overflow="fold", justify="right" if column == "times" else "left")

@@ -66,14 +66,8 @@ def sweep(log_level: str, log_format: str, shard: tuple[int, int], seed: int | N
     if seed is None and saved is not None:
         seed = saved.identity.seed  # a resumed sweep keeps its order
     settings = Settings(seed=seed or 0, shard=shard[0], shards=shard[1], **given).validated()
-    _relax_collector()
+    gc.freeze()  # what was imported is here to stay: nobody needs to look for garbage in it
     return run_sweep(request, settings, choose_seed=seed is None, known=saved.names if saved is not None else None)
-
-
-def _relax_collector() -> None:
-    """Look for cyclic garbage less often: a sweep makes next to none, and the default looks several times a host."""
-    gc.freeze()  # what was imported is here to stay
-    gc.set_threshold(20_000, 20, 100)
 
 
 def run_sweep(

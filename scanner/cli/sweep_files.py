@@ -19,7 +19,6 @@ from scanner.cli.config import CONFIG_FILE
 from scanner.cli.outputs import is_remote, run_folder
 from scanner.file_names import JSON_DOCUMENT, METRICS, require_fitting_name
 from scanner.files import PUBLIC_FILE
-from scanner.identify.recog import FILE_NAME
 from scanner.places import FilePlace, always
 from scanner.saved import Saved
 from scanner.sinks.paths import is_part_of, path_of_url
@@ -148,6 +147,8 @@ def _inputs(request: "Request") -> Iterator[Named]:
 
 
 def _database(fingerprints: str) -> Named:
+    from scanner.identify.recog import FILE_NAME  # noqa: PLC0415  with it comes a reader of XML
+
     return Named("--fingerprints", Path(fingerprints.removeprefix("recog:"), FILE_NAME))
 
 

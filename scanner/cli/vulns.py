@@ -5,22 +5,21 @@ from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import orjson
-from rich.table import Table
 
 from scanner.assess import Assessed, Assessor, Facts, load_facts, user_data_file, version_key
-from scanner.assess.update import Outcome, require_usable, update
 from scanner.assess.vulnerabilities import VERSION_UNKNOWN
-from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.counted import counted
 from scanner.errors import InputError
-from scanner.identify.rules import shipped_rules
 from scanner.model import Assessment, Finding, Software
 from scanner.nearest import hint
+
+if TYPE_CHECKING:
+    from scanner.assess.update import Outcome
 
 #: Changes of an update that are named one by one.
 _MOST_CHANGES: Final = 50
@@ -60,6 +59,8 @@ def vulns(
     if (product is None) != (version is None):
         raise click.UsageError("name a product and a version, such as: sendmail 8.14.7")
     if sources:
+        from scanner.assess.update import require_usable, update  # noqa: PLC0415  only then
+
         user_file = user_data_file() if data is None else data
         for source in sources:
             require_usable(source, user_file)
@@ -94,6 +95,8 @@ def _named(facts: Facts, name: str) -> tuple[str, str]:
     """
     if (product := facts.product(name)) is not None:
         return product.key, product.name
+    from scanner.identify.rules import shipped_rules  # noqa: PLC0415  for a product without facts
+
     products = (rule.fixed["product"] for rule in shipped_rules() if "product" in rule.fixed)
     recognised = {product.casefold(): product for product in products}
     if name.casefold() in recognised:
@@ -104,7 +107,7 @@ def _named(facts: Facts, name: str) -> tuple[str, str]:
     )
 
 
-def _report(outcome: Outcome, user_file: Path) -> None:
+def _report(outcome: "Outcome", user_file: Path) -> None:
     complain(
         f"{counted(outcome.files, 'file')}, {counted(outcome.records, 'record')}: "
         f"{len(outcome.new)} new, {len(outcome.changed)} changed, "
@@ -144,6 +147,10 @@ def _print_json(software: Software, age_days: int, assessed: Assessed) -> None:
 
 
 def _print_table(title: str, assessed: Assessed) -> None:
+    from rich.table import Table  # noqa: PLC0415  JSON needs none of it
+
+    from scanner.cli.console import Console  # noqa: PLC0415  likewise
+
     console = Console(markup=False, highlight=False, emoji=False)
     flaws = [finding for finding in assessed.findings if finding.verdict is not None]
     console.print(f"{title}: {_counted(flaws, assessed.assessment)}", soft_wrap=True)

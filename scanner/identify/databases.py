@@ -6,7 +6,6 @@ from pathlib import Path
 
 from scanner.errors import InputError
 from scanner.identify.fingerprint import Fingerprints
-from scanner.identify.recog import RecogDatabase
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +27,8 @@ def load_fingerprints(wanted: str | None) -> Fingerprints:
         return Fingerprints.shipped()
     if not wanted.startswith(_RECOG):
         raise InputError(f"--fingerprints {wanted!a}: must be recog:FOLDER")
+    from scanner.identify.recog import RecogDatabase  # noqa: PLC0415  with it comes a reader of XML
+
     database = RecogDatabase.load(Path(wanted.removeprefix(_RECOG)))
     if database.skipped:
         log.warning("--fingerprints %s: %d left out, %d in use", wanted, len(database.skipped), len(database))

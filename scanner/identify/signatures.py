@@ -5,7 +5,6 @@ announces its extensions. The file's head explains the keys. Every pattern is ma
 searched for, and has bounds like those of the greeting rules (`patterns`): hostile text cannot make it slow.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +12,6 @@ from pathlib import Path
 from re import Pattern
 from typing import Any, Final
 
-from scanner import safe_toml
 from scanner.errors import RuleError
 from scanner.identify.patterns import compile_pattern
 from scanner.model import Software
@@ -62,6 +60,10 @@ def read_signatures(text: str, source: str) -> tuple[Signature, ...]:
     Raises:
         RuleError: for the first thing that is wrong.
     """
+    import tomllib  # noqa: PLC0415  a sweep that only reads greetings needs none of this
+
+    from scanner import safe_toml  # noqa: PLC0415
+
     try:
         tables = safe_toml.loads(text)["behaviour"]
     except tomllib.TOMLDecodeError as error:

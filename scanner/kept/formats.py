@@ -9,7 +9,6 @@ from scanner.kept.json_entries import JsonEntry, read_entries
 from scanner.kept.kept import BadLine, Kept
 from scanner.kept.kinds import EMPTY, START_BYTES, decides, kind_of
 from scanner.kept.masscan import read_masscan, whole_lists
-from scanner.kept.nmap import read_nmap
 from scanner.kept.text import read_line
 from scanner.kept.zgrab2 import read_zgrab2
 from scanner.text_input import utf_8_lines, with_opening
@@ -86,6 +85,8 @@ def _json(read: Callable[[JsonEntry], Iterator[Kept]]) -> Reader:
 
 
 def _xml(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
+    from scanner.kept.nmap import read_nmap  # noqa: PLC0415  with it comes a reader of XML
+
     return read_nmap(iter(lambda: stream.read1(_CHUNK_BYTES), b""), name)
 
 

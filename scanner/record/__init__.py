@@ -1,6 +1,13 @@
 """The output contract: one JSON object a line, its schema, its ids."""
 
-from scanner.record.encoding import EventIds, decode, encode, encode_findings, event_id
-from scanner.record.schema import SCHEMA, json_schema
+from typing import TYPE_CHECKING
+
+from scanner import lazy
+from scanner.record.encoding import SCHEMA, EventIds, decode, encode, encode_findings, event_id
+
+if TYPE_CHECKING:
+    from scanner.record.schema import json_schema
 
 __all__ = ["SCHEMA", "EventIds", "decode", "encode", "encode_findings", "event_id", "json_schema"]
+
+__getattr__ = lazy.names(__name__, {"schema": ("json_schema",)})

@@ -31,8 +31,9 @@ from scanner import lazy
 from scanner.errors import InputError
 from scanner.model import Answer, Assessment, Finding, Greeting, Record, Refusal, RefusalKind, Software, Status
 from scanner.record.dialogue import dialogue_fields, read_dialogue, read_names
-from scanner.record.schema import SCHEMA
 
+#: Name and version of the layout.
+SCHEMA = "smtpsweep.record/1"
 #: ".000Z" to ".999Z": looking a text up costs less than formatting it.
 _MILLISECONDS = tuple(f".{n:03d}Z" for n in range(1000))
 _PRINTABLE = bytes(range(0x20, 0x7F))

@@ -14,9 +14,8 @@ import orjson
 
 from scanner.model import VERDICTS, Answer, RefusalKind, Status
 from scanner.record.dialogue_schema import dialogue_schema, disclosed_in_schema, names_schema
+from scanner.record.encoding import SCHEMA
 from scanner.record.schema_terms import ESCAPED, WORD, Schema, maybe, object_of, text, words
-
-SCHEMA = "smtpsweep.record/1"
 
 _WITH_BANNER = (
     *(Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY),

@@ -1,11 +1,19 @@
-"""The record stream of one run, written once and kept on disk: what every remote receiver is served from."""
+"""The record stream of one run, written once and kept on disk: what every remote receiver is served from.
 
-from scanner.runlog.cursor import Cursor, furthest, read_cursor, write_cursor
-from scanner.runlog.folder import RunFolder
-from scanner.runlog.index import Known, read_known
-from scanner.runlog.reader import Entry, LogReader, Lost, last_record
-from scanner.runlog.room import Quota
-from scanner.runlog.segments import RUN_SCHEMA, RunLog
+Names are imported when they are first used: who reads a line of a log needs neither its sinks nor an event loop.
+"""
+
+from typing import TYPE_CHECKING
+
+from scanner import lazy
+
+if TYPE_CHECKING:
+    from scanner.runlog.cursor import Cursor, furthest, read_cursor, write_cursor
+    from scanner.runlog.folder import RunFolder
+    from scanner.runlog.index import Known, read_known
+    from scanner.runlog.reader import Entry, LogReader, Lost, last_record
+    from scanner.runlog.room import Quota
+    from scanner.runlog.segments import RUN_SCHEMA, RunLog
 
 __all__ = [
     "RUN_SCHEMA",
@@ -23,3 +31,31 @@ __all__ = [
     "read_known",
     "write_cursor",
 ]
+
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "cursor": (
+            "Cursor",
+            "furthest",
+            "read_cursor",
+            "write_cursor",
+        ),
+        "folder": ("RunFolder",),
+        "index": (
+            "Known",
+            "read_known",
+        ),
+        "reader": (
+            "Entry",
+            "LogReader",
+            "Lost",
+            "last_record",
+        ),
+        "room": ("Quota",),
+        "segments": (
+            "RUN_SCHEMA",
+            "RunLog",
+        ),
+    },
+)

@@ -7,14 +7,11 @@ after a kill -9. The price is a worse ratio for small batches (`python -m benchm
 `whole_end` finds the end of the last complete unit, so that what a crash tore can be cut off.
 """
 
-import gzip
 import os
 import zlib
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Protocol
-
-import zstandard
 
 #: Bytes read at a time while looking for the end of the last whole unit.
 _READ_BYTES = 1 << 16
@@ -78,6 +75,8 @@ class Gzip:
 
     def pack(self, lines: bytes) -> bytes:
         """Return one gzip member, without a time in its header: the same lines make the same bytes."""
+        import gzip  # noqa: PLC0415  most outputs are not packed
+
         return gzip.compress(lines, _GZIP_LEVEL, mtime=0)
 
     def whole_end(self, fd: int, start: int, end: int) -> int:
@@ -89,6 +88,9 @@ class Zstandard:
     """A zstd frame, with its size and check sum, for each batch."""
 
     def __init__(self) -> None:
+        import zstandard  # noqa: PLC0415  most outputs are not packed so, and it takes a while to load
+
+        self._library = zstandard
         self._compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
 
     def pack(self, lines: bytes) -> bytes:
@@ -97,8 +99,8 @@ class Zstandard:
 
     def whole_end(self, fd: int, start: int, end: int) -> int:
         """Return where the last frame ends whose check sum is right."""
-        decompressor = zstandard.ZstdDecompressor()
-        return _last_unit_end(fd, start, end, decompressor.decompressobj, zstandard.ZstdError)
+        decompressor = self._library.ZstdDecompressor()
+        return _last_unit_end(fd, start, end, decompressor.decompressobj, self._library.ZstdError)
 
 
 class _Unpacker(Protocol):

@@ -1,22 +1,30 @@
-"""From what the user names to targets in order: text, ranges, permutation, schedule, progress."""
+"""From what the user names to targets in order: text, ranges, permutation, schedule, progress.
 
-from scanner.targets.exclusions import ALWAYS_EXCLUDED, NEVER, YOURS, Exclusions
-from scanner.targets.hostname import ends_in_number
-from scanner.targets.networks import share
-from scanner.targets.permutation import Permutation
-from scanner.targets.progress import Progress
-from scanner.targets.ranges import Ranges
-from scanner.targets.schedule import Schedule
-from scanner.targets.spec import (
-    COMMAND_LINE,
-    LARGE,
-    Source,
-    Spec,
-    Where,
-    parse_exclusions,
-    parse_spec,
-    require_confirmation,
-)
+Names are imported when they are first used: most of these modules need numpy, and who only reads an address does not.
+"""
+
+from typing import TYPE_CHECKING
+
+from scanner import lazy
+
+if TYPE_CHECKING:
+    from scanner.targets.exclusions import ALWAYS_EXCLUDED, NEVER, YOURS, Exclusions
+    from scanner.targets.hostname import ends_in_number
+    from scanner.targets.networks import share
+    from scanner.targets.permutation import Permutation
+    from scanner.targets.progress import Progress
+    from scanner.targets.ranges import Ranges
+    from scanner.targets.schedule import Schedule
+    from scanner.targets.spec import (
+        COMMAND_LINE,
+        LARGE,
+        Source,
+        Spec,
+        Where,
+        parse_exclusions,
+        parse_spec,
+        require_confirmation,
+    )
 
 __all__ = [
     "ALWAYS_EXCLUDED",
@@ -38,3 +46,31 @@ __all__ = [
     "require_confirmation",
     "share",
 ]
+
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "exclusions": (
+            "ALWAYS_EXCLUDED",
+            "Exclusions",
+            "NEVER",
+            "YOURS",
+        ),
+        "hostname": ("ends_in_number",),
+        "networks": ("share",),
+        "permutation": ("Permutation",),
+        "progress": ("Progress",),
+        "ranges": ("Ranges",),
+        "schedule": ("Schedule",),
+        "spec": (
+            "COMMAND_LINE",
+            "LARGE",
+            "Source",
+            "Spec",
+            "Where",
+            "parse_exclusions",
+            "parse_spec",
+            "require_confirmation",
+        ),
+    },
+)

@@ -5,7 +5,7 @@ Lists of exclusions have half a million lines, so the usual forms (an address, a
 proven equal by tests. What is none of these forms is looked at closely, to say what is wrong with it.
 """
 
-import netaddr  # type: ignore[import-untyped]  # it has no types
+from contextlib import suppress
 
 from scanner import lazy
 from scanner.targets.address import V4_BITS, V4_MAX, parse_address
@@ -46,13 +46,14 @@ def parse_network(token: str) -> tuple[int, int, int]:
     if _LENGTH.fullmatch(prefix) and int(prefix) <= bits:
         host_mask = (1 << (bits - int(prefix))) - 1
         return bits, value & ~host_mask, value | host_mask
-    try:
-        network = netaddr.IPNetwork(f"{address.strip('[]')}/{prefix}") if _NETMASK.fullmatch(prefix) else None
-    except netaddr.AddrFormatError:
-        network = None
-    if network is None:
-        raise ValueError(f"prefix length must be 0 to {bits}")
-    return bits, network.first, network.last
+    if _NETMASK.fullmatch(prefix):
+        # Not small, and netmasks are rare. It has no types.
+        import netaddr  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        with suppress(netaddr.AddrFormatError):
+            network = netaddr.IPNetwork(f"{address.strip('[]')}/{prefix}")
+            return bits, network.first, network.last
+    raise ValueError(f"prefix length must be 0 to {bits}")
 
 
 def parse_octet_form(token: str) -> tuple[list[int], list[int]]:
