@@ -54,6 +54,11 @@ REMARKS = """
     ESMTP The Courier
     ESMTP Exim 4.93 Linux users group
     ESMTP Exim 4.93 Windows only
+    ESMTP Exim ready to be replaced
+    ESMTP Exim 4.96 is ready to be replaced
+    ESMTP Exim rocks
+    ESMTP Postfix inbound is down
+    ESMTP Courier inbound
 """
 
 
@@ -105,6 +110,10 @@ def test_neither_a_clients_product_nor_a_block_list_is_the_servers(greeting: str
             "1.986",
             "Windows",
         ),
+        ("ESMTP Postfix inbound", "Postfix", None, None),
+        ("ESMTP Postfix for mail.example.com", "Postfix", None, None),
+        ("ESMTP Postfix We do not authorize spam", "Postfix", None, None),
+        ("ESMTP Exim 4.96 node3", "Exim", "4.96", None),
         ("ESMTP Postal/3.3.4", "Postal", "3.3.4", None),
         ("ESMTP Sophos Firewall 19.5", "Sophos Firewall", "19.5", None),
         ("ESMTP Sophos UTM 9.7", "Sophos UTM", "9.7", None),

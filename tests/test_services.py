@@ -266,7 +266,7 @@ def service_file(**changes: str | None) -> str:
         ("220 foo.example ESMTP", False),
         ("220 mx.notfoo.example ESMTP", False),
         ("220 mx.foo.example.org ESMTP", False),
-        ("220 mx.foo.example. ESMTP", False),
+        ("220 mx.foo.example. ESMTP", True),
         ("220 mx.foo.example", False),
         ("220 mx.foo.example ESMTP Bar", False),
         ("220 mx.foo.example ESMTP Bar 4.96", False),

@@ -26,7 +26,7 @@ MAX_REPEATS: Final = 60
 # text has one reading (two dashes are never one and one), so that the eight steps do not become eight times two.
 _FILLER = (
     r"(?:(?:--?(?!-)|[|(\[<:*]) ?|(?i:E?SMTPS?|LMTP|Mail|MTA|MX|Server|Service|System|Welcome|to|the|this|is|at|"
-    r"running|powered by|hi|hello|using)[:,!]?  ?){0,8}"
+    r"running|powered by|hi|hello|using|ready)[:,.!]?  ?){0,8}"
 )
 # A version that is told by its dot or by a word before it, and is neither a date, a time nor an address.
 _VERSIONED = (
@@ -74,7 +74,7 @@ FRAGMENTS: Final = {
     # What Sun and Netscape write behind a version: a patch, and the day of the build, captured as `patch` and `build`.
     "BUILT": r"(?: (?P<patch>(?:Patch|HotFix) [0-9.]{1,8}))?(?: (?:32|64)bit)?(?: \((?P<build>built [^\n)]{1,60})\)?)?",
     # Any first word and polite ones: what stands before a product's name in a greeting that names it in its own way.
-    "AFTER": rf"[^ \n]{{1,255}} {{1,3}}{_FILLER}",
+    "AFTER": rf"(?:(?i:welcome (?:to|at)|this is) {{1,2}})?[^ \n]{{1,255}} {{1,3}}{_FILLER}",
     # What may follow such a name: a version, or nothing that belongs to it.
     "VERSIONED": _VERSIONED,
     "ENDED": _ENDED,

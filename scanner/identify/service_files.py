@@ -41,12 +41,12 @@ _WIDE: Final = frozenset({"com", "net", "org", "co", "ne", "or", "mail", "smtp",
 
 
 def host_pattern(masks: Iterable[str]) -> str:
-    """Return a pattern for a host that is one of `masks`, whole, in any case of letters.
+    """Return a pattern for a host that is one of `masks`, whole, in any case of letters, a dot at its end or not.
 
     Raises:
         ValueError: for a mask that is not a host name with stars at its beginning or inside of labels.
     """
-    return "(?i:" + "|".join(_mask(mask) for mask in masks) + r")(?![0-9A-Za-z._-])"
+    return "(?i:" + "|".join(_mask(mask) for mask in masks) + r")\.?(?![0-9A-Za-z._-])"
 
 
 def _mask(mask: str) -> str:
