@@ -57,8 +57,6 @@ REMARKS = """
     ESMTP Exim ready to be replaced
     ESMTP Exim 4.96 is ready to be replaced
     ESMTP Exim rocks
-    ESMTP Postfix inbound is down
-    ESMTP Courier inbound
 """
 
 
