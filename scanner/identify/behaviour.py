@@ -7,7 +7,8 @@ dialogue is scored against all of them:
 - a trait that is there counts its points; extensions in the product's order (four or more known ones) count 2;
 - a reply that is there but says nothing the product says counts -2, unless its wording can be set; so do extensions in
   another order, or one that the product never has. What was not asked or not answered counts nothing;
-- the best signature speaks when it has `ENOUGH` points and `LEAD` more than the next one, else nobody does.
+- the best signature speaks when it has `ENOUGH` points and `LEAD` more than the next one;
+- else the one whose product HELP names, whatever EHLO was made to say, if it is the only one; else nobody does.
 
 Confidence, on the scale of the greeting rules: 0.95 a reply names the product and its version; 0.9 a reply names the
 product; without a name 0.65 from 8 points, 0.6 from 6 (wording that only this product is known to use), 0.4 below (a
@@ -68,13 +69,16 @@ class Behaviours:
         return f"<Behaviours: {len(self.signatures)} products>"
 
     def identify(self, dialogue: Dialogue) -> Software | None:
-        """Return the software that behaves like this; None when none does, or two do. Never raises."""
+        """Return the software that behaves like this, or names itself; None when none does, or two do. Never raises."""
         replies = _replies(dialogue)
         scored = [(self._score(signature, replies), signature) for signature in self.signatures]
         scored.sort(key=lambda pair: -pair[0].points)
         (best, signature), *others = scored
         if best.points < ENOUGH or (others and best.points - others[0][0].points < LEAD):
-            return None
+            named = [pair for pair in scored if pair[0].names and "help" in pair[0].reasons]
+            if len(named) != 1:
+                return None
+            best, signature = named[0]
         return software_of(
             signature,
             {
