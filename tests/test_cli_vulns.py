@@ -153,7 +153,7 @@ def test_a_product_that_is_recognised_and_that_nobody_searched_is_not_covered(ca
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["sendmale", "8.14.7"], "unknown product 'sendmale': known are cisco-esa, courier"),
+        (["sendmale", "8.14.7"], "unknown product 'sendmale': known are barracuda, cisco-esa, courier"),
         (["sendmail", "new"], "'new' is not a version of Sendmail"),
         (["sendmail", "\x1b[2J"], "'\\x1b[2J' is not a version of Sendmail"),
         (["mailenable", "1.2.3"], "'1.2.3' is not a version of MailEnable"),

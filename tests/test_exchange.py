@@ -30,6 +30,7 @@ EXPLOITED = {
     "CVE-2022-41080",
     "CVE-2023-21529",
     "CVE-2024-21410",
+    "CVE-2026-42897",
 }
 
 
@@ -101,7 +102,8 @@ def test_the_end_of_support_is_told_by_build(build: str, evidence: str | None) -
         ("15.1.225.42", EXPLOITED - {"CVE-2020-17144"}, {"CVE-2020-17144"}),  # the first 2016 has all that came later
         ("14.3.496.0", {"CVE-2020-17144", "CVE-2021-26857"}, {"CVE-2020-0688", "CVE-2018-8581", "CVE-2021-26855"}),
         ("14.3.513.0", set(), EXPLOITED),
-        ("15.2.2562.17", set(), EXPLOITED),
+        ("15.2.2562.17", {"CVE-2026-42897"}, EXPLOITED - {"CVE-2026-42897"}),
+        ("15.2.2562.43", set(), EXPLOITED),
     ],
 )
 def test_the_exploited_flaws_are_told_by_build(build: str, having: set[str], without: set[str]) -> None:
@@ -133,7 +135,7 @@ def test_a_build_of_an_update_that_has_no_fix_of_its_own_has_the_flaw() -> None:
 @pytest.mark.parametrize(
     ("version", "update", "builds"),
     [
-        ("2016", "cumulative_update_23", ("15.1.2507.6", "15.1.2507.66")),
+        ("2016", "cumulative_update_23", ("15.1.2507.6", "15.1.2507.71")),
         ("2019", "-", ("15.2.221.12", "15.2.221.18")),
         ("2013", "sp1", ("15.0.847.32", "15.0.847.64")),
         ("2010", "sp3_rollup_30", ("14.3.496.0", "14.3.496.0")),
@@ -149,7 +151,7 @@ def test_what_nvd_names_are_builds(version: str, update: str, builds: tuple[str,
 @pytest.mark.parametrize(
     ("name", "ranges"),
     [
-        ("2016:cumulative_update_23", [{"introduced": "15.1.2507.6", "last_affected": "15.1.2507.66"}]),
+        ("2016:cumulative_update_23", [{"introduced": "15.1.2507.6", "last_affected": "15.1.2507.71"}]),
         ("15.2.2562.50:*", [{"introduced": "15.2.2562.50", "last_affected": "15.2.2562.50"}]),
         ("2016:cumulative_update_99", []),
     ],

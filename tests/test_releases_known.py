@@ -46,7 +46,7 @@ def finding(product: str, version: str, name: str) -> Finding | None:
         ("KumoMTA", "2025.01.01"),
         ("Haraka", "3.3.0"),
         ("hMailServer", "5.99.1"),
-        ("Microsoft Exchange Server", "15.2.1748.44"),  # newer than the newest build of its update
+        ("Microsoft Exchange Server", "15.2.1748.49"),  # newer than the newest build of its update
         ("Microsoft Exchange Server", "15.2.1544.99"),
         ("Microsoft Exchange Server", "15.2.1545.1"),  # of no update
     ],

@@ -83,7 +83,7 @@ _RELEASE_NUMBERS: Final = 3
 #: Products whose number after the first dot is a decimal fraction.
 DECIMAL_FRACTION: Final = frozenset({"mailenable"})
 #: Products where the number after a dash is that of a build of the release: 15.5.4-012 of AsyncOS.
-DASHED_BUILDS: Final = frozenset({"cisco-esa"})
+DASHED_BUILDS: Final = frozenset({"cisco-esa", "symantec-mg"})
 #: Products that count the snapshots before the first release of a branch from 0: 8.16.0.29 came before 8.16.1.
 SNAPSHOTS_FROM_0: Final = frozenset({"sendmail"})
 #: Products where a dash and a date mark a snapshot before the release named.
