@@ -78,7 +78,7 @@ FRAGMENTS: Final = {
     # What may follow such a name: a version, or nothing that belongs to it.
     "VERSIONED": _VERSIONED,
     "ENDED": _ENDED,
-    "TAIL": rf"(?:{_VERSIONED})?{_ENDED}",
+    "TAIL": rf"(?:{_VERSIONED}(?=$|[^0-9A-Za-z])|{_ENDED})",
     # The first word of a date.
     "DAY": _DAY,
     # Words that name nothing: a rule needs something else, such as the host, to go by.

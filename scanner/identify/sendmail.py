@@ -30,7 +30,7 @@ import re
 from collections.abc import Mapping
 
 from scanner import lazy
-from scanner.identify.sentences import takes_back
+from scanner.identify.sentences import is_no_version, takes_back
 from scanner.identify.systems import glued_system, stated_system
 
 _VERSIONS = lazy.pattern(
@@ -58,6 +58,8 @@ _VERSIONS = lazy.pattern(
     re.VERBOSE,
 )
 _FIELDS = ("version", "config_version", "patch", "package", "build")
+#: No release of Sendmail has a first number of two digits; days do.
+_DAY = lazy.pattern(r"[1-3][0-9]\.[01]?[0-9]\.(?:[0-9]{2}|[0-9]{4})")
 _PRE_RELEASE_OF_NEW_SERIES = lazy.pattern(r"([0-9]+\.[0-9]+)\.0(\.?[A-Z].*)")
 _SUNOS = lazy.pattern(r"SMI-(4\.[0-9.]{1,8})")
 #: Until 6 Debian wrote the name of the release where it writes its number today.
@@ -72,11 +74,14 @@ def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:
     `versions` is the text after the word Sendmail, `before` a word before it, `after` what stands in the date's place.
 
     Returns fields of `scanner.model.Software`, with `cpe_version` where NVD writes the version in another way; None
-    when the text does not begin with a version, or words after it say that it is not Sendmail's.
+    when the text does not begin with a version, or words after it say that it is not Sendmail's. Nothing for a day or
+    an address in the version's place.
     """
     match = _VERSIONS.match(captured["versions"])
     if match is None or takes_back(captured["versions"], match.end()):
         return None
+    if is_no_version(match["version"]) or _DAY.fullmatch(match["version"]):
+        return {}
     parts = {name: value for name, value in match.groupdict().items() if value is not None}
     fields: dict[str, str] = {name: parts[name] for name in _FIELDS if name in parts}
     if patches := [parts[name] for name in ("patch", "digital", "revision", "hp_patch") if name in parts]:

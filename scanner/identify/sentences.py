@@ -24,8 +24,7 @@ from scanner import lazy
 
 # A number that a rule left alone.
 _NUMBER: Final = r"(?:[ ]{0,3}[0-9][0-9A-Za-z._/+-]{0,60}(?=[ ]))?+"
-# What takes a name back in any place of its sentence. "Not" does so as the first or second word only: "we do not relay"
-# is another's.
+# What takes a name back in any place of its sentence.
 _TAKING: Final = lazy.pattern(
     r"""\b (?:
       no[ ](?:longer|more) | never | replac(?:ed|es|ement|ing) | retired | removed | gone | dead | died | former(?:ly)?
@@ -34,14 +33,19 @@ _TAKING: Final = lazy.pattern(
     | emulat(?:or|ion|ed|es|ing) | simulat(?:or|ion|ed|es|ing) | imitat(?:ion|or|es|ing) | clones?
     | compatib(?:le|ility) | like | style
     | fake | honeypots? | decoy | mock | trap | impost[eo]r | lookalike | alternative | substitute
-    | killer | hat(?:er|ers|ed) | lovers? | fans? | users? | clients | admins | developers? | club | museum | zone
+    | killer | hated | club | museum | zone
     | vulnerable | exploit | would | should | might | could | must | considered | mode | syntax | conference | tutorial
     ) \b""",
     re.VERBOSE | re.IGNORECASE,
 )
-_NEGATED: Final = lazy.pattern(
-    r"""(?: [ ] (?:is|are|does|can|will|has|here|now|ready|running|server) )?
-    [ ]{1,3} (?:not|isn't|doesn't|don't|ain't) \b (?! [ ] (?:available|ready|accepting|open|for) \b )""",
+# People and denials do so as the first or second word only: "on Debian, users", "we do not relay".
+_NEAR: Final = lazy.pattern(
+    _NUMBER
+    + r"""(?: [ ]{1,3} (?:
+        (?: [^ ]{1,30} [ ]{1,3} )? (?:haters? | lovers? | fans? | users? | clients | admins | developers?)
+      | (?: (?:is|are|does|can|will|has|here|now|ready|running|server) [ ]{1,3} )?
+        (?:not|isn't|doesn't|don't|ain't) (?! [ ] (?:available|ready|accepting|open|for) \b )
+    ) \b)""",
     re.VERBOSE | re.IGNORECASE,
 )
 # Where a sentence ends: at a mark, a bracket, a dash, a number, a day.
@@ -69,6 +73,7 @@ _LEAVING: Final = lazy.pattern(
       | testing | development | staging | secure[d]? | (?:mx|smtp|mail|relay|node|host|srv|ns|gw)-?[0-9]{1,4}
       # how it is, and what it does
       | ready | running | version | ver | v[0-9][0-9a-z._-]{0,30} | build | release | rev(?:ision)? | patch(?:ed)?
+      | x86(?:_64)? | x64 | amd64 | (?:32|64)-?bit
       | sp[0-9] | copyright | id | speaking | spoken | talk | free | edition | enterprise | standard | professional
       | community | monitor(?:ing|ed) | (?:un)?registered | trial | evaluation | simple | awesome
       | for[ ](?:windows|linux|unix|openvms|vms|nt|os|netware|exchange) | ors-[0-9][0-9a-z]{0,20} | r[a-z]?
@@ -103,7 +108,7 @@ def takes_back(text: str, end: int) -> bool:
         return True
     stop = _SENTENCE_END.search(text, end, end + _LONGEST_SENTENCE)
     limit = min(len(text), end + _LONGEST_SENTENCE) if stop is None else stop.start()
-    return _NEGATED.match(text, end, limit) is not None or _TAKING.search(text, end, limit) is not None
+    return _NEAR.match(text, end, limit) is not None or _TAKING.search(text, end, limit) is not None
 
 
 def is_no_version(version: str) -> bool:

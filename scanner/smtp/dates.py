@@ -3,7 +3,8 @@
 Two forms are usual: RFC 5322's date ("Sun, 22 Nov 2026 10:16:56 +0000", with the obsolete two-digit years and zone
 names of its section 4.3) and that of C's ctime and of date(1) ("Mon Jan  8 05:45:49 2024"). Others are rarer: ISO 8601,
 numbers with slashes or dots ("03/01/16 09:28:32", "14.11.2023 10:20:30"), the American form with the month in front
-("Nov 14, 2023 10:20:30 AM"), and dashes ("14-Nov-2023 10:20:30"). Blanks may be doubled, names of months written out.
+("Nov 14, 2023 10:20:30 AM"), dashes ("14-Nov-2023 10:20:30"), and
+the time in front or in the middle ("14 Nov 10:20:30 CET 2023"). Blanks may be doubled, names of months written out.
 The day of the week is not looked at, nor a comment after the zone: "-0700 (PDT)" is -0700.
 
 Numbers with slashes are month, day, year, as the servers write them that greet so, whatever country they are in; a
@@ -14,8 +15,8 @@ missing or has no fixed meaning (RFC 5322 4.3: any name but its ten, "MET" or "C
 offset: local time, of a place we do not know.
 RFC 5322 3.3: "-0000" tells UTC from a server that does not know its own zone, so it is `Z` as well.
 A date that is said to be another's, such as that of the build or of the last update, is passed over.
-Impossible dates (31 February, 25 o'clock, an offset of a day) are no date; so is the leap second, which no consumer
-of ISO 8601 can be trusted to read.
+Impossible dates (31 February, 25 o'clock, the year 9999, an offset of a day) are no date; so is the leap second,
+which no consumer of ISO 8601 can be trusted to read.
 """
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -33,7 +34,7 @@ _SHORT_MONTH: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _CLOCK: Final = r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?"
 #: An offset, with or without what it is counted from ("GMT+0100", "UTC+2"), or a name that no offset follows.
 _OFFSET: Final = (
-    r"(?:(?:GMT|UTC)[+-][0-9]{1,2}(?::?[0-9]{2})?|[+-][0-9]{2}(?::?[0-9]{2})?)(?![0-9:])"
+    r"(?:(?:GMT|UTC)[+-][0-9]{1,2}(?::?[0-9]{2})?|[+-](?:[0-9]{2}(?::?[0-9]{2})?|[0-9]{3}))(?![0-9:])"
     r"|[A-Za-z]{1,5}(?![A-Za-z0-9]|[+-][0-9])"
 )
 _HALF: Final = r"[AaPp]\.?[Mm](?![A-Za-z0-9])"
@@ -55,16 +56,17 @@ _TIME: Final = (
 _BETWEEN: Final = r",?(?: {1,2}| {1,2}at )"
 #: The rarer dates, tried one after the other where the usual ones are not found.
 _RARE: Final = tuple(
-    lazy.pattern(rf"(?<![0-9A-Za-z./-]){date}{between}{_TIME}")
-    for date, between in (
-        (r"(?P<year>[0-9]{4})[-/.](?P<month>[0-9]{1,2})[-/.](?P<day>[0-9]{1,2})", r"(?:T| {1,2})"),
-        (r"(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4}|[0-9]{2})", _BETWEEN),
-        (r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4}|[0-9]{2})", _BETWEEN),
-        (
-            rf"(?P<day>[0-9]{{1,2}})[ /-](?P<month>{_MONTH})[ ,/-]{{1,2}}(?P<year>[0-9]{{4}}|[0-9]{{2}})",
-            rf"(?:{_BETWEEN}|:)",
-        ),
-        (rf"(?P<month>{_MONTH}) {{1,2}}(?P<day>[0-9]{{1,2}}),? {{1,2}}(?P<year>[0-9]{{4}})", _BETWEEN),
+    lazy.pattern(rf"(?<![0-9A-Za-z./-]){form}")
+    for form in (
+        rf"(?P<year>[0-9]{{4}})[-/.](?P<month>[0-9]{{1,2}})[-/.](?P<day>[0-9]{{1,2}})(?:T|,? {{1,2}}){_TIME}",
+        rf"(?P<month>[0-9]{{1,2}})/(?P<day>[0-9]{{1,2}})/(?P<year>[0-9]{{4}}|[0-9]{{2}}){_BETWEEN}{_TIME}",
+        rf"(?P<day>[0-9]{{1,2}})\.(?P<month>[0-9]{{1,2}})\.(?P<year>[0-9]{{4}}|[0-9]{{2}}){_BETWEEN}{_TIME}",
+        rf"(?P<day>[0-9]{{1,2}})[ /-](?P<month>{_MONTH})[ .,/-]{{1,2}}(?P<year>[0-9]{{4}}|[0-9]{{2}}){_BETWEEN}{_TIME}",
+        rf"(?P<day>[0-9]{{1,2}})[ /-](?P<month>{_MONTH})[ /-](?P<year>[0-9]{{4}}):{_TIME}",
+        rf"(?P<month>{_MONTH})\.? {{1,2}}(?P<day>[0-9]{{1,2}}),? {{1,2}}(?P<year>[0-9]{{4}}){_BETWEEN}{_TIME}",
+        rf"(?P<day>[0-9]{{1,2}}) (?P<month>{_MONTH}) {{1,2}}{_TIME} {{1,2}}(?P<year>[0-9]{{4}})(?![0-9])",
+        rf"{_TIME},? {{1,2}}(?P<day>[0-9]{{1,2}})[ -](?P<month>{_MONTH})[ -](?P<year>[0-9]{{4}})(?![0-9])",
+        rf"(?P<year>(?:19|20)[0-9]{{2}})(?P<month>[01][0-9])(?P<day>[0-3][0-9])[T ]{_TIME}",
     )
 )
 _SLASHES: Final = _RARE[1]
@@ -72,15 +74,18 @@ _SLASHES: Final = _RARE[1]
 #: of the week and a preposition may stand between.
 _OTHER_TIMES: Final = frozenset(
     ("since", "$date", "date$", "built", "build", "compiled", "version", "update", "updated", "modified", "released",
-     "release", "started", "restarted", "installed", "expires", "until")
+     "release", "started", "restarted", "restart", "booted", "reboot", "installed", "expires", "until")
 )  # fmt: skip
-_BETWEEN_WORDS: Final = frozenset(("mon", "tue", "wed", "thu", "fri", "sat", "sun", "on", "at", "of"))
+#: By their first three letters; "dat" is the date's own name ("Build date: ").
+_BETWEEN_WORDS: Final = frozenset(("mon", "tue", "wed", "thu", "fri", "sat", "sun", "on", "at", "of", "dat"))
 #: As many characters as "installed: on Wednesday, " has, and a blank before them.
 _LOOK_BACK: Final = 32
 #: A clock of twelve hours has none above, and none below one.
 _NO_HOUR: Final = 24
 #: The first year that RFC 5322 3.3 allows.
 _FIRST_YEAR: Final = 1900
+#: A clock may be set to any year of its century; a later one is no clock's, and few readers of dates can hold it.
+_LAST_YEAR: Final = 2099
 #: RFC 5322 4.3. Military letters but Z were defined the wrong way round in RFC 822, so they tell nothing.
 _ZONES: Final = {
     "Z": 0, "UT": 0, "UTC": 0, "GMT": 0,
@@ -164,8 +169,8 @@ def _full_year(digits: str) -> int:
         year += 2000
     elif len(digits) < 4:
         year += 1900
-    if year < _FIRST_YEAR:
-        raise ValueError(f"year {year}: before {_FIRST_YEAR}")
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        raise ValueError(f"year {year}: not from {_FIRST_YEAR} to {_LAST_YEAR}")
     return year
 
 
