@@ -258,6 +258,33 @@ def test_a_leak_by_a_server_that_was_not_verified_is_said_on_stderr(tmp_path: Pa
 
     done = verify(tmp_path, HARDENED, "--received", "h.eml")
 
-    assert done.code == 0
+    assert done.code == 3
+    assert "--received: no Received: line is of a verified host, only of other.example, third.example\n" in done.err
+    assert "inconclusive" in done.out
     assert "a header line by no verified host shows a version: Received: by other.example (Exim 4.96)" in done.err
     assert "host has a number that may be a version: Received: by third.example (3.2.1)" in done.err
+
+
+def test_a_message_with_a_line_of_the_host_passes_it_and_one_of_others_beside_it_does_not_let_the_whole_pass(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.eml").write_text("Received: from a by mail1.lab.example with ESMTP id 1; now\n")
+    (tmp_path / "other.eml").write_text("Received: from a (h [192.0.2.1]) id 1; now\n")
+
+    assert verify(tmp_path, HARDENED, "--received", "own.eml").code == 0
+    both = verify(tmp_path, HARDENED, "--received", "own.eml", "--received", "other.eml")
+
+    assert both.code == 3
+    assert "1 verified: 1 fixed" in both.err
+    assert "no Received: line is of a verified host, only of hosts that they do not name\n" in both.err
+    assert "NOT ENOUGH SEEN" in both.err
+
+
+@pytest.mark.parametrize("product", ["Mirapoint", "Symantec Messaging Gateway", "Postfix", "FooMail"])
+def test_a_product_without_a_version_in_the_hosts_line_leaves_it_recognisable(tmp_path: Path, product: str) -> None:
+    (tmp_path / "h.eml").write_text(f"Received: from a by mail1.lab.example ({product}) with ESMTP id 1; now\n")
+
+    done = verify(tmp_path, HARDENED, "--received", "h.eml", "--json")
+
+    named = [state for state in ("hidden_but_recognisable", "fixed") if f'"state":"{state}"' in done.out]
+    assert (done.code, named) == (0, ["fixed" if product == "FooMail" else "hidden_but_recognisable"])

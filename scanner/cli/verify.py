@@ -222,7 +222,8 @@ def _end(fresh: Fresh, output: _Output, policy: Policy | None, reports: Sequence
         if policy is not None:
             books.shown.print()
     _say(fresh, books.states)
-    failed, covered = books.tally.failed(Level.ERROR), books.tally.covered
+    failed = books.tally.failed(Level.ERROR)
+    covered = books.tally.covered and not fresh.results.strangers
     if policy is not None and failed:
         complain(f"{failed:,} failed, the policy's rules included")
     if not covered:
@@ -235,6 +236,11 @@ def _say(fresh: Fresh, counts: Counter[State]) -> None:
     complain(f"{counts.total():,} verified: {states}")
     if fresh.excluded:
         complain(f"{fresh.excluded:,} of the stored sweep are excluded and were not visited")
+    for message in fresh.results.strangers:
+        writers = ", ".join(dict.fromkeys(message.writers)) or "hosts that they do not name"
+        if message.taken_by is not None:
+            writers = f"{message.taken_by[0]}, port {message.taken_by[1]}"
+        complain(f"--received: no Received: line is of a verified host, only of {writers}")
     for leak in fresh.unclaimed:
         if leak.version is not None:
             shows = "shows a version" if leak.is_sure else "has a number that may be a version"

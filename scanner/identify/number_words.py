@@ -191,6 +191,8 @@ NO_PROGRAMS: Final = (
         }
     )
 )
+#: Shorter first words of products' names are also others' ("Sun", "Mail").
+_SHORTEST_NAME: Final = 5
 _LETTERS: Final = lazy.pattern(r"[a-z]+")
 _WORD: Final = lazy.pattern(r"[a-z][a-z&+]*[0-9]{0,4}")
 
@@ -210,10 +212,25 @@ def product_phrases() -> frozenset[tuple[str, ...]]:
 
 
 @cache
+def name_beginnings() -> frozenset[str]:
+    """Return how the products of the rules are called, whole and from the first word on, in lower case.
+
+    First words that many texts have ("Mail", "Internet") are none by themselves.
+    """
+    names = {tuple(rule.fixed.get("product", "").lower().split()) for rule in shipped_rules()}
+    beginnings = (name[:length] for name in names for length in range(1, len(name) + 1))
+    return frozenset(" ".join(words) for words in beginnings if len(words) > 1 or _is_telling(words[0]))
+
+
+@cache
 def words_before_versions() -> frozenset[str]:
     """Return the letters that end each word after which a whole number is surely a version."""
     words = {*VERSION, *COPULAS, *product_names(), *(phrase[-1] for phrase in product_phrases())}
     return frozenset(runs[-1] for word in words if (runs := _LETTERS.findall(word)))
+
+
+def _is_telling(word: str) -> bool:
+    return len(word) >= _SHORTEST_NAME and word not in NO_PROGRAMS
 
 
 def _maybe_phrase(product: str) -> tuple[str, ...] | None:

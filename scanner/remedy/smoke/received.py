@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from scanner.identify.number_words import product_names
+from scanner.identify.number_words import name_beginnings, product_names
 from scanner.identify.said_versions import SaidVersion, said_versions
 from scanner.smtp import escape
 
@@ -52,29 +52,41 @@ class HeaderLeak(NamedTuple):
     is_sure: bool = True
 
 
+class HeaderSoftware(NamedTuple):
+    """What a header says: the lines that name software, and who wrote each `Received:` line (None: it does not say)."""
+
+    leaks: tuple[HeaderLeak, ...]
+    writers: tuple[str | None, ...]
+
+
 def software_in_headers(raw: bytes) -> tuple[HeaderLeak, ...]:
     """Return the header lines that name software, with its version or without, in their order.
 
     `raw` may go on with the body.
     """
+    return read_header(raw).leaks
+
+
+def read_header(raw: bytes) -> HeaderSoftware:
+    """Return the lines that name software, and the writers of all `Received:` lines, from the top.
+
+    `raw` may go on with the body. No writer at all means that it is not the header of a delivered message.
+    """
     lines = list(_header_lines(raw))
     hop = 1 + sum(line.name == "received" for line in lines)
     leaks: list[HeaderLeak] = []
+    writers: list[str | None] = []
     for line in lines:
         if line.name == "received":
             hop -= 1
             own = _own_part(line.value)
             by = _BY.match(own)
+            writers.append(by[1] if by else None)
             found = _in_received(own, by[1] if by else "")
-            leaks += [_leak(line, hop, by[1] if by else None, each) for each in found[:1]]
+            leaks += [_leak(line, hop, writers[-1], each) for each in found[:1]]
         elif line.name in _FILTER_LINES or (line.name.endswith("-version") and line.name != "mime-version"):
             leaks += [_leak(line, None, None, each) for each in _in_filter_line(line)]
-    return tuple(leaks)
-
-
-def counted_hops(raw: bytes) -> int:
-    """Return how many `Received:` lines a header has; none means that it is no delivered message's."""
-    return sum(line.name == "received" for line in _header_lines(raw))
+    return HeaderSoftware(tuple(leaks), tuple(writers))
 
 
 class _Line(NamedTuple):
@@ -303,6 +315,8 @@ def _known_names(text: str) -> Iterator[str]:
 def _names_in_comment(comment: str) -> list[str]:
     """Return the products that a comment about software names: known ones, else what a rule calls a product."""
     known = list(_known_names(comment))
+    if not known and " ".join(comment.lower().split()) in name_beginnings():
+        return [comment.strip()]
     if known or product_names().isdisjoint(map(str.lower, _WORD.findall(comment))):
         return known
     return [comment.strip()]

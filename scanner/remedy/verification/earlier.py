@@ -19,7 +19,7 @@ import orjson
 from scanner.errors import InputError
 from scanner.model import Record, Status
 from scanner.record import decode
-from scanner.remedy.smoke.received import MAX_HEADER_BYTES, HeaderLeak, counted_hops, software_in_headers
+from scanner.remedy.smoke.received import MAX_HEADER_BYTES, HeaderLeak, read_header
 from scanner.remedy.verification.visits import VERIFY_SCHEMA, Visit, visit_from, visit_of
 from scanner.results import read_lines
 from scanner.text_input import utf_8
@@ -42,10 +42,14 @@ class Earlier(NamedTuple):
 
 
 class Headers(NamedTuple):
-    """The header lines of one message that name software; `taken_by` is the address that took it, where known."""
+    """The header lines of one message that name software; `taken_by` is the address that took it, where known.
+
+    `writers` are the hosts that its `Received:` lines are of, where they say so.
+    """
 
     leaks: tuple[HeaderLeak, ...]
     taken_by: Key | None = None
+    writers: tuple[str, ...] = ()
 
 
 def read_earlier(files: Iterable[str | Path]) -> dict[Key, Earlier]:
@@ -86,23 +90,34 @@ def read_headers(file: str | Path) -> Headers:
         return _smoke_headers(raw, str(file))
     if not raw.strip():
         raise InputError(f"{file}: is empty: where are the headers of the message?")
-    if not counted_hops(raw):
+    header = read_header(raw)
+    if not header.writers:
         raise InputError(
             f"{file}: has no Received: line: name a delivered message, or its header, as it is in the mailbox"
         )
-    return Headers(software_in_headers(raw))
+    return Headers(header.leaks, writers=tuple(filter(None, header.writers)))
 
 
 def leaks_of(key: Key, names: Iterable[str], messages: Iterable[Headers]) -> list[HeaderLeak]:
     """Return the `Received:` lines that the server at an address wrote; `names` are what it is and calls itself."""
-    own = {name.lower().rstrip(".").strip("[]") for name in (key[0], *names)}
+    own = _plain(key[0], *names)
     return [
         leak
         for message in messages
         for leak in message.leaks
-        if leak.hop is not None
-        and ((leak.by or "").lower().rstrip(".").strip("[]") in own or (leak.hop == 1 and message.taken_by == key))
+        if leak.hop is not None and (_plain(leak.by or "") <= own or (leak.hop == 1 and message.taken_by == key))
     ]
+
+
+def has_line_of(message: Headers, key: Key, names: Iterable[str]) -> bool:
+    """Say whether a message has a `Received:` line of the server at an address, whatever the line shows."""
+    writers = _plain(*message.writers, *(leak.by for leak in message.leaks if leak.by is not None))
+    return message.taken_by == key or not _plain(key[0], *names).isdisjoint(writers)
+
+
+def _plain(*names: str) -> frozenset[str]:
+    """Return names as they can be compared."""
+    return frozenset(name.lower().rstrip(".").strip("[]") for name in names)
 
 
 def _item(line: bytes) -> tuple[Key, Earlier] | None:

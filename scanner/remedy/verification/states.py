@@ -53,6 +53,9 @@ NOT_FIXED: Final = frozenset({State.STILL_DISCLOSES, State.REGRESSED, State.MASK
 NOT_SEEN: Final = frozenset({State.REFUSED_US, State.UNREACHABLE, State.INCONCLUSIVE})
 
 
+_NO_LINE: Final = Evidence(Place.RECEIVED, None, "was to be read, and the message has no Received: line of this host")
+
+
 class Verified(NamedTuple):
     """The result for one host. `agreed` of `asked` visits showed the same; `after` is one that showed it.
 
@@ -94,6 +97,7 @@ def judge(
     received: Sequence[HeaderLeak] = (),
     asked: int | None = None,
     agree: int | None = None,
+    is_unread: bool = False,
 ) -> Verified:
     """Return the state of one host.
 
@@ -104,6 +108,7 @@ def judge(
         received: header lines of a message that this host took, with the software they name.
         asked: how many visits were wanted; by default as many as there are.
         agree: how many of them must show the same for any state but a leak; by default all.
+        is_unread: a message was given to be read, and has no line of any host that is verified.
     """
     wanted = len(records) if asked is None else asked
     words = words_of(subject.before, records)
@@ -118,6 +123,8 @@ def judge(
         evidence = (*_unique(_leaking_lines(chosen, wanted)), *_received(leaks))
     else:
         state, evidence, chosen = _without_version(seen, received, wanted, wanted if agree is None else agree)
+        if is_unread and state in CLEAN:
+            state, evidence = State.INCONCLUSIVE, (_NO_LINE, *evidence)
     by_second = second is not None and any(versions for versions, _ in second.values())
     shown = chosen or seen
     return Verified(

@@ -29,7 +29,7 @@ from scanner.observation import Observer
 from scanner.plan import Plan, make_plan
 from scanner.record import decode, encode
 from scanner.remedy.smoke.received import HeaderLeak
-from scanner.remedy.verification.earlier import Earlier, Headers, Key, leaks_of
+from scanner.remedy.verification.earlier import Earlier, Headers, Key, has_line_of, leaks_of
 from scanner.remedy.verification.second_opinion import second_opinion
 from scanner.remedy.verification.shown import Opinion
 from scanner.remedy.verification.states import Subject, Verified, judge
@@ -68,10 +68,14 @@ class Progress(NamedTuple):
 
 
 class Results:
-    """The result of every host, in the order of the addresses, judged anew whenever it comes by."""
+    """The result of every host, in the order of the addresses, judged anew whenever it comes by.
+
+    `strangers` are the messages without a `Received:` line of any of the hosts: they say nothing of them.
+    """
 
     def __init__(self, request: Request, plan: Plan, look: "_FreshLook", chosen: frozenset[Key] | None) -> None:
         self._request, self._plan, self._look, self._chosen = request, plan, look, chosen
+        self.strangers = tuple(self._strangers())
 
     def __len__(self) -> int:
         """Return how many hosts there are, an address and port each."""
@@ -89,6 +93,14 @@ class Results:
             id(leak) for key in _keys(self._plan, self._chosen) for leak in self._leaks(key, self._look.records(key))
         )
 
+    def _strangers(self) -> Iterator[Headers]:
+        """Yield the messages that have no `Received:` line of any of the hosts."""
+        strangers = list(self._request.messages)
+        for key in _keys(self._plan, self._chosen) if strangers else ():
+            names = tuple(self._names(key, self._look.records(key)))
+            strangers = [message for message in strangers if not has_line_of(message, key, names)]
+        yield from strangers
+
     def _judged(self, key: Key) -> Verified:
         look, before = self._look, self._request.earlier.get(key)
         records = look.records(key)
@@ -99,11 +111,14 @@ class Results:
             received=self._leaks(key, records),
             asked=self._plan.settings.samples,
             agree=self._request.agree,
+            is_unread=0 < len(self.strangers) == len(self._request.messages),
         )
 
     def _leaks(self, key: Key, records: Iterable[Record]) -> Sequence[HeaderLeak]:
-        names = _names(records, self._plan.hosts.get(key[0]), self._request.earlier.get(key))
-        return leaks_of(key, names, self._request.messages)
+        return leaks_of(key, self._names(key, records), self._request.messages)
+
+    def _names(self, key: Key, records: Iterable[Record]) -> Iterator[str]:
+        return _names(records, self._plan.hosts.get(key[0]), self._request.earlier.get(key))
 
 
 class Fresh(NamedTuple):
