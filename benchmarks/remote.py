@@ -115,7 +115,7 @@ def _sweep(bench: Bench, port: int, rate: int, nats: str | None) -> tuple[float,
     folder.mkdir()
     output, log = folder / "sweep.jsonl", bench.work / "remote.log"
     options = ["--rate", str(rate), "--subnet-rate", "0", "--concurrency", "1000", "--quiet", "-o", str(output)]
-    command = [sys.executable, "-m", "scanner", "sweep", bench.targets, "--port", str(port), *options]
+    command = [sys.executable, "-m", "scanner", "sweep", "--no-config", bench.targets, "--port", str(port), *options]
     if nats is None:
         usage = run(_anywhere(command), cores()[1], log)
         return _visits_s(output, usage.exit_code, log), 0

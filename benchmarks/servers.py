@@ -113,4 +113,4 @@ def free_port() -> int:
 def sweep_command(targets: str, port: int, *options: str) -> list[str]:
     """Return a sweep without limits on its pace, silent about its progress; `options` say the rest."""
     limits = ["--rate", "0", "--subnet-rate", "0", "--concurrency", str(CONCURRENCY), "--quiet"]
-    return [sys.executable, "-m", "scanner", "sweep", targets, "--port", str(port), *limits, *options]
+    return [sys.executable, "-m", "scanner", "sweep", "--no-config", targets, "--port", str(port), *limits, *options]

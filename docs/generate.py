@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Write the parts of the documentation that come from the program, so that they cannot go stale.
 
-`python docs/generate.py` rewrites docs/options.md from the commands as click knows them, docs/coverage.md from the
-facts about vulnerabilities, and the records in README.md and docs/record-schema.md from two greetings, through parser,
-identification and encoder. A test fails while one of them says something else. `--terminal` also makes the picture
-docs/terminal.svg again, from the real output of `smtpsweep demo`: it runs the demo (a quarter of a minute) and draws
-what came out. Times differ from run to run, so no test compares it.
+`python docs/generate.py` rewrites docs/options.md and docs/man from the commands as click knows them, docs/coverage.md
+from the facts about vulnerabilities, and the records in README.md and docs/record-schema.md from two greetings, through
+parser, identification and encoder. A test fails while one of them says something else. `--terminal` also makes the
+picture docs/terminal.svg again, from the real output of `smtpsweep demo`: it runs the demo (a quarter of a minute) and
+draws what came out. Times differ from run to run, so no test compares it.
 
 Left out: the tables and the plot of docs/performance.md, which `make bench` writes.
 """
@@ -26,9 +26,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from docs.man_pages import write_man_pages
 from scanner.assess import shipped_facts
 from scanner.cli import signals
 from scanner.cli.codes import ALL_LOCAL, INCOMPLETE, USAGE_ERROR
+from scanner.cli.commands import UNGROUPED, option_groups
 from scanner.cli.entry import smtpsweep
 from scanner.cli.values import Duration, Shard
 from scanner.lab import personality
@@ -40,6 +42,7 @@ from scanner.settings import Settings
 DOCS = Path(__file__).parent
 OPTIONS = DOCS / "options.md"
 COVERAGE = DOCS / "coverage.md"
+MAN = DOCS / "man"
 TERMINAL = DOCS / "terminal.svg"
 README = DOCS.parent / "README.md"
 RECORD_PAGE = DOCS / "record-schema.md"
@@ -67,7 +70,7 @@ _FONT_FACE = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 
 _HEAD = f"""# Commands and options
 
-Made from the program by `make docs`; `smtpsweep COMMAND --help` says the same.
+Made from the program by `make docs`; `smtpsweep COMMAND --help` says the same, and so do the pages of [man](man), such as `man smtpsweep-sweep`.
 
 Every command ends with one of these exit codes. One that could not do what it was asked (2, 3, 4) writes a line to stderr that says why.
 A standard error that is closed, full or without a reader changes neither; results that standard output does not take are exit code 3.
@@ -112,8 +115,25 @@ output = ["sweep.jsonl"]
 ```
 
 The command line wins, with one exception: exclusions of both are honoured.
-A key that is no option is an error, so that a misspelt `exclude` is not overlooked.
-"""
+A key that is not an option is an error, so that a misspelt `exclude` is not overlooked.
+
+Without `--config`, `sweep` reads `$XDG_CONFIG_HOME/smtpsweep/config.toml` when it is there (`~/.config/smtpsweep/config.toml` without that variable), and says so.
+It is the same file in a cron job or a service: where HOME is not set, the home folder that the system knows counts.
+It must belong to you or root and not be writable for everybody, or nothing is visited.
+`--config` names another file instead; `--no-config` reads none, as scripts that must not depend on the user should say.
+A file in the working folder is never looked for: whoever can write there would decide what root visits.
+
+## Completion in the shell
+
+`smtpsweep completion bash` (or `zsh`, `fish`) prints a script that completes commands, options and their values.
+
+```sh
+eval "$(smtpsweep completion bash)"                                   # this session; zsh in the same way
+smtpsweep completion bash > ~/.local/share/bash-completion/completions/smtpsweep
+smtpsweep completion zsh > ~/.zfunc/_smtpsweep                        # with ~/.zfunc in fpath, before compinit
+smtpsweep completion fish > ~/.config/fish/completions/smtpsweep.fish
+```
+"""  # noqa: E501  prose on a line
 
 _COVERAGE_HEAD = """# What the facts cover
 
@@ -148,7 +168,7 @@ def options_page() -> str:
 
 
 def _commands() -> Iterator[click.Context]:
-    parent = click.Context(smtpsweep, info_name="smtpsweep")
+    parent = click.Context(smtpsweep, info_name="smtpsweep", **smtpsweep.context_settings)
     for name in smtpsweep.list_commands(parent):
         command = smtpsweep.get_command(parent, name)
         assert command is not None, name  # noqa: S101  it is listed
@@ -163,10 +183,18 @@ def _section(ctx: click.Context) -> str:
     """Describe one command."""
     usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
     paragraphs = (" ".join(paragraph.split()) for paragraph in (ctx.command.help or "").split("\n\n"))
-    rows = [_row(ctx, param) for param in ctx.command.params if isinstance(param, click.Option)]
-    table = "\n".join(["| option | default | meaning |", "|---|---|---|", *rows, ""]) if rows else ""
     text = "\n\n".join(paragraphs).replace("*", "\\*")
-    return f"\n## `{ctx.command_path}`\n\n```text\n{usage}\n```\n\n{text}\n" + (f"\n{table}" if table else "")
+    groups = {
+        heading: [each for each in group if each in ctx.command.params] for heading, group in option_groups(ctx).items()
+    }
+    tables = [_table(ctx, heading, group) for heading, group in groups.items() if group]
+    return f"\n## `{ctx.command_path}`\n\n```text\n{usage}\n```\n\n{text}\n" + "".join(tables)
+
+
+def _table(ctx: click.Context, heading: str, group: list[click.Option]) -> str:
+    head = [] if heading == UNGROUPED else [f"**{heading}**", ""]
+    rows = [_row(ctx, option) for option in group]
+    return "\n" + "\n".join([*head, "| option | default | meaning |", "|---|---|---|", *rows, ""])
 
 
 def _row(ctx: click.Context, option: click.Option) -> str:
@@ -290,6 +318,7 @@ def main(*, terminal: bool) -> None:
     COVERAGE.write_text(coverage_page(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
     RECORD_PAGE.write_text(record_page(), encoding="utf-8")
+    write_man_pages(smtpsweep, MAN)
     if terminal:
         TERMINAL.write_text(terminal_picture(), encoding="utf-8")
 

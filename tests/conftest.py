@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # A shell that runs tests in the background lets them ignore Ctrl-C, and so would every program that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The tests do not depend on what the developer has set for himself.
+os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 
 #: Modules whose tests touch sockets, tasks or timers: what works on one loop need not work on the other.
 _BOTH_LOOPS = frozenset(

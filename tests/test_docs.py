@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 import scanner
 from docs import generate
+from docs.man_pages import man_pages
 from scanner.cli.entry import smtpsweep
 from scanner.model import Status
 from scanner.record import decode, json_schema
@@ -47,7 +48,7 @@ def command_lines(path: Path) -> Iterator[list[str]]:
 
 def parse(arguments: list[str]) -> None:
     """Let click read a command line, and run nothing."""
-    parent = click.Context(smtpsweep, info_name="smtpsweep")
+    parent = click.Context(smtpsweep, info_name="smtpsweep", **smtpsweep.context_settings)
     name, *rest = arguments
     if name.startswith("-"):
         smtpsweep.make_parser(parent).parse_args([name, *rest])
@@ -68,6 +69,7 @@ def anchors(path: Path) -> set[str]:
 def test_the_options_and_the_record_shown_are_those_of_the_program() -> None:
     assert generate.OPTIONS.read_text() == generate.options_page(), "run `make docs`"
     assert generate.COVERAGE.read_text() == generate.coverage_page(), "run `make docs`"
+    assert {page.name: page.read_text() for page in generate.MAN.iterdir()} == man_pages(smtpsweep), "run `make docs`"
     assert generate.README.read_text() == generate.readme(), "run `make docs`"
     assert generate.RECORD_PAGE.read_text() == generate.record_page(), "run `make docs`"
     assert f"```json\n{generate.example_record()[:40]}" in generate.README.read_text()
@@ -154,7 +156,7 @@ def test_the_example_of_a_configuration_is_one(tmp_path: Path) -> None:
     (example,) = blocks(generate.OPTIONS, "toml")
     path = tmp_path / "sweep.toml"
     path.write_text(example)
-    parent = click.Context(smtpsweep, info_name="smtpsweep")
+    parent = click.Context(smtpsweep, info_name="smtpsweep", **smtpsweep.context_settings)
     command = smtpsweep.get_command(parent, "sweep")
     assert command is not None
     read = command.make_context("sweep", ["192.0.2.0/24", "--config", str(path), "-x", "192.0.2.1"], parent=parent)

@@ -150,7 +150,7 @@ def _sweep(targets: str, port: int, *options: str) -> Run:
         LocalError: when it fails, or takes longer than two minutes (it is killed).
     """
     limits = ("--rate", "0", "--subnet-rate", "0", "--quiet")
-    command = [sys.executable, "-m", "scanner", "sweep", targets, "--port", str(port), *limits, *options]
+    command = [sys.executable, "-m", "scanner", "sweep", "--no-config", targets, "--port", str(port), *limits, *options]
     began = time.perf_counter()
     # This interpreter, and arguments made here; no shell reads them.
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603 - see above

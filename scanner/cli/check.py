@@ -8,6 +8,7 @@ import click
 from scanner.checking import Dialogue, check_host
 from scanner.cli import logging, running
 from scanner.cli.codes import ALL_LOCAL
+from scanner.cli.commands import Command, group
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
 from scanner.model import Assessment, Record, Status, Target
@@ -18,14 +19,21 @@ if TYPE_CHECKING:
     from scanner.cli.console import Console
 
 
-@click.command()
-@click.argument("host")
-@click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True)
-@click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as for sweep.")
-@click.option("--json", "as_json", is_flag=True, help="Print the record instead: one JSON line for each address.")
+@click.command(cls=Command)
+@group(
+    "Host",
+    click.argument("host"),
+    click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True),
+    click.option("-x", "--exclude", multiple=True, metavar="TARGET",
+                 help="Never visit these; same forms as for sweep."),
+)  # fmt: skip
 @visit_options
 @identity_options
-@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+@group(
+    "Output",
+    click.option("--json", "as_json", is_flag=True, help="Print the record instead: one JSON line for each address."),
+    click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True),
+)
 def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_json: bool, **options: Any) -> int:
     """Visit HOST (a name or an address; all addresses of a name) and show what is said.
 

@@ -1,5 +1,9 @@
 """`--config FILE.toml`: the long options of a command, without the dashes, as keys.
 
+Without `--config` it is the user's own file, `$XDG_CONFIG_HOME/smtpsweep/config.toml`, when there is one. A file in the
+working folder is never looked for: whoever can write into a folder where root or a cron job runs would decide what is
+visited and written. For the same reason the user's file must be the user's, or root's.
+
     rate = 2000
     exclude = ["192.0.2.128/25"]
     connect-timeout = "500ms"
@@ -14,6 +18,9 @@ not be visited must not become a target because of one more `-x`. A key that is 
 `exclude` must not be overlooked. Values are read as on the command line would be, so both have the same limits.
 """
 
+import os
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -26,19 +33,73 @@ from scanner.nearest import hint
 
 #: Where the context keeps which file was read, so that no output replaces it.
 CONFIG_FILE: Final = f"{__name__}.file"
+#: Whether it was found without being named.
+DEFAULT_CONFIG: Final = f"{__name__}.default"
+_LEFT_OUT: Final = f"{__name__}.left-out"
 _YES_NO = {True: "yes", False: "no"}
+
+
+def default_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where the user's own file would be: `$XDG_CONFIG_HOME/smtpsweep/config.toml`, or below `~/.config`.
+
+    Without HOME, as services are started, `~` is what the system knows of the user: a job finds the same file.
+    """
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    # The specification says that a relative path must be ignored.
+    base = Path(folder) if folder.startswith("/") else Path(os.path.expanduser("~")) / ".config"  # noqa: PTH111  no error without a home
+    return base / "smtpsweep" / "config.toml"
+
+
+def leave_out_config(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  click's form
+    """Note `--no-config` (a click callback for an eager option)."""
+    del param
+    if value:
+        ctx.meta[_LEFT_OUT] = True
+        if CONFIG_FILE in ctx.meta and DEFAULT_CONFIG not in ctx.meta:
+            raise click.UsageError("--config and --no-config contradict each other: use one of them")
 
 
 def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
     """Take the file's values as this command's defaults (a click callback for an eager option).
 
     Raises:
-        InputError: when the file cannot be read, is not TOML, or has a key or a kind of value that is not an option's.
+        InputError: when the file cannot be read, is not TOML, or has a key or a kind of value that is not an option's;
+            for the user's own file also when others could have written it.
     """
     del param
-    if path is None:
+    if ctx.resilient_parsing:  # a shell asks what can follow
         return None
+    left_out = ctx.meta.get(_LEFT_OUT, False)
+    if path is None:
+        path = None if left_out else _own_file()
+        if path is None:
+            return None
+        ctx.meta[DEFAULT_CONFIG] = True
+    elif left_out:
+        raise click.UsageError("--config and --no-config contradict each other: use one of them")
     ctx.meta[CONFIG_FILE] = path
+    ctx.default_map = _defaults(ctx, path)
+    return path
+
+
+def _own_file() -> Path | None:
+    """Return the user's own file when it is there."""
+    path = default_file()
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); --no-config does without it") from None
+    if found.st_uid not in (os.geteuid(), 0):
+        raise InputError(f"{path}: belongs to another user (uid {found.st_uid}): name it with --config, or --no-config")
+    if found.st_mode & stat.S_IWOTH:
+        raise InputError(f"{path}: every user may write it: take that away (chmod o-w), or say --no-config")
+    return path
+
+
+def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
+    """Return click's defaults for what the file says."""
     import tomllib  # noqa: PLC0415  most commands have no such file
 
     from scanner import safe_toml  # noqa: PLC0415
@@ -65,8 +126,15 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
             defaults |= _default(options[key], value)
         except ValueError as problem:
             raise InputError(f"--config {path}: {key!r} must be {problem}") from None
-    ctx.default_map = defaults
-    return path
+    return defaults
+
+
+def default_notices() -> list[str]:
+    """Return what to say of a file that was read without being named; of no command, nothing."""
+    context = click.get_current_context(silent=True)
+    if context is None or DEFAULT_CONFIG not in context.meta:
+        return []
+    return [f"options from {context.meta[CONFIG_FILE]} are used; --no-config does without them"]
 
 
 def with_configured(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -81,7 +149,7 @@ def _by_key(command: click.Command) -> dict[str, click.Parameter]:
     """Return what a file may set: every long option but `--config`, and the targets."""
     keys: dict[str, click.Parameter] = {}
     for param in command.params:
-        if param.name != "config":
+        if param.name not in ("config", "no_config"):
             names = param.opts if isinstance(param, click.Option) else [f"--{param.name}"]
             keys |= {name.removeprefix("--"): param for name in names if name.startswith("--")}
     return keys

@@ -4,6 +4,7 @@ import click
 
 from scanner.cli import streams
 from scanner.cli.codes import INCOMPLETE
+from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
 from scanner.counted import counted
 from scanner.results.conversion import TARGETS
@@ -11,9 +12,16 @@ from scanner.results.conversion import convert as convert_files
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_files)
 @click.option("--format", "target", type=click.Choice(TARGETS), required=True, help="What to make of the records.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The file to make, or - for standard output.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="The file to make, or - for standard output.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not say how much was converted.")
 def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool, quiet: bool) -> int:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scanner.clashes import named, refuse_clashes, standard_output
+from scanner.cli.commands import complete_files
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
 from scanner.counted import counted
@@ -27,8 +28,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("before", metavar="BEFORE")
-@click.argument("after", metavar="AFTER")
+@click.argument("before", metavar="BEFORE", shell_complete=complete_files)
+@click.argument("after", metavar="AFTER", shell_complete=complete_files)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each change instead of a table.")
 @click.option("--summary-before", type=_FILE, help="The summary of the earlier sweep (sweep --summary).")
 @click.option("--summary-after", type=_FILE, help="The summary of the later one; both, or none.")

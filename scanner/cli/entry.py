@@ -9,15 +9,19 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from scanner.cli import signals, streams
 from scanner.cli.codes import ALL_LOCAL, INCOMPLETE, USAGE_ERROR
+from scanner.cli.commands import COMPLETE, unknown_name
 from scanner.cli.machine import machine_trouble, require_descriptors
 from scanner.errors import InputError, LedgerError, LocalError, SinkError, SmtpsweepError
 from scanner.version import VERSION
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _EXIT_CODES: Mapping[type[BaseException], int] = {
     click.ClickException: USAGE_ERROR,
@@ -48,6 +52,7 @@ _COMMANDS = {
     "logs": "Say whose traces are in a mail server's logs: our sweep's, and who else is looking.",
     "schema": "Print the JSON Schema of a record.",
     "bench": "Measure throughput, recall and memory on the simulated network.",
+    "completion": "Print a script that lets bash, zsh or fish complete commands and options.",
 }
 
 
@@ -70,6 +75,13 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        """Offer the commands without loading them all, as click would for their help."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  only a shell at Tab waits for it
+
+        offered = [CompletionItem(name, help=text) for name, text in _COMMANDS.items() if name.startswith(incomplete)]
+        return [*offered, *click.Command.shell_complete(self, ctx, incomplete)]
+
 
 #: What Click calls the values of options, and what they are.
 _PLAIN: Final = {"float range": "a number", "integer range": "a whole number"}
@@ -90,10 +102,20 @@ def main() -> None:
     streams.install()
     signals.install()
     try:
-        code = run(sys.argv[1:])
+        code = _complete(request) if (request := os.environ.get(COMPLETE)) else run(sys.argv[1:])
     except KeyboardInterrupt:  # in the moment between the end of the command and of the program
         code = INCOMPLETE
     signals.leave(code)
+
+
+def _complete(request: str) -> int:
+    """Answer a shell that asks what may come next."""
+    from scanner.cli.completion import answered  # noqa: PLC0415  only a shell at Tab waits for it
+
+    if answered(smtpsweep, request):
+        return 0
+    complain(f"{COMPLETE} is set, and is not a shell's request: unset it")
+    return USAGE_ERROR
 
 
 def run(arguments: list[str]) -> int:
@@ -169,13 +191,19 @@ def _fill_standard_descriptors() -> None:
 def _message(error: BaseException) -> str:
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "smtpsweep"
-        message = " ".join(error.format_message().split())
+        message = " ".join(_usage_message(error).split())
         for words, plain in _PLAIN.items():
             message = message.replace(f"is not a valid {words}.", f"is not {plain}.")
         return f"{message} (see '{command} --help')"
     if isinstance(error, click.ClickException):
         return error.format_message()
     return str(error) if isinstance(error, SmtpsweepError) else "interrupted"
+
+
+def _usage_message(error: click.UsageError) -> str:
+    return (
+        unknown_name(error) if isinstance(error, click.NoSuchOption | click.NoSuchCommand) else error.format_message()
+    )
 
 
 def _exit_code(error: BaseException) -> int:

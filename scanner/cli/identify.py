@@ -9,6 +9,7 @@ import click
 
 from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli import logging
+from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options
 from scanner.errors import InputError
@@ -25,7 +26,7 @@ _SHOWN_PROBLEMS = 20
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[FILE|-]...")
+@click.argument("files", nargs=-1, metavar="[FILE|-]...", shell_complete=complete_files)
 @click.option("--text", "texts", multiple=True, help="A greeting, as a line of a text file would hold it.")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="text", show_default=True,
               help="What the files are: a greeting a line, or the output of another scanner.")  # fmt: skip

@@ -10,6 +10,7 @@ import click
 import orjson
 
 from scanner.clashes import named, refuse_clashes, standard_output
+from scanner.cli.commands import Command, complete_files, group
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration
 from scanner.counted import counted
@@ -30,40 +31,36 @@ _FILE_WIDTH = 200
 _INCONCLUSIVE = 3
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE|-...")
-@click.option(
-    "--scanner", "scanners", multiple=True, metavar="ADDRESS", help="Where the sweep came from, as the server sees it."
-)
-@click.option("--sweep", metavar="FILE", help="The records of the sweep: each visit to the server is looked for.")
-@click.option(
-    "--server", "servers", multiple=True, metavar="ADDRESS", help="Whose log this is: its address in the sweep."
-)
-@click.option(
-    "--clock-tolerance",
-    "tolerance_s",
-    type=Duration(),
-    default=DEFAULT_TOLERANCE_S,
-    show_default=True,
-    help="How far the clocks may differ, beyond what the server's greeting told.",
-)
-@click.option("--host", help="Only lines of this host, in a log of several.")
-@click.option(
-    "--year",
-    type=click.IntRange(1970, 9998),
-    help="Of each file's first line, where stamps have none (default: told from the file's last change).",
-)
-@click.option(
-    "--timezone",
-    "zone_name",
-    metavar="ZONE",
-    help="Of stamps without one: UTC, +02:00, Europe/Berlin (default: this machine's).",
-)
-@click.option("--since", metavar="TIME", help="Only lines from then on, such as 2026-11-22T10:00.")
-@click.option("--until", metavar="TIME", help="Only lines until then.")
-@click.option("--top", type=click.IntRange(0), default=50, show_default=True, help="Clients in the table; 0: all.")
-@click.option("--mail", is_flag=True, help="Also show clients that brought nothing but mail.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead: connections, visits, summary.")
+@click.command(cls=Command)
+@group(
+    "Visits",
+    click.argument("files", nargs=-1, required=True, metavar="FILE|-...", shell_complete=complete_files),
+    click.option("--scanner", "scanners", multiple=True, metavar="ADDRESS",
+                 help="Where the sweep came from, as the server sees it."),
+    click.option("--sweep", metavar="FILE", shell_complete=complete_files,
+                 help="The records of the sweep: each visit to the server is looked for."),
+    click.option("--server", "servers", multiple=True, metavar="ADDRESS",
+                 help="Whose log this is: its address in the sweep."),
+    click.option("--clock-tolerance", "tolerance_s", type=Duration(), default=DEFAULT_TOLERANCE_S, show_default=True,
+                 help="How far the clocks may differ, beyond what the server's greeting told."),
+)  # fmt: skip
+@group(
+    "Lines",
+    click.option("--host", help="Only lines of this host, in a log of several."),
+    click.option("--year", type=click.IntRange(1970, 9998),
+                 help="Of each file's first line, where stamps have none (default: told from the file's last change)."),
+    click.option("--timezone", "zone_name", metavar="ZONE",
+                 help="Of stamps without one: UTC, +02:00, Europe/Berlin (default: this machine's)."),
+    click.option("--since", metavar="TIME", help="Only lines from then on, such as 2026-11-22T10:00."),
+    click.option("--until", metavar="TIME", help="Only lines until then."),
+)  # fmt: skip
+@group(
+    "Output",
+    click.option("--top", type=click.IntRange(0), default=50, show_default=True, help="Clients in the table; 0: all."),
+    click.option("--mail", is_flag=True, help="Also show clients that brought nothing but mail."),
+    click.option("--json", "as_json", is_flag=True,
+                 help="One JSON object a line instead: connections, visits, summary."),
+)  # fmt: skip
 def logs(
     files: tuple[str, ...],
     sweep: str | None,

@@ -15,6 +15,7 @@ from scanner import safe_toml
 from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
 from scanner.assess.policy_file import default_document, read_policy
 from scanner.clashes import named, refuse_clashes, standard_output
+from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
 from scanner.counted import counted
 from scanner.errors import InputError
@@ -48,7 +49,7 @@ def init() -> int:
 
 
 @policy.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE|-...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|-...", shell_complete=complete_files)
 @click.option(
     "--policy", "policy_file", type=_PATH, help="The policy (TOML). Without it the defaults of 'policy init'."
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scanner.clashes import Named, named, refuse_clashes, standard_output
+from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
 from scanner.errors import InputError
 
@@ -22,7 +23,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("sweeps", nargs=-1, metavar="[SWEEP.JSONL|-]...")
+@click.argument("sweeps", nargs=-1, metavar="[SWEEP.JSONL|-]...", shell_complete=complete_files)
 @click.option("--mc", type=_FILE, metavar="FILE", help="Read a sendmail.mc.")
 @click.option("--cf", type=_FILE, metavar="FILE", help="Read a sendmail.cf.")
 @click.option("--submit-mc", type=_FILE, metavar="FILE", help="Read a submit.mc.")

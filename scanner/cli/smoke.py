@@ -11,6 +11,7 @@ from rich.text import Text
 
 from scanner.clashes import Named, named, refuse_clashes
 from scanner.cli import logging, running, streams
+from scanner.cli.commands import Command, group
 from scanner.cli.console import Console
 from scanner.cli.values import Duration, Seconds
 from scanner.errors import InputError
@@ -28,32 +29,46 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _MAX_SECRET = 1024
 
 
-@click.command()
-@click.argument("host")
-@click.option("--from", "sender", required=True, metavar="ADDRESS", help="Who sends it; a bounce would go there.")
-@click.option("--to", "recipient", required=True, metavar="ADDRESS", help="The one recipient.")
-@click.option("--receive", required=True, metavar="WHERE", help=f"Where it should arrive: {FORMS}.")
-@click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True)
-@click.option("--starttls", type=click.Choice([each.value for each in StartTls]), default=StartTls.AUTO.value,
-              show_default=True, callback=lambda _ctx, _param, value: StartTls(value),
-              help="auto: where it is offered. require: fail where it is not.")  # fmt: skip
-@click.option("--insecure-tls", is_flag=True, help="Accept any certificate of HOST.")
-@click.option("--ca-file", type=_FILE, metavar="FILE", help="Authorities to verify certificates by (PEM).")
-@click.option("--user-env", metavar="NAME", help="AUTH: the environment variable that holds the user.")
-@click.option("--password-env", metavar="NAME", help="AUTH: the environment variable that holds the password.")
-@click.option("--password-file", type=_FILE, metavar="FILE", help="AUTH: a file that holds the password.")
-@click.option("--imap-password-env", metavar="NAME", help="The same for --receive imaps.")
-@click.option("--imap-password-file", type=_FILE, metavar="FILE", help="The same for --receive imaps.")
-@click.option("-x", "--exclude", multiple=True, metavar="TARGET", help="Never visit these; same forms as for sweep.")
-@click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address).")
-@click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine.")
-@click.option("--timeout", "timeout_s", type=Duration(), default=Seconds(60.0), show_default=True,
-              help="For sending, and once more for arriving.")  # fmt: skip
-@click.option("--json", "as_json_line", is_flag=True, help="Print the result as one JSON line.")
-@click.option("--save-headers", type=_FILE, metavar="FILE", help="Write the header block as it arrived.")
-@click.option("--overwrite", is_flag=True, help="Replace the file of --save-headers when it exists.")
-@click.option("-y", "--yes-send-mail", is_flag=True, help="Send it. Without this it is only said what would be done.")
-@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+@click.command(cls=Command)
+@group(
+    "Message",
+    click.argument("host"),
+    click.option("--from", "sender", required=True, metavar="ADDRESS", help="Who sends it; a bounce would go there."),
+    click.option("--to", "recipient", required=True, metavar="ADDRESS", help="The one recipient."),
+    click.option("--receive", required=True, metavar="WHERE", help=f"Where it should arrive: {FORMS}."),
+    click.option("-y", "--yes-send-mail", is_flag=True,
+                 help="Send it. Without this it is only said what would be done."),
+)  # fmt: skip
+@group(
+    "Connection",
+    click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True),
+    click.option("--starttls", type=click.Choice([each.value for each in StartTls]), default=StartTls.AUTO.value,
+                 show_default=True, callback=lambda _ctx, _param, value: StartTls(value),
+                 help="auto: where it is offered. require: fail where it is not."),
+    click.option("--insecure-tls", is_flag=True, help="Accept any certificate of HOST."),
+    click.option("--ca-file", type=_FILE, metavar="FILE", help="Authorities to verify certificates by (PEM)."),
+    click.option("-x", "--exclude", multiple=True, metavar="TARGET",
+                 help="Never visit these; same forms as for sweep."),
+    click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address)."),
+    click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
+    click.option("--timeout", "timeout_s", type=Duration(), default=Seconds(60.0), show_default=True,
+                 help="For sending, and once more for arriving."),
+)  # fmt: skip
+@group(
+    "Passwords",
+    click.option("--user-env", metavar="NAME", help="AUTH: the environment variable that holds the user."),
+    click.option("--password-env", metavar="NAME", help="AUTH: the environment variable that holds the password."),
+    click.option("--password-file", type=_FILE, metavar="FILE", help="AUTH: a file that holds the password."),
+    click.option("--imap-password-env", metavar="NAME", help="The same for --receive imaps."),
+    click.option("--imap-password-file", type=_FILE, metavar="FILE", help="The same for --receive imaps."),
+)
+@group(
+    "Output",
+    click.option("--json", "as_json_line", is_flag=True, help="Print the result as one JSON line."),
+    click.option("--save-headers", type=_FILE, metavar="FILE", help="Write the header block as it arrived."),
+    click.option("--overwrite", is_flag=True, help="Replace the file of --save-headers when it exists."),
+    click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True),
+)
 def smoke(
     receive: str, log_level: str, *, as_json_line: bool, yes_send_mail: bool, overwrite: bool, **options: Any
 ) -> int:

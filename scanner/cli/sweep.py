@@ -11,6 +11,8 @@ import click
 
 from scanner.cli import logging, metrics, options, progress, running, streams
 from scanner.cli.codes import ALL_LOCAL, INCOMPLETE
+from scanner.cli.commands import Command
+from scanner.cli.config import default_notices
 from scanner.cli.entry import complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs, shares_terminal
@@ -46,7 +48,7 @@ class Request(OutputRequest):
     quiet: bool = False
 
 
-@click.command()
+@click.command(cls=Command)
 @options.target_options
 @options.pace_options
 @options.patience_options
@@ -85,7 +87,7 @@ def run_sweep(
     # Read before there is an event loop: one of those would keep Ctrl-C for itself while standard input blocks.
     targets = parse_spec(sources(request.targets))
     never = parse_exclusions(sources(request.exclude, request.exclude_file))
-    notices = []
+    notices = default_notices()
     if choose_seed and settings.shards > 1:
         settings = replace(settings, seed=derived_seed(targets, settings))
         notices.append(f"the order follows from the targets (seed {settings.seed}), the same for every shard")

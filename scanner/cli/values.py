@@ -11,6 +11,9 @@ from scanner.settings import SEED_LIMIT
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_PORT = re.compile(r"\s*[0-9]{1,5}\s*", re.ASCII)
+#: As many as there are; a list with more has one twice.
+_MOST_PORTS = 65535
 
 
 class Seconds(float):
@@ -74,6 +77,26 @@ class Shard(click.ParamType[tuple[int, int]]):
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
             self.fail(f"{value!r} is not a shard: write K/N with K from 1 to N, such as 3/16", param, ctx)
         return int(match[1]) - 1, int(match[2])
+
+
+class Ports(click.ParamType[tuple[int, ...]]):
+    """One port, or several as `25,465,587`."""
+
+    name = "port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the ports, each 1 to 65535, in the order in which they stand."""
+        text = str(value).strip()
+        ports = [int(part) if _PORT.fullmatch(part) else 0 for part in text.split(",", _MOST_PORTS)]
+        if not all(1 <= port <= 65535 for port in ports):
+            self.fail(f"{value!r} is not a port: write 25, or several as 25,465,587 (each 1 to 65535)", param, ctx)
+        return tuple(ports)
+
+
+def joined_ports(ctx: click.Context, param: click.Parameter, values: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    """Return the ports of an option that may be repeated, as one (a click callback)."""
+    del ctx, param
+    return tuple(port for ports in values for port in ports)
 
 
 class Seed(click.ParamType[int]):

@@ -16,11 +16,13 @@ import orjson
 from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
 from scanner.clashes import Named, named, refuse_clashes, standard_output
 from scanner.cli import logging, running
+from scanner.cli.commands import Command, complete_files, group
 from scanner.cli.config import with_configured
 from scanner.cli.entry import complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.options import dialogue_options, identity_options, pace_options, waiting_options
 from scanner.cli.policy import load_policy
+from scanner.cli.values import Ports, joined_ports
 from scanner.cli.verify_table import print_results
 from scanner.errors import InputError
 from scanner.pipeline import random_seed
@@ -42,65 +44,44 @@ DEFAULT_SAMPLES: Final = 3
 _SAY_EVERY_S: Final = 10.0
 
 
-@click.command()
-@click.argument("targets", nargs=-1)
-@click.option(
-    "--before",
-    "before",
-    multiple=True,
-    metavar="FILE|-",
-    help="A stored sweep, or results of an earlier 'verify --json'; may be repeated.",
+@click.command(cls=Command)
+@group(
+    "Hosts",
+    click.argument("targets", nargs=-1),
+    click.option("--before", multiple=True, metavar="FILE|-", shell_complete=complete_files,
+                 help="A stored sweep, or results of an earlier 'verify --json'; may be repeated."),
+    click.option("-p", "--port", "ports", multiple=True, type=Ports(), metavar="PORT[,PORT...]", callback=joined_ports,
+                 help="Default: the ports of the stored sweep; 25 for targets. May be repeated."),
+    click.option("-x", "--exclude", multiple=True, metavar="TARGET", callback=with_configured,
+                 help="Never visit these; same forms as for sweep."),
+    click.option("--exclude-file", multiple=True, type=_FILE, callback=with_configured, help="The same, from a file."),
+    click.option("--confirm-large", is_flag=True, help="Yes, I am responsible for more than 2^24 addresses."),
+)  # fmt: skip
+@group(
+    "Judgement",
+    click.option("--received", multiple=True, type=_FILE, metavar="FILE",
+                 help="Headers of a delivered message, or the result of 'smoke --json': they may show a version, too."),
+    click.option("--policy", "policy_file", type=_PATH, help="Judge the fresh records by this policy (TOML), too."),
+    click.option("--strict", is_flag=True, help="A host that still names its product fails."),
+    click.option("--samples", type=click.IntRange(1, MAX_SAMPLES), default=DEFAULT_SAMPLES, show_default=True,
+                 help="Visits to each host: a pool of servers shows itself."),
+    click.option("--agree", type=click.IntRange(1),
+                 help="How many of the samples must show the same (default: all)."),
+    click.option("--second-reader/--no-second-reader", default=True, show_default=True,
+                 help="Let another SMTP client read each host once more."),
+)  # fmt: skip
+@group(
+    "Output",
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each host instead of the table."),
+    click.option("--junit", type=_PATH, help="Write a JUnit XML report."),
+    click.option("--sarif", type=_PATH, help="Write a SARIF 2.1.0 report."),
+    click.option("--overwrite", is_flag=True, help="Replace reports that exist."),
+    click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True),
 )
-@click.option(
-    "--received",
-    multiple=True,
-    type=_FILE,
-    metavar="FILE",
-    help="Headers of a delivered message, or the result of 'smoke --json': they may show a version, too.",
-)
-@click.option("--policy", "policy_file", type=_PATH, help="Judge the fresh records by this policy (TOML), too.")
-@click.option("--strict", is_flag=True, help="A host that still names its product fails.")
-@click.option(
-    "--samples",
-    type=click.IntRange(1, MAX_SAMPLES),
-    default=DEFAULT_SAMPLES,
-    show_default=True,
-    help="Visits to each host: a pool of servers shows itself.",
-)
-@click.option("--agree", type=click.IntRange(1), help="How many of the samples must show the same (default: all).")
-@click.option(
-    "--second-reader/--no-second-reader",
-    default=True,
-    show_default=True,
-    help="Let another SMTP client read each host once more.",
-)
-@click.option(
-    "-p",
-    "--port",
-    "ports",
-    multiple=True,
-    type=click.IntRange(1, 65535),
-    help="Default: the ports of the stored sweep; 25 for targets.",
-)
-@click.option(
-    "-x",
-    "--exclude",
-    multiple=True,
-    metavar="TARGET",
-    callback=with_configured,
-    help="Never visit these; same forms as for sweep.",
-)
-@click.option("--exclude-file", multiple=True, type=_FILE, callback=with_configured, help="The same, from a file.")
-@click.option("--confirm-large", is_flag=True, help="Yes, I am responsible for more than 2^24 addresses.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each host instead of the table.")
-@click.option("--junit", type=_PATH, help="Write a JUnit XML report.")
-@click.option("--sarif", type=_PATH, help="Write a SARIF 2.1.0 report.")
-@click.option("--overwrite", is_flag=True, help="Replace reports that exist.")
 @pace_options
 @waiting_options
 @dialogue_options
 @identity_options
-@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
 def verify(
     targets: tuple[str, ...],
     before: tuple[str, ...],
