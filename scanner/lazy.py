@@ -13,28 +13,38 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, AnyStr, cast
+from typing import Any, AnyStr, Final, cast
+
+#: What a compiled pattern can do and has, but for its text, which we know before.
+_ATTRIBUTES: Final = (
+    *("match", "fullmatch", "search", "finditer", "findall", "split", "sub", "subn", "scanner"),
+    *("flags", "groups", "groupindex"),
+)
 
 
 class _Compiled:
     """Has the attributes of a compiled pattern as its own, where Python finds them without a call."""
 
+    __slots__ = ("_flags", "pattern", *_ATTRIBUTES)
+
 
 class _Pattern(_Compiled):
     """Stands for a pattern until its first use."""
+
+    __slots__ = ()
 
     def __init__(self, pattern: str | bytes, flags: int) -> None:
         self.pattern = pattern
         self._flags = flags
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # nothing that we use: what asks is `copy`, or a debugger
+        if name not in _ATTRIBUTES:
             raise AttributeError(name)
         compiled = re.compile(self.pattern, self._flags)
-        for each in dir(compiled):
-            if not each.startswith("_"):
-                setattr(self, each, getattr(compiled, each))
-        self.__class__ = _Compiled  # type: ignore[assignment]  # a class with `__getattr__` is asked more slowly, also for what it has
+        for each in _ATTRIBUTES:
+            setattr(self, each, getattr(compiled, each))
+        # A class with `__getattr__` is asked more slowly, also for what it has.
+        self.__class__ = _Compiled  # type: ignore[assignment]
         return getattr(compiled, name)
 
     def __repr__(self) -> str:
