@@ -14,8 +14,8 @@ Postfix there. Both together name the service. A foreign host that only has the 
   is ready, and then the end or a date;
 - `nameless`: patterns for greetings in the provider's own wording that do not begin with a host name;
 - `urls` in place of these: the addresses, without the scheme, at which the owner explains a refusal. It must begin
-  with no host name, or with one of `hosts`: others may quote the address of a list that they use. It is looked for in
-  the first 255 characters;
+  with no host name, or with one of `hosts`, and must not speak of somebody else: others may quote the address of a
+  list that they use. It is looked for in the first 255 characters;
 - `words`: the prefilter, taken from the hosts and addresses when left out.
 """
 
@@ -35,6 +35,9 @@ _MASK: Final = re.compile(r"(?:\*\.)?(?:[0-9a-z_*-]+\.)+[a-z]{2,24}")
 _ADDRESS: Final = re.compile(r"(?:[0-9a-z-]+\.)+[a-z]{2,24}(?P<path>/[0-9A-Za-z./_-]*)?")
 #: A host name at the beginning of a refusal, an enhanced code before it or not.
 _HOST_FIRST: Final = r"(?:[245]\.[0-9.]{1,8} )?[0-9A-Za-z_-]{1,63}\.[0-9A-Za-z._-]{0,200}[A-Za-z][:,]?(?: |$)"
+#: A name of one label that acts, and words of somebody who only refers to the page of another.
+_LABEL_FIRST: Final = r"(?:[245]\.[0-9.]{1,8} )?[0-9a-z-]{1,63}:? (?:see|refuses|refused|rejects|ESMTP|SMTP)\b"
+_OF_OTHERS: Final = r"[^\n]{0,255}\b(?i:upstream|policy of|like those of|how others|according to|as described)\b"
 _LEADING_HOST: Final = re.compile(r"(?:[0-9A-Za-z_-]+\.)+[A-Za-z]+(?=[ \r]|$)")
 #: Labels that tell nobody from anybody.
 _WIDE: Final = frozenset({"com", "net", "org", "co", "ne", "or", "mail", "smtp", "mx", "www", "postmaster", "support"})
@@ -86,7 +89,8 @@ def rule_table(table: Mapping[str, Any]) -> dict[str, Any]:
 def _quoting(hosts: list[str], urls: list[str]) -> str:
     """Return a pattern for a refusal that quotes one of the addresses, and is not of somebody else's host."""
     own = f"(?={host_pattern(hosts)})|" if hosts else ""
-    return rf"\A(?:{own}(?!{_HOST_FIRST}))[\s\S]{{0,255}}?(?:(?<=://)|(?<=[ (<\[]))(?i:{'|'.join(map(_address, urls))})"
+    others = rf"(?!{_HOST_FIRST})(?!{_LABEL_FIRST})(?!{_OF_OTHERS})"
+    return rf"\A(?:{own}{others})[\s\S]{{0,255}}?(?:(?<=://)|(?<=[ (<\[]))(?i:{'|'.join(map(_address, urls))})"
 
 
 def _address(url: str) -> str:
