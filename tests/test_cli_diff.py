@@ -15,6 +15,7 @@ from scanner.model import Status
 from scanner.results.change_schema import change_schema
 from scanner.results.changes import Kind
 from scanner.sinks.compression import codec_for
+from scanner.smtp import parse_greeting
 from tests.command_line import ROOT, smtpsweep
 from tests.sweeps import TUESDAY, dialogue, visit, write, write_summary
 
@@ -341,3 +342,20 @@ def test_a_reader_that_closes_the_pipe_is_exit_code_3_and_leaves_no_folder_behin
     os.close(writer)
     assert (done.returncode, done.stderr) == (3, b"smtpsweep: stdout: the reader closed the pipe\n")
     assert list(aside.iterdir()) == []
+
+
+def test_the_table_shows_a_version_that_is_now_shown_of_a_product_nobody_knows(tmp_path: Path, capsys: Output) -> None:
+    hidden, shown = visit(A), visit(A, scan=TUESDAY)
+    greeting = parse_greeting(b"220 mail.example.com ESMTP FooMail 3.2.1\r\n")
+    shown = shown._replace(greeting=greeting, disclosure=("version",))
+    silent = visit(B, scan=TUESDAY)._replace(disclosure=("version",))
+    monday, tuesday = write(tmp_path / "m", [hidden, visit(B)]), write(tmp_path / "t", [shown, silent])
+
+    assert run(["diff", str(monday), str(tuesday)]) == 1
+
+    out = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if "│" in line]
+    assert [row[2:5] for row in rows] == [
+        ["now_disclosed", "(not named)", "3.2.1"],
+        ["now_disclosed", "(not named)", "(shows a version)"],
+    ]

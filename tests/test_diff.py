@@ -171,6 +171,14 @@ def test_a_guess_replaces_nothing(tmp_path: Path) -> None:
     assert kinds(compared(tmp_path, [SENDMAIL], [later(guess)])) == ["now_hidden"]
 
 
+@pytest.mark.parametrize("shown", [("product",), ("version",), ("product", "version")])
+def test_a_guess_replaces_nothing_whatever_the_greeting_gives_away(tmp_path: Path, shown: tuple[str, ...]) -> None:
+    old = visit(A)._replace(software=Software("Exim", version="1.2", confidence=0.3), disclosure=shown)
+    new = visit(A)._replace(software=Software("Qmail", version="1.2", confidence=0.3), disclosure=shown)
+
+    assert compared(tmp_path, [old], [later(new)]) == []
+
+
 def test_every_part_of_a_version_counts(tmp_path: Path) -> None:
     old = Software("Sendmail", version="8.14.7", config_version="8.13.8", patch="p3", package="Debian-2", confidence=1)
     before = SENDMAIL._replace(software=old)

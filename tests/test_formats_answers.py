@@ -92,6 +92,29 @@ def test_an_undecided_flaw_is_listed_and_told_apart() -> None:
     assert confidences == ["Low", "Unknown"]
 
 
+@pytest.mark.parametrize(("rating", "points"), [("critical", 5), ("high", 5), ("medium", 5), ("low", 3), ("info", 1)])
+def test_a_flaw_that_may_be_there_is_neither_counted_nor_scored_and_of_medium_severity_at_most(
+    rating: str, points: int
+) -> None:
+    maybe = Finding("CVE-2026-2", rating, "t", "e", "undecided", cvss_score=9.8, kev=True)
+    said = line(Answer.UNDECIDED, maybe)
+    row = row_of(said.record, ())
+
+    assert (row["flaws_exploited"], row["highest_cvss"]) == (None, None)
+    (cef,) = events("cef", said)
+    assert f"|{points}|".encode() in cef
+    assert b"cs3=CVE-2026-2 (undecided)" in cef
+    assert b"cn2=" not in cef
+    assert b"cfp1=" not in cef
+
+
+def test_a_flaw_that_is_there_is_counted_beside_one_that_may_be() -> None:
+    maybe = Finding("CVE-2026-2", "critical", "t", "e", "undecided", cvss_score=9.8, kev=True)
+    row = row_of(line(Answer.UNDECIDED, POSSIBLE, maybe).record, ())
+
+    assert row["flaws_exploited"] == 1
+
+
 def test_a_record_of_an_earlier_version_says_nothing_of_it() -> None:
     said = line(Answer.NONE_KNOWN)
     del said.record["assessment"]

@@ -9,7 +9,7 @@ from scanner.identify import known_products
 from scanner.nearest import hint, maybe_nearest
 
 Output = pytest.CaptureFixture[str]
-PRODUCTS = ("Sendmail", "Microsoft Exchange Server", "Kerio Connect", "Kerio MailServer", "Exim")
+PRODUCTS = ("GoMail", "Sendmail", "Microsoft Exchange Server", "Kerio Connect", "Kerio MailServer", "Exim")
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,9 @@ PRODUCTS = ("Sendmail", "Microsoft Exchange Server", "Kerio Connect", "Kerio Mai
         ("Sendmial", "Sendmail"),
         ("sendmail ", "Sendmail"),
         ("EXIMM", "Exim"),
+        ("EXIM", "Exim"),
+        ("Gmail", None),
+        ("gomial", "GoMail"),
         ("Exchange", "Microsoft Exchange Server"),
         ("kerio", "Kerio Connect"),
         ("Postfix", None),

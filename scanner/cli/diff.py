@@ -96,7 +96,9 @@ def print_changes(changes: Iterable[Change]) -> None:
     for name in ("before", "after", "host"):
         table.add_column(name, overflow="fold")
     for change in first:
-        sides = (_cell(change.kind, state) for state in (change.before, change.after))
+        open_side = {Kind.NOW_HIDDEN: 0, Kind.NOW_DISCLOSED: 1}.get(change.kind)
+        states = enumerate((change.before, change.after))
+        sides = (_cell(change.kind, state, shows_more=side == open_side) for side, state in states)
         cells = (change.ip, str(change.port), change.kind.value, *sides, _neutral(change.host or ""))
         table.add_row(*map(Text, cells))
     Console(markup=False, highlight=False, emoji=False).print(table)
@@ -104,8 +106,8 @@ def print_changes(changes: Iterable[Change]) -> None:
         complain(f"{more:,} more changes are not in the table: --json prints all of them")
 
 
-def _cell(kind: Kind, state: State | None) -> str:
-    """Write what a change of this kind is about, on one side."""
+def _cell(kind: Kind, state: State | None, *, shows_more: bool) -> str:
+    """Write what a change of this kind is about, on one side; `shows_more` is true of the one that hides less."""
     if state is None:
         return f"({NO_RECORD})"
     match kind:
@@ -116,6 +118,8 @@ def _cell(kind: Kind, state: State | None) -> str:
         case _:
             names, versions = ", ".join(state.product), state.version
             values = tuple(f"{names} {version}".strip() for version in versions) or (names or "(not named)",)
+            if shows_more and not versions:
+                values = (f"{names} (shows a version)".strip(),)
     text = _neutral(", ".join(values))
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 

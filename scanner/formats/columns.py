@@ -74,7 +74,8 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
     tls = dialogue.get("tls") or _NOTHING
     certificate = next(iter(tls.get("certificates", ())), _NOTHING)
     flaws, assessment = flaws_of(record), record.get("assessment") or _NOTHING
-    scores = [score for each in flaws if (score := each.get("cvss_score")) is not None]
+    sure = [each for each in flaws if each["verdict"] != UNDECIDED]  # a score or a count says that it is there
+    scores = [score for each in sure if (score := each.get("cvss_score")) is not None]
     return {
         "observed_at": record["observed_at"],
         "ip": record["ip"],
@@ -100,7 +101,7 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
         "suspicions": [each.value for each in suspicious],
         "flaws": [each["id"] for each in flaws],
         "flaws_undecided": [each["id"] for each in flaws if each["verdict"] == UNDECIDED],
-        "flaws_exploited": _maybe_exploited(record, flaws),
+        "flaws_exploited": _maybe_exploited(record, sure),
         "highest_cvss": max(scores, default=None),
         "assessment": assessment.get("answer"),
         "covered_since": assessment.get("covered_since"),
@@ -128,7 +129,7 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
 
 
 def _maybe_exploited(record: Mapping[str, Any], flaws: list[dict[str, Any]]) -> int | None:
-    """Return how many flaws are known to be exploited; None for 0 where nobody can know all flaws."""
+    """Return how many of the flaws are known to be exploited; None for 0 where nobody can know all flaws."""
     answer = maybe_assessment(record)
     return sum(1 for each in flaws if each.get("kev")) or (0 if answer is not None and answer.is_known else None)
 

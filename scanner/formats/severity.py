@@ -33,10 +33,14 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
 
 
 def severity_of_finding(finding: Mapping[str, Any]) -> Severity:
-    """Return how bad a finding is; one that a vendor's package has fixed is for information."""
-    if finding.get("verdict") == VENDOR_FIXED:
+    """Return how bad a finding is.
+
+    One that a vendor's package has fixed is for information; one that may be there or not is medium at most.
+    """
+    verdict, severity = finding.get("verdict"), SEVERITIES.get(finding["severity"], INFO)
+    if verdict == VENDOR_FIXED:
         return INFO
-    return SEVERITIES.get(finding["severity"], INFO)
+    return min(severity, SEVERITIES["medium"], key=lambda each: each.points) if verdict == UNDECIDED else severity
 
 
 def worst(findings: list[dict[str, Any]]) -> Severity:

@@ -52,7 +52,7 @@ def greeting_disclosure(greeting: Greeting, software: Software | None, ip: str |
     name, text = greeting.hostname, greeting.text
     # For every host of a sweep, so what is rare is asked for by the cheapest question that cannot overlook it.
     said: list[str] = []
-    if "version" not in told and _may_show_version(text, name) and (said := list(_versions_said(greeting, ip))):
+    if "version" not in told and _may_show_version(text, name) and (said := list(versions_said(greeting, ip))):
         told = tuple(word for word in DISCLOSED if word == "version" or word in told)
     is_internal = name is not None and name.lower().endswith(_SUFFIXES)
     may_be_private = "10." in text or "192.168." in text or "172." in text or "[f" in text or "IPv6:f" in text
@@ -154,7 +154,7 @@ def _may_show_version(text: str, hostname: str | None) -> bool:
     return may_show_version(text, start)
 
 
-def _versions_said(greeting: Greeting, ip: str | None) -> Iterator[str]:
+def versions_said(greeting: Greeting, ip: str | None) -> Iterator[str]:
     """Yield what is surely a version in a greeting, the part about the client left out."""
     hosts = [name for name in (greeting.hostname, ip) if name]
     for line in greeting.lines:
@@ -166,7 +166,7 @@ def _said_in(
     greeting: Greeting, dialogue: Dialogue, spoken: Mapping[str, str], ip: str
 ) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield each place with what is surely a version there, of whatever product."""
-    yield "greeting", frozenset(_versions_said(greeting, ip))
+    yield "greeting", frozenset(versions_said(greeting, ip))
     hosts = [name for name in (greeting.hostname, ip) if name]
     for place in ("ehlo", "help", "quit", "certificate"):
         exchange = first_reply(dialogue, place.upper())

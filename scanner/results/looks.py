@@ -18,6 +18,7 @@ import orjson
 
 from scanner.errors import InputError
 from scanner.identify.disclosure import NAMED
+from scanner.identify.leaks import versions_said
 from scanner.model import Record, Software, Status
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text
 
@@ -118,7 +119,10 @@ def _presence(record: Record) -> bool | None:
 def _everything(record: Record) -> Facts:
     software = record.software
     if software is None:  # a product that nobody knows can show its version, too
-        return Facts(shown=VERSION) if set(_VERSIONS) & set(record.disclosure) else Facts()
+        if not set(_VERSIONS) & set(record.disclosure):
+            return Facts()
+        said = () if record.greeting is None else dict.fromkeys(versions_said(record.greeting, record.ip))
+        return Facts(version=", ".join(said) or None, shown=VERSION)
     return _facts(software, frozenset(record.disclosure), software.version)
 
 
@@ -137,7 +141,7 @@ def _greeting(record: Record) -> Facts:
 def _facts(software: Software, disclosed: frozenset[str], version: str | None) -> Facts:
     shown = VERSION if not disclosed.isdisjoint(_VERSIONS) else NAME if "product" in disclosed else NOTHING
     # A guess is no ground for saying that one product replaced another.
-    known = software.confidence >= (NAMED if software.method == "banner" else _RECOGNISED) or shown > NOTHING
+    known = software.confidence >= (NAMED if software.method == "banner" else _RECOGNISED)
     return Facts(_maybe_text(software.product) if known else None, _version_text(software, version), shown)
 
 
