@@ -13,7 +13,7 @@ from scanner.identify.rule_files import load_rules
 from scanner.smtp import parse_greeting
 
 #: One step of what may stand before a name, without its bound.
-STEP = FRAGMENTS["AFTER"].partition("[^ \\n]{1,255} {1,3}")[2].removesuffix("{0,8}")
+STEP = FRAGMENTS["AFTER"].partition("[!-~]{1,255}) {1,3}")[2].removesuffix("{0,8}")
 
 
 def rule(name: str, specificity: int) -> str:

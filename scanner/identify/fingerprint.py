@@ -10,21 +10,28 @@ A greeting is a claim: `confidence` says how good, `evidence` which rule made it
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
-from typing import Final, Protocol, Self
+from typing import Final, Literal, Protocol, Self
 
 from scanner.identify.cpe import cpe_name
-from scanner.identify.index import RuleIndex
+from scanner.identify.index import RuleIndex, line_starts
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
-from scanner.identify.sentences import is_no_version, takes_back
+from scanner.identify.sentences import DATES, GOES_ON, is_no_version, takes_back
 from scanner.identify.systems import system, system_version
 from scanner.model import Greeting, Software, Status
 
 #: For every host of a sweep: a global is found in half the time of an enumeration's member.
 _NOT_SMTP: Final = Status.NOT_SMTP
+_FIRST_LINE: Final = (0,)
 #: Finished identities kept. Versions in the world are hundreds; a hostile network can fill it, not grow it.
 _CACHED_SOFTWARE: Final = 4096
+
+#: What a rule says; None when it cannot read what it captured, False when that has only the form of a version.
+_Said = Software | Literal[False] | None
+_Made = Callable[[Rule, tuple[str | None, ...]], _Said]
+#: Products, and where in the text their names are taken back.
+_TakenBack = set[tuple[str, int]]
 
 
 class Identifier(Protocol):
@@ -32,6 +39,19 @@ class Identifier(Protocol):
 
     def identify(self, greeting: Greeting) -> Software | None:
         """Return the software, None when it names none that is known."""
+
+
+class _Plain(dict[Rule, _Said]):
+    """What each rule says that captures nothing: no more than there are rules, and found in a third of the time."""
+
+    def __init__(self, made: _Made) -> None:
+        """Remember how to make one."""
+        self._made = made
+
+    def __missing__(self, rule: Rule) -> _Said:
+        """Make it, once."""
+        software = self[rule] = self._made(rule, ())
+        return software
 
 
 class Fingerprints:
@@ -45,7 +65,8 @@ class Fingerprints:
         """
         self._index = RuleIndex(rules)
         self._after = after
-        self._software = lru_cache(_CACHED_SOFTWARE)(self._made)
+        self._captured = lru_cache(_CACHED_SOFTWARE)(self._made)
+        self._plain = _Plain(self._made)
 
     @classmethod
     def shipped(cls, further: Iterable[Rule] = (), after: Identifier | None = None) -> Self:
@@ -59,50 +80,53 @@ class Fingerprints:
 
     def __repr__(self) -> str:
         """Show how many rules and prefilter words there are, and how full the cache is."""
-        cached = self._software.cache_info().currsize
+        cached = self._captured.cache_info().currsize
         return f"<Fingerprints: {len(self.rules)} rules, {self._index.words} words, {cached} cached>"
 
     def identify(self, greeting: Greeting) -> Software | None:
-        """Return what the most specific rule that matches says; None when none does, or it is no mail server's."""
-        if greeting.status is _NOT_SMTP:
-            return None
-        for rule, match in self._meant(greeting):
-            software = self._software(rule, match.groups())
-            if software is not None:
-                return software
-        return None if self._after is None else self._after.identify(greeting)
+        """Return what the most specific rule that matches says; None when none does, or it is no mail server's.
+
+        Every host of a sweep comes here, so this is `matches` once more, without what it costs to go on after the
+        first. A test holds the two equal.
+        """
+        text, tries = self._index.asked(greeting)
+        if tries and greeting.status is not _NOT_SMTP:
+            taken_back: _TakenBack | None = None
+            starts = _FIRST_LINE if len(greeting.lines) == 1 else line_starts(text, len(tries))
+            for rule, match_at in tries:
+                for start in starts:
+                    match = match_at(text, start)
+                    if match is None:
+                        continue
+                    said = self._plain[rule] if match.lastindex is None else self._captured(rule, match.groups())
+                    end = match.end()
+                    if taken_back or (text[end : end + 1] in GOES_ON and text[end : end + 7] not in DATES):
+                        taken_back = taken_back or set()
+                        if _is_taken_back(rule, match, said, taken_back):
+                            continue
+                    if said:
+                        return said
+        return None if self._after is None or greeting.status is _NOT_SMTP else self._after.identify(greeting)
 
     def matches(self, greeting: Greeting) -> tuple[Software, ...]:
         """Return what every rule that matches says, the most specific first."""
-        said: dict[Rule, Software] = {}
-        for rule, match in self._meant(greeting):
-            software = None if rule in said else self._software(rule, match.groups())
-            if software is not None:
-                said[rule] = software
-        return tuple(said.values())
+        software: dict[Rule, Software] = {}
+        taken_back: _TakenBack = set()
+        for rule, match in () if greeting.status is _NOT_SMTP else self._index.matches(greeting):
+            said = self._captured(rule, match.groups())
+            if not _is_taken_back(rule, match, said, taken_back) and said:
+                software.setdefault(rule, said)
+        return tuple(software.values())
 
-    def _meant(self, greeting: Greeting) -> Iterator[tuple[Rule, re.Match[str]]]:
-        """Yield the matches whose name the rest of the line does not take back, from any rule for the product."""
-        taken_back: set[tuple[str, int]] = set()
-        for rule, match in self._index.matches(greeting):
-            # Refusals are known by their words, services by the host's name as well.
-            if rule.codes or "kind" in rule.fixed:
-                yield rule, match
-                continue
-            if "version" in match.re.groupindex and is_no_version(match["version"] or ""):
-                continue
-            text, end = match.string, match.end()
-            if end == len(text) or not takes_back(text, end):  # most greetings end with the name
-                if not taken_back or (rule.fixed["product"], match.start()) not in taken_back:
-                    yield rule, match
-            elif not (match.lastgroup or "").startswith("os"):
-                # "Postfix (Fedora hat shop)" is Postfix still, on no system that is known.
-                taken_back.add((rule.fixed["product"], match.start()))
+    def _made(self, rule: Rule, groups: tuple[str | None, ...]) -> _Said:
+        """Make the identity from what a rule captured; None when its grammar cannot read it.
 
-    def _made(self, rule: Rule, groups: tuple[str | None, ...]) -> Software | None:
-        """Make the identity from what a rule captured; None when its grammar cannot read it."""
+        False when what has a version's place is an address, a day or a size: then the rule might as well not match.
+        """
         names = self._index.compiled(rule).groupindex
-        captured = {name: value for name, number in names.items() if (value := groups[number - 1])}
+        captured = {name: value for name, number in names.items() if groups and (value := groups[number - 1])}
+        if not _is_sure(rule) and is_no_version(captured.get("version", "")):
+            return False
         if rule.grammar is not None:
             parsed = GRAMMARS[rule.grammar][0](captured)
             if parsed is None:
@@ -124,6 +148,24 @@ class Fingerprints:
 def identify(greeting: Greeting) -> Software | None:
     """Return the software a greeting names, by the shipped rules; None when it names none we know."""
     return _shipped().identify(greeting)
+
+
+def _is_sure(rule: Rule) -> bool:
+    """Tell whether what a rule names stays named: refusals go by their words, services by the host's name as well."""
+    return bool(rule.codes) or "kind" in rule.fixed
+
+
+def _is_taken_back(rule: Rule, match: re.Match[str], software: _Said, taken_back: _TakenBack) -> bool:
+    """Tell whether the rest of the line takes the name back, also from any later rule for the product at this place."""
+    if software is False or _is_sure(rule):
+        return False
+    place = (rule.fixed["product"], match.start())
+    if not takes_back(match.string, match.end()):
+        return place in taken_back
+    if not (match.lastgroup or "").startswith("os"):
+        # "Postfix (Fedora hat shop)" is Postfix still, on no system that is known.
+        taken_back.add(place)
+    return True
 
 
 @cache

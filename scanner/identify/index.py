@@ -14,9 +14,9 @@ A pattern is compiled when the first greeting points to it: most sweeps meet a t
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from scanner.errors import RuleError
 from scanner.model import Greeting
@@ -37,11 +37,7 @@ _FOLD: Final = bytes(ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum(
 #: the end, as ids of sessions are. Written among a rule's flags; the parser knows nothing of it. Such rules come after
 #: those that a word points to.
 SESSION_ID: Final = "session_id"
-_SESSION_ID_LENGTH = 32
-
-
-#: An iterator that is always at its end.
-_NOTHING: Final[Iterator[Any]] = iter(())
+_SESSION_ID_OPENS: Final = slice(-34, -33)
 
 
 class Findable(Protocol):
@@ -77,6 +73,8 @@ class Findable(Protocol):
 
 
 RuleT = TypeVar("RuleT", bound=Findable)
+#: A rule, and the match method of its pattern: for a text and where a line begins in it.
+Try = tuple[RuleT, Callable[[str, int], re.Match[str] | None]]
 
 
 class RuleIndex(Generic[RuleT]):
@@ -111,37 +109,35 @@ class RuleIndex(Generic[RuleT]):
         """How many words and flags there are in the prefilter."""
         return len(self._keys)
 
-    def matches(self, greeting: Greeting) -> Iterator[tuple[RuleT, re.Match[str]]]:
-        """Iterate over the rules that match, with each line they match at, the most specific rule first.
+    def asked(self, greeting: Greeting) -> tuple[str, tuple["Try[RuleT]", ...]]:
+        """Return a greeting's lines as one text, and what is to be tried with it, the most specific rule first.
 
-        Most greetings without a product end here, before there is a generator.
+        Every mail server of a sweep comes here, and most greetings are one line that one or two rules are tried at.
         """
         lines = greeting.lines
         text = lines[0].strip() if len(lines) == 1 else "\n".join(map(str.strip, lines))
         if "\\" in text:  # faster than to look for all of it, in every greeting
             text = text.replace(_TAB, " ")
-        found = self._known(text.encode("ascii", "replace").translate(_FOLD).split())
+        try:
+            folded = text.encode()  # half the time of what cannot fail
+        except UnicodeEncodeError:
+            folded = text.encode("ascii", "replace")
+        found = self._known(folded.translate(_FOLD).split())
         if greeting.flags:
             found |= self._known([f":{flag}".encode() for flag in greeting.flags])
-        if found:
-            return self._tried(found, greeting, text)
-        return self._tried(self._session_id, greeting, text) if _has_session_id(text) else _NOTHING
+        if text and text[-1] == ")" and text[_SESSION_ID_OPENS] == "(":
+            found |= self._session_id
+        return text, self._candidates(found, greeting.code) if found else ()
 
-    def _tried(self, found: frozenset[bytes], greeting: Greeting, text: str) -> Iterator[tuple[RuleT, re.Match[str]]]:
-        candidates = self._candidates(found)
-        starts = (0,) if len(greeting.lines) == 1 else _line_starts(text)
-        if len(starts) * len(candidates) > MOST_TRIES:
-            starts = (*starts[: MOST_TRIES // len(candidates) - 1], starts[-1])
-        for rule, pattern in candidates:
-            if rule.codes and greeting.code not in rule.codes:
-                continue
+    def matches(self, greeting: Greeting) -> Iterator[tuple[RuleT, re.Match[str]]]:
+        """Iterate over the rules that match, with each line they match at, the most specific rule first."""
+        text, tries = self.asked(greeting)
+        starts = line_starts(text, len(tries))
+        for rule, match_at in tries:
             for start in starts:
-                match = pattern.match(text, start)
+                match = match_at(text, start)
                 if match is not None:
                     yield rule, match
-        # Looked for last, so that a greeting which names its product does not pay for it.
-        if found is not self._session_id and _has_session_id(text):
-            yield from self._tried(self._session_id, greeting, text)
 
     def compiled(self, rule: RuleT) -> re.Pattern[str]:
         """Return the pattern of a rule of this set."""
@@ -150,17 +146,21 @@ class RuleIndex(Generic[RuleT]):
             pattern = self._patterns[rule.id] = re.compile(rule.pattern, re.MULTILINE)
         return pattern
 
-    def _ranked(self, found: frozenset[bytes]) -> tuple[tuple[RuleT, re.Pattern[str]], ...]:
-        rules = {rule for key in found for rule in self._index[key]}
-        ranked = sorted(rules, key=self._rank.__getitem__)[:MOST_RULES]
-        return tuple((rule, self.compiled(rule)) for rule in ranked)
+    def _ranked(self, found: frozenset[bytes], code: int | None) -> tuple["Try[RuleT]", ...]:
+        """Return what to try for these words: first what a word points to, then what a session's id does."""
+        tries: list[Try[RuleT]] = []
+        for keys in (found - self._session_id, found & self._session_id):
+            rules = {rule for key in keys for rule in self._index[key]}
+            ranked = sorted(rules, key=self._rank.__getitem__)[:MOST_RULES]
+            tries += ((rule, self.compiled(rule).match) for rule in ranked if not rule.codes or code in rule.codes)
+        return tuple(tries)
 
 
-def _line_starts(text: str) -> tuple[int, ...]:
-    """Return where each line of the joined text begins."""
-    return (0, *(position + 1 for position, character in enumerate(text) if character == "\n"))
-
-
-def _has_session_id(text: str) -> bool:
-    """Whether the text ends with 32 characters between round brackets."""
-    return text.endswith(")") and text[-_SESSION_ID_LENGTH - 2 : -_SESSION_ID_LENGTH - 1] == "("
+def line_starts(text: str, tries: int) -> tuple[int, ...]:
+    """Return where the lines begin that each of so many rules is tried at."""
+    if "\n" not in text:
+        return (0,)
+    starts = (0, *(position + 1 for position, character in enumerate(text) if character == "\n"))
+    if len(starts) * tries > MOST_TRIES:
+        return (*starts[: MOST_TRIES // tries - 1], starts[-1])
+    return starts

@@ -22,6 +22,7 @@ from typing import Final
 
 from scanner import lazy
 
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # A number that a rule left alone.
 _NUMBER: Final = r"(?:[ ]{0,3}[0-9][0-9A-Za-z._/+-]{0,60}(?=[ ]))?+"
 # What takes a name back in any place of its sentence.
@@ -92,6 +93,10 @@ _LEAVING: Final = lazy.pattern(
     )""",
     re.VERBOSE,
 )
+#: What `takes_back` can say yes to begins with one of these, so most greetings need not ask it.
+GOES_ON: Final = frozenset(" 0123456789%")
+#: How most greetings go on that do not end: with a date, which takes nothing back.
+DATES: Final = frozenset(f" {day}, {digit}" for day in _DAYS for digit in range(4))
 _WORD: Final = lazy.pattern(_NUMBER + r"[ ]{1,4}[A-Za-z]|%")
 # An address, a day and a size, which have the form of a version.
 _NO_VERSION: Final = lazy.pattern(
