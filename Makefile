@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test test-all check lint fmt bench lab docs dist clean
+.PHONY: help install dev demo test test-all check lint fmt bench lab docs site dist clean
 # Tests run in as many processes as there are cores, by file (tests/conftest.py), in their order: long ones are not last.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
 # Those of `make test` mostly wait for programs they have started, so there are two for each core.
@@ -58,8 +58,15 @@ docs: dev ## regenerate the parts of docs/ that come from the program (ARGS=--te
 	@$(BIN)/python docs/generate.py $(ARGS)
 	@$(BIN)/python docs/formats_tables.py
 
+site: .venv/docs ## the documentation and the API reference as a site in site/, links checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+.venv/docs: .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
 dist: dev ## sdist and wheel in dist/, checked, and the demo of the wheel in an empty environment
 	@.ci/dist
 
 clean: ## remove the virtual environment, caches and what was built
-	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	@rm -rf .venv dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

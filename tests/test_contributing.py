@@ -43,7 +43,7 @@ def test_the_workflow_calls_make_and_only_targets_that_are_there() -> None:
 
     assert {run.split()[0] for run in runs} == {"make"}
     assert {target for run in runs for target in run.split()[1:]} <= make_targets()
-    assert {"make lint", "make test", "make dist"} <= set(runs)
+    assert {"make lint", "make test", "make dist", "make site"} <= set(runs)
 
 
 def test_the_workflow_tries_every_python_that_the_metadata_names() -> None:
@@ -114,3 +114,15 @@ def test_every_fragment_of_today_is_in_the_draft() -> None:
     fragments = [path.read_text().strip() for path in (ROOT / "changelog.d").glob("*.*.md")]
     lines = towncrier(ROOT, "--draft").splitlines()
     assert sorted(line[2:] for line in lines if line.startswith("- ")) == sorted(set(fragments))
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    text = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert set(re.findall(r"- ([\w-]+\.md)", text)) == pages
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = (ROOT / "docs/reference.md").read_text()
+    named = set(re.findall(r"::: scanner\.(\w+)", text)) | set(re.findall(r"members: \[(\w+), (\w+)\]", text)[0])
+    assert named - {"api"} == set(scanner.__all__) - {"VERSION"}
