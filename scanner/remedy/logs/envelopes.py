@@ -5,9 +5,11 @@ Log files of the same server look different on every system. Before the text the
    runtime's own stamp with `stdout F `, an earlier host's whole header, the name and number that grep gave the line;
 2. priority and stamp: `<22>`, and any stamp of `stamps`, also in brackets;
 3. facility and severity, before or after the host: FreeBSD's `<mail.info>` (`syslogd -v`), AIX's `mail:info`, busybox's
-   and OpenWrt's `mail.info`;
-4. the host, the program's tag, its process, also behind a blank; Solaris's `[ID 197553 mail.info]`.
-Each may be missing. Exim's own main log has a stamp and nothing else, and OpenSMTPD in a container not even that.
+   and OpenWrt's `mail.info`, Kiwi's `Mail.Info`;
+4. the host, the program's tag, its process, also behind a blank; Solaris's `[ID 197553 mail.info]`; metalog's tag in
+   brackets; the columns of macOS's `log show`.
+Tabs may stand between them, as collectors on Windows have it. Each may be missing: Exim's own main log has a stamp and
+nothing else, and OpenSMTPD in a container not even that.
 
 The text of a line is hostile: a client chooses parts of it, and can make them look like a log line. So nothing is
 searched for: all is read from the left, and the tag has to stand where tags stand. A line in the commonest form is
@@ -23,8 +25,8 @@ from scanner import lazy
 from scanner.remedy.logs.events import LogSoftware
 from scanner.remedy.logs.stamps import maybe_stamp, names_its_zone
 
-_SEVERITY = rb"(?:emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug|none)"
-_FACILITY = rb"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|ntp|security|console|local[0-7])"
+_SEVERITY = rb"(?i:emerg(?:ency)?|panic|alert|crit(?:ical)?|err(?:or)?|warn(?:ing)?|notice|info|debug|none)"
+_FACILITY = rb"(?i:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|ntp|security|console|local[0-7])"
 #: Facility and severity in words or numbers.
 _LEVEL = rb"(?:<%b\.%b>|<\d{1,2}\.\d>|<\d{1,3}>|\[?%b[.:]%b\]?)" % (_FACILITY, _SEVERITY, _FACILITY, _SEVERITY)
 _ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
@@ -38,7 +40,17 @@ _COMMONEST = lazy.pattern(
 _NO_HOST = lazy.pattern(_LEVEL + rb"|[A-Z]{1,4}|[+-].*|\d{4}(?:-.*)?|\d{9}.*|@4.*", re.DOTALL)
 _RFC_5424 = lazy.pattern(
     rb"(?:<\d{1,3}>)?1 (" + _ISO + rb") (\S{1,255}) (\S{1,48}) (\S{1,128}) \S{1,32} "
-    rb'(?:-|(?:\[(?:[^\]"\\]|"(?:[^"\\]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?(.*))?'
+    rb'(?:-|(?:\[(?:[^\]"\\]|"(?:[^"\\]|\\.)*")*\])+)(?: {1,2}(?:\xef\xbb\xbf)?(.*))?'
+)
+#: The same as NetBSD's syslogd writes it into files (`-o syslog`), and without structured data.
+_NETBSD = lazy.pattern(
+    rb"(" + _ISO + rb") (\S{1,255}) ([A-Za-z][\w./@-]{0,47}) (\d{1,10}|-) - -(?: (?:\xef\xbb\xbf)?(.*))?"
+)
+#: Behind the stamp: metalog's `[program] text`, and what macOS's `log show` has before the program.
+_METALOG = lazy.pattern(rb"(?:([^ \[\]<>]*[^ \[\]<>:]) )?\[([A-Za-z][\w./@-]{0,63})\](?: ?\[(\d{1,10})\])?:? (.*)")
+_MACOS = lazy.pattern(
+    rb"0x[0-9a-f]{1,16} {1,16}[A-Z][a-z]{2,12} {1,16}0x[0-9a-f]{1,16} {1,24}(\d{1,10}) {1,8}\d{1,6} {1,8}"
+    rb"([\w./@-]{1,64}): (?:\([\w. +-]{1,128}\) )?(?:\[[\w.:-]{1,128}\] )?(.*)"
 )
 #: Behind the stamp. AIX says whose line it was that another host passed on.
 _NAMED = lazy.pattern(
@@ -46,6 +58,8 @@ _NAMED = lazy.pattern(
     rb"(?:Message forwarded from ([^ \[\]<>:]{1,255}): )?"
     rb"(/?[A-Za-z][\w./@-]{0,127})(?: ?\[(\d{1,10})\])?: " % (_LEVEL, _LEVEL, _LEVEL) + _TEXT
 )  # fmt: skip
+#: Where the tag ends. Up to there collectors on Windows put tabs between the fields.
+_TAG_END = lazy.pattern(rb"[\w\]]:[ \t]")
 _PRIORITY = lazy.pattern(rb"<\d{1,3}> ?")
 _BLANKS = lazy.pattern(rb"[ \t]{1,4}")
 _HOST = lazy.pattern(rb"([^ \[\]<>]*[^ \[\]<>:]|\[[0-9A-Fa-f.:]{2,45}\]) ")
@@ -54,12 +68,15 @@ _LATE_LEVEL = lazy.pattern(_LEVEL + rb" ")
 #: What carries a line in a stream of several containers; colours stand around compose's.
 _COLOUR = rb"(?:\x1b\[[\d;]{0,12}m)?"
 _CARRIER = lazy.pattern(
-    rb"\xef\xbb\xbf|" + _COLOUR + rb"([\w.-]{1,128}) {1,64}\| ?" + _COLOUR + rb" ?|"
-    rb"\[(?:pod/)?([a-z][\w./-]{0,255})\] |\[ {0,9}\d{1,8}\.\d{6}\] "  # the last: seconds since the boot
+    rb"\xef\xbb\xbf|" + _COLOUR + rb"([\w.@-]{1,128}) {1,64}\| ?" + _COLOUR + rb" ?|"
+    rb"\[(?:pod/)?([a-z][\w./-]{0,255})\] |"
+    # Seconds since the boot, and since the line before.
+    rb"\[ {0,9}\d{1,8}\.\d{6}(?: {0,3}<[ \d.*]{1,24}>| {1,24})? ?\] "
 )  # fmt: skip
 #: What grep and `cat -n` put before a line. Only with a stamp behind it: else it may be a tag, or anything.
 _NUMBERED = lazy.pattern(rb"[\w./~+@-]{1,255}:(?:\d{1,9}:)?| {0,8}\d{1,9}\t")
-_RUNTIME = lazy.pattern(rb"(?:stdout|stderr) F ")
+#: `P` is a part of a line that the runtime found too long; logcli's labels stand behind the stamp.
+_RUNTIME = lazy.pattern(rb'(?:stdout|stderr) [FP] |\{(?:[\w.]{1,64}="(?:[^"\\]|\\.){0,256}"(?:, ?)?){0,32}\} {1,4}')
 #: In front of a text: Exim writes it there (`+pid`), and so does syslogd where the tag came without.
 _PROCESS = lazy.pattern(rb"\[(\d{1,10})\] ")
 #: In a container it writes to its error output, which has neither stamp nor tag.
@@ -72,6 +89,8 @@ _EXIMS = lazy.pattern(
     rb"list matching|Error or EOF|"
     rb"too many |ATRN |retry-type|failed to |Failed to |socket |Exiting|DKIM|lowest numbered|remote host"
 )
+#: What stands before a text is not longer.
+_MOST_HEAD_BYTES = 1024
 #: Headers in headers. Nobody passes a line on more often.
 _MOST_HEADERS = 4
 _TAGS = (
@@ -126,11 +145,15 @@ class Envelopes:
         """
         if parts := self.maybe_common_parts(line):
             return parts if not stamp else (_better(stamp, parts[0]), *parts[1:])
-        if match := _RFC_5424.fullmatch(line):
+        if match := _RFC_5424.fullmatch(line) or _NETBSD.fullmatch(line):
             own, host, tag, pid, text = match.groups(b"")
             host, tag, pid = (b"" if part == b"-" else part for part in (host, tag, pid))
             return _better(stamp, own), host, tag, pid, text
-        return self._parts(line, stamp, b"", _MOST_HEADERS)
+        return self._parts(line, stamp, b"", _MOST_HEADERS) or self._untabbed_parts(line, stamp)
+
+    def _untabbed_parts(self, line: bytes, stamp: bytes) -> Parts | None:
+        plain = _without_tabs(line)
+        return None if plain == line else self._parts(plain, stamp, b"", _MOST_HEADERS)
 
     def _is_host(self, host: bytes) -> bool:
         if len(self._hosts) >= _MOST_NAMES:
@@ -148,7 +171,7 @@ class Envelopes:
         if match := _PRIORITY.match(line):
             line = line[match.end() :]
         own, rest = _split_stamp(line)
-        if not own and (match := _NUMBERED.match(line)) and _begins(line[match.end() :]):
+        if not own and (match := _NUMBERED.match(line)) and begins(line[match.end() :]):
             return self._parts(line[match.end() :], stamp, host, left - 1)
         stamp = _better(stamp, own)
         if runtime := _RUNTIME.match(rest):
@@ -161,17 +184,33 @@ class Envelopes:
             if not stamp:  # Exim's own, in a line that has no other
                 stamp, text = _split_stamp(without_level(text))
             return stamp, named[2] or named[1] or host, named[3], pid, text
-        if own and (passed := self._passed_on(rest, stamp, host, left - 1)):
-            return passed
+        if own and (found := self._in_brackets(rest, stamp, host) or self._passed_on(rest, stamp, host, left - 1)):
+            return found
         return _tagless(own, stamp, host, rest)
+
+    def _in_brackets(self, rest: bytes, stamp: bytes, host: bytes) -> Parts | None:
+        """Read what metalog and macOS write behind a stamp."""
+        if match := _METALOG.fullmatch(rest):
+            named, tag, pid, text = match.groups(b"")
+            return (stamp, named or host, tag, pid, text) if self.maybe_software(tag) else None
+        match = _MACOS.fullmatch(rest)
+        return None if match is None else (stamp, host, match[2], match[1], match[3])
 
     def _passed_on(self, rest: bytes, stamp: bytes, host: bytes, left: int) -> Parts | None:
         """Read a whole line behind what carried it, or behind the host that passed it on."""
+        if level := _LATE_LEVEL.match(rest):
+            rest = rest[level.end() :]
         relay = _HOST.match(rest)
         for inside in (rest, rest[relay.end() :] if relay else b""):
-            if _CARRIER.match(inside) or _begins(inside):
+            if _CARRIER.match(inside) or begins(inside):
                 return self._parts(inside, stamp, host, left)
         return None
+
+
+def _without_tabs(line: bytes) -> bytes:
+    """Return a line with blanks for the tabs up to the end of its tag; what comes behind is the program's."""
+    end = _TAG_END.search(line, 0, _MOST_HEAD_BYTES) if b"\t" in line[:_MOST_HEAD_BYTES] else None
+    return line if end is None else line[: end.end()].replace(b"\t", b" ") + line[end.end() :]
 
 
 def without_level(text: bytes) -> bytes:
@@ -206,7 +245,7 @@ def _split_stamp(line: bytes) -> tuple[bytes, bytes]:
     return (match[0], rest[blanks.end() :]) if blanks else (b"", line)
 
 
-def _begins(text: bytes) -> bool:
+def begins(text: bytes) -> bool:
     """Tell whether a text begins as a line does: with a priority or a stamp."""
     return _PRIORITY.match(text) is not None or _split_stamp(text)[0] != b""
 

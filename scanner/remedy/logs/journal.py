@@ -1,30 +1,31 @@
-"""Entries that are objects and not lines: systemd's journal in JSON and as export, and container runtimes' JSON.
+"""Entries of systemd's journal, as journalctl prints them: objects, exports, and all fields one below the other.
 
 `journalctl -o json` prints an entry a line, `json-seq` with a control character before it, `json-sse` with `data: `,
 `json-pretty` over several lines; `-o export` prints a field a line and an empty line behind each entry, fields with odd
-bytes by their length. docker's `json-file` driver and log shippers keep the line that the program wrote, and the time
-at which they got it, in an object.
+bytes by their length; `-o verbose` a line with the time and then a field a line, further right.
 
 Memory is bounded: of an entry the fields that are wanted are kept, of each so much as a line may have.
 
-Sources: systemd's journal export and JSON formats, systemd.journal-fields(7); docker's documentation of `json-file`.
+Sources: systemd's journal export and JSON formats, systemd.journal-fields(7), journalctl(1).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-import orjson
-
 from scanner import lazy
+from scanner.remedy.logs.objects import octets
 
 #: First of an export: the cursor, before every other field.
 EXPORT = lazy.pattern(rb"__[A-Z_]{1,32}=.*\n")
+#: First of an entry of `-o verbose`: its time and its cursor, in which the time stands again (`t`, microseconds).
+VERBOSE = lazy.pattern(
+    rb"[^\[\]]{10,64} \[s=[0-9a-f]{1,32};[^\[\]\n]{0,200}\bt=([0-9a-f]{1,16})(?:;[^\[\]\n]{0,200})?\]\r?\n?"
+)
+_VERBOSE_FIELD = lazy.pattern(rb" {4}([A-Z_0-9]{1,64})=(.*)", re.DOTALL)
 _FIELD = lazy.pattern(rb"([A-Z_0-9]{1,64})=(.*)", re.DOTALL)
 _WANTED = frozenset({b"__REALTIME_TIMESTAMP", b"_HOSTNAME", b"SYSLOG_IDENTIFIER", b"SYSLOG_PID", b"_PID", b"MESSAGE"})
 _PIECE_BYTES = 1 << 16
-#: Where shippers put the line, and its time.
-_LINE_NAMES, _TIME_NAMES = ("log", "message", "msg"), ("time", "@timestamp", "timestamp")
 
 
 class Entry(NamedTuple):
@@ -37,53 +38,52 @@ class Entry(NamedTuple):
     text: bytes
 
 
-class Carried(NamedTuple):
-    """A line of a program as a container runtime or a shipper kept it, and the stamp that it gave the line."""
-
-    line: bytes
-    stamp: bytes
+def is_entry(fields: dict[str, Any]) -> bool:
+    """Tell whether an object is an entry of the journal as journalctl prints it."""
+    return "__REALTIME_TIMESTAMP" in fields
 
 
-def maybe_object(line: bytes, is_wanted: Callable[[bytes], object]) -> Entry | Carried | None:
-    """Read one JSON object, of the journal or of a container runtime; None when its tag is not wanted.
+def entry_of(fields: dict[str, Any]) -> Entry:
+    """Read an entry of the journal.
 
     Raises:
-        ValueError: when it is neither.
+        ValueError: when it is damaged.
     """
-    fields: Any = orjson.loads(line)
-    if not isinstance(fields, dict):
-        raise ValueError("no object")  # noqa: TRY004  what was read is wrong, not how we were called
     try:
-        if "__REALTIME_TIMESTAMP" not in fields and "SYSLOG_IDENTIFIER" not in fields:
-            return _carried(fields)
-        tag = _octets(fields.get("SYSLOG_IDENTIFIER", ""))
-        if not is_wanted(tag):
-            return None
         return Entry(
             int(fields["__REALTIME_TIMESTAMP"]) / 1e6,
-            _octets(fields.get("_HOSTNAME", "")),
-            tag,
-            _octets(fields.get("SYSLOG_PID") or fields.get("_PID") or ""),
-            _octets(fields["MESSAGE"]),
+            octets(fields.get("_HOSTNAME", "")),
+            octets(fields.get("SYSLOG_IDENTIFIER", "")),
+            octets(fields.get("SYSLOG_PID") or fields.get("_PID") or ""),
+            octets(fields["MESSAGE"]),
         )
     except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(str(error)) from None
 
 
-def _carried(fields: dict[str, Any]) -> Carried:
-    line = next((fields[name] for name in _LINE_NAMES if name in fields), None)
-    stamp = next((fields[name] for name in _TIME_NAMES if name in fields), "")
-    if line is None:
-        raise ValueError("an object without a line of a log")
-    return Carried(_octets(line).rstrip(b"\r\n"), _octets(stamp))
+def verbose_entries(first: bytes, stream: BinaryIO, most_bytes: int) -> Iterator[tuple[int, Entry | None]]:
+    """Yield the entries that `-o verbose` printed, whose first line was read, with the number of each one's first line.
 
-
-def _octets(value: Any) -> bytes:
-    if isinstance(value, list):
-        return bytes(value)  # raises ValueError when they are no octets
-    if not isinstance(value, str):
-        raise TypeError("neither text nor octets")
-    return value.encode("utf-8", "surrogatepass")
+    One that is damaged, or has a line of more than `most_bytes`, is None. A field may go on in lines that stand further
+    right; what is not printable journalctl leaves out.
+    """
+    fields: dict[bytes, bytes | None] = {}
+    began = number = 1
+    line = first
+    while line:
+        if match := VERBOSE.fullmatch(line):
+            if fields:
+                yield began, _maybe_entry(fields)
+            fields, began = {b"__REALTIME_TIMESTAMP": b"%d" % int(match[1], 16)}, number
+        elif field := _VERBOSE_FIELD.fullmatch(line.rstrip(b"\r\n")):
+            if field[1] in _WANTED:
+                fields[field[1]] = field[2]
+        elif len(line) == most_bytes:
+            fields[b""] = None
+        line = stream.readline(most_bytes)
+        number += 1
+    if fields:
+        yield began, _maybe_entry(fields)
 
 
 def export_entries(first: bytes, stream: BinaryIO, most_bytes: int) -> Iterator[tuple[int, Entry | None]]:

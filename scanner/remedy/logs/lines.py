@@ -1,41 +1,58 @@
 """The lines of a log file, taken apart: when, which host, which program, which process, what text.
 
 Which form a line has is told line by line, since rotated files may differ: `envelopes` has the forms of lines,
-`journal` those of entries that are objects. Only lines of the mail servers that are understood are handed on; the
-others are counted, and looked at for what was not understood (`unread`).
+`journal` those of systemd's, `objects` those inside JSON. Only lines of the mail servers that are understood are handed
+on; the others are counted, and looked at for what was not understood (`unread`).
 
 A line without any stamp is believed in a file that has none at all: `docker logs` of a server that leaves stamps to
 others. In a log with stamps it is a piece of another line, and a client may have written it.
 """
 
+import json
 import os
+import re
 import time
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
+from scanner import lazy
 from scanner.errors import InputError
+from scanner.kept.json_entries import JsonEntry, read_entries
 from scanner.kept.kinds import packed_kind
 from scanner.packed import DamagedError
-from scanner.remedy.logs.envelopes import Envelopes, Parts, without_level
+from scanner.remedy.logs.envelopes import Envelopes, Parts, begins, without_level
 from scanner.remedy.logs.events import LogSoftware, Place
-from scanner.remedy.logs.journal import EXPORT, Carried, Entry, export_entries, maybe_object
-from scanner.remedy.logs.stamps import Stamps, is_in_range
+from scanner.remedy.logs.journal import (
+    EXPORT,
+    VERBOSE,
+    Entry,
+    entry_of,
+    export_entries,
+    is_entry,
+    verbose_entries,
+)
+from scanner.remedy.logs.objects import Carried, carried
+from scanner.remedy.logs.stamps import Stamps, is_in_range, maybe_stamp
 from scanner.remedy.logs.unread import Watch
 from scanner.results import open_stored
 from scanner.smtp.escape import escape
-from scanner.text_input import utf_8_stream
+from scanner.text_input import prefixed, utf_8_stream
 
 #: No mail server writes longer lines; journald's JSON is some ten times the text. The rest of such a line is skipped.
 MAX_LINE_BYTES = 1 << 18
 #: A line that goes on for so long has no end (a device), and so many lines that are none of a log are none.
 _ENDLESS_BYTES = 1 << 26
 _MOST_FOREIGN_LINES = 1_000_000
+#: How JSON begins; a line of a log may begin with a bracket, too.
+_JSON = lazy.pattern(rb"\s*(?:\[\s*)?(?:\{\s*)?(?:[\"}]|$)")
+#: An object in a line: as it is, as the journal writes it, as fluentd does behind time and tag.
+_OBJECT = lazy.pattern(rb"(?:\x1e|data: |([^\t{}]{10,40})\t[\w.*-]{1,100}\t)?(?=\{)")
 
 
 class LogLine(NamedTuple):
@@ -86,15 +103,17 @@ def read_log(
             first = stream.readline(MAX_LINE_BYTES)
             if (packing := packed_kind(first)) is not None:
                 raise InputError(f"{name}: is {packing.what}: {packing.advice}")
-            if EXPORT.fullmatch(first):
-                yield from parser.exported(first, stream)
+            for form, entries in ((EXPORT, export_entries), (VERBOSE, verbose_entries)):
+                if form.fullmatch(first):
+                    yield from parser.journalled(entries(first, stream, MAX_LINE_BYTES))
+                    return
+            if _is_document(first):
+                yield from parser.document(read_entries(prefixed(first, stream), name))
                 return
-            lines = enumerate(_lines(first, stream), 1)
-            for number, line in _objects_whole(lines) if first.strip() == b"{" else lines:
+            for number, line in enumerate(_lines(first, stream), 1):
                 if number >= _MOST_FOREIGN_LINES and not parser.is_log:
                     raise InputError(f"{name}: {number:,} lines, and none is one of a log")
-                if parsed := parser.maybe_line(number, line):
-                    yield parsed
+                yield from parser.line(number, line)
             parser.finish()
     except (EOFError, DamagedError) as error:
         where = f"after line {number}" if number else "before its first line was read"
@@ -136,25 +155,15 @@ def _lines(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
         line = stream.readline(MAX_LINE_BYTES)
 
 
-def _objects_whole(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """Join the lines of an object that is printed over several (`journalctl -o json-pretty`)."""
-    parts: list[bytes] = []
-    began = size = 0
-    for number, line in lines:
-        if parts and not line.startswith((b"\t", b" ", b"}")):
-            yield began, b"".join(parts)
-            parts, size = [], 0
-        if not parts and line != b"{":
-            yield number, line
-            continue
-        began = began if parts else number
-        parts.append(line)
-        size += len(line)
-        if line == b"}" or size > MAX_LINE_BYTES:
-            yield began, b"".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield began, b"".join(parts)
+def _is_document(first: bytes) -> bool:
+    """Tell whether a file is JSON that is not an object a line: lists, objects over several lines or in others."""
+    if _JSON.match(first) is None:
+        return False
+    try:
+        value = orjson.loads(first)
+    except ValueError:
+        return True
+    return not isinstance(value, dict) or any(isinstance(each, (dict, list)) for each in value.values())
 
 
 class _Parser:
@@ -172,23 +181,25 @@ class _Parser:
         self._last_stamp = b""
         self.is_log = False  # whether a line had the form of one, of whatever program
 
-    def maybe_line(self, number: int, line: bytes) -> LogLine | None:
-        """Take one line apart; None when it is not of a mail server, or broken, which is counted."""
+    def line(self, number: int, line: bytes) -> Iterator[LogLine]:
+        """Yield what one line holds: nothing when it is not of a mail server, or broken, which is counted."""
         if not line:
-            return None
+            return
         self._counts.lines += 1
         if line == b"\n":
             self._counts.broken += 1
-            return None
+            return
         parts = self._envelopes.maybe_common_parts(line)
         if parts is None:
-            if line.startswith((b"{", b"\x1e", b"data: {")):
-                return self._maybe_object(number, line)
+            if match := _OBJECT.match(line):
+                yield from self._object_line(number, line, match)
+                return
             parts = self._envelopes.maybe_parts(line)
         elif parts[2] in self._quiet:
             self._last_stamp = parts[0]
-            return None
-        return self._taken_apart(number, line, parts)
+            return
+        if found := self._taken_apart(number, line, parts):
+            yield found
 
     def finish(self) -> None:
         """Take note of when the last line was written, of whatever program it was."""
@@ -198,27 +209,63 @@ class _Parser:
         if stamp and (at := self._stamps.maybe_time(stamp)) is not None:
             self._watch.span.note(at)
 
-    def exported(self, first: bytes, stream: BinaryIO) -> Iterator[LogLine]:
-        """Yield the lines of mail servers of an export whose first line was read."""
+    def journalled(self, entries: Iterable[tuple[int, Entry | None]]) -> Iterator[LogLine]:
+        """Yield the lines of mail servers among entries of the journal; one that is damaged is None."""
         self.is_log = True
-        for number, entry in export_entries(first, stream, MAX_LINE_BYTES):
+        for number, entry in entries:
             self._counts.lines += 1
             if entry is None:
                 self._counts.broken += 1
             elif line := self._maybe_entry(number, entry):
                 yield line
 
-    def _maybe_object(self, number: int, line: bytes) -> LogLine | None:
+    def document(self, entries: Iterable[JsonEntry]) -> Iterator[LogLine]:
+        """Yield the lines of mail servers in a file of JSON; what stands beside its objects may be lines as well."""
+        for number, value, text, problem, _ in entries:
+            raw = text.encode("utf-8", "surrogateescape")
+            if value is None and problem is None:
+                yield from self.line(number, raw)
+                continue
+            self._counts.lines += 1
+            if value is None:
+                self._broken(number, raw)
+            else:
+                yield from self._object(number, value, b"", raw)
+        self.finish()
+
+    def _object_line(self, number: int, line: bytes, match: re.Match[bytes]) -> Iterator[LogLine]:
         try:
-            found = maybe_object(line.lstrip(b"\x1e").removeprefix(b"data: "), self._maybe_software)
-        except ValueError as error:
-            self.is_log = self.is_log or not isinstance(error, orjson.JSONDecodeError)
+            value = orjson.loads(line[match.end() :])
+        except ValueError:
             self._broken(number, line)
-            return None
+            return
+        yield from self._object(number, value, match[1] or b"", line)
+
+    def _object(self, number: int, value: dict[str, Any], stamp: bytes, raw: bytes) -> Iterator[LogLine]:
+        """Yield what an object holds, which was counted as one line; `stamp` is what stood before it."""
         self.is_log = True
-        if isinstance(found, Carried):
-            return self._taken_apart(number, found.line, self._envelopes.maybe_parts(found.line, found.stamp))
-        return None if found is None else self._maybe_entry(number, found)
+        found = 0
+        try:
+            if is_entry(value):
+                entry = self._maybe_entry(number, entry_of(value))
+                yield from () if entry is None else (entry,)
+                return
+            for each in carried(value, self._maybe_software):
+                found += 1
+                self._counts.lines += found > 1
+                if line := self._maybe_carried(number, each, stamp):
+                    yield line
+        except ValueError:
+            found = 0
+        if not found:
+            self._broken(number, raw or json.dumps(value).encode())
+
+    def _maybe_carried(self, number: int, each: Carried, before: bytes) -> LogLine | None:
+        stamp, host, tag, pid, text = each
+        stamp = stamp if maybe_stamp(stamp) else before
+        if not tag or begins(text):  # a whole line
+            return self._taken_apart(number, text, self._envelopes.maybe_parts(text, stamp), host)
+        return self._taken_apart(number, text, (stamp, host, tag, pid, text))
 
     def _maybe_entry(self, number: int, entry: Entry) -> LogLine | None:
         self._has_stamps = True
@@ -226,6 +273,8 @@ class _Parser:
         if is_in_range(entry.at):
             self._watch.span.note(entry.at)
         if software is None:
+            if entry.tag not in self._quiet:
+                self._watch.of_program(self._name, number, entry.tag, entry.text)
             return None
         if not is_in_range(entry.at):
             self._broken(number, entry.text)
@@ -233,11 +282,12 @@ class _Parser:
         self._counts.of_mail_servers += 1
         return LogLine(Place(self._name, number), entry.at, entry.host, software, entry.pid, entry.text)
 
-    def _taken_apart(self, number: int, line: bytes, parts: Parts | None) -> LogLine | None:
+    def _taken_apart(self, number: int, line: bytes, parts: Parts | None, outer: bytes = b"") -> LogLine | None:
         if parts is None or not (parts[0] or not self._has_stamps):
             self._watch.of_nobody(self._name, number, line)
             return None
         stamp, host, tag, pid, text = parts
+        host = host or outer
         self.is_log = True
         if stamp:
             if not self._has_stamps:

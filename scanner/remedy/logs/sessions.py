@@ -66,6 +66,9 @@ def maybe_event(line: LogLine) -> LogEvent | None:
     """Return what a line says about a client's connection, None when it says nothing about one."""
     place, at, host, software, pid, text = line
     seen: Seen | None = _READERS[software](text)
+    if seen is None and software is LogSoftware.OPENSMTPD:  # Postfix's program is called so, too: macOS
+        software = LogSoftware.POSTFIX
+        seen = log_postfix.maybe_seen(text)
     if seen is None:
         return None
     kind, raw, name, session, commands, complete, final, messages, said = seen

@@ -6,7 +6,8 @@ line, and a step back of more than half a year means that the next one has begun
 or after the time, the day of the week, a fraction, or the name of the zone. ISO stamps (RFC 3339, RFC 5424) carry all;
 those with a blank for the T (Exim's main log, databases, some syslog templates) often lack the zone. A stamp without a
 zone is of this machine's unless another is named. The name of a zone is believed when it is that zone's own at the
-time, or one whose offset is beyond doubt; CST and IST mean several. Dates in numbers are read where the year stands
+time, or one whose offset is beyond doubt; CST and IST mean several. Numbers are seconds since
+1970, or smaller parts of them. Dates in numbers are read where the year stands
 first or points stand between them: with slashes, the day or the month may come first.
 
 Left out: the hour that a zone goes through twice in autumn is taken for the first one; clocks of twelve hours; names
@@ -51,7 +52,9 @@ _FORMS = tuple(
         rb"(?P<day>\d\d)\.(?P<number>\d\d)\.(?P<year>\d{4}),? " + _CLOCK + _ZONE,
         _WEEKDAY + rb"(?P<day>\d{1,2})[ /-]" + _MONTH + rb"[ /-](?P<year>\d{4})[ :]" + _CLOCK + _ZONE,
         rb"(?P<year>\d{4}) " + _MONTH + rb" {1,2}(?P<day>\d{1,2}) " + _CLOCK + _ZONE,
+        rb"(?P<year>20\d\d)(?P<number>\d\d)(?P<day>\d\d)T?(?P<clock>\d{6})(?:\.(?P<fraction>\d{1,9}))?" + _ZONE,
         rb"(?P<unix>\d{9,10}(?:\.\d{1,9})?)",
+        rb"(?P<parts>1\d{12}(?:\d{6}|\d{3})?)",
         rb"@(?P<tai>4[0-9a-f]{15})(?P<nanoseconds>[0-9a-f]{8})",
     )
 )  # fmt: skip
@@ -80,7 +83,10 @@ def names_its_zone(stamp: bytes) -> bool:
     """Tell whether a stamp, as `maybe_stamp` found it, means one moment whatever this machine's zone is."""
     match = maybe_stamp(stamp)
     groups = {} if match is None else match.groupdict()
-    return any(groups.get(name) for name in ("unix", "tai")) or (groups.get("zone") or b"CST") not in _DOUBTFUL_ZONES
+    return (
+        any(groups.get(name) for name in ("unix", "parts", "tai"))
+        or (groups.get("zone") or b"CST") not in _DOUBTFUL_ZONES
+    )
 
 
 class Stamps:
@@ -123,13 +129,16 @@ class Stamps:
         groups = match.groupdict(b"")
         if groups.get("unix"):
             return float(groups["unix"])
+        if parts := groups.get("parts"):  # milliseconds and smaller
+            return float(parts[:10] + b"." + parts[10:])
         if groups.get("tai"):
             return int(groups["tai"], 16) - _TAI_64 + int(groups["nanoseconds"], 16) / 1e9
         return self._dated(groups)
 
     def _dated(self, groups: dict[str, bytes]) -> float | None:
         month = int(groups["number"]) if "number" in groups else _MONTHS[groups["month"]]
-        hour, minute, second = map(int, groups["clock"].split(b":"))
+        clock = groups["clock"].replace(b":", b"")
+        hour, minute, second = int(clock[:2]), int(clock[2:4]), int(clock[4:])
         fraction = int(groups["fraction"][:6].ljust(6, b"0")) if groups["fraction"] else 0
         zone = groups["zone"]
         year = groups["year"] or groups.get("late_year") or groups.get("last_year")
