@@ -331,3 +331,10 @@ def test_any_bytes_have_a_state_and_printable_evidence(raw: bytes, said: bytes) 
     assert result.evidence
     assert all((each.line or "").isascii() and (each.line or "").isprintable() for each in result.evidence)
     assert all(len(each.line or "") <= 510 for each in result.evidence)
+
+
+def test_what_only_the_second_reader_reads_and_may_be_a_version_leaves_it_open() -> None:
+    result = verified(visit(), opinion=opinion_of(b"220 mail1.lab.example ESMTP Foobus/7\r\n"))
+
+    assert result.state is State.INCONCLUSIVE
+    assert (result.evidence[0].place, result.evidence[0].what) == (Place.SECOND_OPINION, "may show a version: 7")

@@ -25,6 +25,7 @@ from scanner.remedy.verification.shown import (
     Opinion,
     Place,
     Said,
+    doubts_in,
     mentions,
     said_to_second_reader,
     versions_in,
@@ -123,6 +124,8 @@ def judge(
         evidence = (*_unique(_leaking_lines(chosen, wanted)), *_received(leaks))
     else:
         state, evidence, chosen = _without_version(seen, received, wanted, wanted if agree is None else agree)
+        if (doubts := tuple(_doubts_of(opinion))) and state in CLEAN:
+            state, evidence = State.INCONCLUSIVE, doubts
         if is_unread and state in CLEAN:
             state, evidence = State.INCONCLUSIVE, (_NO_LINE, *evidence)
     by_second = second is not None and any(versions for versions, _ in second.values())
@@ -164,6 +167,13 @@ def _second_reading(opinion: Opinion, words: Words) -> Reading:
         if reply is not None and (reply.code or 0) // 100 == 4 and not reading[place][0]:
             del reading[place]
     return reading
+
+
+def _doubts_of(opinion: Opinion | None) -> Iterator[Evidence]:
+    """Yield the lines that the second reader got with what may be a version, and that no visit showed."""
+    for said in () if opinion is None else said_to_second_reader(opinion):
+        if found := doubts_in(said):
+            yield Evidence(Place.SECOND_OPINION, said.line[:MAX_LINE], f"may show a version: {', '.join(found)}")
 
 
 def _readers_agree(seen: Iterable[Sighting], second: Reading) -> bool:
