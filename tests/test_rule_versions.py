@@ -1,4 +1,4 @@
-"""Versions with letters, dashes and few or many parts, in the greetings of products that mostly have digits and dots."""
+"""Versions with letters, dashes and few or many parts, where most of a product have digits and dots."""
 
 import pytest
 
