@@ -10,7 +10,7 @@ import pytest
 from scanner.cli.entry import run
 from scanner.record import encode
 from scanner.remedy.logs.mail_logs import LogQuestion
-from tests.mail_logs import PREFIX, examined, log_file
+from tests.mail_logs import PREFIX, connections, examined, log_file
 from tests.records import record_of
 
 Output = pytest.CaptureFixture[bytes]
@@ -254,3 +254,19 @@ def test_a_line_without_a_stamp_is_not_believed_where_others_have_one(tmp_path: 
     found, _ = examined(log_file(tmp_path, GOOD, b"postfix/smtpd[78]: " + CONNECT))
 
     assert [judged.connection.address for judged in found] == ["198.51.100.7"]
+
+
+def test_a_line_too_long_to_be_read_that_names_us_gives_doubt(tmp_path: Path) -> None:
+    line = PREFIX + b"postfix/smtpd[77]: connect from unknown[192.0.2.5]" + b"x" * (1 << 20)
+    (doubt,) = doubts(log_file(tmp_path, line, OTHER), "192.0.2.5")
+
+    assert "connect from unknown[192.0.2.5]" in doubt
+
+
+@pytest.mark.parametrize("zeros", [1, 5000])
+def test_zero_bytes_before_a_line_hide_nothing(zeros: int, tmp_path: Path) -> None:
+    line = PREFIX + b"postfix/smtpd[77]: %bconnect from unknown[192.0.2.5]"
+
+    (found,) = connections(log_file(tmp_path, b"\0" * zeros + line % b"", b"\0" * zeros + line % b"dis"))
+
+    assert (found.address, found.lines) == ("192.0.2.5", 2)

@@ -46,6 +46,8 @@ from scanner.text_input import prefixed, utf_8_stream
 
 #: No mail server writes longer lines; journald's JSON is some ten times the text. The rest of such a line is skipped.
 MAX_LINE_BYTES = 1 << 18
+#: So much of it is looked at all the same.
+_LOOKED_AT_BYTES = 4096
 #: A line that goes on for so long has no end (a device), and so many lines that are none of a log are none.
 _ENDLESS_BYTES = 1 << 26
 _MOST_FOREIGN_LINES = 1_000_000
@@ -140,7 +142,11 @@ def _changed_at(file: str) -> float:
 
 
 def _lines(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines without their ends; in place of one that is too long comes a line end alone."""
+    """Yield the lines without their ends; in place of one that is too long comes a line end, and then how it begins.
+
+    Where a file was cut while it was written to (`copytruncate`), or the machine stopped, zero bytes stand before a
+    line.
+    """
     line = first
     while line:
         if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
@@ -149,9 +155,11 @@ def _lines(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
                 left -= len(rest)
                 if left < 0:
                     raise EOFError("a line without end")
-            yield b"\n"
+            yield b"\n" + line[:_LOOKED_AT_BYTES]
         else:
-            yield line.rstrip(b"\r\n").removeprefix(BOM_UTF8)  # files put together have one where the second begins
+            yield (
+                line.rstrip(b"\r\n").lstrip(b"\0").removeprefix(BOM_UTF8)
+            )  # files put together have one where the second begins
         line = stream.readline(MAX_LINE_BYTES)
 
 
@@ -186,8 +194,8 @@ class _Parser:
         if not line:
             return
         self._counts.lines += 1
-        if line == b"\n":
-            self._counts.broken += 1
+        if line.startswith(b"\n"):
+            self._broken(number, line[1:])
             return
         parts = self._envelopes.maybe_common_parts(line)
         if parts is None:
