@@ -124,10 +124,9 @@ def judge(
         evidence = (*_unique(_leaking_lines(chosen, wanted)), *_received(leaks))
     else:
         state, evidence, chosen = _without_version(seen, received, wanted, wanted if agree is None else agree)
-        if (doubts := tuple(_doubts_of(opinion))) and state in CLEAN:
-            state, evidence = State.INCONCLUSIVE, doubts
-        if is_unread and state in CLEAN:
-            state, evidence = State.INCONCLUSIVE, (_NO_LINE, *evidence)
+        open_points = (*([_NO_LINE] if is_unread else []), *_doubts_of(opinion))
+        if open_points and state in CLEAN:
+            state, evidence = State.INCONCLUSIVE, (*open_points, *evidence)
     by_second = second is not None and any(versions for versions, _ in second.values())
     shown = chosen or seen
     return Verified(
