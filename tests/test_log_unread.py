@@ -270,3 +270,11 @@ def test_zero_bytes_before_a_line_hide_nothing(zeros: int, tmp_path: Path) -> No
     (found,) = connections(log_file(tmp_path, b"\0" * zeros + line % b"", b"\0" * zeros + line % b"dis"))
 
     assert (found.address, found.lines) == ("192.0.2.5", 2)
+
+
+@pytest.mark.parametrize("line", [b"tcpserver: pid 7 from 192.0.2.5", b"xinetd[7]: START: smtp pid=8 from=192.0.2.5"])
+def test_a_program_that_starts_a_mail_server_for_our_address_gives_doubt(line: bytes, tmp_path: Path) -> None:
+    (doubt,) = doubts(log_file(tmp_path, GOOD, PREFIX + line), "192.0.2.5")
+
+    assert doubt.startswith("a line with our address was not understood, and may be what is missing: line 2: ")
+    assert doubts(log_file(tmp_path, GOOD, PREFIX + line), "192.0.2.6") == []

@@ -55,6 +55,9 @@ _OTHERS = lazy.pattern(
     rb"mimedefang.*|milter.*|procmail|fetchmail|mailman.*|dhc.*|ntpd|chronyd|audit.*|httpd|apache.*|nginx"
 )
 
+#: Programs that take a connection and start a mail server for it: whatever they say of an address, it came.
+_STARTERS = lazy.pattern(rb"x?inetd|tcpserver|tcpsvd|s6-tcpserver.*|qmail.*")
+
 
 class Example(NamedTuple):
     """A line that was not understood: where it stands, and its text, escaped and cut."""
@@ -107,7 +110,7 @@ class Watch:
         searched = line[:_SEARCHED_BYTES]
         if _OF_MAIL.search(searched) or (tag.endswith(b"smtpd") and _speaks(searched)):
             self._note(Place(file, number), line)
-        elif self._names_us(line) and _speaks(searched):
+        elif self._names_us(line) and (_STARTERS.fullmatch(tag) or _speaks(searched)):
             self.unread.naming_us = self.unread.naming_us or _example(Place(file, number), line)
 
     def of_nobody(self, file: str, number: int, line: bytes) -> None:
