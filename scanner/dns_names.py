@@ -15,7 +15,6 @@ Left out: judging (many good servers have a mismatch), and search domains: every
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from scanner import lazy
@@ -122,10 +121,12 @@ class NameStage:
 
     async def run(self) -> None:
         """Look up and pass on until `finish` was called and nothing is left, or until `abort`."""
-        with suppress(TimeoutError):  # what `abort` makes of the limit; a failure of a worker comes in a group
+        try:
             async with asyncio.timeout(None) as self._patience, asyncio.TaskGroup() as group:
                 for _ in range(self._at_once):
                     group.create_task(self._work())
+        except TimeoutError:  # not `suppress`, which looks into groups from Python 3.12 on
+            pass  # what `abort` makes of the limit; a failure of a worker comes in a group
         self._patience = None
 
     async def _work(self) -> None:

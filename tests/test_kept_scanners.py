@@ -198,7 +198,7 @@ def test_half_a_character_is_a_question_mark() -> None:
     assert greetings("zgrab2", line) == [b"220 ?\r\n"]
 
 
-@pytest.mark.parametrize("depth", [500, 5_000, 200_000])
+@pytest.mark.parametrize("depth", [500, 1_500, 5_000, 200_000])
 def test_nesting_is_told_and_the_next_entry_is_read(depth: int) -> None:
     deep = '{"ip":' * depth + "1" + "}" * depth
     found = list(every(f'{deep}\n{{"ip": 1}}\n'.encode()))

@@ -95,8 +95,8 @@ class Collector:
         """End it; the port stays known, so that it can be started again."""
         assert self._server is not None
         self._server.close()
-        await self._server.wait_closed()
         await self.reset()
+        await self._server.wait_closed()  # from Python 3.12 on it waits for the connections, too
 
     async def reset(self) -> None:
         """Break every connection off, with what was not read."""

@@ -35,6 +35,8 @@ _TAIL: Final = 12
 _NEAR: Final = 1 << 12
 #: Brackets after which a nesting is too deep for Python's scanner, less some that the caller's own calls take.
 _DEEP: Final = 700
+#: Objects and lists in each other. Python's own limit is about as high, but only until 3.11.
+_MOST_NESTED: Final = 900
 
 _BETWEEN: Final = lazy.pattern(r"[\s,\[\]\x1e]*")
 _BRACKETS: Final = lazy.pattern(r"[\[\]]")
@@ -136,6 +138,8 @@ class _Reader:
                     return self._broken(f"an entry of more than {MAX_ENTRY:,} characters", len(self._text))
                 self._fill(len(self._text) - self._at)
             else:
+                if text.count("{", 0, end) + text.count("[", 0, end) > _MOST_NESTED and _is_deep(value):
+                    return self._broken("it is nested too deeply", self._beyond_nesting())
                 entry = JsonEntry(self._line, value)
                 self._advance(self._at + end)
                 return entry
@@ -214,3 +218,13 @@ class _Reader:
 
     def _endless(self) -> InputError:
         return InputError(f"{self._name}: line {self._line} has no end: is it a list of greetings?")
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value has more than `_MOST_NESTED` objects and lists in each other."""
+    level, depth = [value], 0
+    while level and depth <= _MOST_NESTED:
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+        depth += 1
+    return bool(level)
