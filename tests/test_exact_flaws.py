@@ -254,6 +254,8 @@ def test_a_version_has_exactly_these_flaws(product: str, version: str, flaws: st
         ("CVE-2010-0276", "Domino", ["9.0.1", "10.0.1"], ["8.0.2FP3"]),
         ("CVE-2010-5336", "IceWarp Mail Server", ["10.2.1"], ["10.2.0"]),
         ("CVE-2020-3133", "Cisco Secure Email Gateway", ["13.0.0-392"], ["12.5.1-037"]),
+        ("CVE-2024-20401", "Cisco Secure Email Gateway", ["15.5.1-055"], ["15.5.0-048", "14.2.0-620"]),
+        ("CVE-2022-20960", "Cisco Secure Email Gateway", ["14.2.1-015", "14.3.0-020"], ["14.2.0-620", "14.3.0-019"]),
         ("CVE-2017-6327", "Symantec Messaging Gateway", ["10.6.3-267"], ["10.6.3-266", "10.6.2"]),
     ],
 )
