@@ -24,6 +24,10 @@ def identified(text: str) -> Software:
         ("ESMTP Sendmail 14.11.2023; ready", "Sendmail", None),
         ("ESMTP Sendmail 8.11.20; ready", "Sendmail", "8.11.20"),
         ("MultiNet V5.6 Rev A-X SMTP service ready", "MultiNet", "5.6"),
+        ("Service ready by David.fx (0486) ESMTP Server (Tobit.Software, Germany)", "David", "0486"),
+        ("SMTP Mandamail 7.10/111", "Mandamail", "7.10"),
+        ("GroupWise Internet Agent 6.3.12 Novell, Inc.", "GroupWise", "6.3.12"),
+        ("ESMTP Exim 4.96 Example Hosting GmbH", "Exim", "4.96"),
         ("ESMTP IceWarp 11.4.6.0 x64; Tue, 22 May 2018 15:53:07 +0200", "IceWarp Mail Server", "11.4.6.0"),
     ],
 )

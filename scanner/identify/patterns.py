@@ -66,7 +66,7 @@ FRAGMENTS: Final = {
     "NAME": _WORD,
     # A version number: digits and dots, a digit at both ends, and the mark of a candidate or of a smaller step, which
     # is part of the number: 4.97-RC1, 2.0b3, 8.9.3p2, 5.0.13a.
-    "VERSION": rf"[0-9][0-9.]{{0,30}}(?<=[0-9])(?:{_STEP})?",
+    "VERSION": rf"[0-9][0-9.]{{0,30}}(?<=[0-9])(?!\.?[0-9])(?:{_STEP})?",
     # A version number with letters, underscores and dashes in it: 4.90_RC3, 2.8-20100306, 3.01a.
     "RELEASE": r"[0-9][0-9A-Za-z._-]{0,40}(?<=[0-9A-Za-z])",
     # The end of a word: what follows is not part of it.

@@ -52,6 +52,10 @@ _NEAR: Final = lazy.pattern(
 # Where a sentence ends: at a mark, a bracket, a dash, a number, a day.
 _SENTENCE_END: Final = lazy.pattern(r"[.,;:!?()\[\]{}<>|\n\"]|[ ]-|[ ](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b")
 _LONGEST_SENTENCE: Final = 120
+# Behind a version a company is its maker, or whoever runs it.
+_MAKER: Final = lazy.pattern(
+    r"(?:[ ][0-9A-Z][0-9A-Za-z&-]{0,30}){1,3},?[ ](?:Ltd|Limited|GmbH|Inc|LLC|Corp|AG|BV|S\.[ALap])\b"
+)
 # What leaves a name a product's.
 _LEAVING: Final = lazy.pattern(
     _NUMBER
@@ -107,7 +111,7 @@ _NO_VERSION: Final = lazy.pattern(
 
 def takes_back(text: str, end: int) -> bool:
     """Tell whether the word at `end`, where a rule's match ended, makes the name before it part of something else."""
-    if _WORD.match(text, end) is None:
+    if _WORD.match(text, end) is None or (text[end - 1].isdigit() and _MAKER.match(text, end) is not None):
         return False
     if _LEAVING.match(text, end) is None:
         return True
