@@ -92,3 +92,8 @@ def test_a_system_has_its_version_glued_to_it() -> None:
 )
 def test_a_date_in_another_form(text: str, iso: str | None) -> None:
     assert maybe_server_time(f"mail.example.com ESMTP Foo {text}") == iso
+
+
+def test_a_rare_date_is_not_looked_for_far_behind_the_end_of_a_usual_line() -> None:
+    assert maybe_server_time("x" * 900 + " 2023-11-14 10:20:30") == "2023-11-14T10:20:30"
+    assert maybe_server_time("x" * 1100 + " 2023-11-14 10:20:30") is None

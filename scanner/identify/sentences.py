@@ -101,7 +101,10 @@ _LEAVING: Final = lazy.pattern(
 GOES_ON: Final = frozenset(" 0123456789%")
 #: How most greetings go on that do not end: with a date, which takes nothing back.
 DATES: Final = frozenset(f" {day}, {digit}" for day in _DAYS for digit in range(4))
-_WORD: Final = lazy.pattern(_NUMBER + r"[ ]{1,4}[A-Za-z]|%")
+# A word that asks to be looked at: most greetings go on with a date or end with "ready", which ask nothing.
+_WORD: Final = lazy.pattern(
+    _NUMBER + r"[ ]{1,4}(?!(?:ready (?:at |on )? ?)?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[, ]|ready$)[A-Za-z]|%"
+)
 # An address, a day and a size, which have the form of a version.
 _NO_VERSION: Final = lazy.pattern(
     r"(?:2[7-9]|[3-9][0-9]|1[0-9]{2}|2[0-5][0-9])(?:\.[0-9]{1,3}){3}|[0-3]?[0-9]\.[01]?[0-9]\.(?:19|20)[0-9]{2}"
