@@ -40,7 +40,8 @@ _BRACKETED: Final = lazy.pattern(
     rf"|\[(?P<label>(?![0-9_-]*\]){LABEL})\](?=[ \t]{{1,8}}E?SMTP )|Service ready (?P<konica>{LABEL}) smtpd"
     rf"|<[0-9]{{1,12}}\.[0-9]{{1,12}}@(?P<xmail>{LABEL})>|eSafe@(?P<esafe>{LABEL})(?= )"
     rf"|X1 NT-ESMTP Server (?P<imail>{LABEL}) \(IMail |(?i:host): (?P<host>{LABEL})(?= )"
-    rf"|E?SMTP (?P<address>[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}) (?=[A-Z])"
+    rf"|(?:E?SMTP |/)(?P<address>[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}) (?=[A-Z])"
+    rf"|SG E?SMTP service ready at (?P<sendgrid>{LABEL})$"
 )
 #: A product, then the name, then the protocol.
 _SECOND: Final = lazy.pattern(rf"[^ \t]{{1,40}}[ \t]{{1,8}}{_DOTTED}(?=[ \t]{{1,8}}E?SMTP(?:[ \t]|$))")
@@ -236,8 +237,10 @@ def _maybe_label(text: str, match: Match[str] | None) -> str | None:
     name, end = match[0], match.end()
     if _NEVER.fullmatch(name) is not None:
         return None
+    end += text.startswith(". ", end)  # the dot of the root
     if _PRODUCT_NEXT.match(text, end) is not None:
         return name
+    end = match.end()
     marked = end < len(text) and text[end] not in " \t;"
     if _KIND.fullmatch(name) is not None or (marked and _PORT_NEXT.match(text, end) is None):
         return None
