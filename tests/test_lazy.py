@@ -13,9 +13,6 @@ import pytest
 
 import scanner
 from scanner import lazy
-from scanner.identify import shipped_rules
-from scanner.identify.index import RuleIndex
-from scanner.smtp import parse_greeting
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -107,13 +104,3 @@ def test_a_name_that_a_package_does_not_have_is_an_attribute_error_as_for_every_
 def test_a_package_has_every_name_that_it_lists(package: str) -> None:
     module = importlib.import_module(package)
     assert all(getattr(module, name) is not None for name in module.__all__)
-
-
-def test_of_the_rules_that_a_greeting_points_to_only_those_that_are_tried_are_compiled() -> None:
-    index = RuleIndex(shipped_rules())
-    greeting = parse_greeting(b"220 mx.example.org ESMTP Postfix\r\n", max_bytes=512, max_lines=10)
-    rule, match = next(index.matches(greeting))
-    pointed_to = index._patterns
-    assert match.re == re.compile(rule.pattern, re.MULTILINE)
-    assert len(pointed_to) > 5
-    assert sum(_waits(pattern) for pattern in pointed_to.values()) >= len(pointed_to) // 2

@@ -9,8 +9,7 @@ A sweep asks this for every mail server, with hundreds of rules, so nearly all o
 A greeting made to be slow points to hundreds on a hundred lines. So the most specific `MOST_RULES` are tried, at the
 first lines and the last, `MOST_TRIES` times in all: more than three times what any greeting known to us asks for.
 
-A pattern is compiled when it is first tried: most sweeps meet a tenth of the products in the world, and most greetings
-are read by the first of the rules that they point to.
+A pattern is compiled when the first greeting points to it: most sweeps meet a tenth of the products in the world.
 """
 
 import re
@@ -19,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
-from scanner import lazy
 from scanner.errors import RuleError
 from scanner.model import Greeting
 
@@ -145,7 +143,7 @@ class RuleIndex(Generic[RuleT]):
         """Return the pattern of a rule of this set."""
         pattern = self._patterns.get(rule.id)
         if pattern is None:
-            pattern = self._patterns[rule.id] = lazy.pattern(rule.pattern, re.MULTILINE)
+            pattern = self._patterns[rule.id] = re.compile(rule.pattern, re.MULTILINE)
         return pattern
 
     def _ranked(self, found: frozenset[bytes], code: int | None) -> tuple["Try[RuleT]", ...]:
