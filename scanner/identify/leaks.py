@@ -35,6 +35,11 @@ _NAME = lazy.pattern(r"[0-9A-Za-z_-][0-9A-Za-z_.-]{2,254}")
 _ADDRESS = lazy.pattern(
     r"(?<![0-9A-Za-z.-])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[Ff][CcDd][0-9A-Fa-f]{2}:[0-9A-Fa-f:]{2,34})(?![0-9A-Za-z]|\.[0-9])"
 )
+#: The rest of a line without a number, but for one usual date. What is escaped has numbers, and may hide some.
+_NO_NUMBER = lazy.pattern(
+    r"[^0-9\\]*+(?:(?<=(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )[0-9]{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    r" (?:19|20)[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?: [+-][0-9]{4})?(?![0-9A-Za-z:.+-])[^0-9\\]*+)?\Z"
+)
 #: Where a greeting begins to speak of the client.
 _CLIENT = lazy.pattern(r"(?:access|connection) from", re.IGNORECASE)
 _SOFTWARE_FIELDS: Final = ("product", "version", "config_version", "patch", "build", "package", "os")
@@ -52,7 +57,7 @@ def greeting_disclosure(greeting: Greeting, software: Software | None, ip: str |
     name, text = greeting.hostname, greeting.text
     # For every host of a sweep, so what is rare is asked for by the cheapest question that cannot overlook it.
     said: list[str] = []
-    if "version" not in told and _may_show_version(text, name) and (said := list(versions_said(greeting, ip))):
+    if "version" not in told and _may_show_version(greeting) and (said := list(versions_said(greeting, ip))):
         told = tuple(word for word in DISCLOSED if word == "version" or word in told)
     is_internal = name is not None and name.lower().endswith(_SUFFIXES)
     may_be_private = "10." in text or "192.168." in text or "172." in text or "[f" in text or "IPv6:f" in text
@@ -148,10 +153,17 @@ def _host_names(greeting: Greeting, dialogue: Dialogue) -> dict[str, bool]:
     }
 
 
-def _may_show_version(text: str, hostname: str | None) -> bool:
-    """Return a quick answer that overlooks nothing, the server's own name left out."""
-    start = 4 + len(hostname) if hostname is not None and text.startswith(hostname, 4) else 0
-    return may_show_version(text, start)
+def _may_show_version(greeting: Greeting) -> bool:
+    """Return a quick answer that overlooks nothing, the server's own name left out.
+
+    Most greetings have no number but in their name and their date.
+    """
+    name, text = greeting.hostname or "", greeting.text
+    if len(greeting.lines) == 1:
+        line = greeting.lines[0]
+        if _NO_NUMBER.match(line, len(name) if line.startswith(name) else 0) is not None:
+            return False
+    return may_show_version(text, 4 + len(name) if name and text.startswith(name, 4) else 0)
 
 
 def versions_said(greeting: Greeting, ip: str | None) -> Iterator[str]:
