@@ -126,3 +126,15 @@ def test_the_reference_has_every_public_name() -> None:
     text = (ROOT / "docs/reference.md").read_text()
     named = set(re.findall(r"::: scanner\.(\w+)", text)) | set(re.findall(r"members: \[(\w+), (\w+)\]", text)[0])
     assert named - {"api"} == set(scanner.__all__) - {"VERSION"}
+
+
+def test_the_container_runs_as_a_user_without_rights_and_gets_only_what_it_needs() -> None:
+    lines = (ROOT / "Containerfile").read_text().splitlines()
+    last = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM ")) :]
+    copied = {name for line in lines if re.match(r"COPY [^-]", line) for name in line.split()[1:-1]}
+    let_through = {line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
+
+    assert [line for line in last if line.startswith("USER ")] == ["USER 65532:65532"]
+    assert 'ENTRYPOINT ["smtpsweep"]' in last
+    assert copied == let_through
+    assert {name for name in copied if not (ROOT / name).exists()} == set()
