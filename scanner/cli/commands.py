@@ -5,13 +5,11 @@ Click writes all options of a command as one list. `group` notes a heading for t
 heading come last. The pages of the documentation and of man use the same groups.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import click
-
-from scanner.nearest import maybe_nearest
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -22,6 +20,8 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 COMPLETE: Final = "_SMTPSWEEP_COMPLETE"
 #: Headings of what has none of its own: beside options that have one, and alone.
 _REST, UNGROUPED = "General", "Options"
+#: How alike two names must be, and the longest text that somebody may have misspelt.
+_ALIKE, _LONGEST = 0.7, 60
 _HEADINGS: Final[WeakKeyDictionary[click.Parameter, str]] = WeakKeyDictionary()
 
 
@@ -93,10 +93,20 @@ def unknown_name(error: click.NoSuchOption | click.NoSuchCommand) -> str:
     if isinstance(error, click.NoSuchOption):
         known = command.get_params(error.ctx) if command is not None and error.ctx is not None else []
         names = {name.lstrip("-"): name for each in known for name in (*each.opts, *each.secondary_opts)}
-        nearest = names.get(maybe_nearest(error.option_name.lstrip("-"), names) or "")
+        nearest = names.get(_maybe_nearest(error.option_name.lstrip("-"), names) or "")
         what = f"No such option {error.option_name!r}"
     else:
         listed = command.list_commands(error.ctx) if isinstance(command, click.Group) and error.ctx is not None else []
-        nearest = maybe_nearest(error.command_name, listed)
+        nearest = _maybe_nearest(error.command_name, listed)
         what = f"No such command {error.command_name!r}"
     return f"{what}; did you mean {nearest!r}?" if nearest else f"{what}."
+
+
+def _maybe_nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the nearest name. Short ones may begin otherwise, which `scanner.nearest` does not allow products."""
+    if len(name) > _LONGEST:
+        return None
+    from difflib import get_close_matches  # noqa: PLC0415  only who misspelt a name waits for it
+
+    by_key = {each.casefold(): each for each in known}
+    return next((by_key[key] for key in get_close_matches(name.casefold(), by_key, 1, _ALIKE)), None)
