@@ -93,16 +93,16 @@ def unknown_name(error: click.NoSuchOption | click.NoSuchCommand) -> str:
     if isinstance(error, click.NoSuchOption):
         known = command.get_params(error.ctx) if command is not None and error.ctx is not None else []
         names = {name.lstrip("-"): name for each in known for name in (*each.opts, *each.secondary_opts)}
-        nearest = names.get(_maybe_nearest(error.option_name.lstrip("-"), names) or "")
+        nearest = names.get(maybe_meant(error.option_name.lstrip("-"), names) or "")
         what = f"No such option {error.option_name!r}"
     else:
         listed = command.list_commands(error.ctx) if isinstance(command, click.Group) and error.ctx is not None else []
-        nearest = _maybe_nearest(error.command_name, listed)
+        nearest = maybe_meant(error.command_name, listed)
         what = f"No such command {error.command_name!r}"
     return f"{what}; did you mean {nearest!r}?" if nearest else f"{what}."
 
 
-def _maybe_nearest(name: str, known: Iterable[str]) -> str | None:
+def maybe_meant(name: str, known: Iterable[str]) -> str | None:
     """Return the nearest name. Short ones may begin otherwise, which `scanner.nearest` does not allow products."""
     if len(name) > _LONGEST:
         return None

@@ -28,8 +28,8 @@ from urllib.parse import urlencode
 import click
 from click.core import ParameterSource
 
+from scanner.cli.commands import maybe_meant
 from scanner.errors import InputError
-from scanner.nearest import hint
 
 #: Where the context keeps which file was read, so that no output replaces it.
 CONFIG_FILE: Final = f"{__name__}.file"
@@ -121,7 +121,9 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
         values["output"] = [*(output if isinstance(output, list) else [output]), *urls]
     for key, value in values.items():
         if key not in options:
-            raise InputError(f"--config {path}: {key!r} is not an option of '{ctx.command_path}'{hint(key, options)}")
+            meant = maybe_meant(key.lstrip("-"), options)
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            raise InputError(f"--config {path}: {key!r} is not an option of '{ctx.command_path}'{hint}")
         try:
             defaults |= _default(options[key], value)
         except ValueError as problem:
