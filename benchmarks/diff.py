@@ -78,7 +78,7 @@ def _kinds(file: Path) -> Counter[str]:
 
 def _write(side: int, file: Path, count: int) -> None:
     """Write one sweep; the targets come in another order on each side, as in real sweeps."""
-    from scanner.sinks.compression import codec_for  # noqa: PLC0415  only the writing child may grow
+    from scanner.delivery.local.compression import codec_for  # noqa: PLC0415  only the writing child may grow
 
     codec, order = codec_for(file), list(range(count))
     random.Random(side).shuffle(order)  # noqa: S311  an order, no secret

@@ -16,9 +16,9 @@ import orjson
 from scanner.formats import FORMATS, Format, make_format
 from scanner.formats.csv_rows import csv_row
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Target, Tls
-from scanner.observation import Observer
 from scanner.record import encode
 from scanner.settings import Settings
+from scanner.sweeps.record_builder import Observer
 
 PLAIN = b"220 mail.example.com ESMTP Postfix\r\n"
 SENDMAIL = b"220 mail.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"

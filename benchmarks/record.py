@@ -15,10 +15,10 @@ from typing import Any
 
 import orjson
 
+from scanner.delivery.local.compression import codec_for
 from scanner.identify import disclosure, identify
 from scanner.model import Greeting, Record, Software
 from scanner.record import EventIds, decode, encode
-from scanner.sinks.compression import codec_for
 from scanner.smtp import parse_greeting
 
 SENDMAIL = b"220 mail%d.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"

@@ -156,10 +156,10 @@ def _lagging(bench: Bench) -> tuple[int, tuple[str, ...], list[float]]:
 
 async def _lag(folder: Path, url: str, lag: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the memory of this process and the relay's, in bytes, after 10,000 records and after all."""
+    from scanner.delivery.relay.destination import make_destinations  # noqa: PLC0415  as above
+    from scanner.delivery.relay.spool_sink import RemoteSinks  # noqa: PLC0415  as above
+    from scanner.delivery.spool import RunFolder  # noqa: PLC0415  as above
     from scanner.errors import SinkError  # noqa: PLC0415  the harness itself imports nothing large
-    from scanner.relay.destination import make_destinations  # noqa: PLC0415  as above
-    from scanner.relay.remote import RemoteSinks  # noqa: PLC0415  as above
-    from scanner.runlog import RunFolder  # noqa: PLC0415  as above
 
     remote = RemoteSinks(RunFolder(folder), make_destinations([url]), {}, drain_s=0.1)
     await remote.open(None)

@@ -17,9 +17,9 @@ from scanner.formats.columns import COLUMNS, row_of, said
 from scanner.formats.outcome import OUTCOMES
 from scanner.formats.suspicion import Suspicion, suspicions
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Names, Target, Tls
-from scanner.observation import Observer
 from scanner.record import encode
 from scanner.settings import Settings
+from scanner.sweeps.record_builder import Observer
 
 PAGE = Path(__file__).parent / "formats.md"
 _TABLE = re.compile(r"(?<=<!-- begin (\w{3}) -->\n).*?(?=<!-- end \1 -->)", re.DOTALL)

@@ -35,9 +35,9 @@ from scanner.cli.entry import smtpsweep
 from scanner.cli.values import Duration, Shard
 from scanner.lab import personality
 from scanner.model import Attempt, Target
-from scanner.observation import Observer
 from scanner.record import encode
 from scanner.settings import Settings
+from scanner.sweeps.record_builder import Observer
 
 DOCS = Path(__file__).parent
 OPTIONS = DOCS / "options.md"

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scanner.api import check, sweep
+    from scanner.delivery import Sink
     from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
     from scanner.model import Answer, Assessment, Finding, Greeting, Record, Software, Status, Target
     from scanner.record import decode, encode, json_schema
     from scanner.settings import Settings
-    from scanner.sinks import Sink
-    from scanner.summary import Summary
+    from scanner.sweeps.summary import Summary
     from scanner.version import VERSION
 
 __all__ = [
@@ -61,8 +61,8 @@ _HOMES = {
     **dict.fromkeys(("check", "sweep"), "api"),
     **dict.fromkeys(("decode", "encode", "json_schema"), "record"),
     "Settings": "settings",
-    "Sink": "sinks",
-    "Summary": "summary",
+    "Sink": "delivery",
+    "Summary": "sweeps.summary",
     "VERSION": "version",
 }
 

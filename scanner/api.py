@@ -1,6 +1,6 @@
 """The sweep and the check for programs: records as they come, from the same pipeline that the command line uses.
 
-`sweep` is an asynchronous generator over `scanner.pipeline.Sweep` with one sink, which hands each batch of lines to the
+`sweep` is an asynchronous generator over `sweeps.pipeline.Sweep` with one sink, which hands each batch of lines to the
 consumer. The sink has a batch only when the consumer is done with the last of its records, that is, when it asked for
 the next. So a slow consumer slows the sweep, memory is bounded by what `Delivery` lets be pending, and a state file
 counts as done what the consumer has really had.
@@ -13,15 +13,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence, Sized
 from pathlib import Path
 
-from scanner.checking import check_host
+from scanner.delivery import Position
 from scanner.model import Record
-from scanner.pipeline import Sweep
-from scanner.plan import Plan, make_plan
 from scanner.record import decode
-from scanner.saved import Saved
 from scanner.settings import Settings
-from scanner.sinks import Position
-from scanner.summary import Summary
+from scanner.sweeps.pipeline import Sweep
+from scanner.sweeps.plan import Plan, make_plan
+from scanner.sweeps.saved_state import Saved
+from scanner.sweeps.single_check import check_host
+from scanner.sweeps.summary import Summary
 from scanner.targets import Source, Spec, parse_exclusions, parse_spec
 
 __all__ = ["check", "sweep"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 if TYPE_CHECKING:
     from xdist.remote import Producer

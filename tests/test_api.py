@@ -17,7 +17,7 @@ import pytest
 import scanner
 from scanner import Record, Settings, Status, Summary, api
 from scanner.errors import InputError, LocalError, StateError
-from tests.servers import Peer, greets, serving
+from tests.support.servers import Peer, greets, serving
 
 SENDMAIL = b"220 mx.example.org ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 
@@ -94,7 +94,7 @@ async def test_settings_that_make_no_sense_are_refused() -> None:
 
 
 async def test_a_slow_consumer_slows_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scanner.pipeline.MAX_PENDING", 10)
+    monkeypatch.setattr("scanner.sweeps.pipeline.MAX_PENDING", 10)
     with serving(greets(SENDMAIL)) as server:
         records = api.sweep("127.8.0.0/23", settings=settings(server.port, rate=400))
         first = await anext(records)

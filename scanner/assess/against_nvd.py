@@ -26,8 +26,8 @@ from scanner.assess.feed_files import nvd_items
 from scanner.assess.feeds import Entry, read_nvd_item
 from scanner.assess.ranges import Range
 from scanner.assess.versions import VersionKey, version_key
-from scanner.counted import counted
 from scanner.errors import InputError
+from scanner.text.counted import counted
 
 _MOST_VERSIONS: Final = 3
 _BOUNDS: Final = ("introduced", "fixed", "last_affected")

@@ -41,7 +41,7 @@ from scanner import lazy
 from scanner.assess.ranges import Flaw, Range, gaps_of
 from scanner.assess.versions import VersionKey, version_key
 from scanner.errors import InputError
-from scanner.text_input import utf_8
+from scanner.files.text_input import utf_8
 
 FORMAT: Final = "smtpsweep.vulnerabilities/1"
 #: Facts older than this many days deserve a warning: a new flaw in a mail server is found every month or two.

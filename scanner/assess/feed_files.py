@@ -15,7 +15,7 @@ import orjson
 
 from scanner.assess.feeds import read_cve_record, read_nvd_item
 from scanner.errors import InputError
-from scanner.text_input import utf_8
+from scanner.files.text_input import utf_8
 
 _SUFFIXES = (".json", ".json.gz")
 #: NVD's largest file, a year, is 200 MB. More than this is none, and would not fit into memory beside everything else.

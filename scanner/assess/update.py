@@ -30,11 +30,11 @@ import orjson
 from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
 from scanner.assess.feed_files import files_of, items_of, read
 from scanner.assess.feeds import Entry, day_of, summary_of
-from scanner.clashes import Named, named, refuse_clashes
 from scanner.errors import InputError
-from scanner.file_names import JSON_DOCUMENT, require_fitting_name
-from scanner.files import make_folders
-from scanner.places import FilePlace, always
+from scanner.files.clashes import Named, named, refuse_clashes
+from scanner.files.names import JSON_DOCUMENT, require_fitting_name
+from scanner.files.places import FilePlace, always
+from scanner.files.whole import make_folders
 
 _NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scanner.checking import Dialogue, check_host
 from scanner.cli import logging, running
 from scanner.cli.codes import ALL_LOCAL
 from scanner.cli.commands import Command, group
@@ -14,6 +13,7 @@ from scanner.cli.options import identity_options, visit_options
 from scanner.model import Assessment, Record, Status, Target
 from scanner.record import encode
 from scanner.settings import Settings
+from scanner.sweeps.single_check import Dialogue, check_host
 
 if TYPE_CHECKING:
     from scanner.cli.console import Console

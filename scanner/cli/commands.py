@@ -103,7 +103,7 @@ def unknown_name(error: click.NoSuchOption | click.NoSuchCommand) -> str:
 
 
 def maybe_meant(name: str, known: Iterable[str]) -> str | None:
-    """Return the nearest name. Short ones may begin otherwise, which `scanner.nearest` does not allow products."""
+    """Return the nearest name. Short ones may begin otherwise, which `scanner.text.nearest` does not allow products."""
     if len(name) > _LONGEST:
         return None
     from difflib import get_close_matches  # noqa: PLC0415  only who misspelt a name waits for it

@@ -102,7 +102,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
     """Return click's defaults for what the file says."""
     import tomllib  # noqa: PLC0415  most commands have no such file
 
-    from scanner import safe_toml  # noqa: PLC0415
+    from scanner.files import toml as safe_toml  # noqa: PLC0415
 
     try:
         values = safe_toml.loads(safe_toml.read_text(path))

@@ -2,13 +2,13 @@
 
 import click
 
+from scanner.analysis.conversion import TARGETS
+from scanner.analysis.conversion import convert as convert_files
 from scanner.cli import streams
 from scanner.cli.codes import INCOMPLETE
 from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
-from scanner.counted import counted
-from scanner.results.conversion import TARGETS
-from scanner.results.conversion import convert as convert_files
+from scanner.text.counted import counted
 
 
 @click.command()

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import click
 
+from scanner.analysis import read_records
 from scanner.cli import logging, streams
 from scanner.cli.sweep import Request, run_sweep
 from scanner.cli.table import print_table
 from scanner.errors import InputError
-from scanner.files import make_folders
+from scanner.files.places import FilePlace
+from scanner.files.whole import make_folders
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
-from scanner.places import FilePlace
-from scanner.results import read_records
 from scanner.settings import Settings
 from scanner.targets import Ranges, Source, parse_spec
 

@@ -9,14 +9,14 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from scanner.clashes import named, refuse_clashes, standard_output
+from scanner.analysis.changes import NO_RECORD, Change, Kind, State, encode_change
+from scanner.analysis.diff import Comparison, compare
 from scanner.cli.commands import complete_files
 from scanner.cli.console import Console
 from scanner.cli.entry import complain
-from scanner.counted import counted
 from scanner.errors import InputError
-from scanner.results.changes import NO_RECORD, Change, Kind, State, encode_change
-from scanner.results.diff import Comparison, compare
+from scanner.files.clashes import named, refuse_clashes, standard_output
+from scanner.text.counted import counted
 
 SAME, CHANGES, NOTHING_COMPARED = 0, 1, 3
 #: Rows of a table, which is in memory until it is printed. JSON Lines have no such limit.

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 import click
 
-from scanner.clashes import named, refuse_clashes, standard_output
+from scanner.analysis import open_stored
 from scanner.cli import logging
 from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options
 from scanner.errors import InputError
-from scanner.kept import FORMATS, BadLine, Kept, parse_text, read_kept
-from scanner.observation import Observer
-from scanner.packed import DamagedError
+from scanner.files.clashes import named, refuse_clashes, standard_output
+from scanner.files.packed import DamagedError
+from scanner.importers import FORMATS, BadLine, Kept, parse_text, read_kept
 from scanner.record import encode
-from scanner.results import open_stored
 from scanner.settings import Settings
+from scanner.sweeps.record_builder import Observer
 
 DONE, NOTHING_READ = 0, 2
 #: Problems, and notes, that are shown one by one; the rest are counted.

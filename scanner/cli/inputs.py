@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scanner.errors import InputError
+from scanner.files.text_input import utf_8_lines
 from scanner.targets import COMMAND_LINE, Source
-from scanner.text_input import utf_8_lines
 
 #: Characters of one list: 2^24 lines with the longest IPv4 address and a line end.
 _MAX_LIST = 1 << 28

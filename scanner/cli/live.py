@@ -23,7 +23,7 @@ from scanner.cli.progress import Pace, time_left
 from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch
 from scanner.cli.streams import Voice
 from scanner.model import Status
-from scanner.pipeline import Sweep, SweepStatistics
+from scanner.sweeps.pipeline import Sweep, SweepStatistics
 
 _REDRAW_S = 0.25
 _STATUS_STYLE = {Status.READY: "green", Status.BUSY: "yellow", Status.TEMPORARY: "yellow", Status.REJECTED: "yellow"}

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from scanner.clashes import named, refuse_clashes, standard_output
 from scanner.cli.commands import Command, complete_files, group
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration
-from scanner.counted import counted
 from scanner.errors import InputError
-from scanner.remedy.logs.events import Place
-from scanner.remedy.logs.mail_logs import Client, LogQuestion, LogReport, VisitTrace, examine, read_visits
-from scanner.remedy.logs.matching import DEFAULT_TOLERANCE_S, Judged, Verdict
-from scanner.remedy.logs.sessions import maybe_address
+from scanner.files.clashes import named, refuse_clashes, standard_output
+from scanner.maillogs.events import Place
+from scanner.maillogs.mail_logs import Client, LogQuestion, LogReport, VisitTrace, examine, read_visits
+from scanner.maillogs.matching import DEFAULT_TOLERANCE_S, Judged, Verdict
+from scanner.maillogs.sessions import maybe_address
+from scanner.text.counted import counted
 
 if TYPE_CHECKING:
     from rich.table import Table

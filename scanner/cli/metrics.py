@@ -14,14 +14,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scanner.errors import InputError, SinkError
-from scanner.pipeline import Sweep
-from scanner.places import FilePlace
+from scanner.files.places import FilePlace
+from scanner.sweeps.pipeline import Sweep
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
-    from scanner.relay.remote import RemoteSinks
+    from scanner.delivery.relay.spool_sink import RemoteSinks
 
 log = logging.getLogger(__name__)
 

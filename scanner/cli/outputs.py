@@ -12,15 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from scanner.delivery import Sink, SinkOptions, make_sink
+from scanner.delivery.registry import scheme_of
 from scanner.errors import InputError
-from scanner.plan import Plan
 from scanner.settings import DEFAULT_DRAIN_S, DEFAULT_QUOTA_BYTES
-from scanner.sinks import Sink, SinkOptions, make_sink
-from scanner.sinks.registry import scheme_of
+from scanner.sweeps.plan import Plan
 from scanner.version import VERSION
 
 if TYPE_CHECKING:
-    from scanner.relay.remote import RemoteSinks
+    from scanner.delivery.relay.spool_sink import RemoteSinks
 
 #: Linux's numbers of terminals: consoles, /dev/tty, pseudo-terminals.
 _TERMINALS = frozenset({4, 5, *range(136, 144)})
@@ -89,15 +89,15 @@ def is_remote(output: str) -> bool:
     """Whether an output is served from the log of the run."""
     if scheme_of(output) in (None, "file"):
         return False
-    from scanner.relay import destination  # noqa: PLC0415  not small, and most outputs are paths
+    from scanner.delivery.relay import destination  # noqa: PLC0415  not small, and most outputs are paths
 
     return destination.is_remote(output)
 
 
 def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "RemoteSinks":
-    from scanner.relay.destination import make_destinations  # noqa: PLC0415  as above
-    from scanner.relay.remote import RemoteSinks  # noqa: PLC0415  as above
-    from scanner.runlog import Quota, RunFolder  # noqa: PLC0415  as above
+    from scanner.delivery.relay.destination import make_destinations  # noqa: PLC0415  as above
+    from scanner.delivery.relay.spool_sink import RemoteSinks  # noqa: PLC0415  as above
+    from scanner.delivery.spool import Quota, RunFolder  # noqa: PLC0415  as above
 
     about = {
         "version": VERSION,

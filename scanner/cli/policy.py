@@ -11,21 +11,21 @@ from typing import Any, Protocol
 import click
 import orjson
 
-from scanner import safe_toml
-from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
-from scanner.assess.policy_file import default_document, read_policy
-from scanner.clashes import named, refuse_clashes, standard_output
+from scanner.analysis import read_records
+from scanner.analysis.comparable import require_no_records
 from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
-from scanner.counted import counted
 from scanner.errors import InputError
+from scanner.files import toml as safe_toml
+from scanner.files.clashes import named, refuse_clashes, standard_output
+from scanner.files.text_input import utf_8
 from scanner.model import Status
-from scanner.results import read_records
-from scanner.results.comparable import require_no_records
-from scanner.results.reports import JunitReport, SarifReport, VerdictTable, json_line, maybe_annotation
-from scanner.summary import SUMMARY_SCHEMA
+from scanner.policy.check import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
+from scanner.policy.file import default_document, read_policy
+from scanner.policy.reports import JunitReport, SarifReport, VerdictTable, json_line, maybe_annotation
+from scanner.sweeps.summary import SUMMARY_SCHEMA
 from scanner.targets import COMMAND_LINE, Ranges, Source, parse_spec
-from scanner.text_input import utf_8
+from scanner.text.counted import counted
 
 CLEAN, VIOLATIONS, NOT_COVERED = 0, 1, 3
 _PATH = click.Path(path_type=Path)

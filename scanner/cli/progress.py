@@ -16,12 +16,12 @@ from scanner.cli import streams
 from scanner.cli.outputs import Outputs
 from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch, summary_line
 from scanner.cli.streams import say as _say
-from scanner.counted import counted
 from scanner.model import Status
-from scanner.overview import remarks
-from scanner.pipeline import Sweep, SweepStatistics
-from scanner.plan import reasons_text, seconds_text
-from scanner.summary import Summary
+from scanner.sweeps.overview import remarks
+from scanner.sweeps.pipeline import Sweep, SweepStatistics
+from scanner.sweeps.plan import reasons_text, seconds_text
+from scanner.sweeps.summary import Summary
+from scanner.text.counted import counted
 
 _LINE_S = 10.0
 #: How soon a notice is said.

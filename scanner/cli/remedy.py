@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.clashes import Named, named, refuse_clashes, standard_output
 from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
 from scanner.errors import InputError
+from scanner.files.clashes import Named, named, refuse_clashes, standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scanner.model import Record
-    from scanner.remedy.sendmail.review import Review
+    from scanner.remediation.sendmail.review import Review
 
 CLEAN, FOUND = 0, 1
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -84,26 +84,26 @@ def _from_sweeps(sweeps: tuple[str, ...], output: Path | None, ansible: Path | N
     refuse_clashes(folders, named("FILE", *sweeps))
     records = _records(sweeps)
     if output is not None:
-        from scanner.remedy.plans.writing import write_plans  # noqa: PLC0415  loaded when asked for
+        from scanner.remediation.plans.writing import write_plans  # noqa: PLC0415  loaded when asked for
 
         complain(write_plans(records, output, overwrite=overwrite).describe())
     elif ansible is not None:
-        from scanner.remedy.ansible.playbook import write_playbook  # noqa: PLC0415  loaded when asked for
+        from scanner.remediation.ansible.playbook import write_playbook  # noqa: PLC0415  loaded when asked for
 
         complain(write_playbook(records, ansible, overwrite=overwrite).describe())
     return CLEAN
 
 
 def _records(sweeps: tuple[str, ...]) -> "Iterator[Record]":
-    from scanner.results import read_records  # noqa: PLC0415  loaded when asked for
+    from scanner.analysis import read_records  # noqa: PLC0415  loaded when asked for
 
     for file in sweeps:
         yield from read_records(file)
 
 
 def _from_configuration(given: dict[str, Path], helpfile: Path | None, output: Path | None, *, overwrite: bool) -> int:
-    from scanner.remedy.sendmail.reader import Kind  # noqa: PLC0415
-    from scanner.remedy.sendmail.review import review, write_review  # noqa: PLC0415  loaded when asked for
+    from scanner.remediation.sendmail.reader import Kind  # noqa: PLC0415
+    from scanner.remediation.sendmail.review import review, write_review  # noqa: PLC0415  loaded when asked for
 
     refuse_clashes(standard_output(), [*named("the configuration", *given.values()), *named("--helpfile", helpfile)])
     done = review({Kind(name): path for name, path in given.items()}, helpfile)

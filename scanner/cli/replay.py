@@ -10,16 +10,16 @@ from scanner.cli import logging, running, streams
 from scanner.cli.codes import INCOMPLETE
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration, Seconds
+from scanner.delivery.relay.alarms import Alarms
+from scanner.delivery.relay.destination import Destination
+from scanner.delivery.relay.replay import Replayed, StoredRun, replay_dead_letters, state_of
+from scanner.delivery.relay.replay import replay as deliver
+from scanner.delivery.relay.run import remove
+from scanner.delivery.relay.standing import Standing
+from scanner.delivery.relay.statistics import RelayStatistics
+from scanner.delivery.spool import Known, RunFolder
 from scanner.errors import InputError, SmtpsweepError
-from scanner.relay.alarms import Alarms
-from scanner.relay.destination import Destination
-from scanner.relay.replay import Replayed, StoredRun, replay_dead_letters, state_of
-from scanner.relay.replay import replay as deliver
-from scanner.relay.run import remove
-from scanner.relay.standing import Standing
-from scanner.relay.statistics import RelayStatistics
-from scanner.runlog import Known, RunFolder
-from scanner.saved import Saved
+from scanner.sweeps.saved_state import Saved
 
 #: Seconds between two lines of progress.
 _SAY_EVERY_S = 10.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from scanner.cli.outputs import Outputs
 from scanner.cli.streams import visible
-from scanner.pipeline import SweepStatistics
+from scanner.sweeps.pipeline import SweepStatistics
 
 #: The most of a reason that is shown; the whole of it is in the log and the summary.
 _LONGEST_REASON = 120

@@ -9,13 +9,13 @@ import click
 from scanner.cli import logging, running
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration, Seconds
-from scanner.kept import Kept
-from scanner.observation import Observer
+from scanner.delivery.receivers.urls import COMMON, Option, SinkKind
+from scanner.delivery.relay.destination import kinds, make_destinations
+from scanner.delivery.relay.trial import try_sink
+from scanner.importers import Kept
 from scanner.record import encode
-from scanner.relay.destination import kinds, make_destinations
-from scanner.relay.trial import try_sink
 from scanner.settings import Settings
-from scanner.sinks.urls import COMMON, Option, SinkKind
+from scanner.sweeps.record_builder import Observer
 
 _DIRECT = {
     "-": "standard output",

@@ -9,19 +9,19 @@ import click
 import orjson
 from rich.text import Text
 
-from scanner.clashes import Named, named, refuse_clashes
 from scanner.cli import logging, running, streams
 from scanner.cli.commands import Command, group
 from scanner.cli.console import Console
 from scanner.cli.values import Duration, Seconds
+from scanner.delivery.redaction import Redaction
+from scanner.delivery.secrets import others_read, warn_when_open
 from scanner.errors import InputError
-from scanner.file_names import HEADERS, require_fitting_name
-from scanner.places import FilePlace, always, never
-from scanner.remedy.smoke.places import FORMS, Where, parse_where, place_maker
-from scanner.remedy.smoke.sending import Login, StartTls, Step
-from scanner.remedy.smoke.smoke import SmokeResult, SmokeState, SmokeTest, as_json, smoke_test
-from scanner.sinks.redaction import Redaction
-from scanner.sinks.secrets import others_read, warn_when_open
+from scanner.files.clashes import Named, named, refuse_clashes
+from scanner.files.names import HEADERS, require_fitting_name
+from scanner.files.places import FilePlace, always, never
+from scanner.smoke.places import FORMS, Where, parse_where, place_maker
+from scanner.smoke.sending import Login, StartTls, Step
+from scanner.smoke.smoke import SmokeResult, SmokeState, SmokeTest, as_json, smoke_test
 
 _EXIT_CODES = {SmokeState.DELIVERED: 0, SmokeState.FAILED: 1, SmokeState.NOT_ARRIVED: 3}
 _FILE = click.Path(dir_okay=False, path_type=Path)

@@ -18,12 +18,12 @@ from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.outputs import OutputRequest, make_outputs, shares_terminal
 from scanner.cli.sweep_files import SweepFiles, checked_files
 from scanner.errors import LocalError, SinkError
-from scanner.known_names import KnownNames
-from scanner.pipeline import Sweep, random_seed
-from scanner.plan import Plan, derived_seed, make_plan, reasons_text, seconds_text
-from scanner.saved import Saved
 from scanner.settings import Settings
-from scanner.summary import Summary
+from scanner.sweeps.known_names import KnownNames
+from scanner.sweeps.pipeline import Sweep, random_seed
+from scanner.sweeps.plan import Plan, derived_seed, make_plan, reasons_text, seconds_text
+from scanner.sweeps.saved_state import Saved
+from scanner.sweeps.summary import Summary
 from scanner.targets import parse_exclusions, parse_spec
 
 #: For what has no bound of its own (books, summary); then the process ends, whatever it waits for.

@@ -14,16 +14,16 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 import orjson
 
-from scanner.clashes import Named, refuse_clashes, standard_input, standard_output
 from scanner.cli.config import CONFIG_FILE
 from scanner.cli.outputs import is_remote, run_folder
-from scanner.file_names import JSON_DOCUMENT, METRICS, require_fitting_name
-from scanner.files import PUBLIC_FILE
-from scanner.places import FilePlace, always
-from scanner.saved import Saved
-from scanner.sinks.paths import is_part_of, path_of_url
-from scanner.sinks.registry import scheme_of
-from scanner.summary import SUMMARY_SCHEMA, Summary
+from scanner.delivery.local.paths import is_part_of, path_of_url
+from scanner.delivery.registry import scheme_of
+from scanner.files.clashes import Named, refuse_clashes, standard_input, standard_output
+from scanner.files.names import JSON_DOCUMENT, METRICS, require_fitting_name
+from scanner.files.places import FilePlace, always
+from scanner.files.whole import PUBLIC_FILE
+from scanner.sweeps.saved_state import Saved
+from scanner.sweeps.summary import SUMMARY_SCHEMA, Summary
 
 if TYPE_CHECKING:
     from scanner.cli.sweep import Request

@@ -13,8 +13,6 @@ from typing import Any, Final
 import click
 import orjson
 
-from scanner.assess.policy import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
-from scanner.clashes import Named, named, refuse_clashes, standard_output
 from scanner.cli import logging, running
 from scanner.cli.commands import Command, complete_files, group
 from scanner.cli.config import with_configured
@@ -25,16 +23,18 @@ from scanner.cli.policy import load_policy
 from scanner.cli.values import Ports, joined_ports
 from scanner.cli.verify_table import print_results
 from scanner.errors import InputError
-from scanner.pipeline import random_seed
-from scanner.remedy.verification.earlier import read_earlier, read_headers
-from scanner.remedy.verification.states import State, Verified
-from scanner.remedy.verification.verdicts import RULE_TEXT, coverage_verdict, document, seen_of, verdict_of
-from scanner.remedy.verification.verify import Fresh, Progress, Request
-from scanner.remedy.verification.verify import verify as look_afresh
-from scanner.results.reports import JunitReport, SarifReport, VerdictTable
-from scanner.results.reports.file_report import FileReport
+from scanner.files.clashes import Named, named, refuse_clashes, standard_output
+from scanner.policy.check import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
+from scanner.policy.reports import JunitReport, SarifReport, VerdictTable
+from scanner.policy.reports.file_report import FileReport
 from scanner.settings import MAX_SAMPLES, Settings
+from scanner.sweeps.pipeline import random_seed
 from scanner.targets import parse_exclusions, parse_spec
+from scanner.verification.baseline import read_earlier, read_headers
+from scanner.verification.states import State, Verified
+from scanner.verification.verdicts import RULE_TEXT, coverage_verdict, document, seen_of, verdict_of
+from scanner.verification.verify import Fresh, Progress, Request
+from scanner.verification.verify import verify as look_afresh
 
 FIXED, NOT_FIXED, NOT_ENOUGH_SEEN = 0, 1, 3
 _PATH = click.Path(path_type=Path)

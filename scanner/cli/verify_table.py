@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from scanner.cli.console import Console
-from scanner.remedy.verification.states import NOT_SEEN, State, Verified
-from scanner.remedy.verification.visits import Visit
-from scanner.results.reports.neutral import printable
+from scanner.policy.reports.neutral import printable
+from scanner.verification.states import NOT_SEEN, State, Verified
+from scanner.verification.visits import Visit
 
 #: Pieces of evidence of one host, and characters of a line; `--json` has all of it.
 _MOST_EVIDENCE: Final = 6

@@ -13,10 +13,10 @@ import orjson
 from scanner.assess import Assessed, Assessor, Facts, load_facts, user_data_file, version_key
 from scanner.assess.vulnerabilities import VERSION_UNKNOWN
 from scanner.cli.entry import complain
-from scanner.counted import counted
 from scanner.errors import InputError
 from scanner.model import Assessment, Finding, Software
-from scanner.nearest import hint
+from scanner.text.counted import counted
+from scanner.text.nearest import hint
 
 if TYPE_CHECKING:
     from scanner.assess.update import Outcome

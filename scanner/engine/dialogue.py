@@ -25,9 +25,9 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from scanner.engine.certificates import accepting_context, session_facts
 from scanner.model import Dialogue, Exchange, Tls
-from scanner.patience import FOREVER_S, patience
 from scanner.settings import Probe, Settings
 from scanner.smtp import GreetingReader, escape
+from scanner.timeouts import FOREVER_S, patience
 
 #: Bytes of one reply that are kept.
 MAX_REPLY_BYTES = 32_768

@@ -13,7 +13,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
-from scanner.counted import counted
 from scanner.engine.pacing import network_of
 from scanner.engine.refusals import network_text
 from scanner.engine.source import Source
@@ -21,6 +20,7 @@ from scanner.engine.transport import HOPELESS_ERRORS, error_name
 from scanner.errors import LocalError
 from scanner.model import Target
 from scanner.targets.positions import PositionSet
+from scanner.text.counted import counted
 
 log = logging.getLogger(__name__)
 

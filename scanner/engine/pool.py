@@ -25,8 +25,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from scanner.engine.away import Away
+from scanner.engine.connection_table import BATCH, InFlight, Phase, Trace
 from scanner.engine.descriptors import DescriptorBudget
-from scanner.engine.inflight import BATCH, InFlight, Phase, Trace
 from scanner.engine.no_way import NoWay
 from scanner.engine.pacing import Gate
 from scanner.engine.readiness import Readiness, best_readiness
@@ -36,8 +36,8 @@ from scanner.engine.transport import Cause, cause_of, connect_status, error_name
 from scanner.engine.turns import Turns, Visit
 from scanner.errors import LocalError
 from scanner.model import Attempt, Status, Target
-from scanner.patience import Lateness, PatientClock
 from scanner.settings import Settings
+from scanner.timeouts import Lateness, PatientClock
 
 if TYPE_CHECKING:
     from scanner.engine.speaking import Dialogues

@@ -10,8 +10,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from scanner.engine.connection_table import Conversation, Trace
 from scanner.engine.dialogue import Speaker
-from scanner.engine.inflight import Conversation, Trace
 from scanner.model import Attempt, Status
 from scanner.settings import Settings
 

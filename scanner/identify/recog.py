@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from scanner.errors import InputError
+from scanner.files.xml import XmlReader
 from scanner.identify.cpe import cpe_name
 from scanner.identify.patterns import repetitions, required_text
 from scanner.model import Greeting, Software
-from scanner.safe_xml import XmlReader
 
 #: The file in the folder, or in its folder `xml`, as in a copy of the repository.
 FILE_NAME: Final = "smtp_banners.xml"

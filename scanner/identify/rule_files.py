@@ -29,8 +29,8 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from scanner import safe_toml
 from scanner.errors import RuleError
+from scanner.files import toml as safe_toml
 from scanner.identify.index import SESSION_ID
 from scanner.identify.patterns import FRAGMENTS, compile_pattern
 from scanner.identify.rules import GRAMMARS, Example, RefusalRule, Rule

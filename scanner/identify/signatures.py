@@ -62,7 +62,7 @@ def read_signatures(text: str, source: str) -> tuple[Signature, ...]:
     """
     import tomllib  # noqa: PLC0415  a sweep that only reads greetings needs none of this
 
-    from scanner import safe_toml  # noqa: PLC0415
+    from scanner.files import toml as safe_toml  # noqa: PLC0415
 
     try:
         tables = safe_toml.loads(text)["behaviour"]

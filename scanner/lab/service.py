@@ -12,12 +12,12 @@ from pathlib import Path
 
 import orjson
 
-from scanner.clashes import named, refuse_clashes
 from scanner.errors import InputError
-from scanner.file_names import JSON_DOCUMENT, RECORDS, Content, require_fitting_name
+from scanner.files.clashes import named, refuse_clashes
+from scanner.files.names import JSON_DOCUMENT, RECORDS, Content, require_fitting_name
+from scanner.files.places import FilePlace, always, never
 from scanner.lab.server import Lab, LabSettings
 from scanner.lab.truth import truths, write_truths
-from scanner.places import FilePlace, always, never
 
 READY_PREFIX = "lab: listening on "
 WRITTEN_LINE = "lab: statistics written"

@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from scanner.errors import InputError, SinkError
+from scanner.files.places import FilePlace
 from scanner.lab.personality import Personality, population
 from scanner.model import Status
-from scanner.places import FilePlace
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from scanner.smtp.clock import maybe_clock_skew
 from scanner.smtp.dates import maybe_server_time
-from scanner.smtp.escape import escape, unescape
 from scanner.smtp.grammar import Flag
 from scanner.smtp.greeting import interpret_reply, parse_greeting
 from scanner.smtp.other_protocols import is_other_protocol
 from scanner.smtp.reply import Ending, GreetingReader, Line, Reading, Reply, is_whole_greeting
+from scanner.text.escape import escape, unescape
 
 __all__ = [
     "Ending",

@@ -15,7 +15,6 @@ from typing import Final
 
 from scanner.model import Greeting, Status
 from scanner.smtp.dates import maybe_server_time
-from scanner.smtp.escape import escape, is_plain
 from scanner.smtp.grammar import (
     CONTROL_BYTES,
     ENHANCED_CODE,
@@ -32,6 +31,7 @@ from scanner.smtp.grammar import (
 from scanner.smtp.names import maybe_certain_hostname, maybe_greeting_again, maybe_hostname
 from scanner.smtp.other_protocols import is_other_service
 from scanner.smtp.reply import Ending, GreetingReader, Line, Reply
+from scanner.text.escape import escape, is_plain
 
 #: What the last bytes of a line's end tell; CR LF, and a line that does not end, tell nothing.
 _LINE_END_FLAGS: Final = {b"\n": (Flag.LF_ONLY.value,), b"\r\r\n": (Flag.CR_CR_LF.value,)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.mta_lab import DEFAULT_FOLDER, LabError, MtaLab, obstacle
-from tests.requirements import require_or_skip
+from tests.support.requirements import require_or_skip
 
 
 @pytest.fixture(scope="session")

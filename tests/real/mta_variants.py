@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.certificates import make_certificate
 from tests.real.mta_lab import LabError, MtaLab
 from tests.real.mta_servers import MAIL_SERVERS
+from tests.support.certificates import make_certificate
 
 #: The kinds of certificates; the last two are broken: a file that holds none, and one whose key is another's.
 CERTIFICATES = ("self-made", "expired", "unreadable", "with another key")

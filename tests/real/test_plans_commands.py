@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from scanner.model import Software
-from scanner.remedy.plans.model import PLAN_FOLDER
-from scanner.remedy.plans.writing import write_plans
+from scanner.remediation.plans.model import PLAN_FOLDER
+from scanner.remediation.plans.writing import write_plans
 from tests.real.command import scanner
 from tests.real.mta_lab import LabError, MtaLab
 from tests.real.mta_servers import MAIL_SERVERS
-from tests.records import SENDMAIL, greeting_of, record_of
-from tests.requirements import require_or_skip
+from tests.support.records import SENDMAIL, greeting_of, record_of
+from tests.support.requirements import require_or_skip
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -20,7 +20,7 @@ from tests.real.mail_log import MailLog
 from tests.real.mta_lab import MtaLab
 from tests.real.mta_servers import MAIL_SERVERS, STRANGER
 from tests.real.mta_variants import CERTIFICATES, PORTS, VARIANTS, Variant, start_variants
-from tests.records import VALIDATOR
+from tests.support.records import VALIDATOR
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 

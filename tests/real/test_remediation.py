@@ -33,8 +33,8 @@ _VERSION = re.compile(r"\b\d+\.\d+(?:\.\d+)*\b")
 _MAKE = f"""
 import sys
 from pathlib import Path
-from scanner.remedy.ansible.playbook import write_playbook
-from scanner.results.stored import read_records
+from scanner.remediation.ansible.playbook import write_playbook
+from scanner.analysis.stored import read_records
 print(write_playbook(read_records("-"), Path({_PLAYBOOK!r}), overwrite=True).describe())
 """
 _TALK = """

@@ -9,12 +9,12 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from scanner.remedy.sendmail import facts
-from scanner.remedy.sendmail.reader import Kind, read
-from scanner.remedy.sendmail.rewrite import rewrite
-from scanner.remedy.sendmail.values import HelpFile, Severity, help_text_problem
+from scanner.remediation.sendmail import facts
+from scanner.remediation.sendmail.reader import Kind, read
+from scanner.remediation.sendmail.rewrite import rewrite
+from scanner.remediation.sendmail.values import HelpFile, Severity, help_text_problem
 from tests.real.mta_lab import MtaLab
-from tests.sendmail_files import WRONG_NOTE
+from tests.support.sendmail_files import WRONG_NOTE
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 COPIES = PurePosixPath("/root/smtpsweep-configuration")

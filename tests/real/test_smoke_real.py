@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import make_certificate
 from tests.real.command import installed_version, scanner
 from tests.real.mta_lab import LabError, MtaLab
 from tests.real.mta_overlay import ROOT
 from tests.real.mta_servers import MAIL_SERVERS
-from tests.requirements import require_or_skip
+from tests.support.certificates import make_certificate
+from tests.support.requirements import require_or_skip
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 

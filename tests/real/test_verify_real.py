@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scanner.remedy.sendmail.facts import HELP_FILE, HELP_FILE_TEXT, MC_VALUES, mc_line
+from scanner.remediation.sendmail.facts import HELP_FILE, HELP_FILE_TEXT, MC_VALUES, mc_line
 from tests.real.command import installed_version, scanner
 from tests.real.mta_lab import MtaLab
 from tests.real.mta_servers import MAIL_SERVERS

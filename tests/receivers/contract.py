@@ -16,14 +16,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+from scanner.delivery.relay import dead_letters
+from scanner.delivery.relay.dead_letters import DeadLetter
+from scanner.delivery.relay.destination import make_destinations
+from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 from scanner.record import encode
-from scanner.relay import dead_letters
-from scanner.relay.dead_letters import DeadLetter
-from scanner.relay.destination import make_destinations
-from scanner.relay.remote import RemoteSinks
-from scanner.runlog import RunFolder
-from tests.records import full_record
+from tests.support.records import full_record
 
 #: How many records the contract is about. `test_everything` has 100,000 of a real sweep for all receivers at once.
 RECORDS: Final = int(os.environ.get("SMTPSWEEP_TEST_RECORDS", "40000"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.receivers.kept import kept
-from tests.requirements import require_or_skip
+from tests.support.requirements import require_or_skip
 
 _APT: Final = ("apt-get", "--yes", "-o", "Acquire::Retries=1", "-o", "APT::Sandbox::User=root")
 _NOTHING_INSTALLED: Final = ("-o", "Dir::State::status=/dev/null")

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.ports import free_ports
 from tests.receivers.maven import Artifact, fetched, maybe_java
 from tests.receivers.search_server import SearchServer
-from tests.requirements import require_or_skip
+from tests.support.ports import free_ports
+from tests.support.requirements import require_or_skip
 
 VERSION: Final = "7.17.29"
 _ARTIFACTS: Final = (

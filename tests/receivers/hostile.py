@@ -12,10 +12,10 @@ from typing import Any, Final
 import orjson
 
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Names, Record, Target, Tls
-from scanner.observation import Observer
 from scanner.record import encode
 from scanner.settings import Settings
 from scanner.smtp import escape
+from scanner.sweeps.record_builder import Observer
 
 #: What the greeting says after its code, each without its line end.
 TEXTS: Final[Mapping[str, bytes]] = {

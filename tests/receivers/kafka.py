@@ -18,9 +18,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from tests.ports import free_ports
 from tests.receivers.maven import Artifact, fetched
-from tests.requirements import require_or_skip
+from tests.support.ports import free_ports
+from tests.support.requirements import require_or_skip
 
 VERSION: Final = "4.3.1"
 PASSWORDS: Final = {"writer": "right-s3cret", "reader": "r3ader"}

@@ -14,7 +14,7 @@ from typing import Final, Self
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
-from tests.requirements import require_or_skip
+from tests.support.requirements import require_or_skip
 
 #: Numbers of requests (Kafka's protocol guide).
 PRODUCE: Final = 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.receivers.kept import kept
-from tests.requirements import require_or_skip
+from tests.support.requirements import require_or_skip
 
 _INSTALL_S: Final = 600
 _POM: Final = """\

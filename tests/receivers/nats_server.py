@@ -12,7 +12,7 @@ from typing import Self
 
 import nats
 
-from tests.requirements import require_or_skip
+from tests.support.requirements import require_or_skip
 
 
 def program() -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from tests.receivers.maven import Artifact, fetched, maybe_java
 from tests.receivers.search_server import SearchServer
-from tests.requirements import require_or_skip
+from tests.support.requirements import require_or_skip
 
 VERSION: Final = "3.8.0.0"
 _JAVA: Final = 21

@@ -18,7 +18,7 @@ from typing import Any, Final, LiteralString, Self
 
 import psycopg
 
-from tests.requirements import require_or_skip
+from tests.support.requirements import require_or_skip
 
 PASSWORD: Final = "an-0wner's\\secret"  # noqa: S105  of a server that lives as long as a test
 DATABASE: Final = "postgres"

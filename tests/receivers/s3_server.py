@@ -23,8 +23,8 @@ import orjson
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.ports import free_ports
-from tests.requirements import require_or_skip
+from tests.support.ports import free_ports
+from tests.support.requirements import require_or_skip
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 import aiohttp
 import orjson
 
-from scanner.relay.destination import make_destinations
-from scanner.sinks.receiver import Receiver
+from scanner.delivery.receivers.receiver import Receiver
+from scanner.delivery.relay.destination import make_destinations
 
 _START_S: Final = 120
 

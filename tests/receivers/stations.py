@@ -12,7 +12,6 @@ from typing import Final, NamedTuple, TypeVar
 
 import orjson
 
-from tests.ports import free_ports
 from tests.receivers import kafka_mock
 from tests.receivers.contract import Restartable
 from tests.receivers.fault_proxy import FAULTS, FaultProxy
@@ -26,6 +25,7 @@ from tests.receivers.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, 
 from tests.receivers.splunk_rules import TOKEN, Behaviour
 from tests.receivers.splunk_server import SplunkServer, copies
 from tests.receivers.syslog_daemon import Certificates, data_of
+from tests.support.ports import free_ports
 
 #: What the sinks read from their environment.
 SECRETS: Final[Mapping[str, str]] = MappingProxyType(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from tests.certificates import make_certificate
+from tests.support.certificates import make_certificate
 
 
 class Stored(NamedTuple):

@@ -20,9 +20,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from scanner.delivery.spool import RunFolder
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
-from scanner.runlog import RunFolder
 from tests.receivers.contract import Restartable
 from tests.receivers.stations import SECRETS, one_of_each
 

@@ -1,4 +1,4 @@
-"""Claims about `scanner.sinks.kafka`, against a real Apache Kafka: nothing lost, whatever is killed, and few doubles.
+"""`delivery.receivers.kafka`, against a real Apache Kafka: nothing lost, whatever is killed, and few doubles.
 
 Kafka's own console consumer reads back what hostile mail servers have said, so that no code is shared with the sink.
 """
@@ -11,18 +11,18 @@ import orjson
 import pytest
 from confluent_kafka import Message
 
+from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, Receiver
+from scanner.delivery.relay import dead_letters
+from scanner.delivery.relay.destination import make_destinations
+from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 from scanner.formats import Event
-from scanner.relay import dead_letters
-from scanner.relay.destination import make_destinations
-from scanner.relay.remote import RemoteSinks
-from scanner.runlog import RunFolder
-from scanner.sinks.receiver import TAKEN, AccessDeniedError, Receiver
-from tests.certificates import make_certificate
 from tests.receivers import hostile
 from tests.receivers.contract import RECORDS, deliver_under_fire, event_ids, record_lines
 from tests.receivers.kafka import PASSWORDS, Kafka
 from tests.receivers.kafka_mock import header, stored
+from tests.support.certificates import make_certificate
 
 pytestmark = pytest.mark.real
 

@@ -1,4 +1,4 @@
-"""Claims about `scanner.sinks.nats`, against a real server: every event once, whatever is killed."""
+"""Claims about `scanner.delivery.receivers.nats`, against a real server: every event once, whatever is killed."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -8,10 +8,10 @@ import orjson
 import pytest
 from nats.js.errors import NotFoundError
 
+from scanner.delivery.receivers.receiver import AccessDeniedError, TryLaterError
+from scanner.delivery.relay.destination import make_destinations
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
-from scanner.relay.destination import make_destinations
-from scanner.sinks.receiver import AccessDeniedError, TryLaterError
 from tests.receivers import hostile
 from tests.receivers.contract import deliver_under_fire, event_ids
 from tests.receivers.nats_server import NatsServer

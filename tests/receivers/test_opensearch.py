@@ -1,4 +1,4 @@
-"""Claims about `scanner.sinks.opensearch`, against a real OpenSearch and a real Elasticsearch, killed on the way."""
+"""`delivery.receivers.opensearch`, against a real OpenSearch and a real Elasticsearch, killed on the way."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, Receipt
+from scanner.delivery.relay.destination import make_destinations
+from scanner.delivery.relay.trial import try_sink
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
-from scanner.relay.destination import make_destinations
-from scanner.relay.trial import try_sink
-from scanner.sinks.receiver import TAKEN, AccessDeniedError, Receipt
 from tests.receivers import hostile
 from tests.receivers.contract import RECORDS, deliver_under_fire, event_ids, record_line, record_lines
 from tests.receivers.elasticsearch import Elasticsearch

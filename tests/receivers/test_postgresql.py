@@ -1,4 +1,4 @@
-"""Claims about `scanner.sinks.postgresql`, against a real server: every event once, whatever is killed or refused."""
+"""`delivery.receivers.postgresql`, against a real server: every event once, whatever is killed or refused."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ import orjson
 import pytest
 from psycopg import AsyncCopy
 
+from scanner.delivery.receivers.receiver import AccessDeniedError, BatchRefusedError, Receiver, TryLaterError
+from scanner.delivery.relay.destination import make_destinations
 from scanner.formats import Event
 from scanner.formats.native import Native
-from scanner.relay.destination import make_destinations
-from scanner.sinks.receiver import AccessDeniedError, BatchRefusedError, Receiver, TryLaterError
-from tests.certificates import make_certificate
-from tests.ports import free_ports
 from tests.receivers import hostile
 from tests.receivers.contract import RECORDS, deliver_under_fire, event_ids, record_lines
 from tests.receivers.postgresql import PASSWORD, PostgresqlServer
+from tests.support.certificates import make_certificate
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.real
 

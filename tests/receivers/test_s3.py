@@ -1,4 +1,4 @@
-"""Claims about `scanner.sinks.s3`, against a real store: every event once, in whole objects, whatever is killed."""
+"""`delivery.receivers.s3`, against a real store: every event once, in whole objects, whatever is killed."""
 
 import gzip
 from collections import Counter
@@ -9,10 +9,10 @@ import orjson
 import pytest
 import zstandard
 
+from scanner.delivery.receivers.receiver import AccessDeniedError, Receiver, TryLaterError
+from scanner.delivery.relay.destination import make_destinations
 from scanner.formats import Event
 from scanner.formats.native import Native
-from scanner.relay.destination import make_destinations
-from scanner.sinks.receiver import AccessDeniedError, Receiver, TryLaterError
 from tests.receivers import hostile
 from tests.receivers.contract import RECORDS, deliver_under_fire, event_ids, record_lines
 from tests.receivers.fault_proxy import FAULTS, FaultProxy

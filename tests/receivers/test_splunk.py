@@ -11,10 +11,10 @@ import aiohttp
 import orjson
 import pytest
 
+from scanner.delivery.relay.destination import make_destinations
+from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.spool import RunFolder
 from scanner.formats import make_format
-from scanner.relay.destination import make_destinations
-from scanner.relay.remote import RemoteSinks
-from scanner.runlog import RunFolder
 from tests.receivers import contract, hostile
 from tests.receivers.splunk_double import SplunkDouble
 from tests.receivers.splunk_rules import TOKEN, Behaviour, judge

@@ -1,4 +1,4 @@
-"""Claims about `scanner.sinks.syslog`, against real rsyslog and syslog-ng, over TCP and TLS with certificates on both
+"""`delivery.receivers.syslog`, against real rsyslog and syslog-ng, over TCP and TLS with certificates on both
 sides."""
 
 from collections.abc import AsyncIterator, Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from scanner.delivery.receivers.receiver import AccessDeniedError, Receiver, TryLaterError
+from scanner.delivery.relay.destination import make_destinations
 from scanner.formats import FORMATS, Event, make_format
-from scanner.relay.destination import make_destinations
-from scanner.sinks.receiver import AccessDeniedError, Receiver, TryLaterError
 from tests.receivers import hostile
 from tests.receivers.contract import RECORDS, TARGETS, deliver_under_fire
 from tests.receivers.rsyslog import Rsyslog

@@ -1,0 +1,195 @@
+"""Stored records said in another format: files in, one file out, in bounded memory.
+
+Every line is read as a record first. One that is none, or that the format cannot write, is left out, counted and said:
+the rest goes on. A file without any record is refused. The output is whole or not there (`whole_file`). Segments of a
+run's log are files of records, too: number and checksum are taken off. Lines about the run itself, which such a log has
+between the records, are for the formats that say them.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+
+from scanner.analysis.parquet import import_duckdb, write_parquet
+from scanner.analysis.stored import name_of, read_lines, record_of
+from scanner.delivery.local.compression import codec_for, is_compressed
+from scanner.errors import InputError
+from scanner.files.clashes import named, refuse_clashes, standard_output
+from scanner.files.names import converted, require_fitting_name
+from scanner.files.output import WholeFile
+from scanner.formats import FORMATS, Event, make_format
+from scanner.formats.columns import row_of
+from scanner.formats.csv_rows import csv_header, csv_row
+from scanner.formats.plain import plain
+from scanner.formats.suspicion import suspicions
+from scanner.record import decode
+
+#: What a conversion can be to: the formats of sinks, and two for files only.
+TARGETS: Final = (*FORMATS, "csv", "parquet")
+_RUN_SCHEMA: Final = "smtpsweep.run/1"
+#: Text is packed in units of this size.
+_UNIT_BYTES: Final = 1 << 20
+#: What a line can make our code raise that passes for a record, but has other types than one.
+_WRONG_TYPES: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+#: So many lines that are left out are said one by one.
+_SAID_LINES: Final = 20
+
+
+class Converted(NamedTuple):
+    """What was done: lines read (records and lines about runs), and lines or rows written.
+
+    `left_out` counts lines that are in the input and not in the output; `said` has place and reason of the first ones.
+    """
+
+    read: int
+    written: int
+    left_out: int = 0
+    said: tuple[str, ...] = ()
+
+
+class _Stored(NamedTuple):
+    """One line of a file; `where` names file and line."""
+
+    where: str
+    document: dict[str, Any]
+    line: bytes
+
+
+class _Say(Protocol):
+    def __call__(self, stored: _Stored) -> Iterable[bytes]: ...
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.read = self.written = self.left_out = 0
+        self.said: list[str] = []
+
+    def leave_out(self, error: InputError) -> None:
+        """Go on without a line."""
+        self.left_out += 1
+        if len(self.said) < _SAID_LINES:
+            self.said.append(str(error))
+
+
+def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = False) -> Converted:
+    """Convert files of records, one after another, into one file.
+
+    Args:
+        inputs: files, also `.gz` and `.zst`; `-` is standard input.
+        target: one of `TARGETS`.
+        out: the file to make, packed by its name (`.gz`, `.zst`); `-` is standard output.
+        overwrite: whether it may exist.
+
+    Raises:
+        InputError: when a file cannot be read, no line of it is a record (file and line are named), the output exists,
+            is an input or has a name that promises another format, or an extra is not installed. There is no output
+            then.
+        LocalError: when there is no room for it.
+    """
+    if target == "parquet":
+        import_duckdb()
+        if out != "-" and is_compressed(Path(out)):
+            raise InputError(f"{out}: Parquet packs by itself: leave the suffix out")
+    inputs = list(inputs)
+    if out != "-":
+        require_fitting_name(out, Path(out), converted(target))
+    refuse_clashes(standard_output() if out == "-" else named("-o", out), named("FILE", *inputs))
+    counts = _Counts()
+    with WholeFile(out, overwrite=overwrite) as file:
+        lines = _lines(inputs, counts)
+        if target == "parquet":
+            write_parquet(_rows(lines, counts), file.path)
+        else:
+            pack = codec_for(Path(out)).pack
+            for unit in _units(_text(lines, target, counts)):
+                file.stream.write(pack(unit))
+        if counts.left_out and counts.left_out >= counts.read:
+            raise InputError(counts.said[0])  # the wrong file: there is nothing to go on with
+    return Converted(counts.read, counts.written, counts.left_out, tuple(counts.said))
+
+
+def _lines(inputs: Iterable[str], counts: _Counts) -> Iterator[_Stored]:
+    for file in inputs:
+        for number, line in read_lines(file):
+            where = f"{name_of(file)}:{number}"
+            counts.read += 1
+            try:
+                record = record_of(line)
+                yield _Stored(where, _document(record), record)
+            except (InputError, OverflowError) as error:
+                counts.leave_out(InputError(f"{where}: {error}"))
+
+
+def _document(line: bytes) -> dict[str, Any]:
+    """Return a line decoded, when it is a record or about a run. Raises InputError."""
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"not a record: no valid JSON: {error}") from None
+    if not (isinstance(document, dict) and document.get("schema") == _RUN_SCHEMA):
+        decode(line)
+    made: dict[str, Any] = document
+    return made
+
+
+def _text(lines: Iterable[_Stored], target: str, counts: _Counts) -> Iterator[bytes]:
+    say = _csv_row if target == "csv" else _sayer(target)
+    if target == "csv":
+        yield csv_header()
+    for stored in lines:
+        try:
+            said = list(say(stored))
+        except _WRONG_TYPES as error:
+            counts.leave_out(_no_record(stored, error))
+            continue
+        counts.written += len(said)
+        yield from said
+
+
+def _sayer(target: str) -> _Say:
+    events = make_format(target).events
+
+    def say(stored: _Stored) -> Iterator[bytes]:
+        made: Iterator[Event] = events(stored.document, stored.line)
+        return (event.body + b"\n" for event in made)
+
+    return say
+
+
+def _csv_row(stored: _Stored) -> Iterable[bytes]:
+    return (csv_row(stored.document, stored.line),) if "event_id" in stored.document else ()
+
+
+def _rows(lines: Iterable[_Stored], counts: _Counts) -> Iterator[dict[str, Any]]:
+    for stored in lines:
+        if "event_id" in stored.document:
+            try:
+                record = plain(stored.document, stored.line)
+                row = row_of(record, suspicions(record, stored.line))
+            except _WRONG_TYPES as error:
+                counts.leave_out(_no_record(stored, error))
+                continue
+            counts.written += 1
+            yield row
+
+
+def _no_record(stored: _Stored, error: Exception) -> InputError:
+    what = f"field {error} is missing" if isinstance(error, KeyError) else f"{str(error)!a}"
+    return InputError(f"{stored.where}: not a record: {what}")
+
+
+def _units(texts: Iterable[bytes]) -> Iterator[bytes]:
+    waiting: list[bytes] = []
+    size = 0
+    for text in texts:
+        waiting.append(text)
+        size += len(text)
+        if size >= _UNIT_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)

@@ -1,0 +1,122 @@
+"""The only place with SQL: looks at targets go into a table on disk, and come out sorted.
+
+A comparison of two sweeps is a sort: by target, then by sweep, then by visit. DuckDB does it in bounded memory, with
+what does not fit in a folder that is removed in the end; the order makes the rest one pass (`scanner.analysis.diff`).
+
+Values go in as parameters, never as part of a statement. DuckDB reads no file of ours, loads no extension and asks
+no network: it gets rows and a folder. It is an extra (`smtpsweep[analysis]`), so it is imported when it is needed.
+Source: duckdb.org/docs, "Configuration" and "Tuning workloads" (spilling to disk).
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scanner.errors import InputError, LocalError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import duckdb
+
+#: What DuckDB may hold in memory before it goes to disk.
+MEMORY_LIMIT: Final = "128MB"
+#: Rows handed over at once, each way.
+_BATCH_ROWS: Final = 5_000
+
+_CREATE: Final = """
+    CREATE TABLE looks (
+        target VARCHAR NOT NULL,    -- address and port, in a form that sorts (looks.target_key)
+        side   UTINYINT NOT NULL,   -- 0: the earlier sweep, 1: the later one
+        event  VARCHAR NOT NULL,    -- the visit; a resumed sweep may repeat it
+        line   UBIGINT NOT NULL,    -- where in the file
+        look   VARCHAR NOT NULL     -- what the record says (looks.Look)
+    )
+"""
+_INSERT: Final = """
+    INSERT INTO looks
+    SELECT unnest(?::VARCHAR[]), unnest(?::UTINYINT[]), unnest(?::VARCHAR[]), unnest(?::UBIGINT[]), unnest(?::VARCHAR[])
+"""
+_SORTED: Final = "SELECT target, side, event, look FROM looks ORDER BY target, side, event, line"
+
+
+class Row(NamedTuple):
+    """One look on its way in."""
+
+    target: str
+    side: int
+    event: str
+    line: int
+    look: str
+
+
+class LookTable:
+    """A table of looks; `add` rows, then read them `in_order`."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        self._connection = connection
+        self._batch: list[Row] = []
+        connection.execute(_CREATE)
+
+    def add(self, row: Row) -> None:
+        """Take one row in."""
+        self._batch.append(row)
+        if len(self._batch) >= _BATCH_ROWS:
+            self._flush()
+
+    def in_order(self) -> Iterator[tuple[str, int, str, str]]:
+        """Yield target, side, event and look of every row, by target, side and event; repeats in the file's order."""
+        self._flush()
+        result = self._connection.execute(_SORTED)
+        while rows := result.fetchmany(_BATCH_ROWS):
+            yield from rows
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._connection.execute(_INSERT, [list(column) for column in zip(*self._batch, strict=True)])
+            self._batch.clear()
+
+
+@contextmanager
+def look_table(memory_limit: str = MEMORY_LIMIT) -> Iterator[LookTable]:
+    """Open an empty table in a folder of its own below the system's folder for temporary files (`TMPDIR`).
+
+    Raises:
+        InputError: when DuckDB is not installed.
+        LocalError: when there is no room, on disk or in memory; also from inside the context.
+    """
+    database = _import_duckdb()
+    try:
+        with tempfile.TemporaryDirectory(prefix="smtpsweep-diff-") as folder:
+            connection = database.connect(str(Path(folder) / "looks.duckdb"), config=_settings(folder, memory_limit))
+            try:
+                yield LookTable(connection)
+            finally:
+                connection.close()
+    except database.Error as error:
+        raise LocalError(f"the comparison failed in DuckDB: {' '.join(str(error).split())[:300]}") from None
+    except OSError as error:
+        if error.filename is None or "smtpsweep-diff-" not in str(error.filename):
+            raise
+        raise LocalError(f"{error.filename}: no room to compare ({error.strerror}); set TMPDIR") from None
+
+
+def _settings(folder: str, memory_limit: str) -> dict[str, str | bool | int | float | list[str]]:
+    return {
+        "memory_limit": memory_limit,
+        "temp_directory": str(Path(folder) / "spilled"),
+        "threads": 1,  # a second one needs its own share of the memory; reading the files is what takes the time
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+
+
+def _import_duckdb() -> "ModuleType":
+    try:
+        import duckdb  # noqa: PLC0415  large, and an extra: only who compares needs it
+    except ImportError:
+        raise InputError("comparing needs DuckDB, which is not installed: pip install 'smtpsweep[analysis]'") from None
+    return duckdb

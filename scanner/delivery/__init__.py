@@ -1,0 +1,19 @@
+"""Destinations of records, and the delivery to them."""
+
+from scanner.delivery.delivery import Delivery, DeliveryStatistics
+from scanner.delivery.local.file import FileSink
+from scanner.delivery.local.stdout import StdoutSink
+from scanner.delivery.registry import make_sink
+from scanner.delivery.sink import Patient, Position, Sink, SinkOptions
+
+__all__ = [
+    "Delivery",
+    "DeliveryStatistics",
+    "FileSink",
+    "Patient",
+    "Position",
+    "Sink",
+    "SinkOptions",
+    "StdoutSink",
+    "make_sink",
+]

@@ -1,0 +1,1 @@
+"""Outputs on this machine: files, pipes, standard output."""

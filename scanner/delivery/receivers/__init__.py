@@ -1,0 +1,1 @@
+"""Remote receivers: brokers, collectors, search engines, databases, object stores."""

@@ -1,0 +1,84 @@
+"""GELF 1.1 over TCP or TLS: one JSON object an event, ended by a NUL, as Graylog's TCP input takes it.
+
+There is no acknowledgement: "sent" means what it means for syslog (`stream_client`). An object must not be cut, and a
+Graylog input closes the connection on one that is larger than its limit; so what is larger than `max_bytes` is refused
+here, with that reason. Left out: UDP with its chunks, and compression, which TCP does not have.
+
+Source: GELF payload specification 1.1, go2docs.graylog.org.
+"""
+
+from collections.abc import Sequence
+
+from scanner.delivery.receivers.receiver import BatchLimits, Receipt, Receiver, RefusedEvent
+from scanner.delivery.receivers.stream_client import STREAM_OPTIONS, StreamClient
+from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, whole
+from scanner.formats.event import Event
+
+_PORT = 12201
+_NUL = b"\0"
+
+
+class GelfReceiver:
+    """Sends to a GELF input."""
+
+    limits = BatchLimits(max_events=1000, max_bytes=1 << 20)
+
+    def __init__(self, url: SinkUrl) -> None:
+        """Take the URL.
+
+        Raises:
+            InputError: when TLS cannot be set up as asked for.
+        """
+        self.name = url.shown
+        self._max_bytes: int = url.values["max_bytes"]
+        self._client = StreamClient(url, _PORT)
+
+    async def open(self, run: str) -> None:
+        """Connect."""
+        del run
+        await self._client.open()
+
+    async def send(self, batch: Sequence[Event]) -> Receipt:
+        """Send every event that can go out; refuse the others."""
+        refused = [
+            RefusedEvent(place, reason)
+            for place, event in enumerate(batch)
+            if (reason := self._maybe_refusal(event)) is not None
+        ]
+        out = {one.place for one in refused}
+        data = b"".join(event.body + _NUL for place, event in enumerate(batch) if place not in out)
+        if data:
+            await self._client.send(data, batch[0].sequence)
+        return Receipt(refused=tuple(refused))
+
+    async def close(self) -> None:
+        """Wait until the receiver has read everything, but not for ever."""
+        await self._client.close()
+
+    @property
+    def unconfirmed_from(self) -> int | None:
+        """The number of the first event that may not have been read, at any time; None when all were."""
+        return self._client.unconfirmed_from
+
+    def _maybe_refusal(self, event: Event) -> str | None:
+        if _NUL in event.body:
+            return "holds a NUL, which would end it"
+        if len(event.body) > self._max_bytes:
+            return f"larger than max_bytes={self._max_bytes}"
+        return None
+
+
+def _make(url: SinkUrl) -> Receiver:
+    return GelfReceiver(url)
+
+
+KIND = SinkKind(
+    summary="GELF over TCP or TLS, for Graylog",
+    example="gelf+tls://host:12201",
+    formats=("gelf",),
+    make=_make,
+    options=(
+        Option("max_bytes", "larger events are refused (Graylog: 2 MiB)", str(2 << 20), whole(1024, 1 << 26)),
+        *STREAM_OPTIONS,
+    ),
+)

@@ -1,0 +1,204 @@
+"""Syslog: one message of RFC 5424 an event, over TCP or TLS with octet counting (RFC 6587, RFC 5425), or over UDP.
+
+Syslog has no acknowledgement. Over TCP and TLS an event counts as taken when the receiver's kernel has acknowledged
+it ("sent"), and what was sent last goes out again after a broken connection (`stream_client`): repeats, but no gaps.
+UDP (RFC 5426) is for those who cannot have better: a datagram that is lost is lost, and nobody is told.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+from collections.abc import Sequence
+
+from scanner.delivery.receivers.receiver import BatchLimits, Receipt, Receiver, RefusedEvent, TryLaterError
+from scanner.delivery.receivers.stream_client import STREAM_OPTIONS, StreamClient
+from scanner.delivery.receivers.syslog_message import (
+    DOCUMENTATION_ENTERPRISE,
+    FACILITIES,
+    LEAST_MAX_BYTES,
+    MessageStyle,
+    frame,
+    maybe_refusal,
+    message,
+    own_hostname,
+    read_hostname,
+)
+from scanner.delivery.receivers.tls import warn_plain
+from scanner.delivery.receivers.trouble import in_words
+from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, choice, single_host, whole
+from scanner.formats.event import Event
+
+log = logging.getLogger(__name__)
+
+_TCP_PORT, _TLS_PORT, _UDP_PORT = 601, 6514, 514
+_FORMATS = ("native", "cef", "leef", "ecs", "ocsf")
+#: The kernel has no room for a datagram now.
+_FULL = (errno.ENOBUFS, errno.EAGAIN, errno.ENOMEM)
+
+
+class SyslogReceiver:
+    """Sends over TCP or TLS."""
+
+    limits = BatchLimits(max_events=1000, max_bytes=1 << 20)
+
+    def __init__(self, url: SinkUrl) -> None:
+        """Take the URL.
+
+        Raises:
+            InputError: when TLS cannot be set up as asked for.
+        """
+        self.name = url.shown
+        self._style = _style(url)
+        self._client = StreamClient(url, _TLS_PORT if url.scheme.endswith("+tls") else _TCP_PORT)
+
+    async def open(self, run: str) -> None:
+        """Connect."""
+        del run
+        await self._client.open()
+
+    async def send(self, batch: Sequence[Event]) -> Receipt:
+        """Send every event that can go out; refuse the others."""
+        refused = refusals(batch, self._style)
+        out = {one.place for one in refused}
+        data = b"".join(frame(message(event, self._style)) for place, event in enumerate(batch) if place not in out)
+        if data:
+            await self._client.send(data, batch[0].sequence)
+        return Receipt(refused=refused)
+
+    async def close(self) -> None:
+        """Wait until the receiver has read everything, but not for ever."""
+        await self._client.close()
+
+    @property
+    def unconfirmed_from(self) -> int | None:
+        """The number of the first event that may not have been read, at any time; None when all were."""
+        return self._client.unconfirmed_from
+
+
+class DatagramReceiver:
+    """Sends over UDP, one datagram an event, not faster than `rate`."""
+
+    limits = BatchLimits(max_events=100, max_bytes=1 << 20)
+
+    def __init__(self, url: SinkUrl) -> None:
+        """Take the URL, which must name one host.
+
+        Raises:
+            InputError: when it does not.
+        """
+        self.name = url.shown
+        self._style = _style(url)
+        self._host, self._port = single_host(url, _UDP_PORT)
+        self._rate: int = url.values["rate"]
+        self._socket: socket.socket | None = None
+        warn_plain(url)
+        log.warning("-o %s: UDP loses messages without a sign; syslog+tcp and syslog+tls do not", url.shown)
+
+    async def open(self, run: str) -> None:
+        """Look up the name and make a socket; whether anybody listens cannot be known."""
+        del run
+        await self.close()
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
+            family, kind, protocol, _, address = found[0]
+            self._socket = socket.socket(family, kind, protocol)
+            self._socket.settimeout(0)
+            self._socket.connect(address)
+        except (OSError, UnicodeError) as error:  # a name that is none is a UnicodeError
+            await self.close()
+            raise _try_later(error) from None
+
+    async def send(self, batch: Sequence[Event]) -> Receipt:
+        """Send each event as a datagram; refuse what can never go out."""
+        if self._socket is None:
+            await self.open("")
+        assert self._socket is not None  # noqa: S101  opened above
+        refused = {one.place: one for one in refusals(batch, self._style)}
+        for place, event in enumerate(batch):
+            if place in refused:
+                continue
+            try:
+                self._socket.send(message(event, self._style))
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    refused[place] = RefusedEvent(place, "too large for a datagram: set a smaller max_bytes")
+                elif error.errno in _FULL:
+                    rest = tuple(number for number in range(place, len(batch)) if number not in refused)
+                    return Receipt(refused=tuple(refused.values()), retry=rest, reason=str(_try_later(error)))
+                else:  # an answer to some datagram before, as that nobody listens: which one, nobody says
+                    await self.close()
+                    raise _try_later(error) from None
+        await asyncio.sleep(len(batch) / self._rate)
+        if number := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # what came back meanwhile
+            await self.close()
+            raise TryLaterError(f"{os.strerror(number)}: nobody listens there")
+        return Receipt(refused=tuple(refused.values()))
+
+    async def close(self) -> None:
+        """Close the socket."""
+        one, self._socket = self._socket, None
+        if one is not None:
+            one.close()
+
+
+def refusals(batch: Sequence[Event], style: MessageStyle) -> tuple[RefusedEvent, ...]:
+    """Return the events that must not go out, with the reason."""
+    found = ((place, maybe_refusal(event, style)) for place, event in enumerate(batch))
+    return tuple(RefusedEvent(place, reason) for place, reason in found if reason is not None)
+
+
+def _style(url: SinkUrl) -> MessageStyle:
+    values = url.values
+    return MessageStyle(
+        name=values["format"],
+        hostname=values["hostname"] or own_hostname(),
+        facility=values["facility"],
+        enterprise=values["enterprise"],
+        max_bytes=values["max_bytes"],
+        cuts=values["long"] == "cut",
+    )
+
+
+def _try_later(error: Exception) -> TryLaterError:
+    return TryLaterError(in_words(error))
+
+
+def _receiver(url: SinkUrl) -> Receiver:
+    return SyslogReceiver(url)
+
+
+def _datagrams(url: SinkUrl) -> Receiver:
+    return DatagramReceiver(url)
+
+
+_MESSAGE_OPTIONS = (
+    Option("facility", "the facility, by its name", "local0", choice(*FACILITIES)),
+    Option("hostname", "who sends (default: this machine's name)", read=read_hostname),
+    Option(
+        "enterprise",
+        "private enterprise number of the structured data",
+        str(DOCUMENTATION_ENTERPRISE),
+        whole(0, (1 << 32) - 1),
+    ),
+    Option("max_bytes", "the longest message that the receiver takes", "8192", whole(LEAST_MAX_BYTES, 1 << 26)),
+    Option(
+        "long", "longer messages: refuse (a dead letter) or cut (a part goes out)", "refuse", choice("refuse", "cut")
+    ),
+)
+KIND = SinkKind(
+    summary="syslog (RFC 5424) over TCP or TLS, octet-counted",
+    example="syslog+tls://host:6514?format=cef",
+    formats=_FORMATS,
+    make=_receiver,
+    options=(*_MESSAGE_OPTIONS, *STREAM_OPTIONS),
+)
+UDP_KIND = SinkKind(
+    summary="syslog (RFC 5424) over UDP: what is lost is lost",
+    example="syslog+udp://host:514",
+    formats=_FORMATS,
+    make=_datagrams,
+    confirms=False,
+    options=(*_MESSAGE_OPTIONS, Option("rate", "datagrams a second", "5000", whole(1, 10**6))),
+)

@@ -1,0 +1,173 @@
+"""Webhook: batches of events by HTTP POST to any URL, signed, so that the other side knows whose they are.
+
+    POST /in
+    Idempotency-Key: 3f5a...                      the same for the same events, in this or a later attempt
+    X-Smtpsweep-Signature: t=1795342616,v1=9c1e... HMAC-SHA256 of "1795342616." and the body, in hexadecimal
+
+The signature covers the body as it is before compression, which is what most servers hand to a program. The time is
+that of the attempt: who checks it can refuse what somebody recorded and sends again.
+
+What an answer means: any 2xx, all were taken. 400 and 422, at least one event is bad: the relay sends halves until it
+is alone, and keeps that one as a dead letter. 409, all were taken before, if they may have been: an earlier attempt had
+no answer that says what became of it. To events that were never sent it is a refusal like 400; `conflict=taken` is for
+servers that remember events for longer than we do. Every other 4xx (404, 405, 410, 415 ...) is about the URL or its
+options and never about a record: the records wait until a person has mended it.
+"""
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Sequence
+from urllib.parse import parse_qsl, quote
+
+from scanner.delivery.receivers.http import HTTP_OPTIONS, HttpClient, describe, header_secret
+from scanner.delivery.receivers.receiver import (
+    TAKEN,
+    AccessDeniedError,
+    BatchLimits,
+    BatchRefusedError,
+    Receipt,
+    Receiver,
+    TooLargeError,
+    TryLaterError,
+)
+from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, choice, whole
+from scanner.errors import InputError
+from scanner.formats.event import Event
+
+SIGNATURE = "X-Smtpsweep-Signature"
+#: RFC 9110, 5.6.2.
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_CONTENT_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "single": "application/json"}
+#: Characters of a value in the query that may be a secret (a key, a signature): shorter ones are versions and flags.
+_SECRET_VALUE = 12
+#: What HTTP and we use ourselves.
+_TAKEN_HEADERS = frozenset(
+    {"content-type", "content-length", "content-encoding", "host", "transfer-encoding", "idempotency-key"}
+    | {SIGNATURE.lower()}
+)
+
+
+class WebhookReceiver:
+    """Posts to one URL."""
+
+    def __init__(self, url: SinkUrl, *, now: Callable[[], float] = time.time) -> None:
+        """Take the URL, and where the time of a signature comes from (Unix seconds).
+
+        Raises:
+            InputError: when aiohttp is not installed, or the URL holds what a webhook has no use for.
+        """
+        self._client = HttpClient(url)
+        if url.user is not None:
+            raise InputError(f"-o {url.shown}: a webhook takes no user: use token_env=NAME")
+        self.name = url.shown
+        self._mode: str = url.values["body"]
+        batch = 1 if self._mode == "single" else url.values["batch"]
+        self.limits = BatchLimits(max_events=batch, max_bytes=1 << 20, in_flight=url.values["parallel"])
+        self._path = quote(url.path or "/") + _query(url)
+        for _, value in parse_qsl(url.values["query"] or ""):
+            if len(value) >= _SECRET_VALUE:
+                url.redaction.add(value)
+        self._headers = {"Content-Type": _CONTENT_TYPES[self._mode], **_token(url)}
+        secret = url.secret("secret")
+        self._key = None if secret is None else secret.reveal().encode()
+        self._believes = url.values["conflict"] == "taken"
+        self._unsure: set[str] = set()  # ids of events that were sent, and nobody knows what became of them
+        self._now = now
+
+    async def open(self, run: str) -> None:
+        """Make the session; a webhook cannot be asked whether it is there."""
+        del run
+        await self._client.open()
+
+    async def send(self, batch: Sequence[Event]) -> Receipt:
+        """Post a batch and judge the answer."""
+        body = _body(self._mode, batch)
+        headers = {**self._headers, "Idempotency-Key": idempotency_key(batch)}
+        if self._key is not None:
+            headers[SIGNATURE] = signature(self._key, body, int(self._now()))
+        new = {event.id for event in batch} - self._unsure
+        self._unsure |= new
+        try:
+            answer = await self._client.post(self._path, body, headers)
+        except (AccessDeniedError, TooLargeError):
+            self._unsure -= new
+            raise
+        is_repeat = answer.status == 409 and (self._believes or not new)
+        if is_repeat or 200 <= answer.status < 300:
+            self._unsure.difference_update(event.id for event in batch)
+            return Receipt(duplicates=len(batch)) if is_repeat else TAKEN
+        self._unsure -= new  # of these, it has taken nothing
+        if answer.status in (400, 409, 422):
+            raise BatchRefusedError(describe(answer))
+        raise TryLaterError(f"{describe(answer)}: check the URL and its options", answered=True)
+
+    async def close(self) -> None:
+        """End the session."""
+        await self._client.close()
+
+
+def signature(key: bytes, body: bytes, at: int) -> str:
+    """Return the value of the signature's header for a body, sent at a time in Unix seconds."""
+    return f"t={at},v1={hmac.new(key, b'%d.%s' % (at, body), hashlib.sha256).hexdigest()}"
+
+
+def idempotency_key(batch: Sequence[Event]) -> str:
+    """Return a key that stands for these events in this order."""
+    return hashlib.sha256("\n".join(event.id for event in batch).encode()).hexdigest()[:32]
+
+
+def _body(mode: str, batch: Sequence[Event]) -> bytes:
+    if mode == "json":
+        return b"[%s]" % b",".join(event.body for event in batch)
+    if mode == "ndjson":
+        return b"".join(event.body + b"\n" for event in batch)
+    (event,) = batch
+    return event.body
+
+
+def _query(url: SinkUrl) -> str:
+    query: str | None = url.values["query"]
+    return "" if query is None else "?" + quote(query, safe="=&%+,;:@/?!$'()*~")
+
+
+def _token(url: SinkUrl) -> dict[str, str]:
+    token, header = header_secret(url, "token"), url.values["token_header"]
+    if not _HEADER_NAME.fullmatch(header) or header.lower() in _TAKEN_HEADERS:
+        raise InputError(f"-o {url.shown}: token_header={header!a}: is not a name for the header of a token")
+    if token is None:
+        return {}
+    return {header: f"Bearer {token}" if header.lower() == "authorization" else token}
+
+
+def _make(url: SinkUrl) -> Receiver:
+    return WebhookReceiver(url)
+
+
+KIND = SinkKind(
+    summary="webhook: batches by HTTP POST, signed with HMAC-SHA256",
+    example="https://hook.example.com/in",
+    formats=("native", "ecs", "ocsf", "gelf"),
+    make=_make,
+    options=(
+        Option(
+            "body",
+            "json (an array), ndjson, or single (one event a request)",
+            "json",
+            choice("json", "ndjson", "single"),
+        ),
+        Option("batch", "events in one request at most", "500", whole(1, 10_000)),
+        Option("parallel", "requests at a time; with 1 the order is kept", "1", whole(1, 64)),
+        Option(
+            "conflict",
+            "what 409 says of events that were not sent before: refused (dead letters) or taken",
+            "refused",
+            choice("refused", "taken"),
+        ),
+        Option("query", "query of the URL, percent-encoded (here '?' begins the options)"),
+        Option("token_header", "the token's header; in Authorization it is a bearer token", "Authorization"),
+        *(option._replace(default="none") if option.name == "compress" else option for option in HTTP_OPTIONS),
+    ),
+    secrets=("secret", "token"),
+)

@@ -1,0 +1,75 @@
+"""What was skipped for a receiver that may miss records (best effort): which numbers, for people and for replay."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from scanner.delivery.relay.dead_letters import append_lines
+from scanner.delivery.spool import Entry, Lost, RunFolder
+from scanner.files.whole import write_whole
+
+
+def keep(file: Path, first: int, last: int, records: int) -> None:
+    """Add the numbers from `first` to `last`, among them so many records. Raises OSError."""
+    append_lines(file, _line({"first": first, "last": last, "records": records, "at": round(time.time(), 3)}))
+
+
+def cut_given_back(entries: list[Entry | Lost], folder: RunFolder) -> bool:
+    """Cut what was read before the first hole where the log gave records back meanwhile; return whether there is one.
+
+    The rest is skipped then: it is no damage. Raises OSError.
+    """
+    oldest = min(folder.segments(), default=0)
+    for place, one in enumerate(entries):
+        if isinstance(one, Lost) and one.reason == "missing" and one.first < oldest:
+            del entries[place:]
+            return True
+    return False
+
+
+def first_number(file: Path) -> int:
+    """Return the lowest number that was skipped, 1 when that cannot be said."""
+    return min((gap["first"] for gap in _read(file)), default=1)
+
+
+def records_before(file: Path, first: int) -> int:
+    """Return how many records before a number were skipped."""
+    return int(sum(gap["records"] for gap in _before(file, first)))
+
+
+def cut(file: Path, first: int) -> None:
+    """Forget gaps from a number on, since it all is sent again from there. Raises OSError."""
+    left = _before(file, first)
+    if left:
+        write_whole(file, b"".join(map(_line, left)))
+    else:
+        file.unlink(missing_ok=True)
+
+
+def _before(file: Path, first: int) -> list[dict[str, float]]:
+    left: list[dict[str, float]] = []
+    for gap in _read(file):
+        if gap["first"] < first:
+            last = min(gap["last"], first - 1)
+            left.append({**gap, "last": last, "records": min(gap["records"], last - gap["first"] + 1)})
+    return left
+
+
+def _read(file: Path) -> Iterator[dict[str, int]]:
+    """Yield the gaps of a file; what is damaged there is left out: the cursor has the count."""
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            gap = orjson.loads(line)
+            yield {name: int(gap[name]) for name in ("first", "last", "records", "at")}
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _line(gap: dict[str, float]) -> bytes:
+    return orjson.dumps(gap, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,300 @@
+"""A run's records delivered after the sweep: what a receiver has not got, everything again, or its dead letters.
+
+What the log should hold is asked of everybody who knows: its index, the cursors, the sweep's state. So a log that was
+shortened or damaged delivers what it still holds, and what it does not hold is said, with numbers, as dead letters.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace as with_changes
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from scanner.delivery.relay import dead_letters, gaps
+from scanner.delivery.relay import run as runs
+from scanner.delivery.relay.batch import parts
+from scanner.delivery.relay.breaker import Breaker
+from scanner.delivery.relay.dead_letters import DeadLetter
+from scanner.delivery.relay.destination import Destination, make_destination
+from scanner.delivery.relay.relay import Relay
+from scanner.delivery.relay.rewind import Beside
+from scanner.delivery.relay.settling import RefusedForGood, Settling
+from scanner.delivery.relay.standing import Standing, explained, standing_of
+from scanner.delivery.relay.statistics import Policy, RelayStatistics
+from scanner.delivery.spool import Known, RunFolder, furthest, last_record, read_cursor, read_known, write_cursor
+from scanner.errors import InputError, SinkError, SmtpsweepError
+from scanner.formats import Event
+from scanner.timeouts import patience
+
+#: How often progress is looked at.
+_LOOK_EVERY_S = 0.5
+
+
+class Replayed(NamedTuple):
+    """What became of it: records delivered now, refused for good now, and not delivered, with the reason."""
+
+    delivered: int
+    dead: int
+    left: int
+    trouble: str | None
+
+
+class StoredRun:
+    """A run that no sweep writes any more, as it is on the disk."""
+
+    def __init__(self, folder: RunFolder, at_least: int = 0) -> None:
+        """Read what it is and what it must hold; `at_least` is how far its log reached as the sweep's state knows it.
+
+        Raises:
+            InputError: when it is not a run, or cannot be read.
+        """
+        self.folder = folder
+        self._description = folder.description()
+        self.run = str(self._description["run"])
+        if not self._sinks and not self.is_being_removed:
+            raise InputError(f"{folder.path / 'run.json'}: is damaged: the run has no sinks")
+        try:
+            self.known: Known = read_known(folder, self.run)
+            reached = (at_least, furthest(folder.sinks, self.run), last_record(folder, self.run))
+        except OSError as error:
+            raise InputError(f"{folder.path}: cannot be read ({error.strerror})") from None
+        self.known.last = max(self.known.last, *reached)
+        if not self.known.last:  # a log begins with a note that the sweep did: without any, nothing can be verified
+            self.known.take({"trouble": "the log holds nothing"})
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its sinks."""
+        return [one["name"] for one in self._sinks]
+
+    @property
+    def is_being_removed(self) -> bool:
+        """Whether every sink has everything and somebody was stopped while removing it."""
+        return bool(self._description.get("removing"))
+
+    def destination(self, sink: str) -> Destination:
+        """Return the destination that a name means in this run, or the one of a URL.
+
+        A URL that is not one of the run's is a sink of its own: it never has the name, and so the cursor, of another.
+
+        Raises:
+            InputError: when the run has no sink of that name, or it cannot be used.
+        """
+        urls = [one["url"] for one in self._sinks]
+        if "://" in sink and sink not in urls:
+            return make_destination(sink, hashlib.sha256(sink.encode()).hexdigest()[:12], is_unique=True)
+        if sink not in (*self.names, *urls):
+            raise InputError(f"--sink {sink!a}: is not a sink of this run: it has {', '.join(self.names)}; or a URL")
+        number = urls.index(sink) if sink in urls else self.names.index(sink)
+        return make_destination(urls[number], number + 1)
+
+    def standing(self, destination: Destination, trouble: str | None = None) -> Standing:
+        """Return how far a destination is."""
+        sink = {"name": destination.name, "shown": destination.shown, "policy": destination.policy.value}
+        return standing_of(self.folder, self.run, sink, self.known, trouble)
+
+    def standings(self) -> list[Standing]:
+        """Return how far every sink of the run is."""
+        return [standing_of(self.folder, self.run, sink, self.known) for sink in self._sinks]
+
+    def explained(self, standings: list[Standing], others: Iterable[Destination] = ()) -> str:
+        """Say who has not got what; "" when all have everything. `others` are served and not sinks of the run."""
+        urls = {one.name: one.redaction.clean(one.url) for one in others}
+        return explained(standings, self.folder, self.known, urls)
+
+    def discard(self) -> str:
+        """Remove what nobody needs any more, since every sink has everything; return what was done, for people.
+
+        As long as the state file of the sweep is there it can be resumed, and needs to find the run.
+        """
+        state, path = self._description.get("state"), self.folder.path
+        try:
+            if state is not None and Path(state).exists():
+                runs.strip(self.folder, self.run, self.known.last)
+                return (
+                    f"every sink has everything: the records are removed from {path}, which stays for --state {state}"
+                )
+            left = runs.remove(self.folder)
+        except SmtpsweepError as error:
+            return f"every sink has everything, but the log of the run stays: {error}"
+        return f"every sink has everything: the log of the run is removed{f', but not {left[0]!a}' if left else ''}"
+
+    @property
+    def _sinks(self) -> list[dict[str, str]]:
+        sinks: list[dict[str, str]] = self._description["sinks"]
+        return sinks
+
+
+def state_of(folder: RunFolder) -> tuple[str, Path | None]:
+    """Return the id of a run, and the state file of its sweep, None when it had none.
+
+    Raises:
+        InputError: when the folder is not a run's.
+    """
+    description = folder.description()
+    state = description.get("state")
+    return str(description["run"]), None if state is None else Path(state)
+
+
+async def replay(
+    stored: StoredRun,
+    destination: Destination,
+    *,
+    first: int | None,
+    patience_s: float,
+    on_progress: Callable[[RelayStatistics], None],
+) -> Replayed:
+    """Deliver the records of a run to one destination, from its cursor on.
+
+    Args:
+        stored: the run.
+        destination: whom to serve.
+        first: begin with this record instead, whatever was delivered already; None: with the first not acknowledged.
+        patience_s: give up after so many seconds without an acknowledgement.
+        on_progress: called now and then.
+
+    Raises:
+        InputError: when another process serves the run, or the destination can never work.
+        StateError: when the cursor is damaged.
+        SinkError: when cursor or dead letters cannot be kept.
+    """
+    folder, run, last = stored.folder, stored.run, stored.known.last
+    with folder.locked("relay"):
+        if first is not None:
+            _rewind(stored, destination.name, first)
+        before = read_cursor(folder.sinks / f"{destination.name}.cursor", run)
+        # Nobody waits for the sweep now, so nothing is skipped to keep up with it.
+        relay = with_changes(destination, policy=Policy.SPOOL).relay(folder, run, lambda: None)
+        relay.durable(last)
+        relay.finish()
+        await _run_patiently(relay, patience_s, on_progress)
+    after = relay.statistics()
+    left = stored.known.records(after.sequence, last)
+    return Replayed(after.delivered - before.delivered, after.dead - before.dead, left, after.trouble)
+
+
+async def replay_dead_letters(stored: StoredRun, destination: Destination, *, patience_s: float) -> Replayed:
+    """Send what a destination refused once more; what it takes now leaves the file of dead letters.
+
+    Raises:
+        InputError: when another process serves the run, or the file is damaged.
+        SinkError: when the file cannot be written.
+    """
+    folder = stored.folder
+    file = folder.sinks / f"{destination.name}.dead.jsonl"
+    with folder.locked("relay"):
+        letters = list({(one.event_id, one.sequence): one for one in dead_letters.read(file)}.values())
+        events = [event for letter in letters for event in _events(destination, letter)]
+        refused: dict[str, str] = {}
+        trouble: list[str] = []
+        settling = Settling(destination.receiver, Breaker(), lambda _, reason: trouble.append(reason))
+        sent: set[str] = set()
+        is_in_time = True
+
+        async def note(batch: list[Event], again: list[RefusedForGood], rest: Event | None) -> None:
+            refused.update({one.event.id: one.reason for one in again})
+            sent.update(event.id for event in (batch if rest is None else batch[: batch.index(rest)]))
+            limit.renew()
+
+        try:
+            async with patience(patience_s) as limit:
+                await settling.open(stored.run)
+                limits = destination.receiver.limits
+                for batch in parts(events, limits.max_events, limits.max_bytes):
+                    await settling.settle(batch, partial(note, batch))
+        except TimeoutError:
+            is_in_time = False
+        finally:
+            with contextlib.suppress(Exception):  # a bug in a receiver: what it has confirmed counts
+                await destination.receiver.close()
+        unread = getattr(destination.receiver, "unconfirmed_from", None)
+        if unread is not None:  # whether these were read is not known: they stay
+            sent -= {event.id for event in events if event.sequence >= unread}
+        left = _still_dead(destination, letters, sent - refused.keys(), refused)
+        delivered = _keep_dead(stored, destination.name, file, left)
+    dead = dead_letters.count(left)
+    why = None if is_in_time else next((one for one in reversed(trouble) if one), "the receiver did not answer in time")
+    return Replayed(delivered, dead if is_in_time else 0, 0 if is_in_time else dead, why)
+
+
+def _rewind(stored: StoredRun, name: str, first: int) -> None:
+    """Let a sink begin with a record again: what it refused or missed from there on is sent again, too."""
+    known, folder = stored.known, stored.folder
+    if not 1 <= first <= known.last + 1:
+        raise InputError(f"--from {first}: the run has records 1 to {known.last}")
+    if first <= known.removed:
+        raise InputError(
+            f"--from {first}: records up to {known.removed} were removed when every sink had them: begin with "
+            f"{known.removed + 1}"
+        )
+    file, beside = folder.sinks / f"{name}.cursor", Beside.of(folder.sinks, name)
+    cursor = read_cursor(file, stored.run)
+    dead = dead_letters.count(dead_letters.cut(dead_letters.read(beside.dead), first)) if cursor.dead else 0
+    skipped = gaps.records_before(beside.gaps, first) if cursor.skipped else 0
+    try:
+        write_cursor(file, cursor._replace(sequence=first - 1, dead=dead, skipped=skipped))
+        if cursor.dead or cursor.skipped:
+            beside.forget_from(first)
+    except OSError as error:
+        raise SinkError(f"{folder.path}: {name}: cannot be written ({error.strerror})") from error
+
+
+def _still_dead(
+    destination: Destination, letters: list[DeadLetter], taken: set[str], refused: dict[str, str]
+) -> list[DeadLetter]:
+    """Return the letters of which something is still not taken, with the newest reason."""
+    left = []
+    for letter in letters:
+        ids = [event.id for event in _events(destination, letter)]
+        if not ids or not taken.issuperset(ids):
+            reason = next((refused[id_] for id_ in ids if id_ in refused), letter.reason)
+            left.append(letter._replace(reason=reason))
+    return left
+
+
+def _keep_dead(stored: StoredRun, name: str, file: Path, left: list[DeadLetter]) -> int:
+    """Keep the letters that are left, and count the others as delivered; return how many records that are."""
+    cursor_file = stored.folder.sinks / f"{name}.cursor"
+    cursor = read_cursor(cursor_file, stored.run)
+    dead = dead_letters.count(left)
+    delivered = max(0, cursor.dead - dead)
+    try:
+        dead_letters.replace(file, left)
+        write_cursor(cursor_file, cursor._replace(dead=dead, delivered=cursor.delivered + delivered))
+    except OSError as error:
+        raise SinkError(f"{file}: cannot be written ({error.strerror})") from error
+    return delivered
+
+
+async def _run_patiently(relay: Relay, patience_s: float, on_progress: Callable[[RelayStatistics], None]) -> None:
+    """Run a relay until it is done, or until it has got nowhere for too long."""
+    running = asyncio.create_task(relay.run())
+    reached, waited_s = (-1, -1), 0.0
+    while not running.done() and waited_s < patience_s:
+        await asyncio.wait([running], timeout=min(_LOOK_EVERY_S, patience_s - waited_s))
+        now = relay.statistics()
+        waited_s = 0.0 if (now.sequence, now.answers) > reached else waited_s + _LOOK_EVERY_S
+        reached = now.sequence, now.answers
+        on_progress(now)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def _events(destination: Destination, letter: DeadLetter) -> list[Event]:
+    """Make the refused event of a record again, or all of one that could not be written; none when that is so still."""
+    if letter.line is None:
+        return []
+    try:
+        record: dict[str, Any] = orjson.loads(letter.line)
+        made = list(destination.format.events(record, letter.line))
+    except Exception:  # noqa: BLE001  whatever a format stumbles over: the letter stays
+        return []
+    return [
+        event._replace(sequence=letter.sequence) for event in made if not letter.event_id or event.id == letter.event_id
+    ]

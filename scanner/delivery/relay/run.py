@@ -1,0 +1,184 @@
+"""Which run a folder holds: whether a sweep begins one there, goes on with it, or must leave it alone; and its end.
+
+A sweep makes the folder before its state file knows of it, so one that is killed in between leaves a run without a
+record, and the same command takes that over. When every sink has everything the folder goes, since it holds a second
+copy of every record. That takes several steps: the description says first that it is being removed, so that whoever
+finds the rest finishes it, and never takes it for a log that lost its records.
+
+Only our own files are removed, and the folder itself only when we made it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scanner.delivery.sink import Position
+from scanner.delivery.spool import RUN_SCHEMA, LogReader, RunFolder, last_record, read_cursor, read_known
+from scanner.delivery.spool.index import INDEX, LAST, LogIndex, begin_index
+from scanner.errors import InputError, SinkError
+
+_OURS = re.compile(rf"records-\d{{12}}\.jsonl|{INDEX}|{LAST}|(log|relay)\.lock|\.smtpsweep-[0-9a-f]+\.part")
+_OURS_OF_SINKS = re.compile(r"[a-z0-9][a-z0-9._-]*\.(cursor|dead\.jsonl|gaps\.jsonl)|\.smtpsweep-[0-9a-f]+\.part")
+_NOTE = b'{"schema":"%b"' % RUN_SCHEMA.encode()
+
+
+class Taken(NamedTuple):
+    """The run that a sweep writes: its id, and whether it goes on with records that are there."""
+
+    run: str
+    resumed: bool
+
+
+def take_run(folder: RunFolder, resume: Position | None, fresh: str, description: Mapping[str, Any]) -> Taken:
+    """Return the run to write into a folder, and describe it there when it is a new one.
+
+    Args:
+        folder: made already.
+        resume: what the state file knows of it; None for a new sweep.
+        fresh: the id of a new run.
+        description: of a new run, without its id.
+
+    Raises:
+        InputError: when the folder holds another run with records, or not the one that is resumed; when a sink has the
+            name of another one.
+        StateError: when a cursor is damaged.
+        SinkError: when it cannot be written.
+    """
+    path = folder.path
+    delivered = resume is not None and bool(resume.get("delivered"))
+    found = folder.description() if (path / "run.json").exists() else None
+    if found is not None and found.get("removing"):
+        remove(folder)
+        folder.create()
+        found = None
+    if found is None:
+        if resume is not None and not delivered:
+            raise InputError(f"{path}: the log of the sweep that is resumed is not here: name its folder with --run")
+        _begin(folder, fresh)
+        _describe(folder, fresh, description)
+        return Taken(fresh, resumed=False)
+    run = str(found["run"])
+    if resume is not None and resume.get("run") == run:
+        _describe(folder, run, {**found, "sinks": _all_sinks(folder, run, found["sinks"], description["sinks"])})
+        return Taken(run, resumed=True)
+    if _holds_records(folder, run):
+        raise InputError(
+            f"{path}: holds another run than the state file says: name the right one with --run"
+            if resume is not None
+            else f"{path}: holds a run already: name another with --run, or resume with its --state"
+        )
+    _describe(folder, run, {**description, "made": found.get("made", False)})
+    return Taken(run, resumed=False)
+
+
+def _all_sinks(
+    folder: RunFolder, run: str, earlier: Sequence[dict[str, str]], now: Sequence[dict[str, str]]
+) -> list[dict[str, str]]:
+    """Return the sinks of a run that goes on: those of now, and those of earlier commands, which may lack records.
+
+    Raises:
+        InputError: when a name means another receiver than before, which would take what the first has got for its own.
+    """
+    names = {one["name"] for one in now}
+    for one in now:
+        before = next((other for other in earlier if other["name"] == one["name"]), one)
+        cursor = read_cursor(folder.sinks / f"{one['name']}.cursor", run)
+        if before["shown"] != one["shown"] and (cursor.delivered or cursor.dead):
+            raise InputError(
+                f"-o {one['shown']}: is called {one['name']} as {before['shown']} was, which has got records of this "
+                f"run already: repeat the outputs in their order, or give it another name="
+            )
+    return [*now, *(one for one in earlier if one["name"] not in names)]
+
+
+def is_made_by_us(folder: RunFolder) -> bool:
+    """Whether the folder of a run is to be made, or was by a run that is there."""
+    if not folder.path.exists():
+        return True
+    try:
+        return bool(folder.description().get("made"))
+    except InputError:
+        return False
+
+
+def remove(folder: RunFolder) -> list[str]:
+    """Remove what is ours of a run whose every sink has everything; return what else is in its folder.
+
+    Raises:
+        InputError: when another process is at work on it.
+        SinkError: when it cannot be removed.
+    """
+    try:
+        with folder.locked("log"), folder.locked("relay"):
+            document = folder.description()
+            folder.write_description({**document, "removing": True})
+            for path in _ours(folder):
+                path.unlink(missing_ok=True)
+            (folder.path / "run.json").unlink()
+        left = [str(path) for path in (*folder.sinks.iterdir(), *folder.path.iterdir()) if path != folder.sinks]
+        if not list(folder.sinks.iterdir()):
+            folder.sinks.rmdir()
+        if not left and document.get("made"):
+            folder.path.rmdir()
+    except OSError as error:
+        raise SinkError(f"{folder.path}: cannot be removed ({error.strerror})") from error
+    return left
+
+
+def strip(folder: RunFolder, run: str, last: int) -> None:
+    """Remove the records of a run whose every sink has everything; what a sweep needs to go on with it stays.
+
+    Raises:
+        InputError: when another process is at work on it.
+        SinkError: when they cannot be removed.
+    """
+    try:
+        with folder.locked("log"):
+            index = LogIndex.open(folder, run)
+            try:
+                index.removed(last)
+                for first in folder.segments():
+                    folder.segment(first).unlink(missing_ok=True)
+            finally:
+                index.close()
+    except OSError as error:
+        raise SinkError(f"{folder.path}: its records cannot be removed ({error.strerror})") from error
+
+
+def _begin(folder: RunFolder, run: str) -> None:
+    try:
+        if folder.segments():
+            raise InputError(f"{folder.path}: holds records, but no run.json: name another folder with --run")
+        begin_index(folder, run)
+    except OSError as error:
+        raise SinkError(f"{folder.path}: cannot be written ({error.strerror})") from error
+
+
+def _describe(folder: RunFolder, run: str, description: Mapping[str, Any]) -> None:
+    try:
+        folder.write_description({"run": run, **description})
+    except OSError as error:
+        raise SinkError(f"{folder.path}: cannot be written ({error.strerror})") from error
+
+
+def _holds_records(folder: RunFolder, run: str) -> bool:
+    """Whether a log has, or had, anything but notes about the run itself, or nobody can tell."""
+    try:
+        with folder.locked("log"):
+            known = read_known(folder, run)
+            last = max(known.last, last_record(folder, run))
+            if known.removed or known.trouble:
+                return True
+            with LogReader(folder, 0, run) as reader:
+                while entries := reader.read(last, max_records=100, max_bytes=1 << 20):
+                    if not all(entry[-1].startswith(_NOTE) for entry in entries):
+                        return True
+    except OSError as error:
+        raise InputError(f"{folder.path}: cannot be read ({error.strerror})") from None
+    return False
+
+
+def _ours(folder: RunFolder) -> list[Path]:
+    ours = [path for path in folder.path.iterdir() if _OURS.fullmatch(path.name)]
+    return ours + [path for path in folder.sinks.iterdir() if _OURS_OF_SINKS.fullmatch(path.name)]

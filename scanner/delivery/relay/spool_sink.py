@@ -1,0 +1,251 @@
+"""All remote sinks of a sweep as one sink: the log of the run, and the process that serves receivers from it.
+
+The sweep sees a sink that is as fast as the disk, and its checkpoint follows the log. Closing it waits for the
+receivers as long as they get on; what they have not got then stays in the log for `smtpsweep replay`, and is said, as
+are dead letters and gaps: a record that is not delivered is never passed over. When every sink has everything,
+`discard` removes the folder of the run.
+`last_call` bounds the waits of a sweep that has nothing more to visit, `hurry` ends them.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from scanner.delivery.relay import run as runs
+from scanner.delivery.relay.destination import Destination
+from scanner.delivery.relay.standing import Standing, documents, explained, standing_of
+from scanner.delivery.relay.supervisor import HURRY_S, RelayService
+from scanner.delivery.sink import Position
+from scanner.delivery.spool import RUN_SCHEMA, Quota, RunFolder, RunLog, furthest
+from scanner.errors import SinkError, SmtpsweepError
+from scanner.settings import DEFAULT_DRAIN_S
+
+log = logging.getLogger(__name__)
+
+
+class RemoteSinks:
+    """A sink that keeps records in a run's folder and has them delivered from there."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        destinations: Sequence[Destination],
+        about: Mapping[str, Any],
+        quota: Quota | None = None,
+        *,
+        state: Path | None = None,
+        drain_s: float = DEFAULT_DRAIN_S,
+        keep_run: bool = False,
+        named_by_us: bool = False,
+    ) -> None:
+        """Prepare; nothing is made yet.
+
+        Args:
+            folder: of the run.
+            destinations: whom to serve.
+            about: what the run is, for its description; no secrets.
+            quota: how much of the disk the log may use.
+            state: the sweep's state file: as long as it is there, the sweep can be resumed.
+            drain_s: at the end, how long to wait without any acknowledgement.
+            keep_run: whether the folder stays when every sink has everything.
+            named_by_us: whether the folder is ours even when it was there: a start that was killed has made it.
+        """
+        self.name = f"log {folder.path}"
+        self.folder = folder
+        self._destinations, self._about = tuple(destinations), dict(about)
+        self._quota = quota or Quota()
+        self._state = None if state is None else str(state.absolute())
+        self._drain_s, self._keep_run, self._named_by_us = drain_s, keep_run, named_by_us
+        self._standings: list[Standing] = []
+        self._log = RunLog(folder, self._quota, on_durable=self._on_durable, on_full=self._on_full)
+        self._service: RelayService | None = None  # None before it is open and after it is closed
+        self._reported: RelayService | None = None
+        self._run = ""
+        self._hurrying: asyncio.Task[None] | None = None
+        self.full = False
+        self._full_since = self._full_s = 0.0
+
+    @property
+    def identity(self) -> str:
+        """Whom the log is for, in the order given. How they are served may change when a sweep is resumed."""
+        return " ".join(f"{one.shown.partition('?')[0]} ({one.name})" for one in self._destinations)
+
+    async def open(self, resume: Position | None) -> None:
+        """Open the log and start serving.
+
+        Raises:
+            InputError: when the folder holds another run, or none although one is resumed.
+            SinkError: when the log or the process fails.
+        """
+        made = self._named_by_us or runs.is_made_by_us(self.folder)
+        self.folder.create()
+        description = {"sinks": self._shown(), "made": made, "state": self._state, **self._about}
+        taken = runs.take_run(self.folder, resume, str(uuid.uuid4()), description)
+        self._run = taken.run
+        service = RelayService(self.folder, self._run, self._destinations, self._quota, self._log.room_again)
+        await self._log.open(
+            resume if taken.resumed else None, self._run, at_least=furthest(self.folder.sinks, self._run)
+        )
+        self._service = self._reported = service
+        try:
+            await service.start()
+            await self._note("started" if resume is None else "resumed")
+        except BaseException:
+            await service.stop(HURRY_S)
+            self._service = None
+            await self._log.close()
+            raise
+
+    async def write(self, lines: Sequence[bytes]) -> None:
+        """Return when the log has the lines; waits when a required receiver or the disk's quota asks for it."""
+        await self._log.write(lines)
+
+    def position(self) -> Position | None:
+        """Return which run this is, the number of its last record, and whether every sink has everything."""
+        position: Position = {"run": self._run, "sequence": self._log.last}
+        return position | ({"delivered": 1} if self._is_delivered else {})
+
+    async def close(self) -> None:
+        """Deliver what is left, as long as the receivers get on.
+
+        Raises:
+            SinkError: when records are left, refused or skipped for any of them; it says which, why, and what to do.
+        """
+        service = self._service
+        if service is None:
+            return
+        try:
+            await self._end(service)
+        finally:
+            self._service = None
+            await self._log.close()
+            self._standings = self._judge(service)
+        if left := explained(self._standings, self.folder, self._log.known):
+            raise SinkError(left)
+
+    async def _end(self, service: RelayService) -> None:
+        """Say in the log that the run has ended, and deliver; a disk that fails is not a reason not to deliver."""
+        failure = None
+        try:
+            await self._note("ended")
+        except SinkError as error:
+            failure = error
+        if service.failure is None:
+            await service.drain(self._drain_s)
+        await service.stop()
+        if self._hurrying is not None:
+            await self._hurrying
+        if failure is not None:
+            raise failure
+
+    def discard(self, *, finished: bool) -> str | None:
+        """Remove the folder of the run when every sink has everything and nobody will go on with it.
+
+        Args:
+            finished: whether the sweep is complete, or cannot be resumed; its state is saved.
+
+        Returns:
+            A notice for people, when something stays that they may not expect.
+        """
+        if not self._is_delivered:
+            return None  # what is left was said with the reason
+        try:
+            earlier = self._lacking_of_earlier_commands()
+        except SmtpsweepError as error:
+            return f"the log of the run is kept, since not every sink of it is known: {error}"
+        if earlier:
+            return f"the log of the run is kept: {earlier}"
+        if self._keep_run or not finished:
+            return f"the log of the run is kept: {self.folder.path}"
+        try:
+            left = runs.remove(self.folder)
+        except SmtpsweepError as error:
+            return f"every sink has everything, but the log of the run stays: {error}"
+        return f"{self.folder.path}: is not removed: it holds what is not ours, such as {left[0]!a}" if left else None
+
+    def _lacking_of_earlier_commands(self) -> str:
+        """Say which sinks that this command does not name have not got everything; "" when there are none."""
+        names, known = {one.name for one in self._destinations}, self._log.known
+        others = [one for one in self.folder.description()["sinks"] if one["name"] not in names]
+        return explained([standing_of(self.folder, self._run, one, known) for one in others], self.folder, known)
+
+    @property
+    def sinks(self) -> list[dict[str, Any]]:
+        """Every remote sink, as the summary has it."""
+        return documents(self._standings)
+
+    @property
+    def _is_delivered(self) -> bool:
+        """Whether every sink was asked at the end, and has everything."""
+        standings = self._standings
+        return bool(standings) and not self._log.known.trouble and all(one.has_everything for one in standings)
+
+    def last_call(self) -> None:
+        """Bound every wait for the receivers: no more visits begin."""
+        if self._service is not None:
+            self._service.last_call(self._drain_s)
+
+    def hurry(self) -> None:
+        """Wait for no receiver any more; what is left stays in the log."""
+        if self._service is not None and self._hurrying is None:
+            self._quota.hopeless = self._quota.hopeless or "the sweep was stopped"
+            self._log.room_again()
+            self._hurrying = asyncio.create_task(self._service.stop(HURRY_S))
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """The latest statistics of every receiver."""
+        return self._reported.reports if self._reported is not None else []
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds for which the sweep had to wait for the log."""
+        return self._full_s + (time.monotonic() - self._full_since if self.full else 0.0)
+
+    def _shown(self) -> list[dict[str, str]]:
+        return [
+            {"name": one.name, "url": one.url, "shown": one.shown, "policy": one.policy.value}
+            for one in self._destinations
+        ]
+
+    async def _note(self, activity: str) -> None:
+        """Put a line about the run itself into the log."""
+        document = {
+            "schema": RUN_SCHEMA,
+            "run": self._run,
+            "activity": activity,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "records": self._log.last,
+            **self._about,
+        }
+        await self._log.note(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+
+    def _judge(self, service: RelayService) -> list[Standing]:
+        """Return how far every sink is, now that nobody serves them."""
+        troubles = {one["name"]: one["failure"] or one["trouble"] for one in service.reports}
+        known = self._log.known
+        return [
+            standing_of(self.folder, self._run, sink, known, troubles.get(sink["name"]) or service.failure)
+            for sink in self._shown()
+        ]
+
+    def _on_durable(self, last: int) -> None:
+        if self._service is not None:
+            self._service.durable(last)
+
+    def _on_full(self, full: bool) -> None:  # noqa: FBT001  a callback's only argument
+        self.full = full
+        if full:
+            self._full_since = time.monotonic()
+            why = "a required sink is too far behind" if self._quota.held else "the log has used up its disk quota"
+            log.warning("%s: %s: the sweep is slowed down until its sinks have caught up", self.folder.path, why)
+        else:
+            self._full_s += time.monotonic() - self._full_since
+            log.warning("%s: the sweep goes on", self.folder.path)

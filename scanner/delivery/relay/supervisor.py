@@ -1,0 +1,303 @@
+"""The sweep's side of the relay process: starts it, tells it how far the log is, learns how far the receivers are.
+
+Should the process die (out of memory, a crash inside a client library), it is started again, a few times: its cursors
+are on the disk, so nothing is lost. What the receivers have decides how much of the log may be removed, and whether
+the sweep has to wait for one that is required.
+
+Every wait has an end. A receiver that has given up is not waited for, nor is anybody once this side has failed: the
+quota says so (`hopeless`), and `failure` says why. The process never outlives us: it is killed when it does not stop in
+time, and when reading its reports fails for whatever reason.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from scanner.delivery.relay.alarms import Alarms
+from scanner.delivery.relay.destination import Destination
+from scanner.delivery.relay.statistics import Policy
+from scanner.delivery.relay.words import WORDS_S, repeat_words
+from scanner.delivery.spool import Quota, RunFolder
+from scanner.errors import SinkError
+from scanner.timeouts import Limit, patience, wait_for_all
+
+log = logging.getLogger(__name__)
+
+#: What is read of the report of each receiver.
+_IN_A_REPORT = frozenset({"name", "sequence", "answers", "needs_after", "policy", "failure", "trouble"})
+
+MAX_RESTARTS = 5
+#: Told to stop, the process gets so long for letting go of its receivers before it is killed.
+STOP_S = 10.0
+#: The same when somebody wants an end now. Its cursors are on the disk, at most a fifth of a second old.
+HURRY_S = 0.3
+#: A report is a few hundred bytes a receiver; this is the longest line that is read.
+_MAX_REPORT_BYTES = 1 << 20
+
+
+class RelayService:
+    """Serves a run's destinations while the sweep goes on. `start`, then `durable` again and again, then `drain`."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        run: str,
+        destinations: Sequence[Destination],
+        quota: Quota,
+        on_room: Callable[[], None],
+    ) -> None:
+        """Take the run, whom to serve, and whom to tell that the log may go on."""
+        self._destinations = tuple(destinations)
+        self._order = {
+            "folder": str(folder.path),
+            "run": run,
+            "urls": [one.url for one in destinations],
+            "log_level": log.getEffectiveLevel(),
+        }
+        self._quota, self._on_room = quota, on_room
+        self._process: asyncio.subprocess.Process | None = None
+        self._reaped = True
+        self._keeping: asyncio.Task[None] | None = None
+        self._last = 0
+        self._ended = self._stopping = False
+        self._last_call: asyncio.Task[None] | None = None
+        self._limit: Limit | None = None
+        self._alarms: dict[str, str] = {}
+        self._not_delivered = Alarms(log.warning)
+        #: The latest report: one dictionary a receiver, as `RelayStatistics` has it.
+        self.reports: list[dict[str, Any]] = []
+        self.failure: str | None = None
+
+    async def start(self) -> None:
+        """Start the process.
+
+        Raises:
+            SinkError: when that cannot be done.
+        """
+        await self._spawn()
+        self._keeping = asyncio.create_task(self._keep())
+
+    def durable(self, last: int) -> None:
+        """Tell how far the log is on the disk."""
+        self._last = last
+        self._tell({"durable": last})
+        if self.reports:
+            self._give_back()
+        self._hold()
+
+    def last_call(self, patience_s: float) -> None:
+        """Say that no more visits begin: from now on, nobody is waited for longer than this without an acknowledgement.
+
+        Args:
+            patience_s: seconds without any acknowledgement after which the rest stays for `replay`.
+        """
+        if self._last_call is None:
+            self._last_call = asyncio.create_task(self._lose_patience(patience_s))
+
+    async def drain(self, patience_s: float) -> None:
+        """Say that the log has ended; return when all is delivered, or patience (see `last_call`) is at its end."""
+        self._ended = True
+        self._tell({"durable": self._last, "end": True})
+        self.last_call(patience_s)
+        waits = [task for task in (self._keeping, self._last_call) if task is not None]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await self.stop()
+
+    async def stop(self, patience_s: float = STOP_S) -> None:
+        """End the process, within so many seconds; what is not acknowledged stays in the log."""
+        self._stopping = True
+        self._tell({"stop": True})
+        if self._last_call is not None:
+            self._last_call.cancel()
+        if self._keeping is not None:
+            await wait_for_all([self._keeping], patience_s)
+            self._kill()
+            await wait_for_all([self._keeping], patience_s)
+
+    async def _spawn(self) -> None:
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "scanner.delivery.relay.process",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                limit=_MAX_REPORT_BYTES,
+            )  # fmt: skip
+        except OSError as error:
+            raise SinkError(f"the process for remote sinks cannot be started ({error.strerror})") from error
+        self._reaped = False
+        self._tell(self._order)
+        self._tell({"durable": self._last, **({"end": True} if self._ended else {})})
+
+    async def _keep(self) -> None:
+        """Look after the process until it ends. Whatever goes wrong here must not leave it alone, nor us unaware."""
+        try:
+            await self._serve()
+        except Exception as error:  # noqa: BLE001  this task has no caller who would hear of it
+            reason = str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
+            self._give_up(f"the process for remote sinks is not looked after any more ({reason})")
+        finally:
+            self._kill()
+            assert self._process is not None  # noqa: S101  set by _spawn
+            await self._process.wait()
+
+    async def _serve(self) -> None:
+        """Read reports until the process ends; start it again when it should not have ended."""
+        restarts = 0
+        while True:
+            assert self._process is not None  # noqa: S101  set by _spawn
+            repeating = asyncio.create_task(
+                repeat_words(self._process.stderr, [one.redaction for one in self._destinations])
+            )
+            try:
+                await self._read_reports(self._process)
+                code = await self._process.wait()
+                self._reaped = True
+                await wait_for_all([repeating], WORDS_S)
+            finally:
+                repeating.cancel()
+            if self._stopping or self.failure is not None or (code == 0 and self._ended):
+                return
+            restarts += 1
+            if restarts > MAX_RESTARTS:
+                self._give_up(f"the process for remote sinks ended {restarts} times with code {code}")
+                return
+            log.warning("the process for remote sinks ended with code %d and is started again", code)
+            await self._spawn()
+
+    async def _read_reports(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None  # noqa: S101  asked for by _spawn
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:  # longer than any report; it was thrown away
+                line = b"(a line of more than a megabyte)"
+            if not line:
+                return
+            if (report := _report(line)) is None:
+                log.warning("the process for remote sinks wrote something unexpected: %s", ascii(line[:100])[1:])
+            else:
+                self._take(report)
+
+    async def _lose_patience(self, patience_s: float) -> None:
+        """Return when nobody has acknowledged anything for so long; then no writer waits for room any more."""
+        with contextlib.suppress(TimeoutError):
+            async with patience(patience_s) as self._limit:
+                await asyncio.Event().wait()  # a report of progress renews the limit; only its end ends this
+        self._despair(f"{self._holding()}, and no sink has acknowledged anything for {patience_s:g} s")
+
+    def _holding(self) -> str:
+        """Say what a writer waits for."""
+        for one in self.reports:
+            if self._is_too_far_behind(one["name"]):
+                why = f" ({one['trouble']})" if one["trouble"] else ""
+                return f"sink {one['name']} (required) is {self._last - one['sequence']} records behind{why}"
+        return "it is full"
+
+    def _is_too_far_behind(self, name: str) -> bool:
+        sequence = next((one["sequence"] for one in self.reports if one["name"] == name), 0)
+        return any(
+            one.name == name and one.policy is Policy.REQUIRED and self._last - sequence > one.max_lag
+            for one in self._destinations
+        )
+
+    def _kill(self) -> None:
+        """End the process now, unless it has ended."""
+        if self._process is not None and not self._reaped:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _give_up(self, failure: str) -> None:
+        """Let a sweep that waits end; another one goes on until the log is full: there is nobody to wait for."""
+        self.failure = failure
+        log.error("%s; the records stay in the log", failure)
+        self._despair(failure)
+
+    def _despair(self, why: str) -> None:
+        """Let nobody wait for room any more: it will not come. What has room is still taken."""
+        if self._quota.hopeless is None:
+            self._quota.hopeless = why
+        self._on_room()
+
+    def _take(self, report: dict[str, Any]) -> None:
+        if "failure" in report:
+            self._give_up(report["failure"])
+            return
+        before = self._progress
+        self.reports = report["relays"]
+        if self._progress != before and self._limit is not None:
+            self._limit.renew()
+        self._give_back()
+        self._hold()
+        self._judge_failed()
+        self._on_room()
+        for one in self.reports:
+            self._alarm(one["name"], one["failure"] or one["trouble"] or "")
+            self._not_delivered.look(one, time.monotonic())
+
+    @property
+    def _progress(self) -> list[tuple[int, int]]:
+        """What changes as long as any receiver gets on."""
+        return [(one["sequence"], one["answers"]) for one in self.reports]
+
+    def _waited_for(self) -> list[dict[str, Any]]:
+        """Return the reports of all but those that have given up and are owed nothing (best effort)."""
+        return [one for one in self.reports if one["failure"] is None or one["policy"] != Policy.BEST_EFFORT]
+
+    def _give_back(self) -> None:
+        """Say up to which record the log may be shortened; best effort holds nothing beyond its lag, or in trouble."""
+        limits = {one.name: one.max_lag for one in self._destinations}
+        needs = [
+            one["needs_after"]
+            if one["policy"] != Policy.BEST_EFFORT
+            else max(one["needs_after"], self._last - (0 if one["trouble"] else limits[one["name"]]))
+            for one in self._waited_for()
+        ]
+        self._quota.done = min(needs, default=self._last)
+
+    def _judge_failed(self) -> None:
+        """Say so when the log can only wait for a receiver that has given up."""
+        self._quota.stuck = None
+        limits = {one.name: one.max_lag for one in self._destinations}
+        for one in self._waited_for():
+            if one["failure"] is None:
+                continue
+            why = f"sink {one['name']} has given up ({one['failure']})"
+            if one["needs_after"] <= self._quota.done:
+                self._quota.stuck = why
+            if one["policy"] == Policy.REQUIRED and self._last - one["sequence"] > limits[one["name"]]:
+                self._despair(why)
+
+    def _hold(self) -> None:
+        """Hold the log back while a required receiver is too far behind."""
+        self._quota.held = any(self._is_too_far_behind(one.name) for one in self._destinations)
+
+    def _alarm(self, name: str, trouble: str) -> None:
+        """Log each trouble once, and its end."""
+        if self._alarms.get(name, "") != trouble:
+            self._alarms[name] = trouble
+            if trouble:
+                log.warning("sink %s: %s", name, trouble)
+            else:
+                log.info("sink %s: is well again", name)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._process.stdin.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _report(line: bytes) -> dict[str, Any] | None:
+    """Return what a line of the process says; None when it is not a report, such as a library's own words."""
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    relays = document.get("relays")
+    whole = isinstance(relays, list) and all(isinstance(one, dict) and one.keys() >= _IN_A_REPORT for one in relays)
+    return document if whole or isinstance(document.get("failure"), str) else None

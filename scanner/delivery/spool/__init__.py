@@ -1,0 +1,61 @@
+"""The record stream of one run, written once and kept on disk: what every remote receiver is served from.
+
+Names are imported when they are first used: who reads a line of a log needs neither its sinks nor an event loop.
+"""
+
+from typing import TYPE_CHECKING
+
+from scanner import lazy
+
+if TYPE_CHECKING:
+    from scanner.delivery.spool.cursor import Cursor, furthest, read_cursor, write_cursor
+    from scanner.delivery.spool.folder import RunFolder
+    from scanner.delivery.spool.index import Known, read_known
+    from scanner.delivery.spool.reader import Entry, LogReader, Lost, last_record
+    from scanner.delivery.spool.room import Quota
+    from scanner.delivery.spool.segments import RUN_SCHEMA, RunLog
+
+__all__ = [
+    "RUN_SCHEMA",
+    "Cursor",
+    "Entry",
+    "Known",
+    "LogReader",
+    "Lost",
+    "Quota",
+    "RunFolder",
+    "RunLog",
+    "furthest",
+    "last_record",
+    "read_cursor",
+    "read_known",
+    "write_cursor",
+]
+
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "cursor": (
+            "Cursor",
+            "furthest",
+            "read_cursor",
+            "write_cursor",
+        ),
+        "folder": ("RunFolder",),
+        "index": (
+            "Known",
+            "read_known",
+        ),
+        "reader": (
+            "Entry",
+            "LogReader",
+            "Lost",
+            "last_record",
+        ),
+        "room": ("Quota",),
+        "segments": (
+            "RUN_SCHEMA",
+            "RunLog",
+        ),
+    },
+)

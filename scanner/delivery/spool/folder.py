@@ -1,0 +1,108 @@
+"""Where things are in the folder of a run.
+
+    run.json                    what this run is: version, scan, destinations (never a secret); a sealed line
+    log.index, log.last         what must be in the log (`scanner.delivery.spool.index`)
+    records-000000000001.jsonl  segments of the log, named by the number of their first record
+    sinks/NAME.cursor           how far a receiver has acknowledged
+    sinks/NAME.dead.jsonl       records that it refused, each with its reason
+    sinks/NAME.gaps.jsonl       what was skipped for it (best effort only)
+
+Records are numbered from 1 without a gap. One process writes the log, one serves the receivers; a lock each.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+from scanner.delivery.spool.description import EarlierVersionError, packed, unpacked
+from scanner.errors import InputError
+from scanner.files.whole import open_own, open_private_append, own_folder, require_own, write_whole
+
+_SEGMENT = re.compile(r"records-(\d{12})\.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of one run; `path` need not exist yet."""
+
+    path: Path
+
+    def create(self) -> None:
+        """Make the folder and what is inside, readable by its owner only: it holds what a sweep found out.
+
+        Raises:
+            InputError: when that cannot be done.
+        """
+        try:
+            own_folder(self.path)
+            own_folder(self.sinks)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be made ({error.strerror})") from None
+
+    @property
+    def sinks(self) -> Path:
+        """The folder of cursors and dead letters."""
+        return self.path / "sinks"
+
+    def segment(self, first: int) -> Path:
+        """The segment whose first record has this number."""
+        return self.path / f"records-{first:012d}.jsonl"
+
+    def segments(self) -> list[int]:
+        """Return the first record number of every segment there is, in order. Raises OSError."""
+        found = (_SEGMENT.fullmatch(name) for name in os.listdir(self.path))  # noqa: PTH208  names are all we need
+        return sorted(int(match[1]) for match in found if match)
+
+    def write_description(self, document: dict[str, Any]) -> None:
+        """Keep what this run is. Raises OSError."""
+        write_whole(self.path / "run.json", packed(document))
+
+    def description(self) -> dict[str, Any]:
+        """Return what this run is.
+
+        Raises:
+            InputError: when the folder is not a run's, or its description cannot be read or is damaged.
+        """
+        file = self.path / "run.json"
+        try:
+            require_own(self.path.stat(), self.path)
+            with os.fdopen(open_own(file, os.O_RDONLY), "rb") as described:
+                raw = described.read()
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: is not a folder of a run: it has no run.json") from None
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read ({str(error)!a})") from None
+        try:
+            return unpacked(raw)
+        except EarlierVersionError as error:
+            raise InputError(
+                f"{self.path}: is the run of an earlier version ({error}): replay it with that version"
+            ) from None
+        except JSONDecodeError as error:
+            raise InputError(f"{file}: cannot be read ({str(error)!a})") from None
+        except ValueError as error:
+            raise InputError(f"{file}: {error}") from None
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Keep every other process from doing the same to this run: "log" (writing it) or "relay" (serving it).
+
+        Raises:
+            InputError: when another process is at it.
+        """
+        try:
+            lock = open_private_append(self.path / f"{what}.lock")
+        except OSError as error:
+            raise InputError(f"{self.path}: {what}.lock cannot be used ({error.strerror})") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{self.path}: another process is at work on it ({what}.lock)") from None
+            yield

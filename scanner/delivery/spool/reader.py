@@ -1,0 +1,214 @@
+"""The reader: records of the log from any number on, in order, as far as they are on the disk.
+
+Any number of readers; each keeps one segment open and remembers its place. Memory is one read-ahead block.
+
+Nothing that should be there is passed over. A line says which number it has and carries a checksum, so what is damaged,
+missing or another run's leaves a hole, and the hole is returned as `Lost`, with its numbers and what stands in its
+place. Which numbers must be there is the caller's to say (`last`); the names of the segments and the numbers inside
+them say the rest. Lines that are more than there should be (somebody's, or the same once more) cost nothing.
+"""
+
+import os
+from collections import deque
+from typing import BinaryIO, NamedTuple, Self
+
+from scanner.delivery.spool.folder import RunFolder
+from scanner.delivery.spool.line import Framed, run_key, unframed
+from scanner.errors import InputError
+from scanner.files.whole import open_own
+
+_BLOCK_BYTES = 1 << 20
+#: A longer line is none of ours. Its beginning is enough to see that its checksum does not fit.
+_MAX_LINE_BYTES = 64 << 20
+#: What is kept of a damaged line, and of how many in a row.
+_KEPT_BYTES, _KEPT_LINES = 4096, 1000
+
+
+class Entry(NamedTuple):
+    """One record of the log: its number, and its line as it was given to the log, without the line end."""
+
+    sequence: int
+    line: bytes
+
+
+class Lost(NamedTuple):
+    """Numbers, from `first` to `sequence`, whose records the log does not hold any more.
+
+    `reason` is "damaged", with `text`, what stands there instead (its beginning), or "missing".
+    """
+
+    first: int
+    sequence: int
+    reason: str
+    text: bytes = b""
+
+
+class LogReader:
+    """Reads the log of a run after a record number."""
+
+    def __init__(self, folder: RunFolder, after: int, run: str = "") -> None:
+        """Begin after the record with this number (0: at the beginning)."""
+        self._folder, self._run_key = folder, run_key(run)
+        self._next = after + 1
+        self._fd = -1
+        self._first = 0  # of the open segment
+        self._offset = 0  # in the open segment, of what is not read yet
+        self._lines: list[bytes] = []  # read ahead, the next one last
+        self._rest = b""  # what follows them: the beginning of a line
+        self._damaged: list[bytes] = []  # lines that no number could be read of, since the last one that had one
+        self._ready: deque[Entry | Lost] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def next(self) -> int:
+        """The number of the record that comes next."""
+        return self._ready[0][0] if self._ready else self._next  # the first member of both: the (first) number
+
+    def close(self) -> None:
+        """Let go of the segment."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def skip_to(self, sequence: int) -> None:
+        """Go on with another record."""
+        self.close()
+        self._ready.clear()
+        self._damaged.clear()
+        self._next = sequence
+
+    def read(self, last: int, *, max_records: int, max_bytes: int) -> list[Entry | Lost]:
+        """Return the next records, none after number `last`; an empty list when there is none.
+
+        At least one is returned when there is one, however long it is. Every number up to `last` is in it, or in a
+        later answer, once: as an `Entry`, or as one of those that are `Lost`.
+
+        Raises:
+            OSError: when the log cannot be read.
+        """
+        entries: list[Entry | Lost] = []
+        size = 0
+        while len(entries) < max_records and size < max_bytes:
+            if not self._ready and self._next <= last:
+                self._look(last)
+            if not self._ready or self._ready[0].sequence > last:
+                break
+            entries.append(self._ready.popleft())
+            size += len(entries[-1][-1])
+        return entries
+
+    def _look(self, last: int) -> None:
+        """Read until something is ready: the next record, or a hole in its place."""
+        while not self._ready:
+            text = self._line()
+            if text is None:  # the segment ends: what comes next is in the one that follows, or nowhere
+                following = self._following()
+                self._hole(last + 1 if following is None else min(following, last + 1))
+                if following is None or self._next > last:
+                    return
+                self._open_segment(following)
+            elif (found := self._framed(text)) is None:
+                if len(self._damaged) < _KEPT_LINES:
+                    self._damaged.append(text[:_KEPT_BYTES])
+            elif found.number >= self._next:  # else it was there before: the same once more
+                self._hole(found.number)
+                self._ready.append(Entry(found.number, found.line))
+                self._next = found.number + 1
+
+    def _framed(self, text: bytes) -> Framed | None:
+        try:
+            found = unframed(text)
+        except ValueError:
+            return None
+        return found if found.key == self._run_key else None
+
+    def _hole(self, before: int) -> None:
+        """Give up what should stand before a number: the damaged lines are the first of it, the rest is missing."""
+        for text in self._damaged[: max(0, before - self._next)]:
+            self._ready.append(Lost(self._next, self._next, "damaged", text))
+            self._next += 1
+        self._damaged.clear()
+        if self._next < before:
+            self._ready.append(Lost(self._next, before - 1, "missing"))
+            self._next = before
+
+    def _line(self) -> bytes | None:
+        """Return the next line of the segment, None when it has no more."""
+        if self._fd < 0:
+            own = own_segments(self._folder, self._run_key)
+            if not own:
+                return None
+            self._open_segment(max((first for first in own if first <= self._next), default=own[0]))
+        while not self._lines:
+            block = os.pread(self._fd, _BLOCK_BYTES, self._offset)
+            if not block:
+                return None
+            self._offset += len(block)
+            *whole, self._rest = (self._rest + block).split(b"\n")
+            self._rest = self._rest[:_MAX_LINE_BYTES]
+            self._lines = whole[::-1]
+        return self._lines.pop()
+
+    def _following(self) -> int | None:
+        """Return the segment behind the open one, None when there is none."""
+        if self._fd < 0:
+            return None
+        return min((first for first in own_segments(self._folder, self._run_key) if first > self._first), default=None)
+
+    def _open_segment(self, first: int) -> None:
+        self.close()
+        self._fd = open_own(self._folder.segment(first), os.O_RDONLY)
+        self._first = first
+        self._offset, self._rest, self._lines = 0, b"", []
+
+
+def own_segments(folder: RunFolder, key: bytes) -> list[int]:
+    """Return the first number of every segment that is not another run's, in order. Raises OSError."""
+    return [first for first in folder.segments() if _is_own(folder, first, key)]
+
+
+def _is_own(folder: RunFolder, first: int, key: bytes) -> bool:
+    """Whether a segment is there, and does not begin with a whole line of another run."""
+    try:
+        with _opened(folder, first) as segment:
+            return unframed(segment.readline(_MAX_LINE_BYTES).removesuffix(b"\n")).key == key
+    except FileNotFoundError:  # given back a moment ago
+        return False
+    except ValueError:  # empty or damaged
+        return True
+
+
+def last_record(folder: RunFolder, run: str = "") -> int:
+    """Return the number of the last record that a log holds which nobody writes any more; bring it to the disk.
+
+    Raises:
+        InputError: when the log cannot be read.
+    """
+    key = run_key(run)
+    try:
+        firsts = own_segments(folder, key)
+        if not firsts:
+            return 0
+        with _opened(folder, firsts[-1]) as segment:
+            os.fsync(segment.fileno())
+            return max([firsts[-1] - 1, *(number_of(line, key) for line in segment)])
+    except OSError as error:
+        raise InputError(f"{folder.path}: cannot be read ({error.strerror})") from None
+
+
+def number_of(line: bytes, key: bytes) -> int:
+    """Return the number of a whole line of this run's log, 0 for anything else."""
+    try:
+        found = unframed(line.removesuffix(b"\n")) if line.endswith(b"\n") else None
+    except ValueError:
+        return 0
+    return found.number if found is not None and found.key == key else 0
+
+
+def _opened(folder: RunFolder, first: int) -> BinaryIO:
+    return os.fdopen(open_own(folder.segment(first), os.O_RDONLY), "rb")

@@ -1,0 +1,153 @@
+"""Which lines look like a mail server's and were not understood: nobody may take those for silence.
+
+A log in a form that nobody foresaw has traces that are not found. So every line that says something of a client's
+connection and could not be read is counted, with the first as an example. When they are more than the lines that were
+read, nothing is concluded from that file. Fewer are no reason to doubt it (a client can spoil lines about itself), but
+one of them that names our own address is: it may be the trace that is missing.
+
+What a line speaks of is told by words that any server might use, since a form that nobody foresaw is what this is
+for; those that the known servers use of other things (deliveries, their own start) are taken out again. Most lines of
+other programs are told by their tag, at the price of a look-up; only the rest is searched.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from scanner import lazy
+from scanner.maillogs.events import Place
+from scanner.maillogs.spans import Span
+from scanner.text.escape import escape
+
+#: How much of a line is searched: what a server says of a client stands at its begin.
+_SEARCHED_BYTES = 4096
+#: Characters of an example; tags that are remembered.
+_SHOWN, _MOST_QUIET = 200, 1024
+#: Said about a client's connection, by whatever server: in small letters, for a text that was made so.
+_WORDS = (
+    b"connect", b"no mail in", b"did not issue", b"rejecting", b"smtp call", b"smtp command", b"smtp session",
+    b"smtp client", b"smtp protocol", b"smtp syntax", b"start,", b"started,", b"error,relay", b"session", b"lost input",
+    b"pregreet", b"hangup", b"greeting",
+)  # fmt: skip
+#: Said of other things: connections to others, deliveries, TLS and limits of a connection that has its own lines.
+_OF_OTHERS = lazy.pattern(
+    rb"connect to |(?<!during )connection to |"
+    rb"connection (?:refused|timed out|reset|rate|(?<!TCP/IP connection )count|concurrency|closed by remote)|cache|"
+    rb"SMTP connection (?:identification|outbound) |TLS connection established|TLS session|starting daemon|"
+    rb"daemon started|listening|statistics:| (?:=>|->|==|\*\*|\*>) |stat=|"
+    rb"STARTTLS=client|(?:^|: )(?:---|<--) |Milter|(?<!no )host name|hostname|remote (?:host|mail server)",
+    re.IGNORECASE,
+)
+#: Of mail, in a line of which not even the form is known.
+_OF_MAIL = lazy.pattern(
+    rb"\bL?E?SMTP(?:[SD]|SVC\d{0,4})?\b|\b(?:EHLO|HELO|RCPT|MAIL FROM)\b|"
+    rb"\b(?:sendmail|sm-mta|smtpd|exim4?|courieresmtpd|postfix/postscreen)\b"
+)
+#: `syslogd` counts lines that come again.
+_REPEATED = lazy.pattern(rb"(?:last message|message repeated)")
+#: An address of IPv4 or IPv6; a line without one says nothing of anybody.
+_ADDRESS = lazy.pattern(rb"\d\.\d{1,3}\.\d|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:")
+#: Programs beside mail servers that speak of clients and mail in words of their own.
+_OTHERS = lazy.pattern(
+    rb"postfix[\w.-]*(?:/[\w.-]+)*/(?!smtpd|postscreen).*|dovecot.*|amavis.*|spam.*|rspamd|opend.*|postgrey|policyd.*|"
+    rb"clam.*|freshclam|kernel|systemd.*|sshd.*|CRON|cron.*|crond|named|imapd.*|pop3d.*|saslauthd|fail2ban.*|sudo|su|"
+    rb"mimedefang.*|milter.*|procmail|fetchmail|mailman.*|dhc.*|ntpd|chronyd|audit.*|httpd|apache.*|nginx"
+)
+
+#: Programs that take a connection and start a mail server for it: whatever they say of an address, it came.
+_STARTERS = lazy.pattern(rb"x?inetd|tcpserver|tcpsvd|s6-tcpserver.*|qmail.*")
+
+
+class Example(NamedTuple):
+    """A line that was not understood: where it stands, and its text, escaped and cut."""
+
+    place: Place
+    text: str
+
+
+@dataclass(slots=True)
+class Unread:
+    """The lines that look like a mail server's and were not understood: how many, and an example of them.
+
+    `naming_us` is one that has an address of ours.
+    """
+
+    lines: int = 0
+    example: Example | None = None
+    naming_us: Example | None = None
+
+
+class Watch:
+    """Looks at the lines of one file of which nothing came. `ours` are the addresses that are looked for."""
+
+    def __init__(self, ours: tuple[str, ...] = ()) -> None:
+        self.unread = Unread()
+        self.span = Span()  # of all lines that have a time, of whatever program
+        self._ours = [re.compile(_pattern(address), re.IGNORECASE) for address in ours]
+        #: Tags of programs that are not looked at again.
+        self.quiet: set[bytes] = set()
+
+    def of_server(self, place: Place, text: bytes) -> bool:
+        """Take a line of a mail server of which no event came; tell whether it seems to speak of a connection.
+
+        One that has our address may be the trace that is missing, whatever its words.
+        """
+        searched = text[:_SEARCHED_BYTES]
+        if _speaks(searched):
+            self._note(place, text)
+            return True
+        if self._names_us(text) and not _OF_OTHERS.search(searched):
+            self.unread.naming_us = self.unread.naming_us or _example(place, text)
+        return False
+
+    def of_program(self, file: str, number: int, tag: bytes, line: bytes) -> None:
+        """Take a line of a program that is no mail server as far as its tag tells."""
+        if _OTHERS.fullmatch(tag):
+            if len(self.quiet) < _MOST_QUIET:
+                self.quiet.add(tag)
+            return
+        searched = line[:_SEARCHED_BYTES]
+        if _OF_MAIL.search(searched) or (tag.endswith(b"smtpd") and _speaks(searched)):
+            self._note(Place(file, number), line)
+        elif self._names_us(line) and (_STARTERS.fullmatch(tag) or _speaks(searched)):
+            self.unread.naming_us = self.unread.naming_us or _example(Place(file, number), line)
+
+    def of_nobody(self, file: str, number: int, line: bytes) -> None:
+        """Take a line whose form is unknown, or that is damaged."""
+        searched = line[:_SEARCHED_BYTES]
+        if (_OF_MAIL.search(searched) or _speaks(searched)) and not _REPEATED.search(searched):
+            self._note(Place(file, number), line)
+
+    def _note(self, place: Place, line: bytes) -> None:
+        unread = self.unread
+        unread.lines += 1
+        if unread.example is None:
+            unread.example = _example(place, line)
+        if unread.naming_us is None and self._names_us(line):
+            unread.naming_us = _example(place, line)
+
+    def _names_us(self, line: bytes) -> bool:
+        return any(pattern.search(line) for pattern in self._ours)
+
+
+def _speaks(text: bytes) -> bool:
+    small = text.lower()
+    if not any(word in small for word in _WORDS):
+        return False
+    return bool(_ADDRESS.search(text) and not _OF_OTHERS.search(text))
+
+
+def _example(place: Place, line: bytes) -> Example:
+    shown = escape(line[:_SHOWN])
+    return Example(place, shown + ("..." if len(line) > _SHOWN else ""))
+
+
+def _pattern(address: str) -> bytes:
+    """Return what an address looks like in a line, in its shortest form and, for IPv6, written out."""
+    known = ip_address(address)
+    forms = {known.compressed, known.exploded}
+    before, after = (
+        (rb"(?<![\d.])", rb"(?![\d]|\.\d)") if known.version == 4 else (rb"(?<![0-9A-Fa-f:])", rb"(?![0-9A-Fa-f:])")
+    )
+    return before + b"(?:" + b"|".join(re.escape(form.encode()) for form in sorted(forms)) + b")" + after

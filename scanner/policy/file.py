@@ -1,0 +1,239 @@
+"""Read a policy file (TOML, version 1), and write the default one with an explanation of every key.
+
+    version = 1
+    [rules.no-product-in-greeting]      # level, and the rule's own options
+    [[ranges]]                          # addresses, and other levels and options for them
+    [[waivers]]                         # rule, addresses, owner, reason, expires: all of them
+    [coverage]                          # min_seen, ignore, min_judged
+
+A misspelt key must not switch a rule off unnoticed, so every key that is not known is an error, and so is a value of
+another kind; messages name the file and the key and say what is allowed. Which texts are addresses is the caller's to
+say (`AddressReader`), so that they are those of a sweep.
+"""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from scanner.errors import InputError
+from scanner.files import toml as safe_toml
+from scanner.model import Status
+from scanner.policy.check import DEFAULT_MIN_SEEN, EMPTY, Policy, RangeRules, RuleSetting, default_rules
+from scanner.policy.rules import RULES, Level, Rule, fraction, text, words
+from scanner.policy.waivers import Addresses, Waiver
+from scanner.text.nearest import hint
+
+VERSION: Final = 1
+#: Makes a set of addresses of their texts; raises InputError with what is wrong.
+AddressReader = Callable[[Sequence[str]], Addresses]
+
+_LEVELS: Final = f"one of {', '.join(Level)}"
+
+
+def read_policy(document: str, source: str, addresses: AddressReader) -> Policy:
+    """Return the policy of a file's text; `source` names the file in messages.
+
+    Raises:
+        InputError: for the first thing that is wrong: file, key, and what is allowed.
+    """
+    try:
+        table = safe_toml.loads(document)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source}: no valid TOML: {error}") from None
+    return _Reader(source, addresses).policy(table)
+
+
+class _Reader:
+    """Reads one file; every message begins with its name."""
+
+    def __init__(self, source: str, addresses: AddressReader) -> None:
+        self._source = source
+        self._addresses = addresses
+
+    def policy(self, table: Mapping[str, Any]) -> Policy:
+        self._check_keys(table, "", ("version", "rules", "ranges", "waivers", "coverage"))
+        if type(table.get("version")) is not int or table["version"] != VERSION:
+            raise self._error("version", f"must be {VERSION}")
+        coverage = self._table(table.get("coverage", {}), "coverage")
+        self._check_keys(coverage, "coverage", ("min_seen", "ignore", "min_judged"))
+        return Policy(
+            rules=self._rules(table.get("rules", {})),
+            ranges=tuple(self._range(*each) for each in self._tables(table, "ranges")),
+            waivers=tuple(self._waiver(*each) for each in self._tables(table, "waivers")),
+            min_seen=self._value(coverage, "min_seen", "coverage", fraction, DEFAULT_MIN_SEEN),
+            min_judged=self._min_judged(coverage.get("min_judged", {})),
+            ignore=self._value(coverage, "ignore", "coverage", _ignored, frozenset()),
+        )
+
+    def _rules(self, value: Any) -> dict[str, RuleSetting]:
+        rules = default_rules()
+        for name, (level, options) in self._changes(value, "rules").items():
+            rules[name] = RuleSetting(rules[name].level if level is None else level, {**rules[name].options, **options})
+        return rules
+
+    def _changes(self, value: Any, key: str) -> dict[str, tuple[Level | None, Mapping[str, Any]]]:
+        """Read the rules of a table: what it says of each, and no more."""
+        changes: dict[str, tuple[Level | None, Mapping[str, Any]]] = {}
+        for name, given in self._named_rules(value, key):
+            table, where = self._table(given, f"{key}.{name}"), f"{key}.{name}"
+            options = RULES[name].options
+            self._check_keys(table, where, ("level", *options))
+            read = {
+                option: self._read(options[option].read, value, f"{where}.{option}")
+                for option, value in table.items()
+                if option != "level"
+            }
+            changes[name] = (self._value(table, "level", where, _level, None), read)
+        return changes
+
+    def _named_rules(self, value: Any, key: str) -> Iterator[tuple[str, Any]]:
+        table = self._table(value, key)
+        self._check_keys(table, key, tuple(RULES))
+        yield from table.items()
+
+    def _range(self, table: Mapping[str, Any], key: str) -> RangeRules:
+        self._check_keys(table, key, ("addresses", "rules"))
+        addresses, _ = self._address_set(table, key)
+        if not table.get("rules"):
+            raise self._error(f"{key}.rules", "must say what is different in this range")
+        return RangeRules(addresses, self._changes(table["rules"], f"{key}.rules"))
+
+    def _waiver(self, table: Mapping[str, Any], key: str) -> Waiver:
+        self._check_keys(table, key, ("rule", "addresses", "owner", "reason", "expires"))
+        rule = self._value(table, "rule", key, _word(tuple(RULES)))
+        addresses, texts = self._address_set(table, key)
+        owner, reason = (self._value(table, name, key, text) for name in ("owner", "reason"))
+        return Waiver(rule, addresses, texts, owner, reason, self._value(table, "expires", key, _day))
+
+    def _address_set(self, table: Mapping[str, Any], key: str) -> tuple[Addresses, tuple[str, ...]]:
+        texts = self._value(table, "addresses", key, _texts)
+        try:
+            return self._addresses(texts), texts
+        except InputError as error:
+            raise self._error(f"{key}.addresses", str(error)) from None
+
+    def _min_judged(self, value: Any) -> dict[str, float]:
+        given = {
+            name: self._read(fraction, share, f"coverage.min_judged.{name}")
+            for name, share in self._named_rules(value, "coverage.min_judged")
+        }
+        return {name: given.get(name, rule.min_judged) for name, rule in RULES.items()}
+
+    def _tables(self, table: Mapping[str, Any], key: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+        """Yield the tables of an array of tables with their keys for messages, counted from 1."""
+        value = table.get(key, [])
+        if not isinstance(value, list):
+            raise self._error(key, f"must be written as [[{key}]]")
+        for number, each in enumerate(value, 1):
+            yield self._table(each, f"{key}[{number}]"), f"{key}[{number}]"
+
+    def _table(self, value: Any, key: str) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            raise self._error(key, "must be a table")
+        return value
+
+    def _check_keys(self, table: Mapping[str, Any], key: str, allowed: Sequence[str]) -> None:
+        for name in table:
+            if name not in allowed:
+                where = f"{key}.{name}" if key else name
+                raise self._error(where, f"is not known here; there is {', '.join(allowed)}{hint(name, allowed)}")
+
+    def _value(self, table: Mapping[str, Any], name: str, key: str, read: Callable[[Any], Any], *default: Any) -> Any:
+        """Read one key; without a default it must be there."""
+        if name not in table:
+            if default:
+                return default[0]
+            raise self._error(f"{key}.{name}", "is missing")
+        return self._read(read, table[name], f"{key}.{name}")
+
+    def _read(self, read: Callable[[Any], Any], value: Any, key: str) -> Any:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise self._error(key, f"must be {error}") from None
+
+    def _error(self, key: str, problem: str) -> InputError:
+        return InputError(f"{self._source}: {key}: {problem}")
+
+
+def _word(allowed: Sequence[str]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}{hint(value, allowed)}")
+        return str(value)
+
+    return read
+
+
+def _ignored(value: Any) -> frozenset[Status]:
+    return frozenset() if value == [] else frozenset(map(Status, words(*EMPTY)(value)))
+
+
+def _level(value: Any) -> Level:
+    try:
+        return Level(value)
+    except ValueError:
+        raise ValueError(f"{_LEVELS}{hint(value, Level)}") from None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
+        raise ValueError('a list of addresses, networks and ranges, such as ["192.0.2.0/24"]')
+    return tuple(value)
+
+
+def _day(value: Any) -> date:
+    if type(value) is not date:  # a datetime is a date, too
+        raise ValueError("a day without quotes, such as 2027-01-31")
+    return value
+
+
+def default_document() -> str:
+    """Return the default policy as a file that `read_policy` takes, with what each key means."""
+    parts = [_HEAD, *map(_rule_lines, RULES.values()), _TAIL]
+    parts += [f"{name} = {_toml(rule.min_judged)}" for name, rule in RULES.items()]
+    return "\n".join(parts) + "\n"
+
+
+def _rule_lines(rule: Rule) -> str:
+    lines = [f"[rules.{rule.text.name}]  # {rule.text.title}", f"level = {_toml(rule.text.level)}"]
+    lines += [f"{name} = {_toml(option.default)}  # {option.meaning}" for name, option in rule.options.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """Write a default: texts, numbers, booleans, lists of texts and the empty table are all there is."""
+    return json.dumps(value)
+
+
+_HEAD: Final = f"""\
+# A policy for `smtpsweep policy check`. Every other key than `version` can be left
+# out; then its value is the one below.
+version = {VERSION}
+
+# level: "error" is a violation, "warning" is only reported, "off" is not judged.
+"""
+
+_TAIL: Final = f"""\
+# Other levels and options for some addresses; of several ranges the later wins. Addresses as for a sweep.
+# [[ranges]]
+# addresses = ["192.0.2.0/24", "198.51.100.7"]
+# [ranges.rules.no-product-in-greeting]
+# level = "error"
+
+# Who accepts a violation, why, and until when. All keys are needed; after its last day a waiver is a violation.
+# [[waivers]]
+# rule = "min-version"
+# addresses = ["192.0.2.17"]
+# owner = "mail team"
+# reason = "appliance, replaced in January"
+# expires = 2027-01-31
+
+[coverage]
+min_seen = {DEFAULT_MIN_SEEN}  # of all hosts that are known, or planned by the sweep of --summary
+ignore = []  # hosts left out of that count, some of: {", ".join(EMPTY)}
+
+# Of the hosts seen, how many a rule at level "error" must have been judged on.
+[coverage.min_judged]"""

@@ -1,0 +1,20 @@
+"""Verdicts written for machines and people: JUnit XML, SARIF, GitHub annotations, JSON Lines, a table."""
+
+from scanner.policy.reports.github import github_lines, maybe_annotation
+from scanner.policy.reports.json_lines import json_line, json_lines
+from scanner.policy.reports.junit import JunitReport, write_junit
+from scanner.policy.reports.policy_table import VerdictTable, print_verdicts
+from scanner.policy.reports.sarif import SarifReport, write_sarif
+
+__all__ = [
+    "JunitReport",
+    "SarifReport",
+    "VerdictTable",
+    "github_lines",
+    "json_line",
+    "json_lines",
+    "maybe_annotation",
+    "print_verdicts",
+    "write_junit",
+    "write_sarif",
+]

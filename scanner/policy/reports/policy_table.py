@@ -1,0 +1,85 @@
+"""Verdicts for people: a count for each rule, then what is broken or waived, the first of it one by one.
+
+Rich renders it with markup off; texts of servers were made harmless before. The list has an end, so that the table of a
+million verdicts is as short as that of a hundred; the reports in files have them all.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from scanner.policy.check import FACTS, Level, Outcome, Tally, Verdict
+from scanner.policy.reports.github import without_old_commands
+from scanner.policy.reports.neutral import printable, said, target_name
+
+#: Broken and waived rules that are listed one by one.
+MOST_LISTED: Final = 50
+_STYLES: Final = {Level.ERROR: "red", Level.WARNING: "yellow", Level.OFF: "dim"}
+
+
+class VerdictTable:
+    """Gathers verdicts and prints them."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self._listed: list[Verdict] = []
+        self._more = 0
+        self._facts: str | None = None
+
+    def add(self, verdict: Verdict) -> None:
+        """Count one verdict, and keep it when it is one of the first to be listed."""
+        self.tally.add(verdict)
+        if verdict.rule == FACTS:
+            self._facts = verdict.message
+        if verdict.outcome in {Outcome.FAILED, Outcome.WAIVED}:
+            if len(self._listed) < MOST_LISTED:
+                self._listed.append(verdict)
+            else:
+                self._more += 1
+
+    def print(self, console: Console | None = None) -> None:
+        """Print on standard output, or where a console of the caller's leads to."""
+        console = console or Console(markup=False, highlight=False, emoji=False)
+        console.print(self._counts())
+        if self._listed:
+            console.print(self._list())
+        if self._more:
+            console.print(f"... and {self._more:,} more", soft_wrap=True)
+        if self._facts is not None:
+            console.print(_text(self._facts), soft_wrap=True)
+
+    def _counts(self) -> Table:
+        table = Table("rule", "level", header_style="bold", expand=False)
+        for outcome in Outcome:
+            table.add_column(outcome.value.replace("_", " "), justify="right")
+        rules = dict.fromkeys((rule, level) for rule, level, _ in self.tally.counts)
+        for rule, level in rules:
+            counts = (self.tally.counts[rule, level, outcome] for outcome in Outcome)
+            table.add_row(_text(rule), Text(level), *(Text(f"{count:,}" if count else "") for count in counts))
+        return table
+
+    def _list(self) -> Table:
+        table = Table("what", "rule", "target", "why", header_style="bold", expand=False)
+        for verdict in self._listed:
+            is_waived = verdict.outcome is Outcome.WAIVED
+            what = Text("waived", "dim") if is_waived else Text(verdict.level, _STYLES[verdict.level])
+            why = _text(said(verdict))
+            if verdict.evidence is not None and verdict.ip is not None:
+                why.append("\n").append_text(_text(verdict.evidence, "dim"))
+            table.add_row(what, _text(verdict.rule), _text(target_name(verdict)), why)
+        return table
+
+
+def print_verdicts(verdicts: Iterable[Verdict], console: Console | None = None) -> None:
+    """Print a table of verdicts."""
+    table = VerdictTable()
+    for verdict in verdicts:
+        table.add(verdict)
+    table.print(console)
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(without_old_commands(printable(text)), style)

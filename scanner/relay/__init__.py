@@ -1,6 +1,0 @@
-"""From the log of a run to its receivers: one relay each, with retries, dead letters and a durable cursor."""
-
-from scanner.relay.relay import Relay
-from scanner.relay.statistics import Policy, RelayState, RelayStatistics
-
-__all__ = ["Policy", "Relay", "RelayState", "RelayStatistics"]

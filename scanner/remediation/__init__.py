@@ -1,0 +1,1 @@
+"""What follows from a finding: plans for each product, Ansible playbooks, the review of Sendmail's configuration."""

@@ -1,5 +1,0 @@
-"""One plan per product."""
-
-from scanner.remedy.plans.products.catalogue import GENERAL, PLANS, plan_for
-
-__all__ = ["GENERAL", "PLANS", "plan_for"]

@@ -1,0 +1,198 @@
+"""From what the engine brought back to the record that is written: parse, decide the status, identify, assess.
+
+The one place where a finished conversation becomes a record, and so the one place that may catch whatever our own code
+raises: that target's status is then `bug`, the trace is in the log, and the sweep goes on.
+"""
+
+import logging
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scanner import lazy
+from scanner.assess import Assessor
+from scanner.identify import Refusals
+from scanner.identify.behaviour import shipped_behaviours
+from scanner.identify.combine import contradiction, merge
+from scanner.identify.databases import load_fingerprints
+from scanner.identify.hosts import with_host
+from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
+from scanner.model import Answer, Assessment, Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
+from scanner.record import EventIds
+from scanner.settings import Probe, Settings
+from scanner.smtp import maybe_clock_skew, parse_greeting
+
+if TYPE_CHECKING:
+    from scanner.importers import Kept
+
+log = logging.getLogger(__name__)
+
+#: What a reply can begin with, so that a greeting cut after two bytes is `cut` and binary noise is `malformed`.
+_BEGINS_LIKE_A_REPLY = lazy.pattern(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|\Z)|[2-5][0-9]?\Z)")
+
+
+class _Meaning(NamedTuple):
+    """What follows from a greeting, and the greeting with the host name that its product tells from a word."""
+
+    greeting: Greeting | None
+    software: Software | None
+    disclosure: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    assessment: Assessment | None
+    clock_skew_s: int | None
+    refusal: Refusal | None
+
+
+_NOT_ASSESSED: Final = ((), None)
+_NOTHING = _Meaning(None, None, (), (), None, None, None)
+
+
+class Observer:
+    """Makes the records of one scan."""
+
+    def __init__(self, scan_id: str, settings: Settings, sample_of: Callable[[int], int] | None = None) -> None:
+        """Prepare; `sample_of` tells from a target's position which of several visits to it this is."""
+        self._scan_id = scan_id
+        self._event_id = EventIds(scan_id).of
+        # Read now: during the sweep descriptors may be short.
+        self._identify = load_fingerprints(settings.fingerprints).identify
+        self._refusal = Refusals.shipped().classify
+        if settings.probe is not Probe.GREETING or set(settings.ports) & set(settings.tls_ports):
+            shipped_behaviours()
+        if settings.will_speak:
+            shipped_behaviours()
+        assessor = Assessor.installed()
+        self._assess = assessor.answer
+        self.data_warning = assessor.facts.maybe_warning
+        self.facts_of = assessor.facts.compiled
+        self._sample_of = sample_of
+        self._tells = log.isEnabledFor(logging.DEBUG)  # asked once: this is done for every host
+        self._limits = (settings.max_greeting_bytes, settings.max_greeting_lines)
+
+    def record(self, attempt: Attempt) -> Record:
+        """Return the record of a finished attempt; never raises."""
+        try:
+            return self._record(attempt)
+        except Exception:  # our own failure is this target's status, not the end of the sweep
+            log.exception("bug: no record of %s could be made from %s", attempt.target.ip, attempt.raw[:200].hex())
+            return self._filled(attempt, Status.BUG, None)
+
+    def _record(self, attempt: Attempt) -> Record:
+        raw, status = attempt.raw, attempt.status
+        if not raw:
+            return self._filled(attempt, status or Status.MALFORMED, None)
+        max_bytes, max_lines = self._limits
+        greeting = parse_greeting(raw, max_bytes=max_bytes, max_lines=max_lines)
+        return self._filled(attempt, final_status(status, greeting), greeting)
+
+    def _filled(self, attempt: Attempt, status: Status, greeting: Greeting | None) -> Record:
+        target, said = attempt.target, _NOTHING
+        if greeting is not None:
+            said = self._meaning(greeting, attempt.started_at + (attempt.first_byte_s or 0.0), target.ip)
+        sample = None if self._sample_of is None else self._sample_of(target.position)
+        if self._tells:
+            outcome = status if attempt.error is None else f"{status} ({attempt.error})"
+            log.debug("%s port %d: %s after %.3f s", target.ip, target.port, outcome, attempt.total_s)
+        record = Record(
+            self._scan_id,
+            self._event_id(target.ip, target.port, sample),
+            attempt.started_at,
+            target.ip,
+            target.port,
+            target.host,
+            status,
+            attempt.connect_s,
+            attempt.first_byte_s,
+            attempt.total_s,
+            attempt.tries,
+            said.greeting,
+            said.software,
+            said.disclosure,
+            said.findings,
+            attempt.error,
+            said.clock_skew_s,
+            said.refusal,
+            attempt.dialogue,
+            sample=sample,
+            assessment=said.assessment,
+        )
+        if attempt.dialogue is None or said.greeting is None:
+            return record
+        return self._with_dialogue(record, said.greeting, attempt.dialogue, target.ip)
+
+    def _with_dialogue(self, record: Record, greeting: Greeting, dialogue: Dialogue, ip: str) -> Record:
+        """Let what the server said after its greeting speak, too."""
+        by_greeting, by_behaviour = record.software, shipped_behaviours().identify(dialogue)
+        software, odd = merge(by_greeting, by_behaviour), contradiction(by_greeting, by_behaviour)
+        findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
+        seen = disclosed_in(greeting, by_greeting, by_behaviour, dialogue, ip)
+        return record._replace(
+            software=software,
+            disclosure=seen_anywhere(seen),
+            findings=findings if odd is None else (*findings, odd),
+            disclosed_in=seen,
+            assessment=_worth(assessment, seen_anywhere(seen)),
+        )
+
+    def kept(self, kept: "Kept", number: int) -> Record:
+        """Return the record of a greeting that was kept elsewhere, the `number`-th of its run, without any visit.
+
+        `status` is what its bytes mean; its event id is made from the number, since an address may come again.
+        """
+        max_bytes, max_lines = self._limits
+        greeting = parse_greeting(kept.raw, max_bytes=max_bytes, max_lines=max_lines)
+        said = self._meaning(greeting, kept.observed_at, kept.ip)
+        return Record(
+            self._scan_id,
+            self._event_id(f"{kept.ip or ''}#{number}", kept.port or 0),
+            kept.observed_at,
+            kept.ip,
+            kept.port,
+            kept.host,
+            greeting.status,
+            None,
+            None,
+            None,
+            0,
+            said.greeting,
+            said.software,
+            said.disclosure,
+            said.findings,
+            clock_skew_s=said.clock_skew_s,
+            refusal=said.refusal,
+            assessment=said.assessment,
+        )
+
+    def _meaning(self, greeting: Greeting, came_at: float | None, ip: str | None) -> _Meaning:
+        software = self._identify(greeting)
+        if software is not None and "." not in (greeting.hostname or ""):
+            greeting = with_host(greeting, software, self._identify)
+        findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
+        told = greeting_disclosure(greeting, software, ip)
+        return _Meaning(
+            greeting,
+            software,
+            told,
+            findings,
+            _worth(assessment, told),
+            None if came_at is None else maybe_clock_skew(greeting.server_time, came_at),
+            self._refusal(greeting),
+        )
+
+
+def _worth(assessment: Assessment | None, told: Collection[str]) -> Assessment | None:
+    """Correct "no version shown" where one is shown that no rule reads."""
+    if assessment is not None and assessment.answer is Answer.NO_VERSION and "version" in told:
+        return assessment._replace(answer=Answer.UNDECIDED)
+    return assessment
+
+
+def final_status(ending: Status | None, greeting: Greeting) -> Status:
+    """Decide between how the connection ended and what its bytes say.
+
+    Bytes that no SMTP server sends outweigh the ending: SSH waits for us until the time-out, but it is not a tarpit.
+    """
+    if ending is None or greeting.status is Status.NOT_SMTP:
+        return greeting.status
+    if not _BEGINS_LIKE_A_REPLY.match(greeting.raw):
+        return Status.MALFORMED
+    return ending

@@ -1,0 +1,1 @@
+"""Everything that makes bytes or text safe to show, quote or write."""

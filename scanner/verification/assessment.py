@@ -1,0 +1,224 @@
+"""What one fresh visit showed by itself: which lines still have a version or a name, and which state that would be.
+
+Everything here is about a single record, beside what was there before; `states` makes one verdict of several
+visits. Absence is only believed of what was read: a greeting with 220, and replies to EHLO and to HELP that
+are neither "not now" nor a refusal to talk. Whoever was not seen was not fixed.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from scanner.identify.behaviour import first_reply
+from scanner.identify.said_versions import known_versions
+from scanner.model import Record, Software, Status
+from scanner.verification.evidence import (
+    Evidence,
+    Place,
+    Said,
+    doubts_in,
+    identities,
+    mentions,
+    named_products,
+    names_in_text,
+    said_by,
+    versions_in,
+)
+from scanner.verification.visits import RECOGNISED, Visit, is_masked, visit_of
+
+#: Characters of a line in the evidence.
+MAX_LINE: Final = 500
+_UNREACHABLE: Final = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE})
+
+
+class State(StrEnum):
+    """What became of a finding. A closed list; `FIXED` is never said of a host that was not seen."""
+
+    FIXED = "fixed"  # greeting, EHLO and HELP were read, and none names a version or the product
+    STILL_DISCLOSES = "still_discloses"  # a version is shown: the evidence has the line
+    REGRESSED = "regressed"  # a version is shown where an earlier visit saw none
+    HIDDEN_BUT_RECOGNISABLE = "hidden_but_recognisable"  # no version anywhere, but what it says names the product
+    MASKED = "masked"  # a firewall has overwritten the greeting: the server behind it was not seen
+    REPLACED = "replaced"  # another product, or another service, than before
+    REFUSED_US = "refused_us"  # the greeting turns away our address, or says that we come too often
+    UNREACHABLE = "unreachable"  # no connection: refused, timed out, no route
+    INCONCLUSIVE = "inconclusive"  # visits or readers disagree, something may be a version, or not all was seen
+
+    __hash__ = str.__hash__
+
+
+#: States that say that no version is shown.
+CLEAN: Final = frozenset({State.FIXED, State.HIDDEN_BUT_RECOGNISABLE})
+
+#: By place, what a reader took from it: the versions, and whether the product is named.
+Reading = dict[Place, tuple[frozenset[str], bool]]
+
+
+class Sighting(NamedTuple):
+    """What one visit showed; `versions` and `names` are the lines with them, `remarks` what else has to be said.
+
+    `doubts` are lines with what may be a version: then nobody can say that there is none.
+    """
+
+    state: State
+    record: Record
+    visit: Visit
+    versions: tuple[Evidence, ...]
+    names: tuple[Evidence, ...]
+    remarks: tuple[Evidence, ...]
+    reading: Reading
+    doubts: tuple[Evidence, ...] = ()
+
+
+class Words(NamedTuple):
+    """What to look for in the lines of a host: versions that are known of it, and names of products."""
+
+    versions: frozenset[str]
+    products: tuple[str, ...]
+
+
+def words_of(before: Visit | None, records: Iterable[Record]) -> Words:
+    """Return what is known of a host from before and from all fresh visits together."""
+    softwares: list[Software | None] = []
+    for record in records:
+        softwares += (*identities(record), record.software)
+    products = {software.product for software in softwares if software is not None} | named_products()
+    versions = set(known_versions(softwares))
+    if before is not None:
+        products |= {before.product} if before.product else set()
+        versions |= {before.version} if before.version and any(map(str.isdigit, before.version)) else set()
+    return Words(frozenset(versions), tuple(sorted(products)))
+
+
+def see(record: Record, before: Visit | None, words: Words) -> Sighting:
+    """Return what one visit shows of these words, and the state that it would have alone."""
+    said = said_by(record)
+    versions = tuple(_version_lines(said, words.versions))
+    found = tuple(_name_lines(record, said, words.products))
+    # What the server says is judged. Its certificate is another's work, and often made once by the installation.
+    names = tuple(each for each in found if each.place is not Place.CERTIFICATE)
+    visit = visit_of(record, {each.place for each in versions})
+    if not found:  # a host called postfix.example.com does not name its software by that
+        visit = visit._replace(disclosure=tuple(word for word in visit.disclosure if word != "product"))
+    state, remarks = (State.STILL_DISCLOSES, ()) if versions else _state_of(record, before, names_product=bool(names))
+    doubts = tuple(_doubtful_lines(said))
+    if doubts and state in CLEAN:
+        state, remarks = State.INCONCLUSIVE, doubts
+    remarks += tuple(each for each in found if each.place is Place.CERTIFICATE)
+    return Sighting(state, record, visit, versions, names, remarks, reading_of(said, words, visit.looked_at), doubts)
+
+
+def _state_of(record: Record, before: Visit | None, *, names_product: bool) -> tuple[State, tuple[Evidence, ...]]:
+    """Return the state that a visit without any version would have alone, and what has to be said about it."""
+    refusal, state, what = record.refusal, State.INCONCLUSIVE, None
+    if record.status in _UNREACHABLE:
+        state, what = State.UNREACHABLE, _ending(record)
+    elif refusal is not None and refusal.refused_us:
+        state, what = State.REFUSED_US, f"refuses this address ({refusal.kind.value})"
+    elif (other := _other_service(record, before)) is not None:
+        state, what = State.REPLACED, other
+    elif is_masked(record):
+        state, what = State.MASKED, "overwritten by a firewall: the server behind it was not seen"
+    else:
+        what = _not_seen(record)
+    if what is not None:
+        line = None if record.greeting is None else record.greeting.text[:MAX_LINE]
+        return state, (Evidence(Place.GREETING, line, what),)
+    if names_product:
+        return State.HIDDEN_BUT_RECOGNISABLE, ()
+    return State.FIXED, _recognised_by_behaviour(record)
+
+
+def _ending(record: Record) -> str:
+    return record.status.value.replace("_", " ") + (f" ({record.error})" if record.error else "")
+
+
+def _other_service(record: Record, before: Visit | None) -> str | None:
+    """Say what is there in place of what was there before; None when it may be the same."""
+    if before is None:
+        return None
+    if record.status is Status.NOT_SMTP and before.status is not Status.NOT_SMTP:
+        return "another service than before: no SMTP"
+    software = record.software
+    if software is None or software.confidence < RECOGNISED or before.product is None or is_masked(record):
+        return None
+    return None if software.product == before.product else f"{software.product}, where {before.product} was before"
+
+
+def _not_seen(record: Record) -> str | None:
+    """Say what is missing before one may say that nothing is shown; None when all was seen."""
+    if record.status is not Status.READY:
+        return f"no greeting to judge by: {_ending(record)}"
+    dialogue = record.dialogue
+    if dialogue is None:
+        return "no dialogue was held: EHLO and HELP were not seen"
+    ehlo, answer = first_reply(dialogue, "EHLO"), first_reply(dialogue, "HELP")
+    for verb, reply in (("EHLO", ehlo), ("HELP", answer)):
+        if reply is None:
+            return f"{verb} got no reply: {dialogue.error or 'it was not said'}"
+        if reply.code is not None and 400 <= reply.code < 500:
+            return f"{verb} was put off with {reply.code}"
+    if ehlo is not None and ehlo.code is not None and ehlo.code >= 521:
+        return f"EHLO was refused with {ehlo.code}"
+    return None
+
+
+def _recognised_by_behaviour(record: Record) -> tuple[Evidence, ...]:
+    """Return the remark that is due when no text names the product and it is known all the same."""
+    _, software = identities(record)
+    if software is None or record.dialogue is None:
+        return ()
+    ehlo = first_reply(record.dialogue, "EHLO")
+    line = f"{ehlo.code}-{ehlo.lines[0]}"[:MAX_LINE] if ehlo is not None and ehlo.lines else None
+    what = (
+        f"no text names it, but it behaves like {software.product} ({software.confidence:.0%}): hiding is not patching"
+    )
+    return (Evidence(Place.EHLO, line, what),)
+
+
+def _version_lines(said: Iterable[Said], known: Collection[str]) -> Iterator[Evidence]:
+    for each in said:
+        if found := versions_in(each, known):
+            yield Evidence(each.place, each.line[:MAX_LINE], f"shows version {', '.join(found)}")
+
+
+def _doubtful_lines(said: Iterable[Said]) -> Iterator[Evidence]:
+    for each in said:
+        if found := doubts_in(each):
+            yield Evidence(each.place, each.line[:MAX_LINE], f"may show a version: {', '.join(found)}")
+
+
+def _name_lines(record: Record, said: Sequence[Said], products: Iterable[str]) -> Iterator[Evidence]:
+    """Yield the lines that name the product; where an identity rests on a name, also when the line spells it oddly."""
+    named_in: set[Place] = set()
+    for each in said:
+        for product in products:
+            if mentions(each.own, product):
+                named_in.add(each.place)
+                yield Evidence(each.place, each.line[:MAX_LINE], f"names {product}")
+                break
+    by_greeting, by_behaviour = identities(record)
+    if Place.GREETING not in named_in and names_in_text(by_greeting, by_behaviour=False) and not is_masked(record):
+        yield from _first_line(said, Place.GREETING, by_greeting)
+    if not named_in & {Place.EHLO, Place.HELP} and names_in_text(by_behaviour, by_behaviour=True):
+        place = Place.HELP if by_behaviour is not None and "help:" in (by_behaviour.evidence or "") else Place.EHLO
+        yield from _first_line(said, place, by_behaviour)
+
+
+def _first_line(said: Iterable[Said], place: Place, software: Software | None) -> Iterator[Evidence]:
+    line = next((each.line for each in said if each.place is place), None)
+    if line is not None and software is not None:
+        yield Evidence(place, line[:MAX_LINE], f"names {software.product}")
+
+
+def reading_of(said: Iterable[Said], words: Words, looked_at: Iterable[Place]) -> Reading:
+    """Return what a reader took from the lines of each place it looked at; certificates have no second reader."""
+    found: dict[Place, tuple[set[str], bool]] = {
+        place: (set(), False) for place in looked_at if place is not Place.CERTIFICATE
+    }
+    for each in said:
+        if each.place in found:
+            versions, named = found[each.place]
+            versions.update(versions_in(each, words.versions))
+            found[each.place] = versions, named or any(mentions(each.own, product) for product in words.products)
+    return {place: (frozenset(versions), named) for place, (versions, named) in found.items()}

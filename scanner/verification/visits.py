@@ -1,0 +1,125 @@
+"""What a verification keeps of one earlier or fresh visit: a `Visit`, small enough to hold for every host of a sweep.
+
+It is made from a record, or read back from a line that `smtpsweep verify --json` wrote, so that the result of one
+verification can be the `--before` of the next. `looked_at` says where we looked: a sweep that only read greetings
+cannot say that HELP was clean, and so a version in HELP is no step back from it.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from scanner.errors import InputError
+from scanner.identify.said_versions import known_versions
+from scanner.model import Record, Software, Status
+from scanner.sweeps.summary import iso
+from scanner.verification.evidence import Place, identities, place_of, said_by, versions_in
+
+VERIFY_SCHEMA: Final = "smtpsweep.verify/1"
+#: A product below this confidence is a hint, and no ground to say that another one is there now.
+RECOGNISED: Final = 0.6
+#: What stands in for a server that is hidden behind a firewall which overwrites its greeting.
+MASK_RULE: Final = "cisco.fixup"
+
+
+class Visit(NamedTuple):
+    """One visit, or what stands for several, in short. `versions_in` are the places, of `looked_at`, with a version.
+
+    `product` is None where it is not known well enough to be compared; `version` where no reply shows one.
+    """
+
+    observed_at: str | None
+    status: Status
+    greeting: str | None
+    product: str | None
+    version: str | None
+    disclosure: tuple[str, ...]
+    looked_at: tuple[Place, ...]
+    versions_in: tuple[Place, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the visit as JSON has it."""
+        return {
+            "observed_at": self.observed_at,
+            "status": self.status.value,
+            "greeting": self.greeting,
+            "software": {"product": self.product, "version": self.version},
+            "disclosure": list(self.disclosure),
+            "looked_at": [place.value for place in self.looked_at],
+            "versions_in": [place.value for place in self.versions_in],
+        }
+
+
+def visit_of(record: Record, versions_seen_in: Iterable[Place] | None = None) -> Visit:
+    """Return what a record shows; `versions_seen_in` when that was found out already, with more knowledge."""
+    if versions_seen_in is None:
+        said = said_by(record)
+        known = known_versions((*identities(record), record.software))
+        versions_seen_in = {each.place for each in said if versions_in(each, known)}
+    shown = set(versions_seen_in)
+    software = record.software
+    return Visit(
+        observed_at=None if record.observed_at is None else iso(record.observed_at),
+        status=record.status,
+        greeting=None if record.greeting is None else record.greeting.text,
+        product=software.product if _is_certain(software) and software is not None else None,
+        version=None if software is None else software.version,
+        disclosure=record.disclosure,
+        looked_at=_looked_at(record),
+        versions_in=tuple(place for place in Place if place in shown),
+    )
+
+
+def visit_from(document: object) -> Visit:
+    """Read back what `Visit.document` wrote.
+
+    Raises:
+        InputError: when it is no visit.
+    """
+    if not isinstance(document, dict):
+        raise InputError("not a result of verify: a visit is not as verify writes it")
+    fields: dict[str, Any] = document
+    try:
+        return Visit(
+            observed_at=_maybe_text(fields["observed_at"]),
+            status=Status(fields["status"]),
+            greeting=_maybe_text(fields["greeting"]),
+            product=_maybe_text(fields["software"]["product"]),
+            version=_maybe_text(fields["software"]["version"]),
+            disclosure=tuple(map(str, fields["disclosure"])),
+            looked_at=tuple(map(Place, fields["looked_at"])),
+            versions_in=tuple(map(Place, fields["versions_in"])),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not a result of verify: {str(error)!a}") from None
+
+
+def is_masked(record: Record) -> bool:
+    """Say whether a firewall has overwritten the greeting (Cisco's `fixup protocol smtp`, `inspect esmtp`)."""
+    named, _ = identities(record)
+    if named is not None and named.evidence == MASK_RULE:
+        return True
+    text = "" if record.greeting is None else "".join(record.greeting.lines)
+    return text.count("*") >= 10 and not set(text) - set("*0123456789 ")
+
+
+def _is_certain(software: Software | None) -> bool:
+    return software is not None and software.confidence >= RECOGNISED and software.evidence != MASK_RULE
+
+
+def _looked_at(record: Record) -> tuple[Place, ...]:
+    if record.greeting is None:
+        return ()
+    places = [Place.GREETING]
+    dialogue = record.dialogue
+    if dialogue is not None:
+        answered = {place_of(exchange) for exchange in dialogue.exchanges if exchange.code is not None}
+        places += [place for place in Place if place in answered]
+        if dialogue.tls is not None and dialogue.tls.certificates:
+            places.append(Place.CERTIFICATE)
+    return tuple(places)
+
+
+def _maybe_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"{type(value).__name__} where a text should be")

@@ -1,0 +1,128 @@
+"""Policy, verification, smoke test, record and formats say the same of one text: one recogniser decides."""
+
+import json
+from datetime import date
+
+import pytest
+
+from scanner.formats.weaknesses import weaknesses_of
+from scanner.model import Certificate, Exchange, Record, Tls
+from scanner.policy.judges import Outcome
+from scanner.policy.rules import RULES
+from scanner.record import encode
+from scanner.smoke.received import HeaderLeak, software_in_headers
+from scanner.smtp import unescape
+from scanner.verification.evidence import Evidence, Place
+from scanner.verification.states import State
+from tests.support.dialogues import SENDMAIL_HARDENED
+from tests.support.dialogues import dialogue_of as said_with
+from tests.support.fresh_looks import CLEAN, HIDDEN, verified, visit, with_ehlo, with_help
+from tests.support.policy_records import dialogue_of, record_of
+from tests.support.version_texts import NONE, OPEN, SURE
+
+QUIET = {State.FIXED, State.HIDDEN_BUT_RECOGNISABLE}
+OUTCOMES = {"sure": Outcome.FAILED, "open": Outcome.NOT_JUDGED, "none": Outcome.PASSED}
+STATES = {"sure": {State.STILL_DISCLOSES}, "open": {State.INCONCLUSIVE}, "none": QUIET}
+TABLE = [(text, what) for what, texts in (("sure", SURE), ("open", OPEN), ("none", NONE)) for text in texts]
+
+
+def outcome(rule: str, record: Record) -> Outcome | None:
+    options = {name: option.default for name, option in RULES[rule].options.items()}
+    judgement = RULES[rule].judge(record, options, date(2026, 11, 23))
+    return None if judgement is None else judgement.outcome
+
+
+@pytest.mark.parametrize(("text", "what"), TABLE)
+def test_policy_verification_disclosure_and_formats_judge_a_greeting_alike(text: str, what: str) -> None:
+    greeting = b"220 mail1.example.com " + unescape(text) + b"\r\n"
+    record = record_of(greeting)
+
+    assert outcome("no-version-in-greeting", record) is OUTCOMES[what]
+    assert verified(visit(greeting)).state in STATES[what]
+    assert ("version" in record.disclosure) is (what == "sure")
+    weaknesses = [each.id for each in weaknesses_of(json.loads(encode(record)))]
+    assert ("VERSION-DISCLOSED" in weaknesses) is (what == "sure")
+
+
+@pytest.mark.parametrize(("text", "what"), TABLE)
+def test_policy_and_verification_judge_help_alike(text: str, what: str) -> None:
+    record = record_of(dialogue=dialogue_of((text,)))
+
+    assert outcome("no-version-in-help", record) is OUTCOMES[what]
+    assert verified(visit(HIDDEN, with_help(214, text))).state in STATES[what]
+    assert record.disclosed_in is not None
+    assert ("help" in record.disclosed_in["version"]) is (what == "sure")
+
+
+@pytest.mark.parametrize(("text", "what"), TABLE)
+def test_a_smoke_test_judges_a_header_line_alike(text: str, what: str) -> None:
+    found = software_in_headers(f"Received: by h (x; {text}) with ESMTP id 1a2b; Sun\r\n".encode())
+    versions = [leak.is_sure for leak in found if leak.version is not None]
+
+    assert versions[:1] == {"sure": [True], "open": [False], "none": []}[what]
+
+
+@pytest.mark.parametrize(("text", "what"), [(text, what) for text, what in TABLE if what != "none" or "@" not in text])
+def test_every_other_reply_is_judged_alike(text: str, what: str) -> None:
+    other = {**SENDMAIL_HARDENED, "NOOP": (250, (text,)), "QUIT": (221, (f"2.0.0 {text}",))}
+
+    assert verified(visit(HIDDEN, other)).state in STATES[what]
+    assert verified(visit(HIDDEN, with_ehlo("h", "SIZE 10240000", text))).state in STATES[what]
+
+
+def test_the_answer_to_quit_and_a_certificate_show_a_version_and_the_evidence_says_where() -> None:
+    replies = {
+        **SENDMAIL_HARDENED,
+        "QUIT": (221, ("2.0.0 FooMail-3.2.1 closing",)),
+        "NOOP": (500, ("exim-4.94: what?",)),
+    }
+    tls = Tls(certificates=(Certificate("00", subject="CN=mx4.2.example.com,O=qpsmtpd-0.84", issuer="CN=Root 1.3"),))
+    dialogue = said_with(replies, unknown_verb=False)._replace(tls=tls)
+
+    result = verified(visit(HIDDEN, dialogue))
+
+    assert (result.state, result.shows_version) == (State.STILL_DISCLOSES, True)
+    assert result.evidence == (
+        Evidence(Place.QUIT, "221 2.0.0 FooMail-3.2.1 closing", "shows version 3.2.1"),
+        Evidence(Place.OTHER, "500 exim-4.94: what?", "shows version 4.94"),
+        Evidence(Place.CERTIFICATE, "subject CN=mx4.2.example.com,O=qpsmtpd-0.84", "shows version 0.84"),
+        Evidence(Place.CERTIFICATE, "issuer CN=Root 1.3", "shows version 1.3"),
+    )
+    assert result.after is not None
+    assert result.after.looked_at == (
+        *(Place.GREETING, Place.EHLO, Place.HELP, Place.QUIT, Place.OTHER, Place.CERTIFICATE),
+    )
+
+
+def test_what_may_be_a_version_in_one_visit_is_not_outvoted() -> None:
+    doubtful = visit(HIDDEN, with_help(214, "5.5.1 what"))
+
+    result = verified(CLEAN, CLEAN, doubtful, agree=2)
+
+    assert (result.state, result.is_failed) == (State.INCONCLUSIVE, False)
+    assert result.evidence[0] == Evidence(Place.HELP, "214 5.5.1 what", "may show a version: 5.5.1")
+
+
+def test_a_doubtful_header_line_leaves_a_clean_host_inconclusive_and_a_sure_one_beside_it_fails_it() -> None:
+    doubtful = HeaderLeak("Received", 1, 1, "h", None, "8.17.1.9", "Received: by h (8.17.1.9)", is_sure=False)
+    sure = doubtful._replace(version="4.96", text="Received: by h (Exim 4.96)", is_sure=True)
+
+    result = verified(CLEAN, received=[doubtful])
+
+    assert (result.state, result.shows_version) == (State.INCONCLUSIVE, False)
+    assert result.evidence[0] == Evidence(Place.RECEIVED, "Received: by h (8.17.1.9)", "may show version 8.17.1.9")
+    assert verified(CLEAN, received=[doubtful, sure]).state is State.STILL_DISCLOSES
+
+
+def test_a_reply_of_another_exchange_is_only_looked_at_when_it_came() -> None:
+    silent = said_with(SENDMAIL_HARDENED, unknown_verb=False)
+    silent = silent._replace(exchanges=(*silent.exchanges, Exchange("NOOP", None, (), 0.1)))
+
+    assert verified(visit(HIDDEN, silent)).state is State.FIXED
+
+
+def test_a_record_of_an_older_version_is_judged_by_its_text() -> None:
+    """Then `disclosure` had only what a rule had read."""
+    record = record_of(b"220 mail1.example.com FooMail-3.2.1 ready\r\n", disclosure=())
+
+    assert outcome("no-version-in-greeting", record) is Outcome.FAILED

@@ -1,0 +1,394 @@
+"""The dialogue after the greeting, against scripted servers: what is said, what is kept, and that nobody hangs it."""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from scanner.engine import DescriptorBudget, Gate, Pool
+from scanner.engine.certificates import certificate_facts
+from scanner.engine.dialogue import own_name
+from scanner.model import Attempt, Dialogue, Status, Tls
+from scanner.settings import Probe, Settings
+from scanner.targets import ALWAYS_EXCLUDED
+from tests.support.certificates import make_certificate, server_context
+from tests.support.servers import ListSource, Peer, Script, loopback_targets, serving
+
+GREETING = b"220 mx.example.org ESMTP\r\n"
+DIALOGUE = Settings(
+    rate=0,
+    subnet_rate=0,
+    probe=Probe.DIALOGUE,
+    ehlo_name="scanner.example.net",
+    greeting_timeout_s=3,
+    dialogue_timeout_s=3,
+    total_timeout_s=8,
+)
+EHLO = b"250-mx.example.org Hello\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS\r\n"
+
+
+async def visit(script: Script, options: Settings = DIALOGUE, *, count: int = 1) -> list[Attempt]:
+    attempts: list[Attempt] = []
+    with serving(script) as server:
+        if options.tls_ports == (0,):
+            options = replace(options, tls_ports=(server.port,))
+        pool = Pool(
+            options,
+            ListSource(loopback_targets(count, server.port)),
+            Gate(ALWAYS_EXCLUDED, rate=0, subnet_rate=0),
+            attempts.extend,
+            budget=DescriptorBudget(200, 50, None),
+        )
+        await pool.run()
+    assert pool.statistics().sockets == 0
+    return attempts
+
+
+async def dialogue_with(script: Script, options: Settings = DIALOGUE) -> Dialogue:
+    (attempt,) = await visit(script, options)
+    assert attempt.dialogue is not None
+    return attempt.dialogue
+
+
+def commands(dialogue: Dialogue) -> list[tuple[str, int | None]]:
+    return [(exchange.command, exchange.code) for exchange in dialogue.exchanges]
+
+
+class Talker:
+    """A server that answers by a table; STARTTLS may change the connection to TLS."""
+
+    def __init__(self, replies: dict[str, bytes], context: ssl.SSLContext | None = None) -> None:
+        self.replies = replies
+        self.context = context
+        self.heard: list[str] = []
+
+    def __call__(self, peer: Peer) -> None:
+        peer.send(GREETING)
+        self.talk(peer)
+
+    def talk(self, peer: Peer) -> None:
+        while line := self.next_line(peer):
+            self.heard.append(line)
+            verb = line.split(" ")[0]
+            peer.send(self.replies.get(verb, b"500 5.5.1 what?\r\n"))
+            if verb == "QUIT":
+                return
+            if verb == "STARTTLS" and self.context is not None:
+                try:
+                    peer.sock = self.context.wrap_socket(peer.sock, server_side=True)
+                except (ssl.SSLError, OSError):
+                    return
+
+    @staticmethod
+    def next_line(peer: Peer) -> str:
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = peer.sock.recv(1)
+            if not byte:
+                return ""
+            line += byte
+        return line.decode("latin-1").rstrip()
+
+
+def polite(**changes: bytes) -> dict[str, bytes]:
+    replies = {"EHLO": EHLO, "HELP": b"214 2.0.0 ask somebody else\r\n", "STARTTLS": b"220 go on\r\n"}
+    return {**replies, "QUIT": b"221 2.0.0 Bye\r\n", **changes}
+
+
+async def test_everything_a_server_says_is_kept_and_read() -> None:
+    certificate, key = make_certificate(names=("mx.example.org", "192.0.2.1"))
+    talker = Talker(polite(), server_context(certificate, key))
+    dialogue = await dialogue_with(talker)
+    assert talker.heard == [
+        "EHLO scanner.example.net",
+        "HELP",
+        "STARTTLS",
+        "EHLO scanner.example.net",
+        "QUIT",
+    ]
+    assert commands(dialogue) == [
+        ("EHLO scanner.example.net", 250),
+        ("HELP", 214),
+        ("STARTTLS", 220),
+        ("EHLO scanner.example.net", 250),
+        ("QUIT", 221),
+    ]
+    assert dialogue.exchanges[0].lines[0] == "mx.example.org Hello"
+    assert dialogue.exchanges[1].lines == ("2.0.0 ask somebody else",)
+    assert (
+        dialogue.extensions
+        == dialogue.tls_extensions
+        == ("PIPELINING", "SIZE 10240000", "AUTH PLAIN LOGIN", "STARTTLS")
+    )
+    assert (dialogue.size, dialogue.auth, dialogue.starttls) == (10240000, ("PLAIN", "LOGIN"), True)
+    assert dialogue.error is None
+    assert dialogue.tls is not None
+    assert (dialogue.tls.version, dialogue.tls.error, dialogue.tls.injected) == ("TLSv1.3", None, None)
+    facts = dialogue.tls.certificates[0]
+    assert facts == certificate_facts(ssl.PEM_cert_to_DER_cert(certificate.decode()))
+    assert (facts.subject, facts.names) == ("CN=mx.example.org", ("mx.example.org", "192.0.2.1"))
+    assert (facts.key, facts.serial, facts.self_signed) == ("EC secp256r1", "c0ffee", True)
+
+
+async def test_the_greeting_comes_with_the_dialogue_and_only_220_gets_one() -> None:
+    (attempt,) = await visit(Talker(polite(EHLO=b"250 mx\r\n")))
+    assert (attempt.status, attempt.raw) == (None, GREETING)
+
+    def refuses(peer: Peer) -> None:
+        peer.send(b"554 no\r\n")
+        peer.read_end()
+
+    (refused,) = await visit(refuses)
+    assert (refused.raw, refused.dialogue) == (b"554 no\r\n", None)
+
+
+async def test_the_unknown_verb_is_said_only_when_asked_for() -> None:
+    for probe, expected in ((Probe.DIALOGUE, False), (Probe.BEHAVIOUR, True)):
+        talker = Talker(polite(EHLO=b"250 mx\r\n"))
+        await dialogue_with(talker, replace(DIALOGUE, probe=probe))
+        assert ("FOO" in talker.heard) is expected
+        assert not {line.split(" ")[0] for line in talker.heard} - {"EHLO", "HELP", "FOO", "QUIT"}
+
+
+async def test_an_expired_certificate_is_a_fact_not_a_failure() -> None:
+    certificate, key = make_certificate(days=-1, key_type="rsa")
+    dialogue = await dialogue_with(Talker(polite(), server_context(certificate, key)))
+    assert dialogue.error is None
+    assert dialogue.tls is not None
+    facts = dialogue.tls.certificates[0]
+    assert (facts.key, facts.names) == ("RSA 2048", ("mx.example.org",))
+    assert facts.not_after is not None
+    assert facts.not_after < "2027"
+
+
+def test_bytes_that_are_no_certificate_leave_their_hash_and_the_reason() -> None:
+    facts = certificate_facts(b"\x30\x03junk")
+    assert facts.sha256 == sha256(b"\x30\x03junk").hexdigest()
+    assert facts.subject is None
+    assert facts.error is not None
+    assert facts.error.startswith("ValueError")
+
+
+@pytest.mark.parametrize(
+    ("after", "tls_error"),
+    [
+        (lambda _peer: None, "closed by the server at TLS"),
+        (lambda peer: peer.send(b"this is no handshake at all\r\n") or peer.read_end(), "TLS handshake failed"),
+        (lambda peer: peer.read_end(), "no answer to TLS in time"),
+    ],
+    ids=["closes", "nonsense", "stalls"],
+)
+async def test_a_broken_handshake_is_reported_and_hangs_nobody(after: Script, tls_error: str) -> None:
+    talker = Talker(polite())
+
+    def script(peer: Peer) -> None:
+        peer.send(GREETING)
+        while line := talker.next_line(peer):
+            peer.send(talker.replies[line.split(" ")[0]])
+            if line == "STARTTLS":
+                after(peer)
+                return
+
+    dialogue = await dialogue_with(script, replace(DIALOGUE, dialogue_timeout_s=0.4))
+    assert commands(dialogue)[:3] == [("EHLO scanner.example.net", 250), ("HELP", 214), ("STARTTLS", 220)]
+    assert dialogue.tls is not None
+    assert dialogue.tls.error is not None
+    assert dialogue.tls.error.startswith(tls_error)
+    assert dialogue.error == dialogue.tls.error
+    assert dialogue.extensions[0] == "PIPELINING"
+
+
+async def test_plain_text_injected_before_the_handshake_is_reported_and_never_read_as_a_reply() -> None:
+    certificate, key = make_certificate()
+    talker = Talker(polite(STARTTLS=b"220 go on\r\n250-EVIL\r\n250 INJECTED\r\n"), server_context(certificate, key))
+    dialogue = await dialogue_with(talker)
+    assert dialogue.tls is not None
+    assert dialogue.tls.injected == "250-EVIL\\x0d\\x0a250 INJECTED\\x0d\\x0a"
+    assert dialogue.tls_extensions == dialogue.extensions
+
+
+async def test_starttls_that_is_refused_leaves_the_rest_of_the_dialogue() -> None:
+    dialogue = await dialogue_with(Talker(polite(STARTTLS=b"454 4.7.0 TLS not available\r\n")))
+    assert commands(dialogue)[2:] == [("STARTTLS", 454), ("QUIT", 221)]
+    assert dialogue.tls is not None
+    assert dialogue.tls.error == "unreadable or negative reply to STARTTLS"
+    assert (dialogue.tls_extensions, dialogue.starttls) == ((), True)
+    assert dialogue.error is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (b"", "no answer to EHLO in time"),
+        (b"250-endless\r\n" * 5000, "unreadable or negative reply to EHLO"),
+        (b"x" * 100_000, "unreadable or negative reply to EHLO"),
+        (b"250-half", "no answer to EHLO in time"),
+    ],
+    ids=["silence", "endless", "no line end", "half a line"],
+)
+async def test_a_reply_that_never_comes_to_an_end_ends_the_dialogue_and_what_came_is_kept(
+    reply: bytes, error: str
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.send(GREETING)
+        peer.read_line()
+        peer.send(reply)
+        peer.read_end()
+
+    dialogue = await dialogue_with(script, replace(DIALOGUE, dialogue_timeout_s=0.3))
+    assert (dialogue.error, dialogue.tls, dialogue.extensions) == (error, None, ())
+    assert [exchange.command for exchange in dialogue.exchanges] == ["EHLO scanner.example.net"] * bool(reply)
+    assert sum(len(line) for exchange in dialogue.exchanges for line in exchange.lines) <= len(reply)
+
+
+async def test_a_reply_without_a_code_is_kept_as_it_came_and_ends_the_dialogue() -> None:
+    dialogue = await dialogue_with(Talker(polite(EHLO=b"250 mx\r\n", HELP=b"\x1b[31mhelp yourself\r\n")))
+    help_reply = dialogue.exchanges[1]
+    assert (help_reply.command, help_reply.code, help_reply.lines) == ("HELP", None, ("\\x1b[31mhelp yourself",))
+    assert dialogue.error == "unreadable or negative reply to HELP"
+    assert dialogue.extensions == ()
+
+
+async def test_tls_comes_first_on_its_ports_and_the_greeting_is_read_inside() -> None:
+    certificate, key = make_certificate("implicit.example.org")
+    context = server_context(certificate, key)
+    talker = Talker(polite())
+
+    def script(peer: Peer) -> None:
+        peer.sock = context.wrap_socket(peer.sock, server_side=True)
+        talker(peer)
+
+    for probe, said in ((Probe.GREETING, ["QUIT"]), (Probe.DIALOGUE, ["EHLO scanner.example.net", "HELP", "QUIT"])):
+        talker.heard.clear()
+        (attempt,) = await visit(script, replace(DIALOGUE, probe=probe, tls_ports=(0,)))
+        assert (attempt.status, attempt.raw) == (None, GREETING)
+        assert attempt.first_byte_s is not None
+        assert attempt.dialogue is not None
+        assert attempt.dialogue.tls is not None
+        assert attempt.dialogue.tls.implicit
+        assert attempt.dialogue.tls.certificates[0].subject == "CN=implicit.example.org"
+        assert talker.heard == said
+
+
+async def test_a_plain_server_on_a_tls_port_is_not_smtp_over_tls() -> None:
+    (attempt,) = await visit(Talker(polite()), replace(DIALOGUE, tls_ports=(0,)))
+    assert (attempt.status, attempt.raw) == (Status.NOT_SMTP, b"")
+    assert attempt.error is not None
+    assert attempt.error.startswith("TLS handshake failed")
+
+
+async def test_a_server_that_closes_in_the_handshake_on_a_tls_port_is_closed_and_one_that_stalls_is_silent() -> None:
+    """The first is what Postfix and Exim do when they cannot load their certificate."""
+
+    def closes(peer: Peer) -> None:
+        peer.sock.recv(4096)
+
+    def stalls(peer: Peer) -> None:
+        peer.read_end()
+
+    options = replace(DIALOGUE, tls_ports=(0,), dialogue_timeout_s=0.4)
+    for script, status, error in (
+        (closes, Status.CLOSED, "closed by the server at TLS"),
+        (stalls, Status.SILENT, "no answer to TLS in time"),
+    ):
+        (attempt,) = await visit(script, options)
+        assert (attempt.status, attempt.raw, attempt.error) == (status, b"", error)
+        assert attempt.dialogue is not None
+        assert attempt.dialogue.tls == Tls(implicit=True, error=error)
+
+
+async def test_no_more_dialogues_at_a_time_than_allowed_and_all_come_to_their_end() -> None:
+    speaking, most = 0, 0
+
+    def script(peer: Peer) -> None:
+        nonlocal speaking, most
+        peer.send(GREETING)
+        peer.read_line()
+        speaking += 1
+        most = max(most, speaking)
+        peer.early_bytes(0.02)
+        peer.send(b"250 mx\r\n")
+        peer.received = b""
+        peer.read_line()
+        speaking -= 1
+        peer.send(b"214 help\r\n")
+        peer.received = b""
+        peer.read_line()
+        peer.send(b"221 bye\r\n")
+
+    attempts = await visit(script, replace(DIALOGUE, dialogue_concurrency=3), count=20)
+    assert len(attempts) == 20
+    assert {attempt.dialogue.error for attempt in attempts if attempt.dialogue} == {None}
+    assert 1 < most <= 3
+
+
+async def test_abort_closes_every_dialogue_and_reports_none() -> None:
+    attempts: list[Attempt] = []
+    ends: list[str] = []
+
+    def stalls(peer: Peer) -> None:
+        peer.send(GREETING)
+        peer.read_line()
+        ends.append(peer.read_end())
+
+    with serving(stalls) as server:
+        pool = Pool(
+            DIALOGUE,
+            ListSource(loopback_targets(5, server.port)),
+            Gate(ALWAYS_EXCLUDED, rate=0, subnet_rate=0),
+            attempts.extend,
+            budget=DescriptorBudget(50, 50, None),
+        )
+        running = asyncio.create_task(pool.run())
+        while sum(peer.received.startswith(b"EHLO") for peer in server.peers) < 5:
+            await asyncio.sleep(0.001)
+        pool.abort()
+        await running
+    assert attempts == []
+    assert len(ends) == 5
+
+
+def test_the_name_in_ehlo_is_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Connected:
+        def __init__(self, address: str) -> None:
+            self.address = address
+
+        def getsockname(self) -> Sequence[object]:
+            return (self.address, 40000)
+
+    for machine, address, expected in (
+        ("scan1.example.net", "192.0.2.9", "scan1.example.net"),
+        ("laptop", "192.0.2.9", "[192.0.2.9]"),
+        ("bad name.example", "2001:db8::9", "[IPv6:2001:db8::9]"),
+    ):
+        monkeypatch.setattr("scanner.engine.dialogue.socket.gethostname", lambda machine=machine: machine)
+        assert own_name(Connected(address)) == expected  # type: ignore[arg-type]  # a socket, as far as is asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"probe": Probe.GREETING}, False),
+        ({"probe": Probe.DIALOGUE}, True),
+        ({"probe": Probe.GREETING, "ports": (25, 465)}, True),
+        ({"probe": Probe.GREETING, "ports": (25, 465), "passive": True}, False),
+    ],
+)
+async def test_what_a_dialogue_needs_is_loaded_before_the_first_connection_or_not_at_all(
+    changes: dict[str, object], expected: bool
+) -> None:
+    attempts: list[Attempt] = []
+    options = replace(DIALOGUE, **changes)  # type: ignore[arg-type]  # a table of several types
+    pool = Pool(
+        options,
+        ListSource([]),
+        Gate(ALWAYS_EXCLUDED, rate=0, subnet_rate=0),
+        attempts.extend,
+        budget=DescriptorBudget(50, 50, None),
+    )
+    await pool.run()
+    assert options.will_speak is expected
+    assert (pool._dialogues is not None) is expected

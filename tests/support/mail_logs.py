@@ -1,0 +1,38 @@
+"""Mail logs for tests: lines of real servers, and files made of lines."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from scanner.maillogs.events import Connection
+from scanner.maillogs.mail_logs import LogQuestion, LogReport, examine
+from scanner.maillogs.matching import Judged
+
+DATA = Path(__file__).parents[1] / "data/mail-logs"
+#: 2026-11-23T20:16:53Z plus an hour: when the lines of the real servers were written.
+CHANGED_AT = 1795468613.0
+#: How a line of a classic syslog begins.
+PREFIX = b"Nov 23 20:16:53 mail1 "
+
+
+def unix_time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def log_file(folder: Path, *lines: bytes, name: str = "mail.log", changed_at: float = CHANGED_AT) -> Path:
+    """Write lines to a file that was last changed at a given time."""
+    file = folder / name
+    file.write_bytes(b"".join(line + b"\n" for line in lines))
+    os.utime(file, (changed_at, changed_at))
+    return file
+
+
+def examined(*files: Path, question: LogQuestion | None = None) -> tuple[list[Judged], LogReport]:
+    """Read logs; return every connection, by the place of its first line, and the report."""
+    found: list[Judged] = []
+    report = examine(map(str, files), question or LogQuestion(), found.append)
+    return sorted(found, key=lambda judged: judged.connection.places[0]), report
+
+
+def connections(*files: Path) -> list[Connection]:
+    return [judged.connection for judged in examined(*files)[0]]
