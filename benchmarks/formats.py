@@ -18,7 +18,7 @@ from scanner.formats.csv_rows import csv_row
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Target, Tls
 from scanner.record import encode
 from scanner.settings import Settings
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
 PLAIN = b"220 mail.example.com ESMTP Postfix\r\n"
 SENDMAIL = b"220 mail.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
@@ -60,7 +60,7 @@ def _all_events(format_: Format) -> Callable[[dict[str, Any], bytes], list[bytes
 
 
 def _line(raw: bytes, dialogue: Dialogue | None = None) -> bytes:
-    observer = Observer("00000000-0000-4000-8000-000000000000", Settings())
+    observer = RecordBuilder("00000000-0000-4000-8000-000000000000", Settings())
     attempt = Attempt(Target(0, "192.0.2.1", 25), None, raw, 1_795_342_616.123, 0.0004, 0.001, 0.002)
     return encode(observer.record(attempt._replace(dialogue=dialogue))).rstrip(b"\n")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Final, NamedTuple
 
-from scanner.identify import Fingerprints, Refusals, Rule
+from scanner.identify import Fingerprints, RefusalRules, Rule
 from scanner.identify.rule_files import FOLDER, load_refusals, read_rules
 from scanner.model import Greeting, Software
 from scanner.smtp import parse_greeting
@@ -57,7 +57,7 @@ def fuzz(mutations: int, seed: int) -> Result:
     chance = random.Random(seed)  # noqa: S311  repeatable, not secret
     rules = rules_with_examples()
     words = sorted({word for rule in rules for word in rule.words})
-    fingerprints, refusals = Fingerprints(rules), Refusals.shipped()
+    fingerprints, refusals = Fingerprints(rules), RefusalRules.shipped()
     problems: list[Problem] = []
     slowest_s, slowest, count = 0.0, b"", 0
     allowed = [

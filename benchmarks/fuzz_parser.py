@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
-from scanner.smtp import GreetingReader, escape, interpret_reply, is_whole_greeting, parse_greeting, unescape
+from scanner.smtp import ReplyReader, escape, interpret_reply, is_whole_greeting, parse_greeting, unescape
 
 BLOCK: Final = 2_000
 #: A line on stderr after so many inputs.
@@ -100,7 +100,7 @@ def pieces(rng: Random, raw: bytes) -> Iterator[bytes]:
 def maybe_problem(raw: bytes, cut: Iterator[bytes], max_bytes: int, max_lines: int) -> str | None:
     """Return what does not hold for these bytes, None when all does."""
     greeting = parse_greeting(raw, max_bytes=max_bytes, max_lines=max_lines)
-    reader = GreetingReader(max_bytes, max_lines)
+    reader = ReplyReader(max_bytes, max_lines)
     for piece in cut:
         reader.receive_data(piece)
     ended_itself = reader.greeting is not None

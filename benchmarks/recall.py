@@ -10,7 +10,7 @@ import orjson
 from benchmarks.measure import BenchmarkError, cores, run, say, tail
 from benchmarks.report import Table
 from benchmarks.servers import Bench, free_port, sweep_command
-from scanner.cli.bench import Verdict, judge
+from scanner.cli.bench import TruthCheck, judge
 
 #: Connections started a second; 0: no limit.
 RATES = (1000, 4000, 0)
@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Table:
     return Table(_COLUMNS, tuple(rows), notes, {f"{row[0]}, {row[1]}": row[2:] for row in rows})
 
 
-def _at_rate(bench: Bench, port: int, profile: str, rate: int) -> tuple[tuple[str, ...], Verdict]:
+def _at_rate(bench: Bench, port: int, profile: str, rate: int) -> tuple[tuple[str, ...], TruthCheck]:
     output, log = bench.work / "recall.jsonl", bench.work / "recall.log"
     output.unlink(missing_ok=True)
     options = [word for name, seconds in _WAITS_S.items() for word in (name, f"{seconds * TIME_SCALE:g}")]

@@ -157,11 +157,11 @@ def _lagging(bench: Bench) -> tuple[int, tuple[str, ...], list[float]]:
 async def _lag(folder: Path, url: str, lag: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the memory of this process and the relay's, in bytes, after 10,000 records and after all."""
     from scanner.delivery.relay.destination import make_destinations  # noqa: PLC0415  as above
-    from scanner.delivery.relay.spool_sink import RemoteSinks  # noqa: PLC0415  as above
+    from scanner.delivery.relay.spool_sink import SpoolSink  # noqa: PLC0415  as above
     from scanner.delivery.spool import RunFolder  # noqa: PLC0415  as above
     from scanner.errors import SinkError  # noqa: PLC0415  the harness itself imports nothing large
 
-    remote = RemoteSinks(RunFolder(folder), make_destinations([url]), {}, drain_s=0.1)
+    remote = SpoolSink(RunFolder(folder), make_destinations([url]), {}, drain_s=0.1)
     await remote.open(None)
     line = b'{"schema":"smtpsweep.record/1","event_id":"%032x","filler":"' + b"x" * 930 + b'"}\n'
     first: tuple[int, int] | None = None

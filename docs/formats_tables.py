@@ -19,7 +19,7 @@ from scanner.formats.suspicion import Suspicion, suspicions
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Names, Target, Tls
 from scanner.record import encode
 from scanner.settings import Settings
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
 PAGE = Path(__file__).parent / "formats.md"
 _TABLE = re.compile(r"(?<=<!-- begin (\w{3}) -->\n).*?(?=<!-- end \1 -->)", re.DOTALL)
@@ -58,7 +58,7 @@ def _line() -> tuple[dict[str, Any], bytes]:
     attempt = Attempt(
         Target(0, "192.0.2.10", 25, "mx.example.com"), None, _GREETING, 1_795_342_616.123, 0.01, 0.02, 0.03
     )
-    record = Observer("0199-scan", Settings()).record(attempt._replace(dialogue=_DIALOGUE))
+    record = RecordBuilder("0199-scan", Settings()).record(attempt._replace(dialogue=_DIALOGUE))
     names = Names("mail.example.com", ("mail.example.com",), forward_confirmed=True, greeting_confirmed=True)
     line = encode(record._replace(names=names)).rstrip(b"\n")
     return orjson.loads(line), line

@@ -37,7 +37,7 @@ from scanner.lab import personality
 from scanner.model import Attempt, Target
 from scanner.record import encode
 from scanner.settings import Settings
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
 DOCS = Path(__file__).parent
 OPTIONS = DOCS / "options.md"
@@ -268,7 +268,7 @@ def example_record() -> str:
 
 
 def _line(greeting: bytes, target: Target) -> str:
-    record = Observer(_SCAN, Settings()).record(Attempt(target, None, greeting, _VISITED_AT, *_TIMES_S))
+    record = RecordBuilder(_SCAN, Settings()).record(Attempt(target, None, greeting, _VISITED_AT, *_TIMES_S))
     return encode(record).decode().rstrip()
 
 

@@ -22,7 +22,7 @@ from scanner.sweeps.plan import Plan, make_plan
 from scanner.sweeps.saved_state import Saved
 from scanner.sweeps.single_check import check_host
 from scanner.sweeps.summary import Summary
-from scanner.targets import Source, Spec, parse_exclusions, parse_spec
+from scanner.targets import Spec, TextSource, parse_exclusions, parse_spec
 
 __all__ = ["check", "sweep"]
 
@@ -147,5 +147,5 @@ def _texts(given: str | Iterable[str]) -> tuple[str, ...]:
 def _spec(argument: str, given: str | Iterable[str]) -> Spec:
     texts = [given] if isinstance(given, str) else given  # not a tuple: a file of a million lines is read as it comes
     # No texts at all were asked for so; what is there and names nothing (an empty text or file) is refused.
-    named = [] if isinstance(texts, Sized) and not len(texts) else [Source(argument, texts)]
+    named = [] if isinstance(texts, Sized) and not len(texts) else [TextSource(argument, texts)]
     return parse_exclusions(named) if argument == "exclude" else parse_spec(named)

@@ -87,7 +87,7 @@ def test_a_name_of_a_package_is_imported_when_it_is_first_used_and_kept() -> Non
     code = (
         "import sys, scanner\n"
         "from scanner import lazy\n"
-        "ask = lazy.names('scanner', {'nearest': ('hint',)})\n"
+        "ask = lazy.names('scanner', {'text.nearest': ('hint',)})\n"
         "assert 'scanner.text.nearest' not in sys.modules\n"
         "assert ask('hint')('ab', ['abc']) == sys.modules['scanner.text.nearest'].hint('ab', ['abc'])\n"
         "assert vars(scanner)['hint'] is sys.modules['scanner.text.nearest'].hint\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from scanner.analysis.changes import CHANGE_SCHEMA, Kind
+from scanner.analysis.changes import CHANGE_SCHEMA, ChangeKind
 from scanner.record.schema_terms import Schema, maybe, object_of, text
 
 _TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"
@@ -32,7 +32,7 @@ def _change() -> Schema:
     address = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
     return {
         "schema": {"const": CHANGE_SCHEMA, "description": "Name and version of this schema."},
-        "kind": {"enum": [kind.value for kind in Kind], "description": "What happened."},
+        "kind": {"enum": [kind.value for kind in ChangeKind], "description": "What happened."},
         "ip": {**address, "description": "The address, in its canonical form; IPv4-mapped ones as IPv4."},
         "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "The TCP port."},
         "host": maybe(text("The name that led to the address; null for plain addresses.")),

@@ -1,11 +1,11 @@
-"""What changed at one target between two sweeps: typed events from two `Seen`, and no event without knowledge.
+"""What changed at one target between two sweeps: typed events from two `TargetHistory`, and no event without knowledge.
 
 The rules, each with its reason (docs/diff.md has them for users):
 
 - new, gone: one sweep saw something answer, and the other was there and got a negative answer. A target that is missing
   from a file was visited only when the caller knows it (`absent_is_negative`).
 - status_changed, certificate_changed, version_changed: the sets of both sides have nothing in common. Sets that share a
-  member are a pool of which other members were met; that may be chance, and is counted (`Verdict.in_part`).
+  member are a pool of which other members were met; that may be chance, and is counted (`TargetComparison.in_part`).
 - now_hidden, now_disclosed: how much is shown of the software fell or rose. What a greeting leaves out counts only when
   it was a ready one (220): a refusal has other things to say.
 - software_replaced: both name a product, and not the same. It says all about the software; no other event of it comes.
@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from scanner.analysis.history import VERSION, Facts, Seen
+from scanner.analysis.history import VERSION, SeenSoftware, TargetHistory
 from scanner.model import Status
 from scanner.sweeps.summary import iso
 
@@ -26,7 +26,7 @@ NO_RECORD: Final = "no record"
 REFUSED_US: Final = "refused us"
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What happened to a target. A closed list."""
 
     NEW = "new"  # something answers where nothing did
@@ -39,7 +39,7 @@ class Kind(StrEnum):
     CERTIFICATE_CHANGED = "certificate_changed"  # another certificate in STARTTLS
 
 
-class State(NamedTuple):
+class ChangeSide(NamedTuple):
     """One side of a change, as it is written out: sorted values, several where visits to the target differed."""
 
     status: tuple[str, ...]
@@ -53,28 +53,30 @@ class State(NamedTuple):
 class Change(NamedTuple):
     """One event. A side is None when its sweep has no record of the target; `at` is the time of the later look."""
 
-    kind: Kind
+    kind: ChangeKind
     ip: str
     port: int
     host: str | None
-    before: State | None
-    after: State | None
+    before: ChangeSide | None
+    after: ChangeSide | None
     at: float | None
 
 
-class Verdict(NamedTuple):
+class TargetComparison(NamedTuple):
     """What a comparison of one target came to.
 
     `why_not` says which side did not tell, and by which status, when it was not compared; then there are no kinds.
     `in_part`: the answers differ, but have some in common, so it may be chance.
     """
 
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[ChangeKind, ...] = ()
     why_not: tuple[str, str] | None = None
     in_part: bool = False
 
 
-def judge(before: Seen | None, after: Seen | None, *, absent_is_negative: tuple[bool, bool]) -> Verdict:
+def judge(
+    before: TargetHistory | None, after: TargetHistory | None, *, absent_is_negative: tuple[bool, bool]
+) -> TargetComparison:
     """Compare what two sweeps saw at one target; None where there is no record.
 
     `absent_is_negative` says for each side whether a target without a record was visited and did not answer.
@@ -84,58 +86,58 @@ def judge(before: Seen | None, after: Seen | None, *, absent_is_negative: tuple[
     for name, seen, negative in sides:
         present = seen.presence if seen is not None else False if negative else None
         if present is None:
-            return Verdict(why_not=(name, _why(seen)))
+            return TargetComparison(why_not=(name, _why(seen)))
         there.append(present)
     if there[0] != there[1]:
-        return Verdict((Kind.NEW if there[1] else Kind.GONE,))
+        return TargetComparison((ChangeKind.NEW if there[1] else ChangeKind.GONE,))
     if before is None or after is None or not there[0]:
-        return Verdict()
+        return TargetComparison()
     for name, seen in (("before", before), ("after", after)):
         if not seen.concludes:
-            return Verdict(why_not=(name, _why(seen)))
+            return TargetComparison(why_not=(name, _why(seen)))
     kinds = tuple(_kinds(before, after))
-    return Verdict(kinds, in_part=not kinds and _differ(before, after))
+    return TargetComparison(kinds, in_part=not kinds and _differ(before, after))
 
 
-def _why(seen: Seen | None) -> str:
+def _why(seen: TargetHistory | None) -> str:
     if seen is None:
         return NO_RECORD
     return REFUSED_US if seen.last.refused_us else seen.last.status
 
 
-def _kinds(before: Seen, after: Seen) -> Iterator[Kind]:
+def _kinds(before: TargetHistory, after: TargetHistory) -> Iterator[ChangeKind]:
     """Yield what differs between two targets that both answered and told what they are."""
     if _apart(before.statuses, after.statuses):
-        yield Kind.STATUS_CHANGED
+        yield ChangeKind.STATUS_CHANGED
     yield from _software_kinds(before, after)
     if _apart(before.certificates, after.certificates):
-        yield Kind.CERTIFICATE_CHANGED
+        yield ChangeKind.CERTIFICATE_CHANGED
 
 
-def _software_kinds(before: Seen, after: Seen) -> Iterator[Kind]:
+def _software_kinds(before: TargetHistory, after: TargetHistory) -> Iterator[ChangeKind]:
     old, new = _comparable(before, after)
     if _apart(_products(old), _products(new)):
-        yield Kind.SOFTWARE_REPLACED
+        yield ChangeKind.SOFTWARE_REPLACED
         return
     shown_before, shown_after = _shown(old), _shown(new)
     if shown_before > shown_after:
         if Status.READY in after.statuses:
-            yield Kind.NOW_HIDDEN
+            yield ChangeKind.NOW_HIDDEN
     elif shown_before < shown_after:
         if Status.READY in before.statuses:
-            yield Kind.NOW_DISCLOSED
+            yield ChangeKind.NOW_DISCLOSED
     elif _apart(_versions(old), _versions(new)):
-        yield Kind.VERSION_CHANGED
+        yield ChangeKind.VERSION_CHANGED
 
 
-def _comparable(before: Seen, after: Seen) -> tuple[set[Facts], set[Facts]]:
+def _comparable(before: TargetHistory, after: TargetHistory) -> tuple[set[SeenSoftware], set[SeenSoftware]]:
     """Return the facts that both sweeps looked for: everything only where both had whole dialogues."""
     if before.spoke and after.spoke:
         return before.everything, after.everything
     return before.greeting, after.greeting
 
 
-def _differ(before: Seen, after: Seen) -> bool:
+def _differ(before: TargetHistory, after: TargetHistory) -> bool:
     old, new = _comparable(before, after)
     certificates = before.certificates and after.certificates and before.certificates != after.certificates
     return bool(certificates) or old != new or before.statuses != after.statuses
@@ -146,19 +148,19 @@ def _apart(before: Collection[str], after: Collection[str]) -> bool:
     return bool(before) and bool(after) and set(before).isdisjoint(after)
 
 
-def _products(facts: Collection[Facts]) -> set[str]:
+def _products(facts: Collection[SeenSoftware]) -> set[str]:
     return {fact.product for fact in facts if fact.product is not None}
 
 
-def _versions(facts: Collection[Facts]) -> set[str]:
+def _versions(facts: Collection[SeenSoftware]) -> set[str]:
     return {fact.version for fact in facts if fact.version is not None and fact.shown == VERSION}
 
 
-def _shown(facts: Collection[Facts]) -> int:
+def _shown(facts: Collection[SeenSoftware]) -> int:
     return max((fact.shown for fact in facts), default=0)
 
 
-def states(before: Seen | None, after: Seen | None) -> tuple[State | None, State | None]:
+def states(before: TargetHistory | None, after: TargetHistory | None) -> tuple[ChangeSide | None, ChangeSide | None]:
     """Return both sides as they are written out, with the facts that they were compared by."""
     if before is not None and after is not None:
         old, new = _comparable(before, after)
@@ -170,8 +172,8 @@ def states(before: Seen | None, after: Seen | None) -> tuple[State | None, State
     )
 
 
-def _state(seen: Seen, facts: set[Facts]) -> State:
-    return State(
+def _state(seen: TargetHistory, facts: set[SeenSoftware]) -> ChangeSide:
+    return ChangeSide(
         status=tuple(sorted(seen.statuses | {seen.last.status})),
         product=tuple(sorted(_products(facts))),
         version=tuple(sorted(_versions(facts))),
@@ -189,7 +191,7 @@ def encode_change(change: Change) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def _side(state: State | None) -> dict[str, Any] | None:
+def _side(state: ChangeSide | None) -> dict[str, Any] | None:
     return None if state is None else state._asdict() | {"observed_at": _time(state.observed_at)}
 
 

@@ -18,7 +18,7 @@ from scanner.delivery.local.compression import codec_for, is_compressed
 from scanner.errors import InputError
 from scanner.files.clashes import named, refuse_clashes, standard_output
 from scanner.files.names import converted, require_fitting_name
-from scanner.files.output import WholeFile
+from scanner.files.output import OutputFile
 from scanner.formats import FORMATS, Event, make_format
 from scanner.formats.columns import row_of
 from scanner.formats.csv_rows import csv_header, csv_row
@@ -99,7 +99,7 @@ def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = F
         require_fitting_name(out, Path(out), converted(target))
     refuse_clashes(standard_output() if out == "-" else named("-o", out), named("FILE", *inputs))
     counts = _Counts()
-    with WholeFile(out, overwrite=overwrite) as file:
+    with OutputFile(out, overwrite=overwrite) as file:
         lines = _lines(inputs, counts)
         if target == "parquet":
             write_parquet(_rows(lines, counts), file.path)

@@ -17,10 +17,10 @@ from operator import itemgetter
 from pathlib import Path
 
 from scanner.analysis import comparable
-from scanner.analysis.changes import NO_RECORD, Change, Kind, Verdict, judge, states
+from scanner.analysis.changes import NO_RECORD, Change, ChangeKind, TargetComparison, judge, states
 from scanner.analysis.comparable import Absence, FileFacts, SweepSummary
-from scanner.analysis.diff_query import MEMORY_LIMIT, LookTable, Row, look_table
-from scanner.analysis.history import Look, Seen, target_key, target_of
+from scanner.analysis.diff_query import MEMORY_LIMIT, LookRow, LookTable, look_table
+from scanner.analysis.history import Look, TargetHistory, target_key, target_of
 from scanner.analysis.stored import name_of, read_numbered
 from scanner.errors import InputError
 
@@ -35,11 +35,11 @@ class Counts:
 
     compared: int = 0
     not_compared: Counter[tuple[str, str]] = field(default_factory=Counter)
-    kinds: Counter[Kind] = field(default_factory=Counter)
+    kinds: Counter[ChangeKind] = field(default_factory=Counter)
     in_part: int = 0
     several_scans: int = 0
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: TargetComparison) -> None:
         """Book one target."""
         if verdict.why_not is not None:
             self.not_compared[verdict.why_not] += 1
@@ -142,7 +142,7 @@ def _read(table: LookTable, side: int, file: str | Path, *, time_out_is_gone: bo
             continue
         try:
             target, look = target_key(record.ip, record.port), Look.of(record, time_out_is_gone=time_out_is_gone)
-            table.add(Row(target, side, look.event_id, number, look.packed()))
+            table.add(LookRow(target, side, look.event_id, number, look.packed()))
         except (InputError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{facts.name}:{number}: not a record: {error}") from None
     return facts
@@ -171,19 +171,21 @@ def _absences(
     return before, after
 
 
-def _seen(rows: Iterator[tuple[str, int, str, str]]) -> tuple[Seen | None, Seen | None]:
+def _seen(rows: Iterator[tuple[str, int, str, str]]) -> tuple[TargetHistory | None, TargetHistory | None]:
     """Fold the looks at one target; of a visit that the file has several times, the last counts."""
-    sides: list[Seen | None] = [None, None]
+    sides: list[TargetHistory | None] = [None, None]
     for (_, side, _), repeats in groupby(rows, itemgetter(0, 1, 2)):
         *_, (_, _, _, text) = repeats
         look = Look.unpacked(text)
-        seen = sides[side] = sides[side] or Seen(look)
+        seen = sides[side] = sides[side] or TargetHistory(look)
         seen.add(look)
     before, after = sides
     return before, after
 
 
-def _changes(verdict: Verdict, target: str, before: Seen | None, after: Seen | None) -> Iterator[Change]:
+def _changes(
+    verdict: TargetComparison, target: str, before: TargetHistory | None, after: TargetHistory | None
+) -> Iterator[Change]:
     ip, port = target_of(target)
     old, new = states(before, after)
     hosts = [seen.last.host for seen in (after, before) if seen is not None and seen.last.host is not None]

@@ -42,7 +42,7 @@ _INSERT: Final = """
 _SORTED: Final = "SELECT target, side, event, look FROM looks ORDER BY target, side, event, line"
 
 
-class Row(NamedTuple):
+class LookRow(NamedTuple):
     """One look on its way in."""
 
     target: str
@@ -57,10 +57,10 @@ class LookTable:
 
     def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
         self._connection = connection
-        self._batch: list[Row] = []
+        self._batch: list[LookRow] = []
         connection.execute(_CREATE)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: LookRow) -> None:
         """Take one row in."""
         self._batch.append(row)
         if len(self._batch) >= _BATCH_ROWS:

@@ -1,4 +1,4 @@
-"""What a comparison keeps of a record: a `Look`; and all looks of one sweep at one target, together: `Seen`.
+"""What a comparison keeps of a record: a `Look`; and all looks of one sweep at one target, together: `TargetHistory`.
 
 Not every visit ends in a conclusion. A server that was busy, slow or cut off was not seen to hide anything, and one
 that turned our address away may greet others with its version. `Look.concludes` and `Look.presence` are that judgement,
@@ -38,7 +38,7 @@ _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 _VERSIONS: Final = ("version", "config_version", "patch", "build", "package")
 
 
-class Facts(NamedTuple):
+class SeenSoftware(NamedTuple):
     """The software of one look: `shown` is NOTHING, NAME or VERSION; product and version are None when not known."""
 
     product: str | None = None
@@ -60,8 +60,8 @@ class Look(NamedTuple):
     presence: bool | None
     concludes: bool
     spoke: bool
-    everything: Facts
-    greeting: Facts
+    everything: SeenSoftware
+    greeting: SeenSoftware
     certificate: str | None
     at: float | None
     host: str | None
@@ -105,7 +105,7 @@ class Look(NamedTuple):
     def unpacked(cls, text: str) -> Self:
         """Return what was packed."""
         *first, everything, greeting, certificate, at, host = orjson.loads(text)
-        return cls._make((*first, Facts(*everything), Facts(*greeting), certificate, at, host))
+        return cls._make((*first, SeenSoftware(*everything), SeenSoftware(*greeting), certificate, at, host))
 
 
 def _presence(record: Record) -> bool | None:
@@ -116,17 +116,17 @@ def _presence(record: Record) -> bool | None:
     return None
 
 
-def _everything(record: Record) -> Facts:
+def _everything(record: Record) -> SeenSoftware:
     software = record.software
     if software is None:  # a product that nobody knows can show its version, too
         if not set(_VERSIONS) & set(record.disclosure):
-            return Facts()
+            return SeenSoftware()
         said = () if record.greeting is None else dict.fromkeys(versions_said(record.greeting, record.ip))
-        return Facts(version=", ".join(said) or None, shown=VERSION)
+        return SeenSoftware(version=", ".join(said) or None, shown=VERSION)
     return _facts(software, frozenset(record.disclosure), software.version)
 
 
-def _greeting(record: Record) -> Facts:
+def _greeting(record: Record) -> SeenSoftware:
     """Return what a sweep that only read the greeting would have known."""
     software, places = record.software, record.disclosed_in
     if software is None or places is None:
@@ -134,15 +134,15 @@ def _greeting(record: Record) -> Facts:
     disclosed = frozenset(word for word, where in places.items() if "greeting" in where)
     by_greeting = software.method == "banner"
     if not by_greeting and "product" not in disclosed:
-        return Facts()
+        return SeenSoftware()
     return _facts(software, disclosed, software.version if by_greeting else None)
 
 
-def _facts(software: Software, disclosed: frozenset[str], version: str | None) -> Facts:
+def _facts(software: Software, disclosed: frozenset[str], version: str | None) -> SeenSoftware:
     shown = VERSION if not disclosed.isdisjoint(_VERSIONS) else NAME if "product" in disclosed else NOTHING
     # A guess is no ground for saying that one product replaced another.
     known = software.confidence >= (NAMED if software.method == "banner" else _RECOGNISED)
-    return Facts(_maybe_text(software.product) if known else None, _version_text(software, version), shown)
+    return SeenSoftware(_maybe_text(software.product) if known else None, _version_text(software, version), shown)
 
 
 def _version_text(software: Software, version: str | None) -> str | None:
@@ -158,14 +158,14 @@ def _maybe_text(value: object) -> str | None:
 
 
 @dataclass(slots=True)
-class Seen:
+class TargetHistory:
     """All looks of one sweep at one target. `add` each; it keeps sets, and of the latest look the rest."""
 
     last: Look
     presences: set[bool | None] = field(default_factory=set)
     statuses: set[str] = field(default_factory=set)
-    everything: set[Facts] = field(default_factory=set)
-    greeting: set[Facts] = field(default_factory=set)
+    everything: set[SeenSoftware] = field(default_factory=set)
+    greeting: set[SeenSoftware] = field(default_factory=set)
     certificates: set[str] = field(default_factory=set)
     scans: set[int] = field(default_factory=set)
     concludes: bool = False

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from scanner.assess.facts import Facts
 from scanner.assess.feed_files import nvd_items
-from scanner.assess.feeds import Entry, read_nvd_item
+from scanner.assess.feeds import AffectedProduct, read_nvd_item
 from scanner.assess.ranges import Range
 from scanner.assess.versions import VersionKey, version_key
 from scanner.errors import InputError
@@ -34,7 +34,7 @@ _BOUNDS: Final = ("introduced", "fixed", "last_affected")
 
 
 @dataclass(slots=True)
-class Comparison:
+class NvdComparison:
     """What was found: lines to show, by kind, and how many rows were compared or have no record."""
 
     lines: dict[str, list[str]] = field(
@@ -63,13 +63,13 @@ class Comparison:
         return not any(self.lines[kind] for kind in ("missing", "extra", "differs"))
 
 
-def compare(folder: Path, facts: Facts) -> Comparison:
+def compare(folder: Path, facts: Facts) -> NvdComparison:
     """Hold every row against the NVD records in a folder.
 
     Raises:
         InputError: when a file cannot be read, or is damaged.
     """
-    products, found = facts.document["products"], Comparison()
+    products, found = facts.document["products"], NvdComparison()
     rows = {(row["product"], row["id"]): row for row in facts.document["vulnerabilities"]}
     seen: set[str] = set()
     named: set[tuple[str, str]] = set()
@@ -106,7 +106,7 @@ def _neutral(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def _compare_row(row: Mapping[str, Any], entry: Entry, facts: Facts, found: Comparison) -> None:
+def _compare_row(row: Mapping[str, Any], entry: AffectedProduct, facts: Facts, found: NvdComparison) -> None:
     ours, theirs = _ranges(entry.product, row["ranges"]), _ranges(entry.product, entry.ranges)
     named = _versions(entry, row, facts)
     more = [named[key] for key in sorted(named) if _has(ours, key) and not _has(theirs, key)]
@@ -124,7 +124,7 @@ def _compare_row(row: Mapping[str, Any], entry: Entry, facts: Facts, found: Comp
         found.lines["differs"].append(text)
 
 
-def _versions(entry: Entry, row: Mapping[str, Any], facts: Facts) -> dict[VersionKey, str]:
+def _versions(entry: AffectedProduct, row: Mapping[str, Any], facts: Facts) -> dict[VersionKey, str]:
     """Return the versions to ask both sides about.
 
     Where NVD names updates instead of builds, only the first build of each says something: the later ones may have the

@@ -43,7 +43,7 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BackportState:
     """What the table knows about one flaw in one package: whether the fix is in it, and from which revision on."""
 
     carries: bool
@@ -60,13 +60,13 @@ class Backports:
             for product, rows in document["products"].items()
         }
 
-    def maybe_answer(self, product: str, package: str, flaw: str) -> Answer | None:
+    def maybe_answer(self, product: str, package: str, flaw: str) -> BackportState | None:
         """Say whether a Debian package (its full version, `8.17.1.9-2+deb12u2`) carries the fix of a flaw."""
         for fix in self._fixes.get(product, ()):
             if flaw in fix.ids:
                 carries = _carries(package, fix.fixed)
                 if carries is not None:
-                    return Answer(carries, fix)
+                    return BackportState(carries, fix)
         return None
 
 

@@ -32,7 +32,7 @@ _CVE_METRICS: Final = ("cvssV3_1", "cvssV3_0", "cvssV4_0", "cvssV2_0")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AffectedProduct:
     """What one record says about one product of ours; without `ranges` it names the product, and no usable version."""
 
     id: str
@@ -45,7 +45,7 @@ class Entry:
     source: str
 
 
-def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Entry], int]:
+def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[AffectedProduct], int]:
     """Return what a `cve` object of NVD's API 2.0 says, and for how many of our products it has no usable version.
 
     Raises:
@@ -81,7 +81,7 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Entry], 
     )
 
 
-def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Entry], int]:
+def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[AffectedProduct], int]:
     """Return what a CVE record 5.x says, and for how many of our products it has no usable version.
 
     Raises:
@@ -115,8 +115,8 @@ def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Entr
     )
 
 
-def _made(ranges: Mapping[str, list[dict[str, str]]], **facts: Any) -> tuple[list[Entry], int]:
-    entries = [Entry(product=product, ranges=found, **facts) for product, found in ranges.items()]
+def _made(ranges: Mapping[str, list[dict[str, str]]], **facts: Any) -> tuple[list[AffectedProduct], int]:
+    entries = [AffectedProduct(product=product, ranges=found, **facts) for product, found in ranges.items()]
     return entries, sum(not found for found in ranges.values())
 
 

@@ -84,7 +84,7 @@ class Flaw:
     gaps: tuple[Gap, ...] = field(default=())
 
 
-class Place(NamedTuple):
+class ReleasePosition(NamedTuple):
     """Where a version stands among the releases of its product.
 
     `before` is the release that a candidate or snapshot came before, `since` the release from which its line of
@@ -108,7 +108,7 @@ class Held(NamedTuple):
     why: str | None = None
 
 
-def maybe_held(flaw: Flaw, place: Place) -> Held | None:
+def maybe_held(flaw: Flaw, place: ReleasePosition) -> Held | None:
     """Say that a version has a flaw, or that it may and nobody can tell; None when it has not."""
     key = place.key
     if not flaw.ranges:
@@ -121,7 +121,7 @@ def maybe_held(flaw: Flaw, place: Place) -> Held | None:
     return _between(flaw, place) or (None if place.is_release else _added(flaw, place))
 
 
-def _between(flaw: Flaw, place: Place) -> Held | None:
+def _between(flaw: Flaw, place: ReleasePosition) -> Held | None:
     for gap in flaw.gaps:
         if gap.holds(place.key) and not (place.before is not None and _is_told(gap.above.low, place.key)):
             return Held([gap.below], is_decided=False, why="affected releases lie on both sides of it")
@@ -144,7 +144,7 @@ def _is_told(bound: VersionKey | None, key: VersionKey) -> bool:
     return bound is not None and is_before_release(bound) and release_of(bound) == release_of(key)
 
 
-def _added(flaw: Flaw, place: Place) -> Held | None:
+def _added(flaw: Flaw, place: ReleasePosition) -> Held | None:
     for each in flaw.ranges:
         text, begins = each.last_affected, place.key[0][: len(each.high[0])] == each.high[0]
         if text is not None and begins and place.key > each.high and extends(place.product, place.key, text):

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from scanner.assess.facts import Product
-from scanner.assess.ranges import Flaw, Place, maybe_held
+from scanner.assess.ranges import Flaw, ReleasePosition, maybe_held
 from scanner.assess.versions import (
     SNAPSHOTS_FROM_0,
     VersionKey,
@@ -61,22 +61,22 @@ class Releases:
         """Say whether a version is written as one that is known: 3.0-M2 of James."""
         return version in self._spelled
 
-    def place(self, key: VersionKey) -> Place:
+    def place(self, key: VersionKey) -> ReleasePosition:
         """Return where a version stands."""
         is_release = key in self._texts
         if is_before_release(key) or (not is_release and self._is_before_its_branch(key)):
-            return Place(self._key, key, before=self._before(key), since=self._since(key))
+            return ReleasePosition(self._key, key, before=self._before(key), since=self._since(key))
         added = None
         if not is_release and self._is_complete_at(key) and self._maybe_base(key) is not None:
             added = self._next_of_branch(key)
-        return Place(self._key, key, added_before=added, is_release=is_release)
+        return ReleasePosition(self._key, key, added_before=added, is_release=is_release)
 
-    def place_after(self, key: VersionKey) -> Place:
+    def place_after(self, key: VersionKey) -> ReleasePosition:
         """Return where the development after a release stands, on its way to the first release of the next branch."""
         branch = branch_of(self._key, key)
         later = self._sorted[bisect_right(self._sorted, key) :]
         following = next((each for each in later if branch_of(self._key, each) != branch), key)
-        return Place(self._key, key, before=following, since=key)
+        return ReleasePosition(self._key, key, before=following, since=key)
 
     def is_whole(self, version: str, key: VersionKey) -> bool:
         """Say whether a version has as many numbers as a release has at least: "Exim 4" is any of a hundred.

@@ -29,7 +29,7 @@ import orjson
 
 from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
 from scanner.assess.feed_files import files_of, items_of, read
-from scanner.assess.feeds import Entry, day_of, summary_of
+from scanner.assess.feeds import AffectedProduct, day_of, summary_of
 from scanner.errors import InputError
 from scanner.files.clashes import Named, named, refuse_clashes
 from scanner.files.names import JSON_DOCUMENT, require_fitting_name
@@ -40,7 +40,7 @@ _NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
 
 
 @dataclass(slots=True)
-class Outcome:
+class UpdateOutcome:
     """What an update did: files and records read, rows new and changed, records that named no version of ours.
 
     `changes` says what is different now, one line for each row; `compiled` is the day of the facts before and after.
@@ -74,7 +74,7 @@ class _Listing(NamedTuple):
 _Rows = dict[tuple[str, str], dict[str, Any]]
 
 
-def update(sources: Sequence[Path], user_file: Path, known: Facts, today: date) -> Outcome:
+def update(sources: Sequence[Path], user_file: Path, known: Facts, today: date) -> UpdateOutcome:
     """Read `sources` (files and folders) and write what is newer than `known` to `user_file`, beside what it had.
 
     Days after `today` (UTC) count as today.
@@ -85,10 +85,10 @@ def update(sources: Sequence[Path], user_file: Path, known: Facts, today: date) 
     """
     for source in sources:
         require_usable(source, user_file)
-    outcome, rows = Outcome(), _Rows()
+    outcome, rows = UpdateOutcome(), _Rows()
     clock = _Clock(today, outcome)
     before = {(row["product"], row["id"]): row for row in known.document["vulnerabilities"]}
-    compiled, listings, found = min(known.compiled, clock.today), list[_Listing](), list[Entry]()
+    compiled, listings, found = min(known.compiled, clock.today), list[_Listing](), list[AffectedProduct]()
     for source in sources:
         for path in files_of(source):
             document = read(path)
@@ -112,10 +112,10 @@ def update(sources: Sequence[Path], user_file: Path, known: Facts, today: date) 
 class _Clock:
     """Takes days that have not come for today, and remembers whose they were."""
 
-    def __init__(self, today: date, outcome: Outcome) -> None:
+    def __init__(self, today: date, outcome: UpdateOutcome) -> None:
         self.today, self._outcome = today.isoformat(), outcome
 
-    def entry(self, entry: Entry) -> Entry:
+    def entry(self, entry: AffectedProduct) -> AffectedProduct:
         return replace(entry, as_of=self._day(entry.id, entry.as_of))
 
     def listing(self, listing: _Listing) -> _Listing:
@@ -179,8 +179,8 @@ def require_usable(source: Path, user_file: Path) -> None:
 
 
 def _entries(
-    document: Any, known: Facts, outcome: Outcome, path: Path, *, strict: bool
-) -> tuple[list[Entry], list[_Listing], bool]:
+    document: Any, known: Facts, outcome: UpdateOutcome, path: Path, *, strict: bool
+) -> tuple[list[AffectedProduct], list[_Listing], bool]:
     """Return the flaws of a file, its listings as exploited, and whether it is a whole feed of flaws."""
     outcome.files += 1
     try:
@@ -220,7 +220,7 @@ def _listing(item: Any, released: str, known: Facts) -> _Listing:
     return _Listing(item["cveID"], day_of(item["dateAdded"]), released, summary, products)
 
 
-def _take(entry: Entry, before: _Rows, rows: _Rows, known: Facts, outcome: Outcome) -> None:
+def _take(entry: AffectedProduct, before: _Rows, rows: _Rows, known: Facts, outcome: UpdateOutcome) -> None:
     key = entry.product, entry.id
     row = rows.get(key, before.get(key))
     if entry.id in known.document.get("left_out", ()):
@@ -256,7 +256,7 @@ def _rests_on_nvd_alone(row: dict[str, Any]) -> bool:
     return row.get("range_basis") == "nvd" and row.get("note") in {None, _NOT_REVIEWED}
 
 
-def _new_row(entry: Entry) -> dict[str, Any]:
+def _new_row(entry: AffectedProduct) -> dict[str, Any]:
     return {
         "id": entry.id,
         "product": entry.product,
@@ -272,7 +272,7 @@ def _new_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _take_listing(listing: _Listing, before: _Rows, rows: _Rows, known: Facts, outcome: Outcome) -> None:
+def _take_listing(listing: _Listing, before: _Rows, rows: _Rows, known: Facts, outcome: UpdateOutcome) -> None:
     cve, is_known = listing.cve, listing.cve in known.document.get("left_out", ())
     for key in {**before, **rows}:
         row = rows.get(key) or before[key]
@@ -283,7 +283,7 @@ def _take_listing(listing: _Listing, before: _Rows, rows: _Rows, known: Facts, o
                 outcome.changed.update({row["id"]} - outcome.new)
     for product in () if is_known else listing.products:
         source = f"CISA KEV, released {listing.as_of}"
-        entry = Entry(cve, product, listing.summary, [], None, listing.added, listing.as_of, source)
+        entry = AffectedProduct(cve, product, listing.summary, [], None, listing.added, listing.as_of, source)
         rows[product, cve] = {**_new_row(entry), "kev": listing.added}
         outcome.new.add(cve)
 

@@ -31,7 +31,7 @@ from scanner.assess import backports
 from scanner.assess.backports import Backports, maybe_debian_version, shipped_backports
 from scanner.assess.facts import Facts, Product, load_facts, shipped_facts
 from scanner.assess.lifecycle import lifecycle_findings, next_clear_release, not_compared
-from scanner.assess.ranges import Flaw, Held, Place, Range, maybe_held
+from scanner.assess.ranges import Flaw, Held, Range, ReleasePosition, maybe_held
 from scanner.assess.releases import releases_of
 from scanner.assess.versions import maybe_unread, version_key
 from scanner.model import Answer, Assessment, Finding, Software
@@ -68,7 +68,7 @@ class _Subject:
 
     product: Product
     version: str
-    place: Place
+    place: ReleasePosition
     is_plain: bool
     debian: str | None
     system: str | None
@@ -213,7 +213,7 @@ def _full_version(version: str, patch: str | None) -> str:
     return version if level is None else version + level[1].replace(" ", "")
 
 
-def _finding(subject: _Subject, flaw: Flaw, held: Held, answer: backports.Answer | None) -> Finding:
+def _finding(subject: _Subject, flaw: Flaw, held: Held, answer: backports.BackportState | None) -> Finding:
     facts, cvss = flaw.facts, flaw.facts.get("cvss", {})
     verdict = _verdict(subject, held, answer)
     notes = [facts.get("note"), f"Also known as {facts['alias']}." if "alias" in facts else None]
@@ -241,7 +241,7 @@ def _finding(subject: _Subject, flaw: Flaw, held: Held, answer: backports.Answer
     )
 
 
-def _verdict(subject: _Subject, held: Held, answer: backports.Answer | None) -> str:
+def _verdict(subject: _Subject, held: Held, answer: backports.BackportState | None) -> str:
     if answer is not None:
         return VENDOR_FIXED if answer.carries else AFFECTED
     if not held.is_decided:
@@ -266,7 +266,7 @@ def _severity(facts: Any) -> str:
     return "high" if rating == "critical" and facts["cvss"]["version"] == "2.0" else rating
 
 
-def _evidence(subject: _Subject, held: Held, answer: backports.Answer | None) -> str:
+def _evidence(subject: _Subject, held: Held, answer: backports.BackportState | None) -> str:
     text = f"{subject.product.name} {subject.version}"
     if held.ranges:
         text += f"; affected are versions {_versions(held.ranges[0])}"

@@ -48,7 +48,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TruthCheck:
     """Records against the truth: hosts without a record, hosts with several, and everything that is wrong."""
 
     hosts: int
@@ -67,7 +67,9 @@ class Verdict:
         return not (self.lost or self.repeated or self.wrong)
 
 
-def judge(records: Iterable[Mapping[str, Any]], first: IPv4Address, hosts: int, *, seed: int, profile: str) -> Verdict:
+def judge(
+    records: Iterable[Mapping[str, Any]], first: IPv4Address, hosts: int, *, seed: int, profile: str
+) -> TruthCheck:
     """Compare the records of a sweep of `hosts` addresses from `first` on with what the lab knows to be true."""
     seen: Counter[str] = Counter()
     wrong: list[str] = []
@@ -76,7 +78,7 @@ def judge(records: Iterable[Mapping[str, Any]], first: IPv4Address, hosts: int, 
         wrong += mismatches(record, expected(record["ip"], seed, profile))
     planned = {str(first + offset) for offset in range(hosts)}
     wrong += (f"{ip}: was not asked for" for ip in seen.keys() - planned)
-    return Verdict(hosts, len(planned - seen.keys()), sum(count - 1 for count in seen.values()), tuple(wrong))
+    return TruthCheck(hosts, len(planned - seen.keys()), sum(count - 1 for count in seen.values()), tuple(wrong))
 
 
 @click.command()
@@ -107,7 +109,7 @@ def _throughput(table: Table, output: Path, hosts: int, runs: int) -> None:
     _add(table, "peak memory, MB", [run.peak_bytes / 1e6 for run in done])
 
 
-def _recall(table: Table, output: Path) -> Verdict:
+def _recall(table: Table, output: Path) -> TruthCheck:
     streams.say(f"recall: {_RECALL_HOSTS:,} hosts of every kind ...")
     settings = LabSettings(port=0, profile="mixed", time_scale=_TIME_SCALE)
     waits = {"--greeting-timeout": 30, "--idle-timeout": 20, "--total-timeout": 60}

@@ -13,7 +13,7 @@ from scanner.cli.options import identity_options, visit_options
 from scanner.model import Assessment, Record, Status, Target
 from scanner.record import encode
 from scanner.settings import Settings
-from scanner.sweeps.single_check import Dialogue, check_host
+from scanner.sweeps.single_check import Transcript, check_host
 
 if TYPE_CHECKING:
     from scanner.cli.console import Console
@@ -42,7 +42,7 @@ def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_
     """
     logging.configure(log_level)
     settings = Settings(ports=(port,), rate=0, subnet_rate=0, **options).validated()
-    view = None if as_json else Dialogue(_print_line)
+    view = None if as_json else Transcript(_print_line)
     unvisited: list[str] = []
     records = running.run(check_host(host, settings, exclude=exclude, trace=view, on_unvisited=unvisited.append))
     if view is not None and view.failure is not None:

@@ -7,7 +7,7 @@ import click
 
 from scanner.analysis import read_records
 from scanner.cli import logging, streams
-from scanner.cli.sweep import Request, run_sweep
+from scanner.cli.sweep import SweepRequest, run_sweep
 from scanner.cli.table import print_table
 from scanner.errors import InputError
 from scanner.files.places import FilePlace
@@ -15,7 +15,7 @@ from scanner.files.whole import make_folders
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
 from scanner.settings import Settings
-from scanner.targets import Ranges, Source, parse_spec
+from scanner.targets import Ranges, TextSource, parse_spec
 
 #: 1,024 hosts, every kind of server and every odd behaviour of the lab.
 _NETWORK = "127.20.0.0/22"
@@ -47,7 +47,7 @@ def demo(output: Path, network: str) -> int:
     _make_room(output)
     with LabProcess(LabSettings(port=0, profile="mixed")) as lab:
         settings = replace(_SETTINGS, ports=(lab.port,))
-        request = Request(targets=(network,), outputs=(str(output),), if_exists="overwrite")
+        request = SweepRequest(targets=(network,), outputs=(str(output),), if_exists="overwrite")
         streams.say(f"a simulated network is listening on loopback, port {lab.port}")
         code = run_sweep(request, settings)
     print_table(read_records(output))
@@ -79,6 +79,6 @@ def _require_loopback(network: str) -> None:
     Raises:
         InputError: saying so.
     """
-    asked = parse_spec([Source("--network", [network])], allow_names=False, allow_large_v6=True).ranges
+    asked = parse_spec([TextSource("--network", [network])], allow_names=False, allow_large_v6=True).ranges
     if asked.minus(_LOOPBACK):
         raise InputError(f"--network {network!a}: the simulated network is 127.0.0.0/8; others are real: use sweep")

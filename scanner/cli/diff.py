@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from scanner.analysis.changes import NO_RECORD, Change, Kind, State, encode_change
+from scanner.analysis.changes import NO_RECORD, Change, ChangeKind, ChangeSide, encode_change
 from scanner.analysis.diff import Comparison, compare
 from scanner.cli.commands import complete_files
 from scanner.cli.console import Console
@@ -23,7 +23,7 @@ SAME, CHANGES, NOTHING_COMPARED = 0, 1, 3
 MAX_ROWS = 1_000
 #: Characters of a value in a cell; the whole value is in the JSON Lines.
 _MOST_SHOWN = 60
-_KINDS = click.Choice([kind.value for kind in Kind])
+_KINDS = click.Choice([kind.value for kind in ChangeKind])
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -72,8 +72,8 @@ def diff(
         if (why := comparison.why_nothing) is not None:
             complain(f"nothing was compared: {why}")
             return NOTHING_COMPARED
-        failing = set(fail_on) or {kind.value for kind in Kind}.difference(ignore)
-        return CHANGES if any(comparison.counts.kinds[Kind(kind)] for kind in failing) else SAME
+        failing = set(fail_on) or {kind.value for kind in ChangeKind}.difference(ignore)
+        return CHANGES if any(comparison.counts.kinds[ChangeKind(kind)] for kind in failing) else SAME
 
 
 def _both(before: Path | None, after: Path | None) -> tuple[Path, Path] | None:
@@ -96,7 +96,7 @@ def print_changes(changes: Iterable[Change]) -> None:
     for name in ("before", "after", "host"):
         table.add_column(name, overflow="fold")
     for change in first:
-        open_side = {Kind.NOW_HIDDEN: 0, Kind.NOW_DISCLOSED: 1}.get(change.kind)
+        open_side = {ChangeKind.NOW_HIDDEN: 0, ChangeKind.NOW_DISCLOSED: 1}.get(change.kind)
         states = enumerate((change.before, change.after))
         sides = (_cell(change.kind, state, shows_more=side == open_side) for side, state in states)
         cells = (change.ip, str(change.port), change.kind.value, *sides, _neutral(change.host or ""))
@@ -106,14 +106,14 @@ def print_changes(changes: Iterable[Change]) -> None:
         complain(f"{more:,} more changes are not in the table: --json prints all of them")
 
 
-def _cell(kind: Kind, state: State | None, *, shows_more: bool) -> str:
+def _cell(kind: ChangeKind, state: ChangeSide | None, *, shows_more: bool) -> str:
     """Write what a change of this kind is about, on one side; `shows_more` is true of the one that hides less."""
     if state is None:
         return f"({NO_RECORD})"
     match kind:
-        case Kind.NEW | Kind.GONE | Kind.STATUS_CHANGED:
+        case ChangeKind.NEW | ChangeKind.GONE | ChangeKind.STATUS_CHANGED:
             values = state.status
-        case Kind.CERTIFICATE_CHANGED:
+        case ChangeKind.CERTIFICATE_CHANGED:
             values = tuple(digest[:16] for digest in state.certificate)
         case _:
             names, versions = ", ".join(state.product), state.version
@@ -134,11 +134,11 @@ def _neutral(text: str) -> str:
 
 def _account(comparison: Comparison, ignored: Iterable[str]) -> Iterator[str]:
     """Yield what people should know of a finished comparison."""
-    counts, dropped = comparison.counts, {Kind(kind) for kind in ignored}
-    kinds = ", ".join(f"{kind.value} {counts.kinds[kind]:,}" for kind in Kind if counts.kinds[kind])
+    counts, dropped = comparison.counts, {ChangeKind(kind) for kind in ignored}
+    kinds = ", ".join(f"{kind.value} {counts.kinds[kind]:,}" for kind in ChangeKind if counts.kinds[kind])
     found = f": {kinds or 'no changes'}" if counts.compared else ""
     yield f"{counted(counts.compared, 'target')} compared{found}" + (
-        f" (ignored: {', '.join(kind.value for kind in Kind if kind in dropped)})" if dropped else ""
+        f" (ignored: {', '.join(kind.value for kind in ChangeKind if kind in dropped)})" if dropped else ""
     )
     if counts.not_compared:
         reasons = ", ".join(f"{why} {side} {count:,}" for (side, why), count in counts.not_compared.most_common())

@@ -18,7 +18,7 @@ from scanner.files.packed import DamagedError
 from scanner.importers import FORMATS, BadLine, Kept, parse_text, read_kept
 from scanner.record import encode
 from scanner.settings import Settings
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
 DONE, NOTHING_READ = 0, 2
 #: Problems, and notes, that are shown one by one; the rest are counted.
@@ -49,7 +49,7 @@ def identify(
     if not files and not texts:
         raise InputError("nothing to identify: name a file, - for standard input, or give --text")
     refuse_clashes(standard_output(), named("FILE", *files))  # it would grow while it is read
-    observer = Observer(str(uuid.uuid4()), Settings(fingerprints=fingerprints))
+    observer = RecordBuilder(str(uuid.uuid4()), Settings(fingerprints=fingerprints))
     counts: Counter[str] = Counter()
     for number, kept in enumerate(_good(_greetings(files, texts, kind), counts, strict=strict)):
         sys.stdout.buffer.write(encode(observer.kept(kept, number)))

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from scanner.errors import InputError
 from scanner.files.text_input import utf_8_lines
-from scanner.targets import COMMAND_LINE, Source
+from scanner.targets import COMMAND_LINE, TextSource
 
 #: Characters of one list: 2^24 lines with the longest IPv4 address and a line end.
 _MAX_LIST = 1 << 28
@@ -22,7 +22,7 @@ _MAX_LINE = 1 << 24
 _MAX_VOID = 1_000_000
 
 
-def sources(texts: Iterable[str], files: Iterable[Path] = ()) -> Iterator[Source]:
+def sources(texts: Iterable[str], files: Iterable[Path] = ()) -> Iterator[TextSource]:
     """Yield what the parser reads: each text from the command line, each file and standard input line by line.
 
     A file is opened when its first line is asked for; that and reading it raise InputError when it cannot be read.
@@ -32,13 +32,13 @@ def sources(texts: Iterable[str], files: Iterable[Path] = ()) -> Iterator[Source
     """
     for text in texts:
         if text == "-":
-            yield Source("standard input", _standard_input())
+            yield TextSource("standard input", _standard_input())
         elif text.startswith("@"):
             if text == "@":
                 raise InputError("@: names no file: is a variable unset?")
             yield _file(Path(text[1:]))
         else:
-            yield Source(COMMAND_LINE, [text])
+            yield TextSource(COMMAND_LINE, [text])
     yield from map(_file, files)
 
 
@@ -52,8 +52,8 @@ def require_one_reader(texts: Iterable[str]) -> None:
         raise InputError("standard input: can be read once only: name a file with @ for the other use")
 
 
-def _file(path: Path) -> Source:
-    return Source(str(path), _lines(path))
+def _file(path: Path) -> TextSource:
+    return TextSource(str(path), _lines(path))
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -29,7 +29,7 @@ class _Neutral(logging.Formatter):
         return "\n".join(map(neutral, super().formatException(ei).split("\n")))
 
 
-class _Bounded(logging.Filter):
+class _BoundedFilter(logging.Filter):
     """Lets a bounded number of debug lines of each kind through in a second; the next one says how many there were."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ def configure(level: str, form: str = "console") -> None:
     handler.setFormatter(
         _json_formatter() if form == "json" else _Neutral("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
-    handler.addFilter(_Bounded())
+    handler.addFilter(_BoundedFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 

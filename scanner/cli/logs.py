@@ -14,9 +14,9 @@ from scanner.cli.entry import complain
 from scanner.cli.values import Duration
 from scanner.errors import InputError
 from scanner.files.clashes import named, refuse_clashes, standard_output
-from scanner.maillogs.events import Place
+from scanner.maillogs.events import LogPosition
 from scanner.maillogs.mail_logs import Client, LogQuestion, LogReport, VisitTrace, examine, read_visits
-from scanner.maillogs.matching import DEFAULT_TOLERANCE_S, Judged, Verdict
+from scanner.maillogs.matching import DEFAULT_TOLERANCE_S, ConnectionOwner, Judged
 from scanner.maillogs.sessions import maybe_address
 from scanner.text.counted import counted
 
@@ -104,7 +104,7 @@ def logs(
         return _INCONCLUSIVE
     if report.visits is not None:
         return int(bool(report.missing))
-    return int(bool(scanners) and not report.verdicts.get(Verdict.OURS))
+    return int(bool(scanners) and not report.verdicts.get(ConnectionOwner.OURS))
 
 
 def _address(option: str, text: str) -> str:
@@ -210,7 +210,7 @@ def _print_tables(report: LogReport, top: int, *, mail: bool) -> None:
         console.width = max(console.width, _FILE_WIDTH)
     if report.visits is not None:
         console.print(_visit_table(report.visits, "unknown" if report.doubts else "none"))
-    clients = [client for client in report.clients if mail or set(client.verdicts) != {Verdict.MAIL}]
+    clients = [client for client in report.clients if mail or set(client.verdicts) != {ConnectionOwner.MAIL}]
     shown = clients[:top] if top else clients
     console.print(_client_table(shown))
     left = len(clients) - len(shown)
@@ -262,7 +262,7 @@ def _complain_about(report: LogReport) -> None:
     """Say on stderr how much was read, what is missing, and why that may be."""
     counts, verdicts = report.counts, report.verdicts
     unread = sum(read.unread.lines for read in report.files)
-    whose = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict if verdict in verdicts)
+    whose = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in ConnectionOwner if verdict in verdicts)
     complain(
         f"{counted(counts.lines, 'line')}, {counts.of_mail_servers:,} of mail servers, "
         f"{report.events:,} about connections"
@@ -280,12 +280,12 @@ def _complain_about(report: LogReport) -> None:
         complain(remark)
 
 
-def _places(places: tuple[Place, ...]) -> str:
+def _places(places: tuple[LogPosition, ...]) -> str:
     more = len(places) - _SHOWN_PLACES
     return ", ".join(map(_place, places[:_SHOWN_PLACES])) + (f", {more} more" if more > 0 else "")
 
 
-def _place(place: Place) -> str:
+def _place(place: LogPosition) -> str:
     return f"{place.file}:{place.line}"
 
 

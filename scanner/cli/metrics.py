@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
-    from scanner.delivery.relay.spool_sink import RemoteSinks
+    from scanner.delivery.relay.spool_sink import SpoolSink
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _STATES = ("closed", "open", "half_open")
 class SweepCollector:
     """Reads a sweep, and its remote sinks when it has any, whenever it is asked."""
 
-    def __init__(self, run: Sweep, remote: "RemoteSinks | None") -> None:
+    def __init__(self, run: Sweep, remote: "SpoolSink | None") -> None:
         self._run, self._remote = run, remote
 
     def collect(self) -> Iterator["Metric"]:
@@ -83,7 +83,7 @@ def _sinks(reports: list[dict[str, Any]]) -> Iterator["Metric"]:
 
 @asynccontextmanager
 async def served(
-    run: Sweep, remote: "RemoteSinks | None", address: tuple[str, int] | None, file: FilePlace | None
+    run: Sweep, remote: "SpoolSink | None", address: tuple[str, int] | None, file: FilePlace | None
 ) -> AsyncIterator[None]:
     """Serve metrics over HTTP while the body runs, and keep a file of them up to date until its end.
 

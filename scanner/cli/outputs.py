@@ -20,7 +20,7 @@ from scanner.sweeps.plan import Plan
 from scanner.version import VERSION
 
 if TYPE_CHECKING:
-    from scanner.delivery.relay.spool_sink import RemoteSinks
+    from scanner.delivery.relay.spool_sink import SpoolSink
 
 #: Linux's numbers of terminals: consoles, /dev/tty, pseudo-terminals.
 _TERMINALS = frozenset({4, 5, *range(136, 144)})
@@ -47,7 +47,7 @@ class Outputs:
     """All sinks of a sweep; `remote` is one of them, when there are remote ones."""
 
     sinks: list[Sink]
-    remote: "RemoteSinks | None" = None
+    remote: "SpoolSink | None" = None
 
 
 def make_outputs(request: OutputRequest, plan: Plan) -> Outputs:
@@ -94,9 +94,9 @@ def is_remote(output: str) -> bool:
     return destination.is_remote(output)
 
 
-def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "RemoteSinks":
+def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "SpoolSink":
     from scanner.delivery.relay.destination import make_destinations  # noqa: PLC0415  as above
-    from scanner.delivery.relay.spool_sink import RemoteSinks  # noqa: PLC0415  as above
+    from scanner.delivery.relay.spool_sink import SpoolSink  # noqa: PLC0415  as above
     from scanner.delivery.spool import Quota, RunFolder  # noqa: PLC0415  as above
 
     about = {
@@ -111,7 +111,7 @@ def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "Re
     destinations = make_destinations(urls)
     for destination in destinations:
         destination.redaction.guard_logs()
-    return RemoteSinks(
+    return SpoolSink(
         folder,
         destinations,
         about,

@@ -20,11 +20,11 @@ from scanner.files import toml as safe_toml
 from scanner.files.clashes import named, refuse_clashes, standard_output
 from scanner.files.text_input import utf_8
 from scanner.model import Status
-from scanner.policy.check import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
+from scanner.policy.check import Level, Policy, PolicyCheck, Verdict, VerdictTally, rule_texts
 from scanner.policy.file import default_document, read_policy
 from scanner.policy.reports import JunitReport, SarifReport, VerdictTable, json_line, maybe_annotation
 from scanner.sweeps.summary import SUMMARY_SCHEMA
-from scanner.targets import COMMAND_LINE, Ranges, Source, parse_spec
+from scanner.targets import COMMAND_LINE, Ranges, TextSource, parse_spec
 from scanner.text.counted import counted
 
 CLEAN, VIOLATIONS, NOT_COVERED = 0, 1, 3
@@ -85,7 +85,7 @@ def check(
     own = Policy() if policy_file is None else load_policy(policy_file)
     judged = PolicyCheck(own, _day(day))
     expected = _Expected(summaries, own.ignore)
-    tally = Tally()
+    tally = VerdictTally()
     with ExitStack() as stack:
         reports: list[_Report] = [tally]
         reads = [*named("FILE", *files), *named("--summary", *summaries), *named("--policy", policy_file)]
@@ -126,7 +126,7 @@ def read_addresses(texts: Sequence[str]) -> Ranges:
         InputError: for the first that is none, or a host name.
     """
     try:
-        ranges = parse_spec([Source(COMMAND_LINE, texts)], allow_names=False, allow_large_v6=True).ranges
+        ranges = parse_spec([TextSource(COMMAND_LINE, texts)], allow_names=False, allow_large_v6=True).ranges
     except InputError as error:
         raise InputError(str(error).removeprefix(f"{COMMAND_LINE}: ")) from None
     if not ranges:
@@ -210,7 +210,7 @@ def _day(text: str | None) -> date:
         raise click.UsageError(f"--date {text!r} is not a day: write 2026-11-23") from None
 
 
-def _end(tally: Tally) -> int:
+def _end(tally: VerdictTally) -> int:
     """Say on stderr how the check ended, and return its exit code."""
     violations, warnings = tally.failed(Level.ERROR), tally.failed(Level.WARNING)
     complain(

@@ -48,7 +48,7 @@ class Pace:
         return rate, left / rate if rate else None
 
 
-class Said:
+class ToldNotices:
     """Which notices people have been told; each is said once, when it comes up."""
 
     def __init__(self) -> None:
@@ -67,9 +67,9 @@ class Said:
 
 
 @asynccontextmanager
-async def shown(run: Sweep, outputs: Outputs | None = None, *, quiet: bool, live: bool) -> AsyncIterator[Said]:
+async def shown(run: Sweep, outputs: Outputs | None = None, *, quiet: bool, live: bool) -> AsyncIterator[ToldNotices]:
     """Show the progress of a sweep and of its sinks while the body runs; yield what was said."""
-    said = Said()
+    said = ToldNotices()
     if quiet:
         yield said
         return
@@ -94,7 +94,7 @@ def can_redraw(term: str) -> bool:
     return term.lower() not in ("", "dumb", "unknown")
 
 
-async def _watch_notices(run: Sweep, said: Said) -> None:
+async def _watch_notices(run: Sweep, said: ToldNotices) -> None:
     while True:
         said.say_new(run.notices)
         await asyncio.sleep(_NOTICES_S)
@@ -151,7 +151,7 @@ async def _redraw(run: Sweep, sinks: SinkWatch, voice: streams.Voice) -> None:
     await redraw(run, Pace(), sinks, voice)
 
 
-def print_summary(summary: Summary, said: Said | None = None) -> None:
+def print_summary(summary: Summary, said: ToldNotices | None = None) -> None:
     """Print how a sweep ended: its books, what was found and not visited, its sinks, and what was not said yet."""
     document = summary.document
     rows = [("planned", document["planned"]), ("excluded", document["excluded"]), *document["statuses"].items()]
@@ -166,7 +166,7 @@ def print_summary(summary: Summary, said: Said | None = None) -> None:
         _say("products: " + _products(document["products"]))
     for sink in document.get("sinks") or ():
         _say(f"sink {summary_line(sink)}")
-    (said or Said()).say_new([*document.get("notices", ()), *remarks(document)])
+    (said or ToldNotices()).say_new([*document.get("notices", ()), *remarks(document)])
     made = f"{counted(document['records'], 'record')}, {counted(document['connections'], 'connection')}"
     _say(f"{made} in {document['elapsed_s']:,.1f} s")
 

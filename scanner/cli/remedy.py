@@ -102,11 +102,11 @@ def _records(sweeps: tuple[str, ...]) -> "Iterator[Record]":
 
 
 def _from_configuration(given: dict[str, Path], helpfile: Path | None, output: Path | None, *, overwrite: bool) -> int:
-    from scanner.remediation.sendmail.reader import Kind  # noqa: PLC0415
+    from scanner.remediation.sendmail.reader import ConfigKind  # noqa: PLC0415
     from scanner.remediation.sendmail.review import review, write_review  # noqa: PLC0415  loaded when asked for
 
     refuse_clashes(standard_output(), [*named("the configuration", *given.values()), *named("--helpfile", helpfile)])
-    done = review({Kind(name): path for name, path in given.items()}, helpfile)
+    done = review({ConfigKind(name): path for name, path in given.items()}, helpfile)
     if output is not None:
         write_review(done, output, overwrite=overwrite)
     _print(done, with_diff=output is None)

@@ -9,13 +9,13 @@ import click
 from scanner.cli import logging, running
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration, Seconds
-from scanner.delivery.receivers.urls import COMMON, Option, SinkKind
+from scanner.delivery.receivers.urls import COMMON, SinkKind, UrlOption
 from scanner.delivery.relay.destination import kinds, make_destinations
 from scanner.delivery.relay.trial import try_sink
 from scanner.importers import Kept
 from scanner.record import encode
 from scanner.settings import Settings
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
 _DIRECT = {
     "-": "standard output",
@@ -61,7 +61,7 @@ def test_sink(url: str, timeout_s: float, log_level: str) -> int:
 def sample_line() -> bytes:
     """Return a record of a server that does not exist, as a sweep would write it, without its line end."""
     kept = Kept(_GREETING, _IP, 25, time.time())
-    return encode(Observer(str(uuid.uuid4()), Settings()).kept(kept, 0)).rstrip(b"\n")
+    return encode(RecordBuilder(str(uuid.uuid4()), Settings()).kept(kept, 0)).rstrip(b"\n")
 
 
 def listing(on_broken: Callable[[str], None] = complain) -> str:
@@ -86,6 +86,6 @@ def _described(scheme: str, kind: SinkKind) -> str:
     return "\n".join(lines)
 
 
-def _option(option: Option) -> str:
+def _option(option: UrlOption) -> str:
     default = f" (default: {option.default})" if option.default is not None else ""
     return f"    {option.name}: {option.help}{default}"

@@ -19,8 +19,8 @@ from scanner.errors import InputError
 from scanner.files.clashes import Named, named, refuse_clashes
 from scanner.files.names import HEADERS, require_fitting_name
 from scanner.files.places import FilePlace, always, never
-from scanner.smoke.places import FORMS, Where, parse_where, place_maker
-from scanner.smoke.sending import Login, StartTls, Step
+from scanner.smoke.places import FORMS, SmokePlace, parse_where, place_maker
+from scanner.smoke.sending import Login, SessionStep, StartTls
 from scanner.smoke.smoke import SmokeResult, SmokeState, SmokeTest, as_json, smoke_test
 
 _EXIT_CODES = {SmokeState.DELIVERED: 0, SmokeState.FAILED: 1, SmokeState.NOT_ARRIVED: 3}
@@ -142,7 +142,7 @@ def _console() -> Console:
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
-def _print_intention(test: SmokeTest, where: Where) -> None:
+def _print_intention(test: SmokeTest, where: SmokePlace) -> None:
     tls = f"{test.starttls}{', any certificate' if test.insecure_tls else ''}"
     lines = {
         "would send": f"one message from {test.sender} to {test.recipient}",
@@ -154,11 +154,11 @@ def _print_intention(test: SmokeTest, where: Where) -> None:
         _console().print(Text.assemble((f"{name:<12}", "bold"), ascii(value)[1:-1]))
 
 
-def _ignore(step: Step) -> None:
+def _ignore(step: SessionStep) -> None:
     del step
 
 
-def print_step(step: Step) -> None:
+def print_step(step: SessionStep) -> None:
     """Print one step: its time, its name, what came of it."""
     mark = "" if step.ok else "FAILED  "
     line = f"{step.took_s:8.3f} s  {step.name:<12} {mark}{step.detail or ''}"
@@ -205,6 +205,6 @@ def _headers_place(path: Path, files: Sequence[Named], *, overwrite: bool) -> Fi
     return FilePlace(path, label=label, may_replace=always if overwrite else never)
 
 
-def _read(where: Where, files: Iterable[Path | None]) -> list[Named]:
+def _read(where: SmokePlace, files: Iterable[Path | None]) -> list[Named]:
     mailbox = [] if where.path is None else [Named("--receive", where.path, is_folder=where.kind == "maildir")]
     return [*mailbox, *named("the secret or certificate in", *files)]

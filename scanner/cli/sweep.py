@@ -35,7 +35,7 @@ _SAYS_SO = ("run it again", "sweep anew", "on their own")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request(OutputRequest):
+class SweepRequest(OutputRequest):
     """What was asked for on the command line, apart from the settings of the sweep."""
 
     targets: tuple[str, ...]
@@ -63,7 +63,7 @@ def sweep(log_level: str, log_format: str, shard: tuple[int, int], seed: int | N
     Exit codes: 0 complete, 2 usage or input error, 3 incomplete, 4 trouble of this machine only.
     """
     logging.configure(log_level, log_format)
-    request = Request(**{field.name: given.pop(field.name) for field in fields(Request)})
+    request = SweepRequest(**{field.name: given.pop(field.name) for field in fields(SweepRequest)})
     saved = Saved.read(request.state) if request.state is not None else None
     if seed is None and saved is not None:
         seed = saved.identity.seed  # a resumed sweep keeps its order
@@ -73,7 +73,7 @@ def sweep(log_level: str, log_format: str, shard: tuple[int, int], seed: int | N
 
 
 def run_sweep(
-    request: Request, settings: Settings, *, choose_seed: bool = False, known: KnownNames | None = None
+    request: SweepRequest, settings: Settings, *, choose_seed: bool = False, known: KnownNames | None = None
 ) -> int:
     """Plan, sweep, and report to the terminal; return the exit code.
 
@@ -97,7 +97,7 @@ def run_sweep(
     return running.run(_run_sweep(request, planning, notices))
 
 
-async def _run_sweep(request: Request, planning: Awaitable[Plan], notices: list[str]) -> int:
+async def _run_sweep(request: SweepRequest, planning: Awaitable[Plan], notices: list[str]) -> int:
     plan = await planning
     if request.plan_only:
         click.echo("\n".join((plan_text(plan), *notices)))
@@ -116,7 +116,7 @@ async def _run_sweep(request: Request, planning: Awaitable[Plan], notices: list[
             return _said(run, summary, request, files, said)
 
 
-def _said(run: Sweep, summary: Summary, request: Request, files: SweepFiles, said: progress.Said) -> int:
+def _said(run: Sweep, summary: Summary, request: SweepRequest, files: SweepFiles, said: progress.ToldNotices) -> int:
     """Say how a sweep ended, in the file and then, since files do not wait for people, on the terminal.
 
     Returns the exit code.

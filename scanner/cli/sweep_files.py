@@ -26,7 +26,7 @@ from scanner.sweeps.saved_state import Saved
 from scanner.sweeps.summary import SUMMARY_SCHEMA, Summary
 
 if TYPE_CHECKING:
-    from scanner.cli.sweep import Request
+    from scanner.cli.sweep import SweepRequest
 
 #: No summary is longer; what is, is read no further.
 _MAX_SUMMARY_BYTES: Final = 64 << 20
@@ -51,7 +51,7 @@ class SweepFiles:
             self.summary.write(orjson.dumps(summary.document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def checked_files(request: "Request", fingerprints: str | None = None) -> SweepFiles:
+def checked_files(request: "SweepRequest", fingerprints: str | None = None) -> SweepFiles:
     """Find out before the sweep, not after it, that a file cannot take what is to be written into it.
 
     Raises:
@@ -62,7 +62,7 @@ def checked_files(request: "Request", fingerprints: str | None = None) -> SweepF
     return SweepFiles(_summary_place(request), _metrics_place(request))
 
 
-def _summary_place(request: "Request") -> FilePlace | None:
+def _summary_place(request: "SweepRequest") -> FilePlace | None:
     file = request.summary_file
     if file is None:
         return None
@@ -75,7 +75,7 @@ def _summary_place(request: "Request") -> FilePlace | None:
     )
 
 
-def _metrics_place(request: "Request") -> FilePlace | None:
+def _metrics_place(request: "SweepRequest") -> FilePlace | None:
     file = request.metrics_file
     if file is None:
         return None
@@ -110,7 +110,7 @@ def _start_of(file: Path, size: int) -> bytes:
         return content.read(size)
 
 
-def _outputs(request: "Request") -> Iterator[Named]:
+def _outputs(request: "SweepRequest") -> Iterator[Named]:
     for output in request.outputs:
         yield from _output(output, in_parts=request.rotate_size is not None)
     if not request.outputs:
@@ -134,7 +134,7 @@ def _output(output: str, *, in_parts: bool) -> Iterator[Named]:
         yield Named("-o", path, is_part=is_part_of(path) if in_parts and path.name else None)
 
 
-def _inputs(request: "Request") -> Iterator[Named]:
+def _inputs(request: "SweepRequest") -> Iterator[Named]:
     for option, texts in (("TARGETS", request.targets), ("--exclude", request.exclude)):
         yield from (Named(option, Path(text[1:])) for text in texts if text.startswith("@"))
         if "-" in texts:

@@ -24,16 +24,16 @@ from scanner.cli.values import Ports, joined_ports
 from scanner.cli.verify_table import print_results
 from scanner.errors import InputError
 from scanner.files.clashes import Named, named, refuse_clashes, standard_output
-from scanner.policy.check import Level, Policy, PolicyCheck, Tally, Verdict, rule_texts
+from scanner.policy.check import Level, Policy, PolicyCheck, Verdict, VerdictTally, rule_texts
 from scanner.policy.reports import JunitReport, SarifReport, VerdictTable
 from scanner.policy.reports.file_report import FileReport
 from scanner.settings import MAX_SAMPLES, Settings
 from scanner.sweeps.pipeline import random_seed
 from scanner.targets import parse_exclusions, parse_spec
 from scanner.verification.baseline import read_earlier, read_headers
-from scanner.verification.states import State, Verified
+from scanner.verification.states import VerificationState, Verified
 from scanner.verification.verdicts import RULE_TEXT, coverage_verdict, document, seen_of, verdict_of
-from scanner.verification.verify import Fresh, Progress, Request
+from scanner.verification.verify import Fresh, VerificationProgress, VerificationRequest
 from scanner.verification.verify import verify as look_afresh
 
 FIXED, NOT_FIXED, NOT_ENOUGH_SEEN = 0, 1, 3
@@ -110,7 +110,7 @@ def verify(
     if not targets and not before:
         raise InputError("nothing to verify: name targets, or a stored sweep with --before")
     require_one_reader((*targets, *exclude, *before))
-    request = Request(
+    request = VerificationRequest(
         settings=Settings(seed=random_seed(), **given).validated(),
         targets=parse_spec(sources(targets)) if targets else None,
         exclude=parse_exclusions(sources(exclude, exclude_file)),
@@ -164,8 +164,8 @@ class _Books:
     def __init__(self, output: _Output, policy: Policy | None, reports: Sequence[FileReport]) -> None:
         self._output, self._policy, self._reports = output, policy, reports
         self._check = None if policy is None else PolicyCheck(policy, datetime.now(UTC).date())
-        self.tally, self.shown = Tally(), VerdictTable()
-        self.states: Counter[State] = Counter()
+        self.tally, self.shown = VerdictTally(), VerdictTable()
+        self.states: Counter[VerificationState] = Counter()
 
     def through(self, results: Iterable[Verified]) -> Iterator[Verified]:
         """Yield each result when it is in the books, and finish them after the last."""
@@ -212,8 +212,10 @@ def _end(fresh: Fresh, output: _Output, policy: Policy | None, reports: Sequence
     return NOT_FIXED if failed else FIXED if covered else NOT_ENOUGH_SEEN
 
 
-def _say(fresh: Fresh, counts: Counter[State]) -> None:
-    states = ", ".join(f"{counts[state]:,} {state.value.replace('_', ' ')}" for state in State if counts[state])
+def _say(fresh: Fresh, counts: Counter[VerificationState]) -> None:
+    states = ", ".join(
+        f"{counts[state]:,} {state.value.replace('_', ' ')}" for state in VerificationState if counts[state]
+    )
     complain(f"{counts.total():,} verified: {states}")
     if fresh.excluded:
         complain(f"{fresh.excluded:,} of the stored sweep are excluded and were not visited")
@@ -234,7 +236,7 @@ class _Now:
     def __init__(self) -> None:
         self._next = time.monotonic() + _SAY_EVERY_S
 
-    def say(self, now: Progress) -> None:
+    def say(self, now: VerificationProgress) -> None:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SAY_EVERY_S

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from scanner.cli.console import Console
 from scanner.policy.reports.neutral import printable
-from scanner.verification.states import NOT_SEEN, State, Verified
+from scanner.verification.states import NOT_SEEN, VerificationState, Verified
 from scanner.verification.visits import Visit
 
 #: Pieces of evidence of one host, and characters of a line; `--json` has all of it.
@@ -40,7 +40,7 @@ def _heading(result: Verified) -> Text:
     address = f"[{result.ip}]:{result.port}" if ":" in result.ip else f"{result.ip}:{result.port}"
     name = "" if result.host is None else f" {printable(result.host)}"
     style = "red" if result.is_failed else "yellow" if result.state in NOT_SEEN else "green"
-    if style == "green" and result.state is State.HIDDEN_BUT_RECOGNISABLE:
+    if style == "green" and result.state is VerificationState.HIDDEN_BUT_RECOGNISABLE:
         style = "cyan"
     agreed = f", {result.agreed} of {result.asked} visits"
     return Text.assemble((f"{address}{name}  ", "bold"), (result.state.value.replace("_", " "), style), agreed)

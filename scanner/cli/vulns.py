@@ -19,7 +19,7 @@ from scanner.text.counted import counted
 from scanner.text.nearest import hint
 
 if TYPE_CHECKING:
-    from scanner.assess.update import Outcome
+    from scanner.assess.update import UpdateOutcome
 
 #: Changes of an update that are named one by one.
 _MOST_CHANGES: Final = 50
@@ -107,7 +107,7 @@ def _named(facts: Facts, name: str) -> tuple[str, str]:
     )
 
 
-def _report(outcome: "Outcome", user_file: Path) -> None:
+def _report(outcome: "UpdateOutcome", user_file: Path) -> None:
     complain(
         f"{counted(outcome.files, 'file')}, {counted(outcome.records, 'record')}: "
         f"{len(outcome.new)} new, {len(outcome.changed)} changed, "

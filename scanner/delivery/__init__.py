@@ -1,10 +1,15 @@
 """Destinations of records, and the delivery to them."""
 
-from scanner.delivery.delivery import Delivery, DeliveryStatistics
-from scanner.delivery.local.file import FileSink
-from scanner.delivery.local.stdout import StdoutSink
-from scanner.delivery.registry import make_sink
-from scanner.delivery.sink import Patient, Position, Sink, SinkOptions
+from typing import TYPE_CHECKING
+
+from scanner import lazy
+
+if TYPE_CHECKING:
+    from scanner.delivery.delivery import Delivery, DeliveryStatistics
+    from scanner.delivery.local.file import FileSink
+    from scanner.delivery.local.stdout import StdoutSink
+    from scanner.delivery.registry import make_sink
+    from scanner.delivery.sink import Patient, Position, Sink, SinkOptions
 
 __all__ = [
     "Delivery",
@@ -17,3 +22,14 @@ __all__ = [
     "StdoutSink",
     "make_sink",
 ]
+
+__getattr__ = lazy.names(
+    __name__,
+    {
+        "delivery": ("Delivery", "DeliveryStatistics"),
+        "local.file": ("FileSink",),
+        "local.stdout": ("StdoutSink",),
+        "registry": ("make_sink",),
+        "sink": ("Patient", "Position", "Sink", "SinkOptions"),
+    },
+)

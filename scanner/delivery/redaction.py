@@ -50,7 +50,7 @@ class Redaction:
     """The secrets of one destination, and texts without them."""
 
     def __init__(self, *secrets: str) -> None:
-        self._rows: list[_Row] = []
+        self._rows: list[_PatternRow] = []
         for secret in secrets:
             self.add(secret)
 
@@ -61,14 +61,14 @@ class Redaction:
         """Hide a secret from now on, and how it is sent together with the name of a user (Basic, SASL PLAIN)."""
         if not secret:
             return
-        self._rows.append(_Row(secret, alone=len(secret) < SHORT))
+        self._rows.append(_PatternRow(secret, alone=len(secret) < SHORT))
         for cased in _cased(secret):
             raw = cased.encode("utf-8", "surrogatepass")
             if len(raw) >= SHORT:
-                self._rows += [_Row(core, frame=True) for core in _base64_cores(raw)]
+                self._rows += [_PatternRow(core, frame=True) for core in _base64_cores(raw)]
         for whole in () if user is None else (f"{user}:{secret}", f"\0{user}\0{secret}"):
             encoded = base64.b64encode(whole.encode("utf-8", "surrogatepass")).decode("ascii")
-            self._rows.append(_Row(encoded.rstrip("="), frame=True))
+            self._rows.append(_PatternRow(encoded.rstrip("="), frame=True))
 
     def clean(self, text: str) -> str:
         """Return a text in which `***` stands for every secret."""
@@ -141,7 +141,7 @@ class CleanStream(io.TextIOBase):
         self._stream.write(text)
 
 
-class _Row:
+class _PatternRow:
     """A secret, or one of its encodings, as patterns in a row."""
 
     def __init__(self, text: str, *, alone: bool = False, frame: bool = False) -> None:

@@ -31,7 +31,7 @@ from scanner.engine.readiness import ENDED, ERR, HUP, IN, INTEREST, Readiness
 from scanner.engine.transport import connect_status, connection_error, error_name, read_status, start_connection
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
-from scanner.smtp import GreetingReader, is_whole_greeting
+from scanner.smtp import ReplyReader, is_whole_greeting
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Phase(IntEnum):
     LEAVING = 3
 
 
-class Conversation:
+class Connection:
     """One connection to one target. Times are monotonic seconds, `wall` is Unix seconds."""
 
     __slots__ = ("connected_at", "fd", "first_byte_at", "phase", "phase_at", "raw", "reader", "sock", "started_at",
@@ -69,7 +69,7 @@ class Conversation:
         self.wall = time.time()
         self.connected_at: float | None = None
         self.first_byte_at: float | None = None
-        self.reader: GreetingReader | None = None
+        self.reader: ReplyReader | None = None
         self.raw = b""
 
     def attempt(self, status: Status | None, now: float, error: str | None) -> Attempt:
@@ -88,7 +88,7 @@ class Conversation:
         )
 
 
-class InFlight:
+class ConnectionTable:
     """All conversations, their queues and what their sockets have to say."""
 
     def __init__(
@@ -107,10 +107,10 @@ class InFlight:
         self._quit = not settings.passive
         self._speaks = settings.speaks
         self._tls_ports = frozenset(() if settings.passive else settings.tls_ports)
-        self._handed: list[Conversation] = []
-        self._by_fd: dict[int, Conversation] = {}
-        self._total: OrderedDict[int, Conversation] = OrderedDict()
-        self._queues: tuple[OrderedDict[int, Conversation], ...] = tuple(OrderedDict() for _ in Phase)
+        self._handed: list[Connection] = []
+        self._by_fd: dict[int, Connection] = {}
+        self._total: OrderedDict[int, Connection] = OrderedDict()
+        self._queues: tuple[OrderedDict[int, Connection], ...] = tuple(OrderedDict() for _ in Phase)
         self._time_limits = {
             Phase.CONNECTING: settings.connect_timeout_s,
             Phase.WAITING: settings.greeting_timeout_s,
@@ -134,7 +134,7 @@ class InFlight:
         ended, self._ended = self._ended, []
         return ended
 
-    def take_handed(self) -> list[Conversation]:
+    def take_handed(self) -> list[Connection]:
         """Return the conversations that others go on with since the last call; their sockets are the caller's."""
         handed, self._handed = self._handed, []
         return handed
@@ -149,7 +149,7 @@ class InFlight:
         if code:
             sock.close()
             return code
-        conversation = Conversation(target, tries, sock, now)
+        conversation = Connection(target, tries, sock, now)
         fd = conversation.fd
         self._readiness.register(fd, INTEREST)
         self._by_fd[fd] = self._queues[Phase.CONNECTING][fd] = self._total[fd] = conversation
@@ -226,7 +226,7 @@ class InFlight:
         for conversation in list(self._by_fd.values()):
             self._close(conversation)
 
-    def _on_connected(self, conversation: Conversation, event: int) -> bool:
+    def _on_connected(self, conversation: Connection, event: int) -> bool:
         """Note that the attempt to connect is over; return whether there is a connection."""
         now = self._clock()
         if event & (ERR | HUP):
@@ -244,7 +244,7 @@ class InFlight:
             return False
         return True
 
-    def _on_readable(self, conversation: Conversation, event: int) -> None:
+    def _on_readable(self, conversation: Connection, event: int) -> None:
         while True:
             try:
                 data = conversation.sock.recv(READ_SIZE)
@@ -263,7 +263,7 @@ class InFlight:
             if len(data) < READ_SIZE and not event & ENDED:
                 return
 
-    def _on_data(self, conversation: Conversation, data: bytes, now: float, *, may_answer: bool) -> bool:
+    def _on_data(self, conversation: Connection, data: bytes, now: float, *, may_answer: bool) -> bool:
         """Take bytes of the greeting; return whether the conversation needs no more of them."""
         if self._trace is not None:
             self._trace(conversation.target, "<", data, now - conversation.started_at)
@@ -274,7 +274,7 @@ class InFlight:
                 self._greeted(conversation, now, may_answer=may_answer)
                 return True
             settings = self._settings
-            conversation.reader = GreetingReader(settings.max_greeting_bytes, settings.max_greeting_lines)
+            conversation.reader = ReplyReader(settings.max_greeting_bytes, settings.max_greeting_lines)
         reader = conversation.reader
         assert reader is not None  # noqa: S101  made with the first byte
         reader.receive_data(data)
@@ -286,7 +286,7 @@ class InFlight:
         self._greeted(conversation, now, may_answer=may_answer and greeting.complete)
         return True
 
-    def _greeted(self, conversation: Conversation, now: float, *, may_answer: bool) -> None:
+    def _greeted(self, conversation: Connection, now: float, *, may_answer: bool) -> None:
         """Report the greeting; then take leave, or just close, or let a dialogue follow."""
         if may_answer and self._speaks and conversation.raw.startswith(b"220"):
             self._hand_over(conversation)
@@ -301,14 +301,14 @@ class InFlight:
         self._ended.append(conversation.attempt(None, now, None))
 
     @staticmethod
-    def _send_quit(conversation: Conversation) -> bool:
+    def _send_quit(conversation: Connection) -> bool:
         try:
             conversation.sock.send(b"QUIT\r\n")
         except OSError:
             return False  # it hung up in this moment: its greeting is what counts
         return True
 
-    def _on_farewell(self, conversation: Conversation) -> None:
+    def _on_farewell(self, conversation: Connection) -> None:
         """Read the reply to QUIT. Its end, a line end or an error closes; whatever it says changes nothing."""
         try:
             data = conversation.sock.recv(READ_SIZE)
@@ -321,11 +321,11 @@ class InFlight:
         if not data or b"\n" in data:
             self._close(conversation)
 
-    def _on_bug(self, conversation: Conversation) -> None:
+    def _on_bug(self, conversation: Connection) -> None:
         if conversation.fd in self._by_fd:
             self._end(conversation, Status.BUG, self._clock(), None)
 
-    def _on_time_out(self, conversation: Conversation, now: float, error: str | None) -> None:
+    def _on_time_out(self, conversation: Connection, now: float, error: str | None) -> None:
         if conversation.phase is Phase.LEAVING:
             self._close(conversation)
         elif conversation.phase is Phase.CONNECTING:
@@ -333,29 +333,29 @@ class InFlight:
         else:
             self._end(conversation, Status.SLOW if conversation.raw else Status.SILENT, now, error)
 
-    def _enter(self, conversation: Conversation, phase: Phase, now: float) -> None:
+    def _enter(self, conversation: Connection, phase: Phase, now: float) -> None:
         fd = conversation.fd
         del self._queues[conversation.phase][fd]
         self._queues[phase][fd] = conversation
         conversation.phase = phase
         conversation.phase_at = now
 
-    def _end(self, conversation: Conversation, status: Status | None, now: float, error: str | None) -> None:
+    def _end(self, conversation: Connection, status: Status | None, now: float, error: str | None) -> None:
         self._ended.append(conversation.attempt(status, now, error))  # first, so that nothing can cost a host
         self._close(conversation)
 
-    def _hand_over(self, conversation: Conversation) -> None:
+    def _hand_over(self, conversation: Connection) -> None:
         self._drop(conversation)
         self._readiness.release(conversation.fd)
         self._handed.append(conversation)
 
-    def _drop(self, conversation: Conversation) -> None:
+    def _drop(self, conversation: Connection) -> None:
         fd = conversation.fd
         del self._by_fd[fd]
         del self._queues[conversation.phase][fd]
         self._total.pop(fd, None)
 
-    def _close(self, conversation: Conversation) -> None:
+    def _close(self, conversation: Connection) -> None:
         self._drop(conversation)
         self._readiness.forget(conversation.fd)
         conversation.sock.close()

@@ -26,7 +26,7 @@ from aiosmtplib.protocol import SMTPProtocol
 from scanner.engine.certificates import accepting_context, session_facts
 from scanner.model import Dialogue, Exchange, Tls
 from scanner.settings import Probe, Settings
-from scanner.smtp import GreetingReader, escape
+from scanner.smtp import ReplyReader, escape
 from scanner.timeouts import FOREVER_S, patience
 
 #: Bytes of one reply that are kept.
@@ -246,7 +246,7 @@ def _session(protocol: _Protocol) -> object:
 
 
 def _exchange(command: str, raw: bytes, took_s: float) -> Exchange:
-    reader = GreetingReader(MAX_REPLY_BYTES)
+    reader = ReplyReader(MAX_REPLY_BYTES)
     reader.receive_data(raw)
     reply = reader.end()
     code = reply.lines[-1].code if reply.lines else None
@@ -255,7 +255,7 @@ def _exchange(command: str, raw: bytes, took_s: float) -> Exchange:
 
 def _after_reply(raw: bytes) -> str | None:
     """Return what a server sent after its reply to STARTTLS, escaped; None for nothing."""
-    reader = GreetingReader(MAX_REPLY_BYTES)
+    reader = ReplyReader(MAX_REPLY_BYTES)
     reader.receive_data(raw)
     rest = raw[len(reader.end().raw) :]
     return escape(rest) if rest else None

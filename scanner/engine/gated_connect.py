@@ -29,7 +29,7 @@ from scanner.timeouts import patience
 _OURS_TOO = frozenset({Status.CONNECT_TIMEOUT, Status.UNREACHABLE})
 
 
-class Connection(NamedTuple):
+class GatedConnection(NamedTuple):
     """A connected non-blocking socket, which the caller closes; or None, and why there is none.
 
     `status` is one of REFUSED, RESET, CONNECT_TIMEOUT, UNREACHABLE and EXCLUDED, None when there is a socket. `error`
@@ -43,7 +43,7 @@ class Connection(NamedTuple):
 
 async def connect_through(
     gate: Gate, ip: str, port: int, *, source: str | None = None, timeout_s: float = 5.0
-) -> Connection:
+) -> GatedConnection:
     """Wait for the target's turn at the gate and connect; `timeout_s` counts from the start of the connection.
 
     Raises:
@@ -51,10 +51,10 @@ async def connect_through(
             its cable, interface or gateway was away meanwhile.
     """
     if gate.is_excluded(ip):
-        return Connection(None, Status.EXCLUDED)
+        return GatedConnection(None, Status.EXCLUDED)
     await _turn(gate, ip)
     if gate.is_excluded(ip):  # its network may have been closed while we waited
-        return Connection(None, Status.EXCLUDED)
+        return GatedConnection(None, Status.EXCLUDED)
     links = Links(source)
     links.look(time.monotonic())
     try:
@@ -63,7 +63,9 @@ async def connect_through(
         links.close()
 
 
-async def _connect(gate: Gate, ip: str, port: int, source: str | None, timeout_s: float, links: Links) -> Connection:
+async def _connect(
+    gate: Gate, ip: str, port: int, source: str | None, timeout_s: float, links: Links
+) -> GatedConnection:
     begun = time.monotonic()
     try:
         plain, code = start_connection(ip, port, source)
@@ -79,7 +81,7 @@ async def _connect(gate: Gate, ip: str, port: int, source: str | None, timeout_s
     return made
 
 
-async def _finished(plain: socket.SocketType, timeout_s: float) -> Connection:
+async def _finished(plain: socket.SocketType, timeout_s: float) -> GatedConnection:
     """Wait for the end of an attempt that is under way."""
     sock = socket.socket(plain.family, plain.type, plain.proto, fileno=plain.detach())
     sock.setblocking(False)  # noqa: FBT003  the standard library's signature; the object does not know it yet
@@ -88,14 +90,14 @@ async def _finished(plain: socket.SocketType, timeout_s: float) -> Connection:
             code = await _outcome(sock)
     except TimeoutError:
         sock.close()
-        return Connection(None, Status.CONNECT_TIMEOUT)
+        return GatedConnection(None, Status.CONNECT_TIMEOUT)
     except BaseException:
         sock.close()
         raise
     if code:
         sock.close()
-        return Connection(None, connect_status(code), error_name(code))
-    return Connection(sock)
+        return GatedConnection(None, connect_status(code), error_name(code))
+    return GatedConnection(sock)
 
 
 async def _turn(gate: Gate, ip: str) -> None:
@@ -127,11 +129,11 @@ async def _outcome(sock: socket.socket) -> int:
     return connection_error(sock)
 
 
-def _refused_at_once(code: int, ip: str, source: str | None) -> Connection:
+def _refused_at_once(code: int, ip: str, source: str | None) -> GatedConnection:
     """Tell what the target says, over loopback, from what this machine says."""
     cause = cause_of(code, ip, source)
     if cause is Cause.TARGET:
-        return Connection(None, connect_status(code), error_name(code))
+        return GatedConnection(None, connect_status(code), error_name(code))
     if cause is Cause.NO_WAY:
         raise LocalError(f"this machine has no way to {ip} ({error_name(code)}): check its routes, addresses, firewall")
     raise LocalError(f"this machine cannot open a connection: {error_name(code)}")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from scanner.engine.pacing import network_of
 from scanner.engine.refusals import network_text
-from scanner.engine.source import Source
+from scanner.engine.source import TargetSource
 from scanner.engine.transport import HOPELESS_ERRORS, error_name
 from scanner.errors import LocalError
 from scanner.model import Target
@@ -41,7 +41,7 @@ class NoWay:
 
     def __init__(
         self,
-        source: Source,
+        source: TargetSource,
         has_way: Callable[[str], bool],
         *,
         patience_s: float,

@@ -31,7 +31,7 @@ _FORGET_EVERY = 4096
 SLOWDOWN = 10
 
 
-class Addresses(Protocol):
+class ExcludedAddresses(Protocol):
     """A set of addresses, asked by text. `scanner.targets.Ranges` is one."""
 
     def __contains__(self, ip: str, /) -> bool: ...
@@ -56,7 +56,7 @@ class Gate:
 
     def __init__(
         self,
-        excluded: Addresses,
+        excluded: ExcludedAddresses,
         *,
         rate: float,
         subnet_rate: float,

@@ -25,15 +25,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from scanner.engine.away import Away
-from scanner.engine.connection_table import BATCH, InFlight, Phase, Trace
+from scanner.engine.connection_table import BATCH, ConnectionTable, Phase, Trace
 from scanner.engine.descriptors import DescriptorBudget
 from scanner.engine.no_way import NoWay
 from scanner.engine.pacing import Gate
 from scanner.engine.readiness import Readiness, best_readiness
-from scanner.engine.source import Source
+from scanner.engine.source import TargetSource
 from scanner.engine.statistics import PoolStatistics
 from scanner.engine.transport import Cause, cause_of, connect_status, error_name, route_error
-from scanner.engine.turns import Turns, Visit
+from scanner.engine.turns import DueVisit, Turns
 from scanner.errors import LocalError
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
@@ -73,7 +73,7 @@ class Pool:
     def __init__(
         self,
         settings: Settings,
-        source: Source,
+        source: TargetSource,
         gate: Gate,
         deliver: Deliver,
         *,
@@ -91,13 +91,13 @@ class Pool:
         self._room = room
         self._clock = PatientClock(clock)
         self._readiness = readiness or best_readiness()
-        self._in_flight = InFlight(settings, self._readiness, clock=self._clock, trace=trace)
+        self._in_flight = ConnectionTable(settings, self._readiness, clock=self._clock, trace=trace)
         self._results: list[Attempt] = []
         self._trace = trace
         self._dialogues: Dialogues | None = None
         self._fresh: deque[Target] = deque()
         self._deferred = Turns(gate)
-        self._retries: deque[Visit] = deque()
+        self._retries: deque[DueVisit] = deque()
         self._no_way = NoWay(source, self._has_way, patience_s=settings.route_patience_s)
         self._away = Away(self._no_way, settings.source_address)
         self._exhausted = self._stopping = False
@@ -294,7 +294,7 @@ class Pool:
         used = len(self._in_flight) + (len(self._dialogues) if self._dialogues is not None else 0)
         return used < self._budget.sockets or self._in_flight.give_way()
 
-    def _next_visit(self, now: float) -> Visit | None:
+    def _next_visit(self, now: float) -> DueVisit | None:
         """Return the next visit that is due; those that come too early for their network are put aside on the way."""
         if (waited := self._deferred.maybe_due(now)) is not None:
             return waited
@@ -308,15 +308,15 @@ class Pool:
             self._deferred.put(visit._replace(due=due))
         return None
 
-    def _undeferred(self, now: float) -> Visit | None:
+    def _undeferred(self, now: float) -> DueVisit | None:
         if self._retries and self._retries[0].due <= now:
             return self._retries.popleft()
         if not self._fresh and not self._exhausted:
             self._fresh.extend(self._source.take(TAKE))
             self._exhausted = not self._fresh
-        return Visit(now, self._fresh.popleft(), 1) if self._fresh else None
+        return DueVisit(now, self._fresh.popleft(), 1) if self._fresh else None
 
-    def _start(self, visit: Visit, now: float) -> bool:
+    def _start(self, visit: DueVisit, now: float) -> bool:
         """Start a visit; return whether the pool may go on."""
         target = visit.target
         if self._gate.is_excluded(target.ip):
@@ -348,7 +348,7 @@ class Pool:
         if not self._has_reached and len(self._no_way) >= NO_WAY_LIMIT:
             raise self._no_way.no_network()
 
-    def _on_local_error(self, visit: Visit, code: int, now: float) -> None:
+    def _on_local_error(self, visit: DueVisit, code: int, now: float) -> None:
         """Put the target back and leave the machine in peace for a while."""
         self._local_errors += 1
         if now - self._last_socket_at > PATIENCE_S and not self._in_flight:
@@ -390,7 +390,7 @@ class Pool:
 
     def _try_later(self, attempt: Attempt) -> None:
         self._retried += 1
-        self._retries.append(Visit(self._clock() + self._settings.retry_delay_s, attempt.target, attempt.tries + 1))
+        self._retries.append(DueVisit(self._clock() + self._settings.retry_delay_s, attempt.target, attempt.tries + 1))
 
 
 _RETRIED = frozenset({Status.CONNECT_TIMEOUT, Status.RESET})

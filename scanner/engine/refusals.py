@@ -46,7 +46,7 @@ class Restraint(NamedTuple):
         return self.refusals / self.answers if self.answers else 0.0
 
 
-class Tally:
+class NetworkTally:
     """The answers of one network since it first refused us."""
 
     __slots__ = ("answers", "at", "recent_answers", "recent_refusals", "refusals", "total")
@@ -85,22 +85,22 @@ class Refusals:
     """The tallies of all networks that have refused us at least once."""
 
     def __init__(self) -> None:
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[str, NetworkTally] = {}
 
     def __bool__(self) -> bool:
         return bool(self._tallies)
 
-    def refused(self, network: str, now: float) -> Tally:
+    def refused(self, network: str, now: float) -> NetworkTally:
         """Count a refusal; return the network's tally."""
         tally = self._tallies.get(network)
         if tally is None:
             if len(self._tallies) >= MAX_NETWORKS:
                 del self._tallies[next(iter(self._tallies))]
-            tally = self._tallies[network] = Tally(now)
+            tally = self._tallies[network] = NetworkTally(now)
         tally.add(now, refused=True)
         return tally
 
-    def greeted(self, network: str, now: float) -> Tally | None:
+    def greeted(self, network: str, now: float) -> NetworkTally | None:
         """Count an answer that is not a refusal; None for a network that has never refused us."""
         tally = self._tallies.get(network)
         if tally is not None:
@@ -109,7 +109,7 @@ class Refusals:
 
     def restraint(self, network: str, kind: str) -> Restraint:
         """Describe what happens to a network, for people."""
-        tally = self._tallies.get(network) or Tally(0.0)
+        tally = self._tallies.get(network) or NetworkTally(0.0)
         return Restraint(network_text(network), kind, tally.total, tally.answers)
 
     def snapshot(self) -> dict[str, list[float]]:
@@ -133,9 +133,9 @@ class Refusals:
         """
         if not isinstance(snapshot, Mapping):
             raise StateError("its refusals are damaged: the counts are missing")
-        tallies: dict[str, Tally] = {}
+        tallies: dict[str, NetworkTally] = {}
         for network, counts in list(snapshot.items())[-MAX_NETWORKS:]:
-            tally = tallies[checked_network(network)] = Tally(now)
+            tally = tallies[checked_network(network)] = NetworkTally(now)
             if not isinstance(counts, list) or len(counts) != 5 or not all(map(_is_count, counts)):
                 raise StateError(f"its refusals are damaged: {network} has something other than counts")
             tally.refusals, tally.recent_refusals, tally.recent_answers = map(float, counts[:3])

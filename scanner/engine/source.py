@@ -6,7 +6,7 @@ from typing import Protocol
 from scanner.model import Target
 
 
-class Source(Protocol):
+class TargetSource(Protocol):
     """Targets in order, each given once, and any of them again by its position. `scanner.targets.Schedule` is one."""
 
     def take(self, n: int) -> list[Target]:

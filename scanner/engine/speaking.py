@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from scanner.engine.connection_table import Conversation, Trace
+from scanner.engine.connection_table import Connection, Trace
 from scanner.engine.dialogue import Speaker
 from scanner.model import Attempt, Status
 from scanner.settings import Settings
@@ -44,7 +44,7 @@ class Dialogues:
         """Whether as many wait for their turn as speak: then no further target should be admitted."""
         return len(self._tasks) >= 2 * self._settings.dialogue_concurrency
 
-    def begin(self, conversation: Conversation) -> None:
+    def begin(self, conversation: Connection) -> None:
         """Take over a connection and speak as soon as it is its turn."""
         task = asyncio.get_running_loop().create_task(self._run(conversation))
         self._tasks.add(task)
@@ -65,7 +65,7 @@ class Dialogues:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _run(self, conversation: Conversation) -> None:
+    async def _run(self, conversation: Connection) -> None:
         sock = _as_socket(conversation.sock)
         try:
             async with self._free:
@@ -77,7 +77,7 @@ class Dialogues:
         finally:
             sock.close()
 
-    async def _hold(self, conversation: Conversation, sock: socket.socket) -> Attempt:
+    async def _hold(self, conversation: Connection, sock: socket.socket) -> Attempt:
         target, implicit = conversation.target, not conversation.raw
         speaker = Speaker(sock, self._settings, target.host, self._listener(conversation), self._clock)
         read_at = self._clock()
@@ -88,7 +88,7 @@ class Dialogues:
         ended_at = speaker.greeted_at or self._clock()
         return conversation.attempt(_ending(speaker), ended_at, dialogue.error)._replace(dialogue=dialogue)
 
-    def _listener(self, conversation: Conversation) -> Callable[[str, bytes], None]:
+    def _listener(self, conversation: Connection) -> Callable[[str, bytes], None]:
         trace, target, started_at, clock = self._trace, conversation.target, conversation.started_at, self._clock
         if trace is None:
             return lambda _direction, _data: None

@@ -7,7 +7,7 @@ from scanner.engine.pacing import Gate, network_of
 from scanner.model import Target
 
 
-class Visit(NamedTuple):
+class DueVisit(NamedTuple):
     """A target that may be visited from `due` (seconds of the pool's clock) on, for the `tries`-th time."""
 
     due: float
@@ -20,12 +20,12 @@ class Turns:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._waiting: list[Visit] = []
+        self._waiting: list[DueVisit] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, visit: Visit) -> None:
+    def put(self, visit: DueVisit) -> None:
         """Let a visit wait until it is due."""
         heapq.heappush(self._waiting, visit)
 
@@ -33,7 +33,7 @@ class Turns:
         """Forget all of them."""
         self._waiting.clear()
 
-    def maybe_due(self, now: float) -> Visit | None:
+    def maybe_due(self, now: float) -> DueVisit | None:
         """Return a visit that is due; its network may have been slowed down since, so the gate is asked once more."""
         while self._waiting and self._waiting[0].due <= now:
             visit = heapq.heappop(self._waiting)

@@ -81,14 +81,14 @@ def refuse_clashes(outputs: Sequence[Named], inputs: Sequence[Named] = ()) -> No
     Raises:
         InputError: naming both.
     """
-    found = [_Found(named) for named in (*outputs, *inputs)]
+    found = [_Resolved(named) for named in (*outputs, *inputs)]
     for number, one in enumerate(found[: len(outputs)]):
         for other in found[number + 1 :]:
             if one.is_same(other):
                 raise InputError(f"{one.named} would overwrite {other.named}: name another file")
 
 
-class _Found:
+class _Resolved:
     """What a name leads to now."""
 
     def __init__(self, named: Named) -> None:
@@ -110,7 +110,7 @@ class _Found:
         if named.is_part is not None:
             self.keys = self.keys.union(*(_existing(part) for part in _parts(folder, named.is_part)))
 
-    def is_same(self, other: "_Found") -> bool:
+    def is_same(self, other: "_Resolved") -> bool:
         """Whether writing the one touches the other."""
         return (
             not self.keys.isdisjoint(other.keys)
@@ -120,11 +120,11 @@ class _Found:
             or other.holds(self)
         )
 
-    def has_part(self, other: "_Found") -> bool:
+    def has_part(self, other: "_Resolved") -> bool:
         """Whether the other one has the name of a part of this output."""
         return self.named.is_part is not None and self.beside == other.beside and self.named.is_part(other.name)
 
-    def holds(self, other: "_Found") -> bool:
+    def holds(self, other: "_Resolved") -> bool:
         """Whether the other one lies in this folder."""
         return self.named.is_folder and not self.keys.isdisjoint(other.above)
 

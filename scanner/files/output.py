@@ -16,7 +16,7 @@ from scanner.errors import InputError, LocalError
 from scanner.files.places import FilePlace, always, never
 
 
-class WholeFile:
+class OutputFile:
     """Use it in a `with` block, whose clean end puts the file in its place; until then `stream` is where to write.
 
     `path` is where the contents are before the end.

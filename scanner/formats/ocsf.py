@@ -31,7 +31,7 @@ from scanner.formats.ocsf_classes import (
     SOFTWARE_INVENTORY,
     VULNERABILITY_FINDING,
     EventClass,
-    Subject,
+    EventSubject,
     event_of,
 )
 from scanner.formats.ocsf_findings import compliance, detection, vulnerability
@@ -63,7 +63,7 @@ class Ocsf:
 
 def _of_record(record: dict[str, Any], line: bytes) -> Iterator[Event]:
     event_id, key, time_s = record["event_id"], key_of(record), time_of(record)
-    subject = Subject(
+    subject = EventSubject(
         record=record,
         time_ms=round((time.time() if time_s is None else time_s) * 1000),
         where=sentence(record).partition(": ")[0],
@@ -92,7 +92,7 @@ def _of_record(record: dict[str, Any], line: bytes) -> Iterator[Event]:
         yield Event(own_id, key, time_s, syslog, _encoded(subject, DETECTION_FINDING, own_id, body))
 
 
-def _encoded(subject: Subject, of_class: EventClass, own_id: str, body: dict[str, Any]) -> bytes:
+def _encoded(subject: EventSubject, of_class: EventClass, own_id: str, body: dict[str, Any]) -> bytes:
     return orjson.dumps(event_of(subject, of_class, own_id, body))
 
 
@@ -116,5 +116,5 @@ def _of_run(run: dict[str, Any]) -> Iterator[Event]:
     for field, name in (("total", "planned"), ("num_skipped_items", "excluded")):
         if isinstance(run.get(name), int):
             body[field] = run[name]
-    subject = Subject({"scan_id": run["run"], "event_id": own_id, "observed_at": run["at"]}, time_ms, "", ())
+    subject = EventSubject({"scan_id": run["run"], "event_id": own_id, "observed_at": run["at"]}, time_ms, "", ())
     yield Event(own_id, run["run"], time_s, INFO.syslog, _encoded(subject, SCAN_ACTIVITY, own_id, body))

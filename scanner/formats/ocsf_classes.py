@@ -34,7 +34,7 @@ SCAN_ACTIVITY: Final = EventClass(
 )
 
 
-class Subject(NamedTuple):
+class EventSubject(NamedTuple):
     """What the events of one line are about. `where` is the target for people, `time_ms` Unix milliseconds."""
 
     record: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Subject(NamedTuple):
     suspicions: tuple[Suspicion, ...]
 
 
-def event_of(subject: Subject, of_class: EventClass, own_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def event_of(subject: EventSubject, of_class: EventClass, own_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Complete an event; `body` has its own fields, with `activity_id` as a number and `severity` as a `Severity`."""
     record = subject.record
     activity_id, severity = body["activity_id"], body["severity"]

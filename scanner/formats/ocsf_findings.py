@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from scanner.formats.ocsf_classes import Subject, endpoint, resources, target_uid
+from scanner.formats.ocsf_classes import EventSubject, endpoint, resources, target_uid
 from scanner.formats.severity import INFO, SEVERITIES, UNDECIDED, VENDOR_FIXED, Severity
 from scanner.formats.smtp_fields import finding_fields, known
 from scanner.formats.weaknesses import Weakness
@@ -18,7 +18,7 @@ _CONFIDENCE: Final = {
 _NEW, _RESOLVED = (1, "New"), (4, "Resolved")
 
 
-def vulnerability(subject: Subject, flaw: Mapping[str, Any], severity: Severity) -> dict[str, Any]:
+def vulnerability(subject: EventSubject, flaw: Mapping[str, Any], severity: Severity) -> dict[str, Any]:
     """Return the body of one known vulnerability; what is no CVE is an advisory."""
     verdict, fixed_in = flaw["verdict"], flaw.get("fixed_in")
     confidence_id, confidence = _CONFIDENCE.get(verdict, (0, "Unknown"))
@@ -48,7 +48,7 @@ def vulnerability(subject: Subject, flaw: Mapping[str, Any], severity: Severity)
     }
 
 
-def compliance(subject: Subject, weakness: Weakness) -> dict[str, Any]:
+def compliance(subject: EventSubject, weakness: Weakness) -> dict[str, Any]:
     """Return the body of one weakness: a warning when it is of low severity, else a failure."""
     status_id, status = (2, "Warning") if weakness.severity.points <= SEVERITIES["low"].points else (3, "Fail")
     details = {
@@ -73,7 +73,7 @@ def compliance(subject: Subject, weakness: Weakness) -> dict[str, Any]:
     }
 
 
-def detection(subject: Subject) -> dict[str, Any]:
+def detection(subject: EventSubject) -> dict[str, Any]:
     """Return the body of words that are meant for readers of logs."""
     record, kinds = subject.record, subject.suspicions
     title = "The server's words are meant for readers of logs."
@@ -96,7 +96,7 @@ def detection(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _info(subject: Subject, name: str, title: str, evidence: str | None, kind: str) -> dict[str, Any]:
+def _info(subject: EventSubject, name: str, title: str, evidence: str | None, kind: str) -> dict[str, Any]:
     return known({"uid": f"{target_uid(subject.record)}/{name}", "title": title, "desc": evidence, "types": [kind]})
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from scanner.formats.banner import banner_sha256
 from scanner.formats.certificate import maybe_ocsf_tls
-from scanner.formats.ocsf_classes import Subject, device, endpoint
+from scanner.formats.ocsf_classes import EventSubject, device, endpoint
 from scanner.formats.outcome import Result, outcome_of, sentence
 from scanner.formats.severity import INFO
 from scanner.formats.smtp_fields import known, smtp_fields
@@ -16,7 +16,7 @@ _IP_OBSERVABLE: Final = {"name": "dst_endpoint.ip", "type_id": 2, "type": "IP Ad
 _NAME_OBSERVABLE: Final = {"name": "dst_endpoint.hostname", "type_id": 1, "type": "Hostname"}
 
 
-def network_activity(subject: Subject) -> dict[str, Any]:
+def network_activity(subject: EventSubject) -> dict[str, Any]:
     """Return the body of the connection and what was said in it."""
     record = subject.record
     outcome, banner, dialogue = outcome_of(record), record["banner"], record.get("dialogue")
@@ -72,7 +72,7 @@ def _raw(banner: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def inventory(subject: Subject, software: Mapping[str, Any]) -> dict[str, Any]:
+def inventory(subject: EventSubject, software: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body of the software that the target runs, whose version is known."""
     named = {"name": software["product"], "version": software["version"]}
     package = {**named, "vendor_name": software["vendor"], "cpe_name": software["cpe"], "release": software["package"]}

@@ -19,7 +19,7 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Outcome(NamedTuple):
+class StatusWords(NamedTuple):
     """What a status is elsewhere.
 
     `ecs_types` are ECS's event.type for the category network. `ocsf_activity` is the activity_id of OCSF's Network
@@ -37,27 +37,27 @@ _CONNECTED: Final = ("connection", "info")
 _DENIED: Final = ("connection", "denied")
 _SUCCESS, _FAILURE = Result.SUCCESS, Result.FAILURE
 
-OUTCOMES: Final[Mapping[str, Outcome]] = {
-    Status.READY.value: Outcome(_SUCCESS, _SPOKE, 1, "an SMTP server is ready"),
-    Status.BUSY.value: Outcome(_SUCCESS, _SPOKE, 1, "an SMTP server is busy"),
-    Status.REJECTED.value: Outcome(_SUCCESS, (*_SPOKE, "denied"), 1, "an SMTP server rejects the client"),
-    Status.TEMPORARY.value: Outcome(_SUCCESS, _SPOKE, 1, "an SMTP server asks to come again"),
-    Status.MALFORMED.value: Outcome(_SUCCESS, _CONNECTED, 1, "bytes that are no SMTP greeting"),
-    Status.NOT_SMTP.value: Outcome(_SUCCESS, _CONNECTED, 1, "another protocol than SMTP"),
-    Status.SILENT.value: Outcome(_FAILURE, _CONNECTED, 1, "connected, and not a byte came"),
-    Status.CUT.value: Outcome(_FAILURE, _CONNECTED, 1, "closed inside the greeting"),
-    Status.CLOSED.value: Outcome(_FAILURE, _CONNECTED, 1, "closed before any byte"),
-    Status.SLOW.value: Outcome(_FAILURE, _CONNECTED, 1, "the greeting took too long"),
-    Status.RESET.value: Outcome(_FAILURE, _CONNECTED, 3, "reset by the server"),
-    Status.REFUSED.value: Outcome(_FAILURE, _DENIED, 5, "the connection was refused"),
-    Status.CONNECT_TIMEOUT.value: Outcome(_FAILURE, _CONNECTED, 4, "no answer to the connection attempt"),
-    Status.UNREACHABLE.value: Outcome(_FAILURE, _CONNECTED, 4, "unreachable"),
-    Status.EXCLUDED.value: Outcome(Result.UNKNOWN, ("info",), 99, "excluded, not visited"),
-    Status.BUG.value: Outcome(Result.UNKNOWN, ("info",), 99, "the scanner failed"),
+OUTCOMES: Final[Mapping[str, StatusWords]] = {
+    Status.READY.value: StatusWords(_SUCCESS, _SPOKE, 1, "an SMTP server is ready"),
+    Status.BUSY.value: StatusWords(_SUCCESS, _SPOKE, 1, "an SMTP server is busy"),
+    Status.REJECTED.value: StatusWords(_SUCCESS, (*_SPOKE, "denied"), 1, "an SMTP server rejects the client"),
+    Status.TEMPORARY.value: StatusWords(_SUCCESS, _SPOKE, 1, "an SMTP server asks to come again"),
+    Status.MALFORMED.value: StatusWords(_SUCCESS, _CONNECTED, 1, "bytes that are no SMTP greeting"),
+    Status.NOT_SMTP.value: StatusWords(_SUCCESS, _CONNECTED, 1, "another protocol than SMTP"),
+    Status.SILENT.value: StatusWords(_FAILURE, _CONNECTED, 1, "connected, and not a byte came"),
+    Status.CUT.value: StatusWords(_FAILURE, _CONNECTED, 1, "closed inside the greeting"),
+    Status.CLOSED.value: StatusWords(_FAILURE, _CONNECTED, 1, "closed before any byte"),
+    Status.SLOW.value: StatusWords(_FAILURE, _CONNECTED, 1, "the greeting took too long"),
+    Status.RESET.value: StatusWords(_FAILURE, _CONNECTED, 3, "reset by the server"),
+    Status.REFUSED.value: StatusWords(_FAILURE, _DENIED, 5, "the connection was refused"),
+    Status.CONNECT_TIMEOUT.value: StatusWords(_FAILURE, _CONNECTED, 4, "no answer to the connection attempt"),
+    Status.UNREACHABLE.value: StatusWords(_FAILURE, _CONNECTED, 4, "unreachable"),
+    Status.EXCLUDED.value: StatusWords(Result.UNKNOWN, ("info",), 99, "excluded, not visited"),
+    Status.BUG.value: StatusWords(Result.UNKNOWN, ("info",), 99, "the scanner failed"),
 }
 
 
-def outcome_of(record: Mapping[str, Any]) -> Outcome:
+def outcome_of(record: Mapping[str, Any]) -> StatusWords:
     """Return the row of a record's status."""
     return OUTCOMES[record["status"]]
 

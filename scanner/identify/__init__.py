@@ -2,14 +2,14 @@
 
 from scanner.identify.disclosure import disclosure
 from scanner.identify.fingerprint import Fingerprints, Identifier, identify
-from scanner.identify.refusal import Refusals
+from scanner.identify.refusal import RefusalRules
 from scanner.identify.rules import RefusalRule, Rule, known_products, shipped_refusals, shipped_rules
 
 __all__ = [
     "Fingerprints",
     "Identifier",
     "RefusalRule",
-    "Refusals",
+    "RefusalRules",
     "Rule",
     "disclosure",
     "identify",

@@ -36,7 +36,7 @@ from scanner.identify.number_words import (
 )
 
 
-class Verdict(Enum):
+class Certainty(Enum):
     """What a number is."""
 
     SURE = "sure"  # a version
@@ -148,7 +148,7 @@ _LAST_MAJOR: Final = 26
 _MOST_DIGITS: Final = 9
 
 
-def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], code: int | None) -> Verdict:
+def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], code: int | None) -> Certainty:
     """Judge a number with a dot: `span` is its place in a word, `part`, which begins at `start` of the text.
 
     `clean` is the text without what is taken out of it before, `code` the reply code.
@@ -157,20 +157,20 @@ def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], 
     number = part[begin:end]
     pieces = _SEPARATORS.split(number)
     if any(len(piece) >= _MOST_DIGITS for piece in pieces) or _STAMP.fullmatch(number):
-        return Verdict.NONE
+        return Certainty.NONE
     before = before_number(clean, start)
     behind = clean[start + end : start + end + _AFTER]
     prefix = part[max(begin - _MAX_PREFIX, 0) : begin].rstrip("-_.+~")
     if any(map(str.isalpha, prefix)):
         verdict = _glued(prefix, number, before)
     elif _is_measured(behind) or _is_object_id(number, before, behind):
-        verdict = Verdict.NONE
+        verdict = Certainty.NONE
     else:
         verdict = _alone(number, before, behind, clean[start - 1 : start], code)
-        if verdict is Verdict.NONE and before.last == "id" and len(pieces) > 2 and _is_microsofts(clean, start):
-            return Verdict.SURE
+        if verdict is Certainty.NONE and before.last == "id" and len(pieces) > 2 and _is_microsofts(clean, start):
+            return Certainty.SURE
     if "." not in number and before.last not in VERSION:  # 8_15: in names and ids more often than in versions
-        return Verdict.OPEN if verdict is Verdict.SURE else Verdict.NONE
+        return Certainty.OPEN if verdict is Certainty.SURE else Certainty.NONE
     return verdict
 
 
@@ -204,32 +204,32 @@ def before_number(clean: str, start: int) -> Before:
     return Before(tuple(word.lower() for word in reversed(words)), last, near)
 
 
-def verdict_on_word(part: str, before: Before, sign: str = "") -> Verdict:
+def verdict_on_word(part: str, before: Before, sign: str = "") -> Certainty:
     """Judge a word with digits and without a number that has a dot: "v5", "5" after "version", "PHNE_28810".
 
     `sign` is the character before it.
     """
     if _HP_PATCH.fullmatch(part) or _COMMIT.fullmatch(part):
-        return Verdict.SURE
+        return Certainty.SURE
     if _MARKED.fullmatch(part):
-        return Verdict.NONE if before.last in NEVER else Verdict.SURE
+        return Certainty.NONE if before.last in NEVER else Certainty.SURE
     if before.near and _is_of_the_source(part, before):
-        return Verdict.OPEN
+        return Certainty.OPEN
     if _WHOLE.fullmatch(part) and before.near:
         return _verdict_on_whole(part, before, sign)
     return _verdict_on_glued(part)
 
 
-def _verdict_on_glued(part: str) -> Verdict:
+def _verdict_on_glued(part: str) -> Certainty:
     """Judge a word that ends with a number without a dot: "exim4", "FooMail-20231130"."""
     glued = _GLUED.fullmatch(part)
     if glued is None or part.lower() in product_names():
-        return Verdict.NONE
+        return Certainty.NONE
     word, is_day = glued["word"], _DAY.fullmatch(glued["number"]) is not None
     if is_day and word.lower() in VERSION | product_names():
-        return Verdict.SURE
+        return Certainty.SURE
     is_open = word.lower() in product_names() or (is_day and _names_software(word))
-    return Verdict.OPEN if is_open else Verdict.NONE
+    return Certainty.OPEN if is_open else Certainty.NONE
 
 
 def _is_of_the_source(part: str, before: Before) -> bool:
@@ -249,95 +249,95 @@ def _names_software(word: str) -> bool:
     return _CAPITAL.fullmatch(word) is not None and word.lower() not in NO_PROGRAMS
 
 
-def _verdict_on_whole(part: str, before: Before, sign: str) -> Verdict:
+def _verdict_on_whole(part: str, before: Before, sign: str) -> Certainty:
     """Judge a number without a dot by the word right before it."""
     last = before.last
     if last in VERSION or (last in COPULAS and before.tells_version):
-        return Verdict.SURE if PROTOCOLS.isdisjoint(before.words) else Verdict.NONE
+        return Certainty.SURE if PROTOCOLS.isdisjoint(before.words) else Certainty.NONE
     if last in product_names():
         if len(part) <= 4 or _DAY.fullmatch(part):
-            return Verdict.SURE
-        return Verdict.NONE if last.endswith("qmail") else Verdict.OPEN  # qmail's is the number of a process
+            return Certainty.SURE
+        return Certainty.NONE if last.endswith("qmail") else Certainty.OPEN  # qmail's is the number of a process
     return _verdict_on_small(part, before, sign)
 
 
-def _verdict_on_small(part: str, before: Before, sign: str) -> Verdict:
+def _verdict_on_small(part: str, before: Before, sign: str) -> Certainty:
     """Judge a number without a dot after a word that is no product's name by itself."""
     last = before.last
     if not (_SMALL.fullmatch(part) or _DAY.fullmatch(part)):
-        return Verdict.NONE
+        return Certainty.NONE
     if not product_phrases().isdisjoint((before.words[-2:], before.words)):
-        return Verdict.SURE
+        return Certainty.SURE
     if last in NEVER or last in BEFORE_ADDRESS - {"gateway", "relay"}:
-        return Verdict.NONE
+        return Certainty.NONE
     names_product = last in COMMON and not product_names().isdisjoint(before.words)  # "GroupWise Internet Agent 7"
     is_said_so = sign == "/" and len(last) >= _SHORTEST_WORD and last not in NO_PROGRAMS  # "foobus/7"
-    return Verdict.OPEN if names_product or is_said_so or _names_software(before.spelled) else Verdict.NONE
+    return Certainty.OPEN if names_product or is_said_so or _names_software(before.spelled) else Certainty.NONE
 
 
-def _glued(prefix: str, number: str, before: Before) -> Verdict:
+def _glued(prefix: str, number: str, before: Before) -> Certainty:
     """Judge a number by the letters right before it."""
     pieces = re.split(r"[-_.+~]", prefix)
     mixed = [piece for piece in pieces if _MIXED.match(piece)]
     mark = _MARK.search(prefix)
     if mixed and mark is None:
-        return Verdict.NONE if before.last in NEVER or len(mixed) > 1 or len(mixed[0]) >= _SHORT else Verdict.OPEN
+        return Certainty.NONE if before.last in NEVER or len(mixed) > 1 or len(mixed[0]) >= _SHORT else Certainty.OPEN
     rest = prefix if mark is None else prefix[: mark.start()]
     tail = _TAIL.search(rest)
     word = tail[1].lower() if tail is not None else ""
     if word in NEVER or (mark is not None and not word and before.last in NEVER):
-        return Verdict.NONE
+        return Certainty.NONE
     if mark is not None or word in VERSION or word in product_names():
-        return Verdict.SURE
+        return Certainty.SURE
     if _maybe_ipv4(number) is not None:
         return _verdict_on_address(number, word, tail[1] if tail is not None else "")
-    return Verdict.OPEN if len(word) < 2 or word in OPEN else Verdict.SURE
+    return Certainty.OPEN if len(word) < 2 or word in OPEN else Certainty.SURE
 
 
-def _alone(number: str, before: Before, behind: str, sign: str, code: int | None) -> Verdict:
+def _alone(number: str, before: Before, behind: str, sign: str, code: int | None) -> Certainty:
     """Judge a number that no letters are glued to."""
     last, second = before.last, before.second
     if last in NEVER or (second in PROTOCOLS and (last in VERSION or last in COPULAS)):
-        return Verdict.NONE
+        return Certainty.NONE
     is_address = _maybe_ipv4(number) is not None and not re.match(r"[A-Za-z_+~]", behind)
     if is_address and (
         (sign == "[" and _is_nobodys_version(IPv4Address(number)))  # "CALLPILOT[192.0.2.1]"
         or (last not in VERSION and last not in COPULAS and _is_beyond(IPv4Address(number)))  # "Postfix 192.0.2.1"
     ):
-        return Verdict.NONE
+        return Certainty.NONE
     if before.near and (last in product_names() or last in VERSION or (last in COPULAS and before.tells_version)):
-        return Verdict.SURE
+        return Certainty.SURE
     if is_address:
         if (behind[:1] == "/" and behind[1 : len(number) + 1] == number) or before.names_product:
-            return Verdict.SURE  # Sendmail's two, which are the same; "Sendmail ESMTP 8.17.1.9"
-        return Verdict.NONE if sign == "[" else _verdict_on_address(number, last, before.spelled, near=before.near)
+            return Certainty.SURE  # Sendmail's two, which are the same; "Sendmail ESMTP 8.17.1.9"
+        return Certainty.NONE if sign == "[" else _verdict_on_address(number, last, before.spelled, near=before.near)
     verdict = _verdict_on_other_forms(number, before, code)
     return _by_form_or_word(number, before, behind) if verdict is None else verdict
 
 
-def _by_form_or_word(number: str, before: Before, behind: str) -> Verdict:
+def _by_form_or_word(number: str, before: Before, behind: str) -> Certainty:
     if _PRE_RELEASE.match(behind) or _PAIR.match(behind):
-        return Verdict.SURE
+        return Certainty.SURE
     words = [word.rstrip("0123456789") for word in (before.last, before.second)]
     # "Eudora Internet Mail Server X 3.1.4", "Scrollout F1 2.1.3"
     word = words[1] if len(words[0]) < _SHORTEST_WORD and before.last not in OPEN else words[0]
     if not before.near or len(word) < _SHORTEST_WORD or word in OPEN or word in PLAIN:
-        return Verdict.OPEN
+        return Certainty.OPEN
     # "uptime 3.5": whoever names a product writes it with a capital, or it is in the rules.
     is_plain = (
         number.count(".") == 1 and before.spelled.islower() and word not in FILLERS and word not in product_names()
     )
-    return Verdict.OPEN if is_plain and not _LIKE_SOFTWARE.search(before.spelled) else Verdict.SURE
+    return Certainty.OPEN if is_plain and not _LIKE_SOFTWARE.search(before.spelled) else Certainty.SURE
 
 
-def _verdict_on_address(number: str, word: str, spelled: str, *, near: bool = True) -> Verdict:
+def _verdict_on_address(number: str, word: str, spelled: str, *, near: bool = True) -> Certainty:
     """Judge what can be an IPv4 address by the word before it."""
     address = IPv4Address(number)
     if word in OPEN or _is_beyond(address):
-        return Verdict.NONE
+        return Certainty.NONE
     if near and word not in BEFORE_ADDRESS and _LIKE_SOFTWARE.search(spelled) and not _LIKE_HOST.search(spelled):
-        return Verdict.SURE
-    return Verdict.NONE if address.is_private else Verdict.OPEN
+        return Certainty.SURE
+    return Certainty.NONE if address.is_private else Certainty.OPEN
 
 
 def _is_nobodys_version(address: IPv4Address) -> bool:
@@ -349,19 +349,19 @@ def _is_beyond(address: IPv4Address) -> bool:
     return int(address) >> 24 > _LAST_MAJOR
 
 
-def _verdict_on_other_forms(number: str, before: Before, code: int | None) -> Verdict | None:
+def _verdict_on_other_forms(number: str, before: Before, code: int | None) -> Certainty | None:
     """Judge what has the form of a date, a telephone number, a status code; None when it has none of them."""
     is_like_software = before.near and _LIKE_SOFTWARE.search(before.spelled) is not None
     if _YEAR_FIRST.fullmatch(number):
-        return Verdict.OPEN if is_like_software else Verdict.NONE
+        return Certainty.OPEN if is_like_software else Certainty.NONE
     if _YEAR_LAST.fullmatch(number) or _PHONE.fullmatch(number):
-        return Verdict.NONE
+        return Certainty.NONE
     if (before.last in BEFORE_TIME and _TIME_OR_DAY.fullmatch(number)) or (
         before.last == "in" and _DURATION.fullmatch(number)
     ):
-        return Verdict.NONE
+        return Certainty.NONE
     if code is not None and code >= 400 and re.fullmatch(rf"{code // 100}\.[0-7]\.[0-9]{{1,3}}", number):
-        return None if is_like_software else Verdict.NONE
+        return None if is_like_software else Certainty.NONE
     return None
 
 

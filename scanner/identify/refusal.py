@@ -20,7 +20,7 @@ _REFUSES: Final = 400
 _UNKNOWN: Final = Refusal(RefusalKind.OTHER, refused_us=False, evidence=None)
 
 
-class Refusals:
+class RefusalRules:
     """A set of rules for refusals, ready to be asked."""
 
     def __init__(self, rules: Iterable[RefusalRule]) -> None:

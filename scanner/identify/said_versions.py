@@ -23,7 +23,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from scanner import lazy
-from scanner.identify.number_verdicts import Verdict, before_number, verdict_on_number, verdict_on_word
+from scanner.identify.number_verdicts import Certainty, before_number, verdict_on_number, verdict_on_word
 from scanner.identify.number_words import words_before_versions
 from scanner.model import Software
 
@@ -171,9 +171,9 @@ def _in_part(clean: str, part: str, start: int, code: int | None) -> Iterator[Sa
     for number in _NUMBER.finditer(part):
         has_number = True
         verdict = verdict_on_number(clean, part, start, number.span(), code)
-        if verdict is not Verdict.NONE:
+        if verdict is not Certainty.NONE:
             version = part[number.start() : number.start() + _MAX_VERSION]
-            said = SaidVersion(version, start + number.start(), verdict is Verdict.SURE)
+            said = SaidVersion(version, start + number.start(), verdict is Certainty.SURE)
             if said.is_sure:
                 yield said
                 return
@@ -182,8 +182,8 @@ def _in_part(clean: str, part: str, start: int, code: int | None) -> Iterator[Sa
         yield open_one
     elif not has_number:
         verdict = verdict_on_word(part, before_number(clean, start), clean[start - 1 : start])
-        if verdict is not Verdict.NONE:
-            yield SaidVersion(part[:_MAX_VERSION], start, verdict is Verdict.SURE)
+        if verdict is not Certainty.NONE:
+            yield SaidVersion(part[:_MAX_VERSION], start, verdict is Certainty.SURE)
 
 
 def _is_mail_address(chunk: str) -> bool:

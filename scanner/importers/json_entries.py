@@ -66,14 +66,14 @@ def read_entries(stream: BufferedReader, name: str) -> Iterator[JsonEntry]:
     Raises:
         InputError: when it has no end.
     """
-    return _Reader(stream, name).entries()
+    return _EntryReader(stream, name).entries()
 
 
 def _integer(digits: str) -> int | None:
     return int(digits) if len(digits) <= 20 else None
 
 
-class _Reader:
+class _EntryReader:
     def __init__(self, stream: BufferedReader, name: str) -> None:
         self._stream = stream
         self._name = name

@@ -13,7 +13,7 @@ from scanner import lazy
 START_BYTES: Final = 4096
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     """One kind of file: what it is, what to do with it, and the formats that read it."""
 
     what: str
@@ -24,44 +24,44 @@ class Kind(NamedTuple):
 _XML_ADVICE: Final = "use --format nmap-xml"
 _NMAP_ADVICE: Final = "let nmap write XML (-oX) with --script banner, and use --format nmap-xml"
 _UNPACK: Final = "unpack it first"
-EMPTY: Final = Kind("empty", "was it written to its end?", ("text", "zgrab2", "masscan", "nmap-xml"))
-_NMAP_XML: Final = Kind("XML of nmap", _XML_ADVICE, ("nmap-xml",))
-_MASSCAN_XML: Final = Kind("XML of masscan", _XML_ADVICE, ("nmap-xml", "masscan"))
-_XML: Final = Kind("XML", "is it of nmap or masscan? use --format nmap-xml", ("nmap-xml", "masscan"))
-_NMAP_TEXT: Final = Kind("what nmap prints (-oN), which does not hold whole greetings", _NMAP_ADVICE)
-_NMAP_GREPABLE: Final = Kind("nmap's list for grep (-oG), which holds no greetings", _NMAP_ADVICE)
-_MASSCAN_LIST: Final = Kind("masscan's list (-oL)", "use --format masscan", ("masscan",))
-_MASSCAN_JSON: Final = Kind("JSON of masscan", "use --format masscan", ("masscan",))
-_MASSCAN_BINARY: Final = Kind("masscan's binary format (-oB)", "convert it: masscan --readscan FILE -oL LIST")
-_PRINTED: Final = Kind(
+EMPTY: Final = FileKind("empty", "was it written to its end?", ("text", "zgrab2", "masscan", "nmap-xml"))
+_NMAP_XML: Final = FileKind("XML of nmap", _XML_ADVICE, ("nmap-xml",))
+_MASSCAN_XML: Final = FileKind("XML of masscan", _XML_ADVICE, ("nmap-xml", "masscan"))
+_XML: Final = FileKind("XML", "is it of nmap or masscan? use --format nmap-xml", ("nmap-xml", "masscan"))
+_NMAP_TEXT: Final = FileKind("what nmap prints (-oN), which does not hold whole greetings", _NMAP_ADVICE)
+_NMAP_GREPABLE: Final = FileKind("nmap's list for grep (-oG), which holds no greetings", _NMAP_ADVICE)
+_MASSCAN_LIST: Final = FileKind("masscan's list (-oL)", "use --format masscan", ("masscan",))
+_MASSCAN_JSON: Final = FileKind("JSON of masscan", "use --format masscan", ("masscan",))
+_MASSCAN_BINARY: Final = FileKind("masscan's binary format (-oB)", "convert it: masscan --readscan FILE -oL LIST")
+_PRINTED: Final = FileKind(
     "what masscan or nmap prints on a screen", "let masscan write a list (-oL), or nmap XML (-oX) with --script banner"
 )
-_ZGRAB2: Final = Kind("JSON of zgrab2", "use --format zgrab2", ("zgrab2",))
-_RECORDS: Final = Kind(
+_ZGRAB2: Final = FileKind("JSON of zgrab2", "use --format zgrab2", ("zgrab2",))
+_RECORDS: Final = FileKind(
     "a file of records of smtpsweep, which are identified already", "read them with jq, convert or diff"
 )
-_SUMMARY: Final = Kind("the summary of a sweep, not greetings", "give greetings, or another scanner's output")
-_JSON: Final = Kind("JSON", "use --format zgrab2 or --format masscan if it is theirs", ("zgrab2", "masscan"))
+_SUMMARY: Final = FileKind("the summary of a sweep, not greetings", "give greetings, or another scanner's output")
+_JSON: Final = FileKind("JSON", "use --format zgrab2 or --format masscan if it is theirs", ("zgrab2", "masscan"))
 
 _PACKED: Final = (
-    (b"\x1f\x8b", Kind("gzip twice over", _UNPACK)),  # packed once it is unpacked before it comes here
-    (b"\x28\xb5\x2f\xfd", Kind("zstd twice over", _UNPACK)),
-    (b"BZh91AY&SY", Kind("bzip2 twice over", _UNPACK)),
-    (b"\xfd7zXZ\0", Kind("xz twice over", _UNPACK)),
-    (b"\x1f\x9d", Kind("packed by compress (.Z)", _UNPACK)),
-    (b"\x04\x22\x4d\x18", Kind("lz4", _UNPACK)),
-    (b"LZIP\x01", Kind("lzip", _UNPACK)),
-    (b"]\0\0", Kind("LZMA", _UNPACK)),
-    (b"PK\x03\x04", Kind("a ZIP archive", _UNPACK)),
-    (b"7z\xbc\xaf\x27\x1c", Kind("a 7-Zip archive", _UNPACK)),
-    (b"Rar!\x1a\x07", Kind("a RAR archive", _UNPACK)),
+    (b"\x1f\x8b", FileKind("gzip twice over", _UNPACK)),  # packed once it is unpacked before it comes here
+    (b"\x28\xb5\x2f\xfd", FileKind("zstd twice over", _UNPACK)),
+    (b"BZh91AY&SY", FileKind("bzip2 twice over", _UNPACK)),
+    (b"\xfd7zXZ\0", FileKind("xz twice over", _UNPACK)),
+    (b"\x1f\x9d", FileKind("packed by compress (.Z)", _UNPACK)),
+    (b"\x04\x22\x4d\x18", FileKind("lz4", _UNPACK)),
+    (b"LZIP\x01", FileKind("lzip", _UNPACK)),
+    (b"]\0\0", FileKind("LZMA", _UNPACK)),
+    (b"PK\x03\x04", FileKind("a ZIP archive", _UNPACK)),
+    (b"7z\xbc\xaf\x27\x1c", FileKind("a 7-Zip archive", _UNPACK)),
+    (b"Rar!\x1a\x07", FileKind("a RAR archive", _UNPACK)),
 )
 _MAGIC: Final = (
     *_PACKED,
     (b"masscan/1.", _MASSCAN_BINARY),
-    (b"\xd4\xc3\xb2\xa1", Kind("a packet capture (pcap)", "give the output of a scanner")),
-    (b"\xa1\xb2\xc3\xd4", Kind("a packet capture (pcap)", "give the output of a scanner")),
-    (b"\x0a\x0d\x0d\x0a", Kind("a packet capture (pcapng)", "give the output of a scanner")),
+    (b"\xd4\xc3\xb2\xa1", FileKind("a packet capture (pcap)", "give the output of a scanner")),
+    (b"\xa1\xb2\xc3\xd4", FileKind("a packet capture (pcap)", "give the output of a scanner")),
+    (b"\x0a\x0d\x0d\x0a", FileKind("a packet capture (pcapng)", "give the output of a scanner")),
     (b"# Nmap ", _NMAP_TEXT),
     (b"Starting Nmap ", _NMAP_TEXT),
     (b"Nmap scan report for ", _NMAP_TEXT),
@@ -82,23 +82,23 @@ _TEXTS: Final = (
         lazy.pattern(
             rb"(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,2}|-[0-9.]{1,15})?\s*$|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,40}(?:/[0-9]{1,3})?\s*$"
         ),
-        Kind("a list of addresses, not of greetings", "smtpsweep sweep @FILE visits them"),
+        FileKind("a list of addresses, not of greetings", "smtpsweep sweep @FILE visits them"),
     ),
     (
         lazy.pattern(
             rb"[\"']?(?:[0-9]{1,3}\.){3}[0-9]{1,3}[\"']?[,;|\t]|[\"']?(?i:ip|ip_str|address|saddr)[\"']?[,;|\t]"
         ),
-        Kind("a table with addresses", "cut out its column of greetings, one a line"),
+        FileKind("a table with addresses", "cut out its column of greetings, one a line"),
     ),
     (
         lazy.pattern(
             rb"(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}\S{0,13}"
             rb"|<[0-9]{1,3}>\S{1,30}) \S"
         ),
-        Kind("a log", "smtpsweep logs FILE reads mail logs"),
+        FileKind("a log", "smtpsweep logs FILE reads mail logs"),
     ),
 )
-_BINARY: Final = Kind("binary data", "give text, a greeting a line, or the output of another scanner")
+_BINARY: Final = FileKind("binary data", "give text, a greeting a line, or the output of another scanner")
 #: Bytes that text does not have; a greeting may have one.
 _CONTROL: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\r\x0b\x0c\x1b")))
 #: So many bytes tell, and such a share of them is not text.
@@ -118,12 +118,12 @@ def decides(line: bytes) -> bool:
     return bool(text) and text[:1] not in b"#[{<," and len(text.translate(None, _CONTROL)) == len(text)
 
 
-def packed_kind(start: bytes) -> Kind | None:
+def packed_kind(start: bytes) -> FileKind | None:
     """Return how a file is packed that begins like this; None when it is not."""
     return next((kind for magic, kind in _PACKED if start.startswith(magic)), None)
 
 
-def kind_of(start: bytes) -> Kind | None:
+def kind_of(start: bytes) -> FileKind | None:
     """Return the kind of file that begins like this, in UTF-8; None for text that may be anything."""
     text = start.lstrip()
     if not text:
@@ -138,7 +138,7 @@ def kind_of(start: bytes) -> Kind | None:
     return _json_kind(text) if text[:1] in b"[{" else _text_kind(start)
 
 
-def _text_kind(start: bytes) -> Kind | None:
+def _text_kind(start: bytes) -> FileKind | None:
     if len(start) >= _FEW_BYTES and len(start) - len(start.translate(None, _CONTROL)) > len(start) * _MOST_CONTROL:
         return _BINARY
     lines = (line for line in start.splitlines() if line.strip() and not line.startswith(b"#"))
@@ -146,7 +146,7 @@ def _text_kind(start: bytes) -> Kind | None:
     return next((kind for pattern, kind in _TEXTS if pattern.match(first)), None)
 
 
-def _json_kind(text: bytes) -> Kind | None:
+def _json_kind(text: bytes) -> FileKind | None:
     schema = _SCHEMA.search(text)
     if schema is not None:
         return _RECORDS if schema[1] == b"record" else _SUMMARY

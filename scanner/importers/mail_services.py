@@ -8,7 +8,7 @@ from typing import Final
 
 from scanner import lazy
 from scanner.model import Status
-from scanner.smtp import GreetingReader, parse_greeting
+from scanner.smtp import ReplyReader, parse_greeting
 
 #: Where a banner is a mail server's when nobody says what it is.
 MAIL_PORTS: Final = frozenset({25, 465, 587, 2525})
@@ -47,7 +47,7 @@ def is_reply(raw: bytes) -> bool:
 
 def greeting_of(raw: bytes) -> bytes:
     """Leave out what follows a whole greeting: the answers to what the other scanner said."""
-    reader = GreetingReader(max_bytes=len(raw) + 1, max_lines=len(raw) + 1)
+    reader = ReplyReader(max_bytes=len(raw) + 1, max_lines=len(raw) + 1)
     reader.receive_data(raw)
     return reader.greeting.raw if reader.greeting is not None else raw
 

@@ -19,14 +19,14 @@ from scanner.lab.sendmail import BORROWED_NAMES, SENDMAIL_BUSY, SENDMAIL_FORMS, 
 from scanner.model import Status
 
 
-class Step(NamedTuple):
+class ScriptStep(NamedTuple):
     """Wait so many seconds, then send these bytes."""
 
     delay_s: float
     data: bytes
 
 
-class Ending(StrEnum):
+class ScriptEnd(StrEnum):
     """What a server does after the last step of its script."""
 
     SERVE = "serve"  # answer commands until QUIT
@@ -38,7 +38,7 @@ class Ending(StrEnum):
 
 
 #: Makes the steps of a script from (host name, whole greeting with its line end, a drawn number).
-Play = Callable[[bytes, bytes, int], tuple[Step, ...]]
+Play = Callable[[bytes, bytes, int], tuple[ScriptStep, ...]]
 
 #: Every form that greets with 220.
 READY_FORMS = (*SENDMAIL_FORMS, *OTHER_FORMS, *SILENT_FORMS)
@@ -58,61 +58,61 @@ class Behaviour:
     name: str
     status: Status
     play: Play
-    ending: Ending = Ending.SERVE
+    ending: ScriptEnd = ScriptEnd.SERVE
     forms: tuple[Form, ...] = ()
     banner: Mapping[str, object] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     quit_delay_s: float = 0.0
 
 
-def _at_once(_host: bytes, greeting: bytes, _draw: int) -> tuple[Step, ...]:
-    return (Step(0.0, greeting),)
+def _at_once(_host: bytes, greeting: bytes, _draw: int) -> tuple[ScriptStep, ...]:
+    return (ScriptStep(0.0, greeting),)
 
 
 def _after(delay_s: float) -> Play:
-    return lambda _host, greeting, _draw: (Step(delay_s, greeting),)
+    return lambda _host, greeting, _draw: (ScriptStep(delay_s, greeting),)
 
 
 def _say(data: bytes, *, then_s: float = 0.0, then: bytes = b"") -> Play:
     """Return a script that sends `data`, and `then` a while later, whatever the host's product."""
 
-    def play(host: bytes, _greeting: bytes, _draw: int) -> tuple[Step, ...]:
-        steps = (Step(0.0, data.replace(b"{host}", host)), Step(then_s, then.replace(b"{host}", host)))
+    def play(host: bytes, _greeting: bytes, _draw: int) -> tuple[ScriptStep, ...]:
+        steps = (ScriptStep(0.0, data.replace(b"{host}", host)), ScriptStep(then_s, then.replace(b"{host}", host)))
         return steps if then else steps[:1]
 
     return play
 
 
-def _mute(_host: bytes, _greeting: bytes, _draw: int) -> tuple[Step, ...]:
+def _mute(_host: bytes, _greeting: bytes, _draw: int) -> tuple[ScriptStep, ...]:
     return ()
 
 
-def _teaser(host: bytes, greeting: bytes, _draw: int) -> tuple[Step, ...]:
-    return (Step(0.0, b"220-" + host + b" ESMTP\r\n"), Step(POSTSCREEN_S, greeting))
+def _teaser(host: bytes, greeting: bytes, _draw: int) -> tuple[ScriptStep, ...]:
+    return (ScriptStep(0.0, b"220-" + host + b" ESMTP\r\n"), ScriptStep(POSTSCREEN_S, greeting))
 
 
-def _drip(_host: bytes, greeting: bytes, _draw: int) -> tuple[Step, ...]:
-    return tuple(Step(DRIP_S, greeting[i : i + 1]) for i in range(len(greeting)))
+def _drip(_host: bytes, greeting: bytes, _draw: int) -> tuple[ScriptStep, ...]:
+    return tuple(ScriptStep(DRIP_S, greeting[i : i + 1]) for i in range(len(greeting)))
 
 
-def _split(_host: bytes, greeting: bytes, draw: int) -> tuple[Step, ...]:
+def _split(_host: bytes, greeting: bytes, draw: int) -> tuple[ScriptStep, ...]:
     """Cut inside the code, somewhere in the text, and between CR and LF."""
     inside = 4 + draw % (len(greeting) - 6)
     cuts = (0, 1 + draw % 2, inside, len(greeting) - 1, len(greeting))
-    return tuple(Step(SPLIT_S, greeting[a:b]) for a, b in pairwise(cuts))
+    return tuple(ScriptStep(SPLIT_S, greeting[a:b]) for a, b in pairwise(cuts))
 
 
-def _multi_line(host: bytes, greeting: bytes, _draw: int) -> tuple[Step, ...]:
+def _multi_line(host: bytes, greeting: bytes, _draw: int) -> tuple[ScriptStep, ...]:
     notice = b"220-%b Authorized use only.\r\n220-All activity is logged.\r\n" % host
-    return (Step(0.0, greeting[:3] + b"-" + greeting[4:] + notice + b"220 Ready\r\n"),)
+    return (ScriptStep(0.0, greeting[:3] + b"-" + greeting[4:] + notice + b"220 Ready\r\n"),)
 
 
 def _line_end(line_end: bytes) -> Play:
-    return lambda _host, greeting, _draw: (Step(0.0, greeting.replace(b"\r\n", line_end)),)
+    return lambda _host, greeting, _draw: (ScriptStep(0.0, greeting.replace(b"\r\n", line_end)),)
 
 
-def _noise(_host: bytes, _greeting: bytes, draw: int) -> tuple[Step, ...]:
-    return (Step(0.0, bytes((draw * i * 7 + i * i * 13) % 128 | 0x80 for i in range(200)) + b"\x00\xff\r\n"),)
+def _noise(_host: bytes, _greeting: bytes, draw: int) -> tuple[ScriptStep, ...]:
+    return (ScriptStep(0.0, bytes((draw * i * 7 + i * i * 13) % 128 | 0x80 for i in range(200)) + b"\x00\xff\r\n"),)
 
 
 #: Postfix, postscreen_greet_wait: 6 s between the teaser and the greeting.
@@ -129,17 +129,17 @@ CUT_S = 0.05
 EXIM_QUIT_S = 0.2
 
 _READY, _REJECTED, _MALFORMED, _NOT_SMTP = Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP
-_CLOSE, _HOLD, _REPEAT = Ending.CLOSE, Ending.HOLD, Ending.REPEAT
+_CLOSE, _HOLD, _REPEAT = ScriptEnd.CLOSE, ScriptEnd.HOLD, ScriptEnd.REPEAT
 
 
 def _own(name: str, data: bytes, *, code: int = 220, flags: tuple[str, ...] = ()) -> Behaviour:
     """Return a server that greets with its own complete bytes of this code and then serves."""
     status = _READY if code == 220 else _REJECTED
-    ending = Ending.SERVE if code == 220 else Ending.REFUSE
+    ending = ScriptEnd.SERVE if code == 220 else ScriptEnd.REFUSE
     return Behaviour(name, status, _say(data), ending, banner={"code": code}, flags=flags)
 
 
-def _other(name: str, data: bytes, ending: Ending = _HOLD) -> Behaviour:
+def _other(name: str, data: bytes, ending: ScriptEnd = _HOLD) -> Behaviour:
     """Return a server of another protocol."""
     return Behaviour(name, _NOT_SMTP, _say(data), ending)
 
@@ -164,8 +164,8 @@ _ENDED = (
     Behaviour("close_later", Status.CLOSED, _after(0.5), _CLOSE),
     Behaviour("close_inside_line", Status.CUT, _say(b"220 {host} ES"), _CLOSE),
     Behaviour("close_between_lines", Status.CUT, _say(b"220-{host} ESMTP\r\n"), _CLOSE),
-    Behaviour("reset_before", Status.RESET, _mute, Ending.RESET),
-    Behaviour("reset_inside", Status.RESET, _say(b"220-{host} ES", then_s=CUT_S, then=b"M"), Ending.RESET),
+    Behaviour("reset_before", Status.RESET, _mute, ScriptEnd.RESET),
+    Behaviour("reset_inside", Status.RESET, _say(b"220-{host} ES", then_s=CUT_S, then=b"M"), ScriptEnd.RESET),
 )
 
 _REFUSING = (
@@ -177,7 +177,7 @@ _REFUSING = (
         banner={"code": 421},
     ),
     Behaviour("busy_sendmail", Status.BUSY, _at_once, _CLOSE, forms=(SENDMAIL_BUSY,)),
-    Behaviour("rejecting_sendmail", _REJECTED, _at_once, Ending.REFUSE, forms=(SENDMAIL_REJECTING,)),
+    Behaviour("rejecting_sendmail", _REJECTED, _at_once, ScriptEnd.REFUSE, forms=(SENDMAIL_REJECTING,)),
     _own("no_service", b"554 {host} No SMTP service here\r\n", code=554),
     _own("no_mail_host", b"521 {host} does not accept mail\r\n", code=521),
     _own(

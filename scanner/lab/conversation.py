@@ -5,7 +5,7 @@ plain attributes. The server does the rest. Hosts that greet at once and get onl
 a shorter way for them.
 """
 
-from scanner.lab.behaviours import Ending, Step
+from scanner.lab.behaviours import ScriptEnd, ScriptStep
 from scanner.lab.personality import Personality
 from scanner.lab.statistics import Statistics
 
@@ -44,7 +44,7 @@ class Conversation:
         self._inbox = b""
         self.outbox = bytearray()
         self.wait_s: float | None = None
-        self.ending: Ending | None = None
+        self.ending: ScriptEnd | None = None
         self._arm()
 
     @property
@@ -74,7 +74,7 @@ class Conversation:
             self._statistics.early_talkers += not self._early
             self._early = True
             return
-        if self._personality.behaviour.ending not in {Ending.SERVE, Ending.REFUSE}:
+        if self._personality.behaviour.ending not in {ScriptEnd.SERVE, ScriptEnd.REFUSE}:
             return
         *lines, self._inbox = (self._inbox + data).split(b"\n")
         for line in lines:
@@ -91,14 +91,14 @@ class Conversation:
                 return
         if not self.greeted:
             self.wait_s = self._steps[self._index].delay_s
-        elif self._personality.behaviour.ending in {Ending.CLOSE, Ending.RESET}:
+        elif self._personality.behaviour.ending in {ScriptEnd.CLOSE, ScriptEnd.RESET}:
             self.ending = self._personality.behaviour.ending
 
-    def _send_step(self, step: Step) -> bool:
+    def _send_step(self, step: ScriptStep) -> bool:
         """Send a step; return whether the script moved on (the last step of an endless one comes again)."""
         self.outbox += step.data
         last = self._index == len(self._steps) - 1
-        if last and self._personality.behaviour.ending is Ending.REPEAT:
+        if last and self._personality.behaviour.ending is ScriptEnd.REPEAT:
             return False
         self._index += 1
         return True
@@ -107,7 +107,7 @@ class Conversation:
         verb = command[:4]
         if verb == b"QUIT":
             self._quit()
-        elif self._personality.behaviour.ending is Ending.REFUSE:
+        elif self._personality.behaviour.ending is ScriptEnd.REFUSE:
             self._reply("503 No SMTP service here")
         elif verb == b"EHLO":
             lines = (self._personality.hostname, *_EHLO_LINES)
@@ -132,7 +132,7 @@ class Conversation:
 
     def _say_goodbye(self) -> None:
         self._reply(f"221 2.0.0 {self._personality.hostname} closing connection")
-        self.ending = Ending.CLOSE
+        self.ending = ScriptEnd.CLOSE
 
     def _reply(self, *lines: str) -> None:
         self.outbox += "".join(f"{line}\r\n" for line in lines).encode()

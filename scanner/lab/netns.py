@@ -39,7 +39,7 @@ _GATEWAY_SYSCTLS = {"ip_forward": "1", "icmp_ratelimit": "0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranges:
+class NetworkLayout:
     """Which addresses are what, as CIDR. They must not overlap each other or 10.199.0.0/29 (the links)."""
 
     live: str = "10.199.16.0/20"
@@ -58,13 +58,13 @@ class LabNetwork:
         self,
         settings: LabSettings | None = None,
         *,
-        ranges: Ranges | None = None,
+        ranges: NetworkLayout | None = None,
         delay_ms: float = 0.0,
         loss_percent: float = 0.0,
     ) -> None:
         """Prepare, do not make anything. Without settings: the mixed profile on port 25."""
         self.settings = replace(settings or LabSettings(port=25), in_namespace=True, bind=("0.0.0.0",))  # noqa: S104 - a namespace without a way out
-        self.ranges = ranges or Ranges()
+        self.ranges = ranges or NetworkLayout()
         number = next(_NUMBERS)
         roles = ("scanner", "gateway", "refused")
         self._names = {role: f"{_PREFIX}-{os.getpid()}-{number}-{role}" for role in roles}

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from scanner.errors import InputError
-from scanner.lab.behaviours import BEHAVIOURS, SILENT, Behaviour, Step
+from scanner.lab.behaviours import BEHAVIOURS, SILENT, Behaviour, ScriptStep
 from scanner.lab.greetings import Form, Rendering, host_name, render
 
 #: What share of the hosts behaves how, in per mille of a profile. Unnamed behaviours do not occur in it.
@@ -163,7 +163,7 @@ class Personality(NamedTuple):
         return self.rendering.greeting(self.host)
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[ScriptStep, ...]:
         """The script: what it sends, and when."""
         return self.behaviour.play(self.hostname.encode(), self.greeting, self.draw)
 

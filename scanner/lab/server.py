@@ -26,7 +26,7 @@ from ipaddress import ip_address
 from typing import Self
 
 from scanner.errors import InputError
-from scanner.lab.behaviours import PLAIN, Ending
+from scanner.lab.behaviours import PLAIN, ScriptEnd
 from scanner.lab.conversation import Conversation
 from scanner.lab.listeners import listen
 from scanner.lab.personality import Personality, population
@@ -258,7 +258,7 @@ class Lab:
             return
         self._watch(fd, peer, select.EPOLLIN)
         if conversation.ending:
-            self._drop(fd, peer, reset=conversation.ending is Ending.RESET)
+            self._drop(fd, peer, reset=conversation.ending is ScriptEnd.RESET)
         elif conversation.wait_s is not None:
             self._set_timer(conversation.wait_s * self.settings.time_scale, fd, peer)
             conversation.wait_s = None

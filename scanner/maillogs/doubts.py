@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from scanner.maillogs.lines import LineCounts
 from scanner.maillogs.spans import Span, TraceTime, uncovered
-from scanner.maillogs.unread import Example, Unread
+from scanner.maillogs.unread import ExampleLine, Unread
 from scanner.text.counted import counted
 
 _SERVERS = "sendmail, postfix, exim, opensmtpd, courier"
@@ -110,5 +110,5 @@ def _was(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def _shown(example: Example) -> str:
+def _shown(example: ExampleLine) -> str:
     return f"line {example.place.line}: {example.text}"

@@ -1,7 +1,7 @@
 """The words of the mail logs: what one line says, and what a whole connection was.
 
-A line is a `LogEvent`; the events of one connection make a `Connection`. Texts that a client or its DNS chose (names,
-commands, greetings) are escaped printable ASCII; addresses are what `ipaddress` understood, in its shortest
+A line is a `LogEvent`; the events of one connection make a `LoggedConnection`. Texts that a client or its DNS chose
+(names, commands, greetings) are escaped printable ASCII; addresses are what `ipaddress` understood, in its shortest
 form, an IPv4 address inside IPv6 as the IPv4 address.
 """
 
@@ -56,14 +56,14 @@ class Manner(StrEnum):
     NO_MAIL = "no mail"  # the log does not tell what was said
 
 
-class Place(NamedTuple):
+class LogPosition(NamedTuple):
     """One line: the file's name as it was given, and the line's number from 1."""
 
     file: str
     line: int
 
 
-class Seen(NamedTuple):
+class LineMeaning(NamedTuple):
     """What the text of one line says, before the server, the time and the place are known.
 
     `session` tells the connection from others of the same server, None when the process id does. `commands` are verbs
@@ -93,7 +93,7 @@ class LogEvent(NamedTuple):
     at: float | None
     software: LogSoftware
     kind: EventKind
-    place: Place
+    place: LogPosition
     host: str
     session: tuple[str, LogSoftware, bytes]
     address: str | None
@@ -105,7 +105,7 @@ class LogEvent(NamedTuple):
     text: str
 
 
-class Connection(NamedTuple):
+class LoggedConnection(NamedTuple):
     """All that the log has about one connection.
 
     `first_at` and `last_at` are Unix times of its first and last line (some servers log the end only), None where the
@@ -124,7 +124,7 @@ class Connection(NamedTuple):
     complete: bool
     messages: int
     greeting: str | None
-    places: tuple[Place, ...]
+    places: tuple[LogPosition, ...]
     lines: int
 
     @property

@@ -20,7 +20,7 @@ src/daemon.c of 4.99.
 import re
 
 from scanner import lazy
-from scanner.maillogs.events import EventKind, Seen
+from scanner.maillogs.events import EventKind, LineMeaning
 
 _CLIENT = (
     rb"(?:(?P<name>[^\s()\[\]]+) )?(?P<hello>\((?:\[[^\s()\[\]]*\]|[^\s()\[\]]*)\) )?"
@@ -92,7 +92,7 @@ _OTHERS = (
 _FOREIGN = frozenset({"GET", "POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "SSH"})
 
 
-def maybe_seen(text: bytes) -> Seen | None:
+def maybe_seen(text: bytes) -> LineMeaning | None:
     """Return what a line says, None when it says nothing about a client."""
     if match := _OWN_STAMP.match(text):  # in syslog it comes after the tag
         text = text[match.end() :]
@@ -109,7 +109,7 @@ def _is_ambiguous(form: re.Pattern[bytes], match: re.Match[bytes]) -> bool:
     return match["hello"] is not None and b") [" in match.string[match.end("session") :]
 
 
-def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> Seen:
+def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> LineMeaning:
     groups = match.groupdict()
     verb = (groups.get("verb") or b"").decode("ascii").upper()
     commands: tuple[str, ...] = (verb,) if verb else ()
@@ -129,7 +129,7 @@ def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> S
         kind = EventKind.TRIED
     elif form is _REJECTED:
         kind, commands = _rejected(verb)
-    return Seen(
+    return LineMeaning(
         kind,
         groups["address"],
         groups.get("name"),

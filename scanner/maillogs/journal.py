@@ -28,7 +28,7 @@ _WANTED = frozenset({b"__REALTIME_TIMESTAMP", b"_HOSTNAME", b"SYSLOG_IDENTIFIER"
 _PIECE_BYTES = 1 << 16
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One entry: its time in Unix seconds, and the rest as octets, empty where there is none."""
 
     at: float
@@ -43,14 +43,14 @@ def is_entry(fields: dict[str, Any]) -> bool:
     return "__REALTIME_TIMESTAMP" in fields
 
 
-def entry_of(fields: dict[str, Any]) -> Entry:
+def entry_of(fields: dict[str, Any]) -> JournalEntry:
     """Read an entry of the journal.
 
     Raises:
         ValueError: when it is damaged.
     """
     try:
-        return Entry(
+        return JournalEntry(
             int(fields["__REALTIME_TIMESTAMP"]) / 1e6,
             octets(fields.get("_HOSTNAME", "")),
             octets(fields.get("SYSLOG_IDENTIFIER", "")),
@@ -61,7 +61,7 @@ def entry_of(fields: dict[str, Any]) -> Entry:
         raise ValueError(str(error)) from None
 
 
-def verbose_entries(first: bytes, stream: BinaryIO, most_bytes: int) -> Iterator[tuple[int, Entry | None]]:
+def verbose_entries(first: bytes, stream: BinaryIO, most_bytes: int) -> Iterator[tuple[int, JournalEntry | None]]:
     """Yield the entries that `-o verbose` printed, whose first line was read, with the number of each one's first line.
 
     One that is damaged, or has a line of more than `most_bytes`, is None. A field may go on in lines that stand further
@@ -86,7 +86,7 @@ def verbose_entries(first: bytes, stream: BinaryIO, most_bytes: int) -> Iterator
         yield began, _maybe_entry(fields)
 
 
-def export_entries(first: bytes, stream: BinaryIO, most_bytes: int) -> Iterator[tuple[int, Entry | None]]:
+def export_entries(first: bytes, stream: BinaryIO, most_bytes: int) -> Iterator[tuple[int, JournalEntry | None]]:
     """Yield the entries of an export whose first line was read, with the number of each one's first line.
 
     An entry that is damaged, or has a field of more than `most_bytes`, is None.
@@ -137,7 +137,7 @@ def _keep(fields: dict[bytes, bytes | None], line: bytes, stream: BinaryIO, most
     return lines + 1
 
 
-def _maybe_entry(fields: dict[bytes, bytes | None]) -> Entry | None:
+def _maybe_entry(fields: dict[bytes, bytes | None]) -> JournalEntry | None:
     values = {name: value for name, value in fields.items() if value is not None}
     if len(values) < len(fields):
         return None
@@ -146,6 +146,6 @@ def _maybe_entry(fields: dict[bytes, bytes | None]) -> Entry | None:
     except (KeyError, ValueError, OverflowError):
         return None
     pid = values.get(b"SYSLOG_PID") or values.get(b"_PID", b"")
-    return Entry(
+    return JournalEntry(
         at, values.get(b"_HOSTNAME", b""), values.get(b"SYSLOG_IDENTIFIER", b""), pid, values.get(b"MESSAGE", b"")
     )

@@ -29,11 +29,11 @@ from scanner.files.text_input import prefixed, utf_8_stream
 from scanner.importers.json_entries import JsonEntry, read_entries
 from scanner.importers.kinds import packed_kind
 from scanner.maillogs.envelopes import Envelopes, Parts, begins, without_level
-from scanner.maillogs.events import LogSoftware, Place
+from scanner.maillogs.events import LogPosition, LogSoftware
 from scanner.maillogs.journal import (
     EXPORT,
     VERBOSE,
-    Entry,
+    JournalEntry,
     entry_of,
     export_entries,
     is_entry,
@@ -63,7 +63,7 @@ class LogLine(NamedTuple):
     `at` is Unix time, None where neither the line nor what carried it has a stamp.
     """
 
-    place: Place
+    place: LogPosition
     at: float | None
     host: bytes
     software: LogSoftware
@@ -217,7 +217,7 @@ class _Parser:
         if stamp and (at := self._stamps.maybe_time(stamp)) is not None:
             self._watch.span.note(at)
 
-    def journalled(self, entries: Iterable[tuple[int, Entry | None]]) -> Iterator[LogLine]:
+    def journalled(self, entries: Iterable[tuple[int, JournalEntry | None]]) -> Iterator[LogLine]:
         """Yield the lines of mail servers among entries of the journal; one that is damaged is None."""
         self.is_log = True
         for number, entry in entries:
@@ -275,7 +275,7 @@ class _Parser:
             return self._taken_apart(number, text, self._envelopes.maybe_parts(text, stamp), host)
         return self._taken_apart(number, text, (stamp, host, tag, pid, text))
 
-    def _maybe_entry(self, number: int, entry: Entry) -> LogLine | None:
+    def _maybe_entry(self, number: int, entry: JournalEntry) -> LogLine | None:
         self._has_stamps = True
         software = self._maybe_software(entry.tag)
         if is_in_range(entry.at):
@@ -288,7 +288,7 @@ class _Parser:
             self._broken(number, entry.text)
             return None
         self._counts.of_mail_servers += 1
-        return LogLine(Place(self._name, number), entry.at, entry.host, software, entry.pid, entry.text)
+        return LogLine(LogPosition(self._name, number), entry.at, entry.host, software, entry.pid, entry.text)
 
     def _taken_apart(self, number: int, line: bytes, parts: Parts | None, outer: bytes = b"") -> LogLine | None:
         if parts is None or not (parts[0] or not self._has_stamps):
@@ -311,7 +311,7 @@ class _Parser:
             self._broken(number, line)
             return None
         self._counts.of_mail_servers += 1
-        return LogLine(Place(self._name, number), at, host, software, pid, without_level(text))
+        return LogLine(LogPosition(self._name, number), at, host, software, pid, without_level(text))
 
     def _broken(self, number: int, line: bytes) -> None:
         self._counts.broken += 1

@@ -17,14 +17,14 @@ from pathlib import Path
 from scanner.analysis import read_records
 from scanner.errors import InputError
 from scanner.maillogs.doubts import FileRead, Sought, doubts
-from scanner.maillogs.events import Connection, LogEvent, LogSoftware, Manner, Place
+from scanner.maillogs.events import LogEvent, LoggedConnection, LogPosition, LogSoftware, Manner
 from scanner.maillogs.lines import LineCounts, LogLine, oldest_first, read_log
 from scanner.maillogs.matching import (
     DEFAULT_TOLERANCE_S,
+    ConnectionOwner,
     Judged,
     Matching,
-    Verdict,
-    Visit,
+    SweepVisit,
     maybe_visit,
     trace_time,
 )
@@ -53,7 +53,7 @@ class LogQuestion:
     """
 
     scanners: tuple[str, ...] = ()
-    visits: tuple[Visit, ...] | None = None
+    visits: tuple[SweepVisit, ...] | None = None
     tolerance_s: float = DEFAULT_TOLERANCE_S
     zone: tzinfo | None = None
     year: int | None = None
@@ -61,7 +61,7 @@ class LogQuestion:
     until: float | None = None
     host: str | None = None
 
-    def asking(self, visits: tuple[Visit, ...]) -> "LogQuestion":
+    def asking(self, visits: tuple[SweepVisit, ...]) -> "LogQuestion":
         """Return the same question with these visits to look for."""
         return replace(self, visits=visits)
 
@@ -80,7 +80,7 @@ class Client:
     connections: int = 0
     messages: int = 0
     manners: dict[Manner, int] = field(default_factory=dict)
-    verdicts: dict[Verdict, int] = field(default_factory=dict)
+    verdicts: dict[ConnectionOwner, int] = field(default_factory=dict)
 
     def add(self, judged: Judged) -> None:
         """Count one connection."""
@@ -99,8 +99,8 @@ class Client:
 class VisitTrace:
     """One visit of the sweep and its lines in the log; none: it left no trace."""
 
-    visit: Visit
-    places: tuple[Place, ...]
+    visit: SweepVisit
+    places: tuple[LogPosition, ...]
 
     @property
     def found(self) -> bool:
@@ -130,7 +130,7 @@ class LogReport:
     servers: set[LogSoftware] = field(default_factory=set)
     unread_servers: set[LogSoftware] = field(default_factory=set)
     logs_visits: set[LogSoftware] = field(default_factory=set)
-    verdicts: dict[Verdict, int] = field(default_factory=dict)
+    verdicts: dict[ConnectionOwner, int] = field(default_factory=dict)
     clients: list[Client] = field(default_factory=list)
     other_clients: int = 0
     visits: list[VisitTrace] | None = None
@@ -190,7 +190,7 @@ def _wanted(event: LogEvent, question: LogQuestion) -> bool:
     )
 
 
-def read_visits(file: str | Path, servers: Iterable[str] = ()) -> tuple[Visit, ...]:
+def read_visits(file: str | Path, servers: Iterable[str] = ()) -> tuple[SweepVisit, ...]:
     """Return the visits of a stored sweep to one server, which may have several addresses.
 
     Without addresses, the sweep must have visited one only. Memory holds the visits to the server, not the sweep.
@@ -200,7 +200,7 @@ def read_visits(file: str | Path, servers: Iterable[str] = ()) -> tuple[Visit, .
     """
     wanted = frozenset(servers)
     seen: set[str] = set()
-    visits: dict[Visit, None] = {}  # a record that stands there twice is one visit
+    visits: dict[SweepVisit, None] = {}  # a record that stands there twice is one visit
     for record in read_records(file):
         if record.ip is None or (wanted and record.ip not in wanted):
             continue
@@ -227,7 +227,7 @@ def examine(files: Iterable[str], question: LogQuestion, emit: Callable[[Judged]
     census = _Census(report)
     sessions = Sessions()
     matching = Matching(question.scanners, question.visits, question.tolerance_s)
-    places: dict[Visit, list[Place]] = {}
+    places: dict[SweepVisit, list[LogPosition]] = {}
 
     def take(judged: Judged) -> None:
         census.add(judged)
@@ -254,7 +254,7 @@ def examine(files: Iterable[str], question: LogQuestion, emit: Callable[[Judged]
 def _sought(report: LogReport, question: LogQuestion) -> Sought:
     return Sought(
         asked=bool(question.scanners) and (question.visits is None or bool(question.visits)),
-        missed=bool(report.missing) if report.visits is not None else not report.verdicts.get(Verdict.OURS),
+        missed=bool(report.missing) if report.visits is not None else not report.verdicts.get(ConnectionOwner.OURS),
         chosen=report.events,
         untimed=report.untimed,
         missing=[trace_time(trace.visit, question.tolerance_s) for trace in report.missing],
@@ -270,7 +270,7 @@ class _Census:
     def __init__(self, report: LogReport) -> None:
         self._report = report
         self._clients: dict[str, Client] = {}
-        self._unexplained: list[Connection] = []
+        self._unexplained: list[LoggedConnection] = []
 
     def add(self, judged: Judged) -> None:
         connection, report = judged.connection, self._report
@@ -285,9 +285,9 @@ class _Census:
             client = Client(connection.address, connection.name, connection.first_at, connection.last_at)
             self._clients[connection.address] = client
         client.add(judged)
-        if judged.verdict is Verdict.UNEXPLAINED and connection.first_at is None:
+        if judged.verdict is ConnectionOwner.UNEXPLAINED and connection.first_at is None:
             report.untimed += 1
-        elif judged.verdict is Verdict.UNEXPLAINED and len(self._unexplained) < MOST_CLIENTS:
+        elif judged.verdict is ConnectionOwner.UNEXPLAINED and len(self._unexplained) < MOST_CLIENTS:
             self._unexplained.append(connection)
 
     def finish(self) -> None:
@@ -306,7 +306,7 @@ class _Census:
         return min(distances, key=abs, default=None)
 
     def _forget_the_rarest(self) -> None:
-        ours = {Verdict.OURS, Verdict.UNEXPLAINED}
+        ours = {ConnectionOwner.OURS, ConnectionOwner.UNEXPLAINED}
         ranked = sorted(
             self._clients.values(), key=lambda client: (ours.isdisjoint(client.verdicts), -client.connections)
         )

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from scanner.maillogs.events import Connection, Manner
+from scanner.maillogs.events import LoggedConnection, Manner
 from scanner.maillogs.spans import TraceTime
 from scanner.model import Record
 
@@ -37,7 +37,7 @@ _COUNTED = frozenset({"EHLO", "STARTTLS"})
 MOST_CANDIDATES = 100_000
 
 
-class Verdict(StrEnum):
+class ConnectionOwner(StrEnum):
     """Whose connection it was."""
 
     OURS = "ours"  # a visit of the sweep; without a sweep: from the scanner's address
@@ -46,7 +46,7 @@ class Verdict(StrEnum):
     OTHER = "other"  # somebody else, who brought none
 
 
-class Visit(NamedTuple):
+class SweepVisit(NamedTuple):
     """One visit of a sweep to the server: when it began, by our clock (Unix seconds), and what it said.
 
     `took_s` is until the end of the greeting and of the dialogue, `commands` are the verbs of the dialogue.
@@ -69,18 +69,18 @@ class Visit(NamedTuple):
 class Judged(NamedTuple):
     """A connection, whose it was, and which visit it was, if one."""
 
-    connection: Connection
-    verdict: Verdict
-    visit: Visit | None = None
+    connection: LoggedConnection
+    verdict: ConnectionOwner
+    visit: SweepVisit | None = None
 
 
-def maybe_visit(record: Record) -> Visit | None:
+def maybe_visit(record: Record) -> SweepVisit | None:
     """Return the visit that a record tells of; None when it made no connection, so that no log can show it."""
     if record.observed_at is None or record.ip is None or record.port is None or record.connect_s is None:
         return None
     dialogue = record.dialogue
     exchanges = () if dialogue is None else dialogue.exchanges
-    return Visit(
+    return SweepVisit(
         record.event_id,
         record.ip,
         record.port,
@@ -103,7 +103,7 @@ def _verbs(commands: Iterable[str]) -> frozenset[str]:
     return frozenset(verbs | {"UNKNOWN", "HELO"} if verbs - {"QUIT"} else verbs)
 
 
-class _Window(NamedTuple):
+class _TimeWindow(NamedTuple):
     end: float
     start: float
     number: int
@@ -113,7 +113,7 @@ class Matching:
     """Judges connections as they come. Those that may be ours wait until `decide`."""
 
     def __init__(
-        self, scanners: Iterable[str], visits: Sequence[Visit] | None, tolerance_s: float = DEFAULT_TOLERANCE_S
+        self, scanners: Iterable[str], visits: Sequence[SweepVisit] | None, tolerance_s: float = DEFAULT_TOLERANCE_S
     ) -> None:
         """Take the scanner's addresses, the visits (None: no sweep to compare with) and the tolerance in seconds."""
         self._scanners = frozenset(scanners)
@@ -126,23 +126,23 @@ class Matching:
         )
         self._times = _merged([(w.start - _earlier(self._visits[w.number]), w.end) for w in self._windows])
         self._starts = [start for start, _ in self._times]
-        self._candidates: list[Connection] = []
+        self._candidates: list[LoggedConnection] = []
 
     @staticmethod
-    def _window(number: int, visit: Visit, tolerance_s: float) -> _Window:
+    def _window(number: int, visit: SweepVisit, tolerance_s: float) -> _TimeWindow:
         time = trace_time(visit, tolerance_s)
-        return _Window(time.over, time.begins, number)
+        return _TimeWindow(time.over, time.begins, number)
 
-    def maybe_judged(self, connection: Connection) -> Judged | None:
+    def maybe_judged(self, connection: LoggedConnection) -> Judged | None:
         """Return the verdict, None when it has to wait for the other connections."""
         if connection.manner is Manner.MAIL:
-            return Judged(connection, Verdict.MAIL)
+            return Judged(connection, ConnectionOwner.MAIL)
         if connection.address not in self._scanners:
-            return Judged(connection, Verdict.OTHER)
+            return Judged(connection, ConnectionOwner.OTHER)
         if not self._knows_the_sweep:
-            return Judged(connection, Verdict.OURS)
+            return Judged(connection, ConnectionOwner.OURS)
         if connection.first_at is None or not self._at_a_visit(connection) or len(self._candidates) >= MOST_CANDIDATES:
-            return Judged(connection, Verdict.UNEXPLAINED)
+            return Judged(connection, ConnectionOwner.UNEXPLAINED)
         self._candidates.append(connection)
         return None
 
@@ -154,18 +154,22 @@ class Matching:
         self._prefer_the_nearest(waiting, chosen)
         chosen |= self._earlier_tries(waiting, chosen)
         return [
-            Judged(connection, Verdict.OURS if number in chosen else Verdict.UNEXPLAINED, chosen.get(number))
+            Judged(
+                connection,
+                ConnectionOwner.OURS if number in chosen else ConnectionOwner.UNEXPLAINED,
+                chosen.get(number),
+            )
             for number, connection in enumerate(waiting)
         ]
 
-    def _at_a_visit(self, connection: Connection) -> bool:
+    def _at_a_visit(self, connection: LoggedConnection) -> bool:
         before = bisect_right(self._starts, connection.ended_at)
         return before > 0 and self._times[before - 1][1] >= connection.began_at
 
-    def _chosen(self, waiting: Sequence[Connection]) -> dict[int, Visit]:
+    def _chosen(self, waiting: Sequence[LoggedConnection]) -> dict[int, SweepVisit]:
         """Give each connection its visit: number of the connection -> visit."""
-        chosen: dict[int, Visit] = {}
-        open_windows: list[_Window] = []
+        chosen: dict[int, SweepVisit] = {}
+        open_windows: list[_TimeWindow] = []
         coming = 0
         for number, connection in enumerate(waiting):
             while coming < len(self._windows) and self._windows[coming].start <= connection.ended_at:
@@ -182,7 +186,7 @@ class Matching:
                     break
         return chosen
 
-    def _prefer_the_nearest(self, waiting: Sequence[Connection], chosen: dict[int, Visit]) -> None:
+    def _prefer_the_nearest(self, waiting: Sequence[LoggedConnection], chosen: dict[int, SweepVisit]) -> None:
         """Where a connection is left over that is nearer to a visit than the chosen one, change them."""
         starts = [connection.began_at for connection in waiting]
         for number, visit in sorted(chosen.items()):
@@ -193,13 +197,15 @@ class Matching:
                 del chosen[number]
                 chosen[nearest] = visit
 
-    def _reach(self, visit: Visit) -> tuple[float, float]:
+    def _reach(self, visit: SweepVisit) -> tuple[float, float]:
         window = self._window(0, visit, self._tolerance_s)
         return window.start, window.end
 
-    def _earlier_tries(self, waiting: Sequence[Connection], chosen: dict[int, Visit]) -> dict[int, Visit]:
+    def _earlier_tries(
+        self, waiting: Sequence[LoggedConnection], chosen: dict[int, SweepVisit]
+    ) -> dict[int, SweepVisit]:
         """Return the connections of tries that came to nothing, before the one that the record tells of."""
-        found: dict[int, Visit] = {}
+        found: dict[int, SweepVisit] = {}
         for window in self._windows:
             visit = self._visits[window.number]
             earlier = [
@@ -215,13 +221,13 @@ class Matching:
         return found
 
 
-def trace_time(visit: Visit, tolerance_s: float) -> TraceTime:
+def trace_time(visit: SweepVisit, tolerance_s: float) -> TraceTime:
     """Return when the lines of a visit can have been written."""
     begins = visit.at + (visit.skew_s or 0) - tolerance_s - _STAMP_S
     return TraceTime(begins, begins + visit.took_s, begins + visit.took_s + 2 * tolerance_s + _STAMP_S)
 
 
-def _can_be(connection: Connection, visit: Visit) -> bool:
+def _can_be(connection: LoggedConnection, visit: SweepVisit) -> bool:
     """Tell whether the connection did nothing that the visit did not, and what the visit did where all is listed."""
     if connection.manner in {Manner.EARLY, Manner.FOREIGN} and not visit.tls_first:
         return False
@@ -230,14 +236,14 @@ def _can_be(connection: Connection, visit: Visit) -> bool:
     return connection.commands <= visit.commands | {"QUIT"}
 
 
-def _distance(connection: Connection, visit: Visit) -> tuple[float, float]:
+def _distance(connection: LoggedConnection, visit: SweepVisit) -> tuple[float, float]:
     """Return how far apart the two are, 0 when they overlap; then how far apart they began. In seconds."""
     at = visit.at + (visit.skew_s or 0)
     apart = max(connection.began_at - at - visit.took_s, at - connection.ended_at - _STAMP_S, 0.0)
     return apart, abs(connection.began_at - at)
 
 
-def _earlier(visit: Visit) -> float:
+def _earlier(visit: SweepVisit) -> float:
     return _RETRY_S if visit.tries > 1 else 0.0
 
 

@@ -12,7 +12,7 @@ Sources: lines of real OpenSMTPD 6.8.0p2 and Courier 1.0.16 (`tests/data/mail-lo
 import re
 
 from scanner import lazy
-from scanner.maillogs.events import EventKind, Seen
+from scanner.maillogs.events import EventKind, LineMeaning
 
 _SESSION = rb"(?P<session>[0-9a-f]{16}) smtp "
 _CONNECTED = lazy.pattern(
@@ -68,7 +68,7 @@ _NEW_MESSAGE = lazy.pattern(
 )
 
 
-def maybe_opensmtpd_seen(text: bytes) -> Seen | None:
+def maybe_opensmtpd_seen(text: bytes) -> LineMeaning | None:
     """Return what a line of OpenSMTPD says, None when it says nothing about a client."""
     forms: tuple[tuple[re.Pattern[bytes], EventKind], ...]
     if text[16:22] == b" smtp ":
@@ -83,7 +83,7 @@ def maybe_opensmtpd_seen(text: bytes) -> Seen | None:
             commands: tuple[str, ...] = ("STARTTLS",) if form in {_TLS, _OLD_TLS} else ()
             if form in {_FAILED, _OLD_FAILED}:
                 kind, commands = _failed(groups["verb"])  # noqa: PLW2901  the verb says more than the form
-            return Seen(
+            return LineMeaning(
                 kind,
                 groups.get("address"),
                 groups.get("name"),
@@ -96,17 +96,19 @@ def maybe_opensmtpd_seen(text: bytes) -> Seen | None:
     return None
 
 
-def maybe_courier_seen(text: bytes) -> Seen | None:
+def maybe_courier_seen(text: bytes) -> LineMeaning | None:
     """Return what a line of Courier says, None when it says nothing about a client."""
     if match := _STARTED.fullmatch(text):
-        return Seen(EventKind.CONNECTED, match["address"], session=_port(match))
+        return LineMeaning(EventKind.CONNECTED, match["address"], session=_port(match))
     if match := _ERROR.fullmatch(text):
         kind, commands = _failed(match["verb"]) if match["verb"] is not None else (EventKind.LOST, ())
-        return Seen(kind, match["address"], session=_port(match), commands=commands, text=match["text"] or b"")
+        return LineMeaning(kind, match["address"], session=_port(match), commands=commands, text=match["text"] or b"")
     if match := _MAIL_REFUSED.fullmatch(text):
-        return Seen(EventKind.TRIED, match["address"], session=_port(match), commands=("MAIL",), text=match["text"])
+        return LineMeaning(
+            EventKind.TRIED, match["address"], session=_port(match), commands=("MAIL",), text=match["text"]
+        )
     if match := _NEW_MESSAGE.fullmatch(text):
-        return Seen(EventKind.MESSAGE, match["address"], match["name"], session=match["address"], messages=1)
+        return LineMeaning(EventKind.MESSAGE, match["address"], match["name"], session=match["address"], messages=1)
     return None
 
 

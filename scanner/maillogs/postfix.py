@@ -12,7 +12,7 @@ Sources: smtpd(8), postscreen(8), POSTSCREEN_README; lines of a real 3.7.11 (`te
 import re
 
 from scanner import lazy
-from scanner.maillogs.events import EventKind, Seen
+from scanner.maillogs.events import EventKind, LineMeaning
 
 _CLIENT = rb"(?P<name>[^\s\[\]]+)\[(?P<address>[^\s\[\]]+)\](?::\d{1,5})?"
 _PORT = rb"(?P<session>\[(?P<address>[^\s\[\]]+)\]:\d{1,5})"
@@ -77,7 +77,7 @@ _OF_MESSAGES = (
 )
 
 
-def maybe_seen(text: bytes) -> Seen | None:
+def maybe_seen(text: bytes) -> LineMeaning | None:
     """Return what a line says, None when it says nothing about a client."""
     for form, kind in _FORMS.get(text.partition(b" ")[0], _OF_MESSAGES):
         if match := form.fullmatch(text):
@@ -85,7 +85,7 @@ def maybe_seen(text: bytes) -> Seen | None:
     return None
 
 
-def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> Seen:
+def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> LineMeaning:
     groups = match.groupdict()
     verb = groups.get("verb")
     commands: tuple[str, ...] = () if verb is None else (verb.decode("ascii"),)
@@ -100,7 +100,7 @@ def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> S
         kind, commands = EventKind.REFUSED, ()
     elif form is _EARLY and groups["after"] != b"CONNECT":
         kind = EventKind.COMMAND  # out of turn, but not before the greeting
-    return Seen(
+    return LineMeaning(
         kind,
         groups["address"],
         groups.get("name"),

@@ -14,7 +14,7 @@ Sources: sendmail/srvrsmtp.c and sendmail/daemon.c of 8.17; lines of a real 8.17
 import re
 
 from scanner import lazy
-from scanner.maillogs.events import EventKind, Seen
+from scanner.maillogs.events import EventKind, LineMeaning
 
 _CLIENT = rb"(?:(?P<name>(?:IDENT:)?[\w.@+%!/{}|~^$#&'*=?`-]+) )?\[(?P<address>[^\s\[\]]+)\](?: \(may be forged\))?"
 _QUEUE = lazy.pattern(rb"(?:[0-9A-Za-z]{6,20}|NOQUEUE): ")
@@ -57,7 +57,7 @@ _FORMS = (
 _VERBS = {b"mail": "MAIL", b"rcpt": "RCPT"}
 
 
-def maybe_seen(text: bytes) -> Seen | None:
+def maybe_seen(text: bytes) -> LineMeaning | None:
     """Return what a line says, None when it says nothing about a client."""
     if match := _QUEUE.match(text):
         text = text[match.end() :]
@@ -72,15 +72,15 @@ def maybe_seen(text: bytes) -> Seen | None:
     return None
 
 
-def _said(text: bytes) -> Seen | None:
+def _said(text: bytes) -> LineMeaning | None:
     if match := _SAID.fullmatch(text):
         verb = (match["verb"] or b"UNKNOWN").decode("ascii").upper()
-        return Seen(EventKind.COMMAND, commands=(verb,), text=match["text"])
+        return LineMeaning(EventKind.COMMAND, commands=(verb,), text=match["text"])
     match = _GREETED.fullmatch(text)
-    return None if match is None else Seen(EventKind.GREETED, text=match["text"])
+    return None if match is None else LineMeaning(EventKind.GREETED, text=match["text"])
 
 
-def _message(text: bytes) -> Seen | None:
+def _message(text: bytes) -> LineMeaning | None:
     """Read the line of a message, or of a try: `nrcpts=0`. What the client chose stands before the last `relay=`."""
     head, _, client = text.rpartition(b", relay=")
     match = _MESSAGE.fullmatch(client)
@@ -91,16 +91,16 @@ def _message(text: bytes) -> Seen | None:
         return None
     messages = int(int(counted["count"]) > 0)
     kind = EventKind.MESSAGE if messages else EventKind.TRIED
-    return Seen(kind, match["address"], match["name"], commands=("MAIL",), messages=messages)
+    return LineMeaning(kind, match["address"], match["name"], commands=("MAIL",), messages=messages)
 
 
-def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> Seen:
+def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> LineMeaning:
     groups = match.groupdict()
     verb = groups.get("verb")
     commands: tuple[str, ...] = () if verb is None else (_VERBS.get(verb, verb.decode("ascii")),)
     if form in {_TLS, _TLS_FAILED}:
         commands = ("STARTTLS",)
-    return Seen(
+    return LineMeaning(
         kind,
         groups["address"],
         groups.get("name"),

@@ -1,4 +1,4 @@
-"""Lines put together: the events of one connection become a `Connection`, as the log goes by.
+"""Lines put together: the events of one connection become a `LoggedConnection`, as the log goes by.
 
 Memory is bounded whatever the log holds: at most `MOST_OPEN` connections are kept open; beyond that, the one that was
 silent for longest is given out as it is. So is one of which nothing was heard for two hours of the log's own time (a
@@ -18,7 +18,7 @@ from scanner.maillogs import exim as log_exim
 from scanner.maillogs import others as log_others
 from scanner.maillogs import postfix as log_postfix
 from scanner.maillogs import sendmail as log_sendmail
-from scanner.maillogs.events import Connection, EventKind, LogEvent, LogSoftware, Manner, Place, Seen
+from scanner.maillogs.events import EventKind, LineMeaning, LogEvent, LoggedConnection, LogPosition, LogSoftware, Manner
 from scanner.maillogs.lines import LogLine
 from scanner.text.escape import escape
 
@@ -65,7 +65,7 @@ def _maybe_other_address(raw: bytes) -> str | None:
 def maybe_event(line: LogLine) -> LogEvent | None:
     """Return what a line says about a client's connection, None when it says nothing about one."""
     place, at, host, software, pid, text = line
-    seen: Seen | None = _READERS[software](text)
+    seen: LineMeaning | None = _READERS[software](text)
     if seen is None and software is LogSoftware.OPENSMTPD:  # Postfix's program is called so, too: macOS
         software = LogSoftware.POSTFIX
         seen = log_postfix.maybe_seen(text)
@@ -105,7 +105,7 @@ class _Draft:
         self.complete = False
         self.messages = self.queued = self.lines = 0
         self.greeting: str | None = None
-        self.places: list[Place] = []
+        self.places: list[LogPosition] = []
 
     def add(self, event: LogEvent) -> None:
         if event.at is not None:
@@ -122,7 +122,7 @@ class _Draft:
         self.name = self.name or event.name
         self.add_place(event.place)
 
-    def add_place(self, place: Place) -> None:
+    def add_place(self, place: LogPosition) -> None:
         self.lines += 1
         if len(self.places) < _MOST_PLACES:
             self.places.append(place)
@@ -132,10 +132,10 @@ class _Draft:
         """Whether the end of the connection was logged."""
         return EventKind.ENDED in self.kinds or EventKind.NO_MAIL in self.kinds
 
-    def connection(self, key: _Key) -> Connection:
+    def connection(self, key: _Key) -> LoggedConnection:
         messages = self.messages if self.complete else max(self.messages, self.queued)
         commands = frozenset(self.commands)
-        return Connection(
+        return LoggedConnection(
             software=key[1],
             host=key[0],
             address=self.address,
@@ -196,7 +196,7 @@ class Sessions:
         """How many connections are being put together."""
         return self._open
 
-    def add(self, event: LogEvent) -> Iterator[Connection]:
+    def add(self, event: LogEvent) -> Iterator[LoggedConnection]:
         """Take one event in; yield the connections of which no more is expected."""
         yield from self._expired(event.at)
         key = event.session
@@ -217,20 +217,20 @@ class Sessions:
             oldest, drafts = next(iter(self._drafts.items()))
             yield self._taken(oldest, drafts[0])
 
-    def rest(self) -> Iterator[Connection]:
+    def rest(self) -> Iterator[LoggedConnection]:
         """Yield all connections that are still open."""
         while self._drafts:
             key, drafts = next(iter(self._drafts.items()))
             yield self._taken(key, drafts[0])
 
-    def _expired(self, now: float | None) -> Iterator[Connection]:
+    def _expired(self, now: float | None) -> Iterator[LoggedConnection]:
         while self._drafts and now is not None:
             key, drafts = next(iter(self._drafts.items()))
             if (heard_at := drafts[0].last_at) is None or heard_at > now - _IDLE_S:
                 return
             yield self._taken(key, drafts[0])
 
-    def _superseded(self, key: _Key, event: LogEvent) -> Iterator[Connection]:
+    def _superseded(self, key: _Key, event: LogEvent) -> Iterator[LoggedConnection]:
         """Yield what the event shows to be over."""
         drafts = self._drafts.get(key)
         if not drafts:
@@ -287,7 +287,7 @@ class Sessions:
         elif event.software is LogSoftware.COURIER and event.kind is EventKind.CONNECTED:
             self._newest[event.host, event.address] = key
 
-    def _taken(self, key: _Key, draft: _Draft) -> Connection:
+    def _taken(self, key: _Key, draft: _Draft) -> LoggedConnection:
         self._drop(key, draft)
         return draft.connection(key)
 
@@ -302,7 +302,7 @@ class Sessions:
                 del index[key[0], draft.address]
 
 
-def connections(events: Iterable[LogEvent], sessions: Sessions) -> Iterator[Connection]:
+def connections(events: Iterable[LogEvent], sessions: Sessions) -> Iterator[LoggedConnection]:
     """Yield the connections that events make, in the order in which they end."""
     for event in events:
         yield from sessions.add(event)

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from scanner import lazy
-from scanner.maillogs.events import Place
+from scanner.maillogs.events import LogPosition
 from scanner.maillogs.spans import Span
 from scanner.text.escape import escape
 
@@ -59,10 +59,10 @@ _OTHERS = lazy.pattern(
 _STARTERS = lazy.pattern(rb"x?inetd|tcpserver|tcpsvd|s6-tcpserver.*|qmail.*")
 
 
-class Example(NamedTuple):
+class ExampleLine(NamedTuple):
     """A line that was not understood: where it stands, and its text, escaped and cut."""
 
-    place: Place
+    place: LogPosition
     text: str
 
 
@@ -74,8 +74,8 @@ class Unread:
     """
 
     lines: int = 0
-    example: Example | None = None
-    naming_us: Example | None = None
+    example: ExampleLine | None = None
+    naming_us: ExampleLine | None = None
 
 
 class Watch:
@@ -88,7 +88,7 @@ class Watch:
         #: Tags of programs that are not looked at again.
         self.quiet: set[bytes] = set()
 
-    def of_server(self, place: Place, text: bytes) -> bool:
+    def of_server(self, place: LogPosition, text: bytes) -> bool:
         """Take a line of a mail server of which no event came; tell whether it seems to speak of a connection.
 
         One that has our address may be the trace that is missing, whatever its words.
@@ -109,17 +109,17 @@ class Watch:
             return
         searched = line[:_SEARCHED_BYTES]
         if _OF_MAIL.search(searched) or (tag.endswith(b"smtpd") and _speaks(searched)):
-            self._note(Place(file, number), line)
+            self._note(LogPosition(file, number), line)
         elif self._names_us(line) and (_STARTERS.fullmatch(tag) or _speaks(searched)):
-            self.unread.naming_us = self.unread.naming_us or _example(Place(file, number), line)
+            self.unread.naming_us = self.unread.naming_us or _example(LogPosition(file, number), line)
 
     def of_nobody(self, file: str, number: int, line: bytes) -> None:
         """Take a line whose form is unknown, or that is damaged."""
         searched = line[:_SEARCHED_BYTES]
         if (_OF_MAIL.search(searched) or _speaks(searched)) and not _REPEATED.search(searched):
-            self._note(Place(file, number), line)
+            self._note(LogPosition(file, number), line)
 
-    def _note(self, place: Place, line: bytes) -> None:
+    def _note(self, place: LogPosition, line: bytes) -> None:
         unread = self.unread
         unread.lines += 1
         if unread.example is None:
@@ -138,9 +138,9 @@ def _speaks(text: bytes) -> bool:
     return bool(_ADDRESS.search(text) and not _OF_OTHERS.search(text))
 
 
-def _example(place: Place, line: bytes) -> Example:
+def _example(place: LogPosition, line: bytes) -> ExampleLine:
     shown = escape(line[:_SHOWN])
-    return Example(place, shown + ("..." if len(line) > _SHOWN else ""))
+    return ExampleLine(place, shown + ("..." if len(line) > _SHOWN else ""))
 
 
 def _pattern(address: str) -> bytes:

@@ -18,22 +18,22 @@ from typing import Any, Final, NamedTuple
 
 from scanner.assess.facts import OLD_DAYS
 from scanner.model import Record, Status
-from scanner.policy.judges import Outcome, shows_version, why_not_seen
+from scanner.policy.judges import RuleOutcome, shows_version, why_not_seen
 from scanner.policy.rules import RULES, Level, RuleText
-from scanner.policy.waivers import Addresses, Waiver, Waivers, is_among
+from scanner.policy.waivers import AddressSet, Waiver, Waivers, is_among
 
 __all__ = [
     "COVERAGE",
     "FACTS",
     "Level",
-    "Outcome",
     "Policy",
     "PolicyCheck",
     "RangeRules",
+    "RuleOutcome",
     "RuleSetting",
     "RuleText",
-    "Tally",
     "Verdict",
+    "VerdictTally",
     "rule_texts",
 ]
 
@@ -57,7 +57,7 @@ class Verdict(NamedTuple):
 
     rule: str
     level: Level
-    outcome: Outcome
+    outcome: RuleOutcome
     ip: str | None
     port: int | None
     host: str | None
@@ -78,7 +78,7 @@ class RuleSetting:
 class RangeRules:
     """What is set otherwise for some addresses: by rule a level, or None to leave it, and some of the options."""
 
-    addresses: Addresses
+    addresses: AddressSet
     rules: Mapping[str, tuple[Level | None, Mapping[str, Any]]]
 
 
@@ -177,17 +177,17 @@ class PolicyCheck:
             self.seen += 1
         found = []
         if record.status is Status.NOT_SMTP:
-            found.append(_coverage_at(record, Outcome.PASSED, "seen: no mail server"))
+            found.append(_coverage_at(record, RuleOutcome.PASSED, "seen: no mail server"))
         elif record.greeting is not None:
             judged = list(self._by_rules(record))
             found = [verdict for verdict, _ in judged]
             if reason is not None:  # half a greeting can break a rule; that it does not, shows nothing
-                found = [each for each in found if each.outcome is not Outcome.NOT_JUDGED]
+                found = [each for each in found if each.outcome is not RuleOutcome.NOT_JUDGED]
             else:
                 self._count(verdict for verdict, hidden in judged if not hidden)
                 self._note_facts(record)
         if reason is not None:
-            found.append(_coverage_at(record, Outcome.NOT_JUDGED, f"not seen: {reason}"))
+            found.append(_coverage_at(record, RuleOutcome.NOT_JUDGED, f"not seen: {reason}"))
         return found
 
     def finish(self, planned: int | None = None) -> list[Verdict]:
@@ -226,14 +226,20 @@ class PolicyCheck:
         if self._not_told:
             counts = ", ".join(f"{count:,} {words}" for words, count in self._not_told.most_common())
             message += f"; hosts that show a version of which flaws are not known: {counts}"
-        outcome = Outcome.FAILED if oldest > OLD_DAYS else Outcome.NOT_JUDGED if self._not_told else Outcome.PASSED
+        outcome = (
+            RuleOutcome.FAILED
+            if oldest > OLD_DAYS
+            else RuleOutcome.NOT_JUDGED
+            if self._not_told
+            else RuleOutcome.PASSED
+        )
         yield Verdict(FACTS, Level.WARNING, outcome, None, None, None, message, "facts")
 
     def _count(self, found: Iterable[Verdict]) -> None:
         for verdict in found:
             if verdict.level is Level.ERROR:
                 self._asked[verdict.rule] += 1
-                if verdict.outcome is Outcome.NOT_JUDGED:
+                if verdict.outcome is RuleOutcome.NOT_JUDGED:
                     self._why.setdefault(verdict.rule, verdict.message)
                 else:
                     self._judged[verdict.rule] += 1
@@ -245,9 +251,9 @@ class PolicyCheck:
             if judgement is None:
                 continue
             outcome, waiver = judgement.outcome, None
-            if outcome is Outcome.FAILED:
+            if outcome is RuleOutcome.FAILED:
                 waiver = self._waivers.maybe_waiver(name, record.ip)
-                outcome = outcome if waiver is None else Outcome.WAIVED
+                outcome = outcome if waiver is None else RuleOutcome.WAIVED
             where = (record.ip, record.port, record.host)
             verdict = Verdict(name, setting.level, outcome, *where, judgement.message, judgement.evidence, waiver)
             yield verdict, judgement.hidden
@@ -289,19 +295,19 @@ class PolicyCheck:
             yield _overall(UNUSED_WAIVER, Level.WARNING, message, waiver.name, failed=True)
 
 
-def _coverage_at(record: Record, outcome: Outcome, message: str) -> Verdict:
+def _coverage_at(record: Record, outcome: RuleOutcome, message: str) -> Verdict:
     return Verdict(COVERAGE, Level.ERROR, outcome, record.ip, record.port, record.host, message)
 
 
 def _overall(rule: str, level: Level, message: str, about: str, *, failed: bool) -> Verdict:
-    return Verdict(rule, level, Outcome.FAILED if failed else Outcome.PASSED, None, None, None, message, about)
+    return Verdict(rule, level, RuleOutcome.FAILED if failed else RuleOutcome.PASSED, None, None, None, message, about)
 
 
-class Tally:
+class VerdictTally:
     """Counts verdicts by rule, level and outcome; what a check's end depends on."""
 
     def __init__(self) -> None:
-        self.counts: Counter[tuple[str, Level, Outcome]] = Counter()
+        self.counts: Counter[tuple[str, Level, RuleOutcome]] = Counter()
 
     def add(self, verdict: Verdict) -> None:
         """Count one verdict."""
@@ -309,9 +315,11 @@ class Tally:
 
     def failed(self, level: Level) -> int:
         """Return how many rules are broken at a level, coverage left out."""
-        return sum(self.counts[key] for key in self.counts if key[1:] == (level, Outcome.FAILED) and key[0] != COVERAGE)
+        return sum(
+            self.counts[key] for key in self.counts if key[1:] == (level, RuleOutcome.FAILED) and key[0] != COVERAGE
+        )
 
     @property
     def covered(self) -> bool:
         """Whether enough was seen and judged."""
-        return not self.counts[COVERAGE, Level.ERROR, Outcome.FAILED]
+        return not self.counts[COVERAGE, Level.ERROR, RuleOutcome.FAILED]

@@ -21,13 +21,13 @@ from scanner.errors import InputError
 from scanner.files import toml as safe_toml
 from scanner.model import Status
 from scanner.policy.check import DEFAULT_MIN_SEEN, EMPTY, Policy, RangeRules, RuleSetting, default_rules
-from scanner.policy.rules import RULES, Level, Rule, fraction, text, words
-from scanner.policy.waivers import Addresses, Waiver
+from scanner.policy.rules import RULES, Level, PolicyRule, fraction, text, words
+from scanner.policy.waivers import AddressSet, Waiver
 from scanner.text.nearest import hint
 
 VERSION: Final = 1
 #: Makes a set of addresses of their texts; raises InputError with what is wrong.
-AddressReader = Callable[[Sequence[str]], Addresses]
+AddressReader = Callable[[Sequence[str]], AddressSet]
 
 _LEVELS: Final = f"one of {', '.join(Level)}"
 
@@ -42,10 +42,10 @@ def read_policy(document: str, source: str, addresses: AddressReader) -> Policy:
         table = safe_toml.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{source}: no valid TOML: {error}") from None
-    return _Reader(source, addresses).policy(table)
+    return _PolicyReader(source, addresses).policy(table)
 
 
-class _Reader:
+class _PolicyReader:
     """Reads one file; every message begins with its name."""
 
     def __init__(self, source: str, addresses: AddressReader) -> None:
@@ -107,7 +107,7 @@ class _Reader:
         owner, reason = (self._value(table, name, key, text) for name in ("owner", "reason"))
         return Waiver(rule, addresses, texts, owner, reason, self._value(table, "expires", key, _day))
 
-    def _address_set(self, table: Mapping[str, Any], key: str) -> tuple[Addresses, tuple[str, ...]]:
+    def _address_set(self, table: Mapping[str, Any], key: str) -> tuple[AddressSet, tuple[str, ...]]:
         texts = self._value(table, "addresses", key, _texts)
         try:
             return self._addresses(texts), texts
@@ -197,7 +197,7 @@ def default_document() -> str:
     return "\n".join(parts) + "\n"
 
 
-def _rule_lines(rule: Rule) -> str:
+def _rule_lines(rule: PolicyRule) -> str:
     lines = [f"[rules.{rule.text.name}]  # {rule.text.title}", f"level = {_toml(rule.text.level)}"]
     lines += [f"{name} = {_toml(option.default)}  # {option.meaning}" for name, option in rule.options.items()]
     return "\n".join(lines) + "\n"

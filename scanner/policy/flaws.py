@@ -15,7 +15,7 @@ from scanner.model import Answer, Greeting, Record, Software
 from scanner.policy.judges import (
     Judgement,
     Options,
-    Outcome,
+    RuleOutcome,
     failed,
     named,
     not_judged,
@@ -45,7 +45,7 @@ def judge_version(record: Record, options: Options, today: date) -> Judgement | 
         return _not_read(software, record)
     judgement = _compared(software, least, record.greeting)
     is_unknown = record.assessment is not None and record.assessment.answer is Answer.VERSION_UNKNOWN
-    if is_unknown and judgement.outcome is Outcome.PASSED:
+    if is_unknown and judgement.outcome is RuleOutcome.PASSED:
         return not_judged(
             f"{software.product} {software.version} is newer than the facts, or was never released: take newer facts in"
         )

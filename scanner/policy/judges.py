@@ -28,7 +28,7 @@ MAX_EVIDENCE: Final = 300
 _NO_DIALOGUE: Final = "no dialogue was held: sweep with --probe dialogue"
 
 
-class Outcome(StrEnum):
+class RuleOutcome(StrEnum):
     """What became of one rule at one host. A closed list."""
 
     PASSED = "passed"  # the host keeps the rule, and that was seen
@@ -46,7 +46,7 @@ class Judgement(NamedTuple):
     missed either.
     """
 
-    outcome: Outcome
+    outcome: RuleOutcome
     message: str
     evidence: str | None = None
     hidden: bool = False
@@ -58,17 +58,17 @@ Judge = Callable[[Record, Options, date], Judgement | None]
 
 def passed(message: str) -> Judgement:
     """Say that a host keeps a rule."""
-    return Judgement(Outcome.PASSED, message)
+    return Judgement(RuleOutcome.PASSED, message)
 
 
 def failed(message: str, evidence: str | None = None) -> Judgement:
     """Say that a host breaks a rule; `evidence` is cut."""
-    return Judgement(Outcome.FAILED, message, None if evidence is None else evidence[:MAX_EVIDENCE])
+    return Judgement(RuleOutcome.FAILED, message, None if evidence is None else evidence[:MAX_EVIDENCE])
 
 
 def not_judged(message: str, *, hidden: bool = False) -> Judgement:
     """Say that what a rule is about was not seen."""
-    return Judgement(Outcome.NOT_JUDGED, message, hidden=hidden)
+    return Judgement(RuleOutcome.NOT_JUDGED, message, hidden=hidden)
 
 
 def why_not_seen(record: Record) -> str | None:
@@ -144,7 +144,7 @@ def _written(place: str, code: int | None, lines: tuple[str, ...], record: Recor
             return failed(f"{place} shows what is written like a version", line)
     if not found:
         return None
-    return Judgement(Outcome.NOT_JUDGED, f"{place} has a number that may be a version", found[0][0][:MAX_EVIDENCE])
+    return Judgement(RuleOutcome.NOT_JUDGED, f"{place} has a number that may be a version", found[0][0][:MAX_EVIDENCE])
 
 
 def _maybe_shown(line: str, code: int | None, record: Record) -> bool | None:

@@ -44,7 +44,7 @@ class RuleText(NamedTuple):
     level: Level
 
 
-class Option(NamedTuple):
+class RuleOption(NamedTuple):
     """One option of a rule. `read` returns a value as the rule takes it, or raises ValueError: what it must be."""
 
     default: Any
@@ -53,12 +53,12 @@ class Option(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PolicyRule:
     """One rule. `min_judged` is the default of `[coverage.min_judged]`: the fraction of hosts it must be judged on."""
 
     text: RuleText
     judge: Judge
-    options: dict[str, Option]
+    options: dict[str, RuleOption]
     min_judged: float
 
 
@@ -138,12 +138,12 @@ def _is_version(product: str, version: Any) -> bool:
 _VERSION_WORDS: Final = ("version", "config_version", "patch", "build", "package")
 
 
-def _fields(*default: str) -> dict[str, Option]:
-    return {"fields": Option(default, f"what must not be shown, of: {', '.join(DISCLOSED)}", words(*DISCLOSED))}
+def _fields(*default: str) -> dict[str, RuleOption]:
+    return {"fields": RuleOption(default, f"what must not be shown, of: {', '.join(DISCLOSED)}", words(*DISCLOSED))}
 
 
 _RULES: Final = (
-    Rule(
+    PolicyRule(
         RuleText(
             "no-version-in-greeting",
             "The greeting must not show a version.",
@@ -155,7 +155,7 @@ _RULES: Final = (
         _fields(*_VERSION_WORDS),
         0.95,
     ),
-    Rule(
+    PolicyRule(
         RuleText(
             "no-product-in-greeting",
             "The greeting should not name the product.",
@@ -167,7 +167,7 @@ _RULES: Final = (
         _fields("product", "os"),
         0.95,
     ),
-    Rule(
+    PolicyRule(
         RuleText(
             "no-version-in-help",
             "The reply to HELP must not show a version.",
@@ -179,7 +179,7 @@ _RULES: Final = (
         _fields(*_VERSION_WORDS),
         0.95,
     ),
-    Rule(
+    PolicyRule(
         RuleText(
             "starttls-offered",
             "The server should offer STARTTLS.",
@@ -188,10 +188,10 @@ _RULES: Final = (
             Level.WARNING,
         ),
         judge_starttls,
-        {"must_work": Option(True, "also break the rule when the handshake fails", boolean)},  # noqa: FBT003  a value
+        {"must_work": RuleOption(True, "also break the rule when the handshake fails", boolean)},  # noqa: FBT003  a value
         0.95,
     ),
-    Rule(
+    PolicyRule(
         RuleText(
             "certificate-valid",
             "The certificate should be valid.",
@@ -200,13 +200,13 @@ _RULES: Final = (
         ),
         judge_certificate,
         {
-            "min_days_left": Option(14, "days for which it must still be valid", days),
-            "allow_self_signed": Option(False, "whether it may be signed by itself", boolean),  # noqa: FBT003  a value
-            "match_name": Option(False, "whether it must be made out to the host's name", boolean),  # noqa: FBT003  a value
+            "min_days_left": RuleOption(14, "days for which it must still be valid", days),
+            "allow_self_signed": RuleOption(False, "whether it may be signed by itself", boolean),  # noqa: FBT003  a value
+            "match_name": RuleOption(False, "whether it must be made out to the host's name", boolean),  # noqa: FBT003  a value
         },
         0.95,
     ),
-    Rule(
+    PolicyRule(
         RuleText(
             "min-version",
             "The software must not be older than agreed.",
@@ -214,10 +214,10 @@ _RULES: Final = (
             Level.ERROR,
         ),
         judge_version,
-        {"versions": Option({}, 'the lowest version of each product: {Sendmail = "8.18.1"}', versions)},
+        {"versions": RuleOption({}, 'the lowest version of each product: {Sendmail = "8.18.1"}', versions)},
         1.0,  # of those that show a version: one that hides it keeps the other rules, and is not counted
     ),
-    Rule(
+    PolicyRule(
         RuleText(
             "no-known-exploited",
             "No flaw that is known to be exploited.",
@@ -226,13 +226,13 @@ _RULES: Final = (
         ),
         judge_exploited,
         {
-            "verdicts": Option(
+            "verdicts": RuleOption(
                 (AFFECTED, POSSIBLE), f"how sure a finding must be: {AFFECTED}, {POSSIBLE}", words(AFFECTED, POSSIBLE)
             )
         },
         1.0,  # as for min-version
     ),
-    Rule(
+    PolicyRule(
         RuleText(
             "banner-equals",
             "The greeting must be the agreed one.",
@@ -240,7 +240,7 @@ _RULES: Final = (
             Level.OFF,
         ),
         judge_banner,
-        {"text": Option("$host ESMTP", "the text after the code; $host stands for the greeting's host name", text)},
+        {"text": RuleOption("$host ESMTP", "the text after the code; $host stands for the greeting's host name", text)},
         0.95,
     ),
 )

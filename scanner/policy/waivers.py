@@ -11,7 +11,7 @@ from datetime import date
 from typing import Protocol
 
 
-class Addresses(Protocol):
+class AddressSet(Protocol):
     """A set of addresses; it may raise ValueError when it is asked about what is none."""
 
     def __contains__(self, ip: str, /) -> bool:
@@ -24,7 +24,7 @@ class Waiver:
     """One accepted violation. `expires` is the last day it holds; `texts` are the addresses as they were written."""
 
     rule: str
-    addresses: Addresses
+    addresses: AddressSet
     texts: tuple[str, ...]
     owner: str
     reason: str
@@ -63,7 +63,7 @@ class Waivers:
         return [waiver for number, waiver in enumerate(self._valid) if number not in self._used]
 
 
-def is_among(ip: str | None, addresses: Addresses) -> bool:
+def is_among(ip: str | None, addresses: AddressSet) -> bool:
     """Say whether an address of a record is in a set; what is missing or no address is in none."""
     try:
         return ip is not None and ip in addresses

@@ -1,4 +1,4 @@
-"""Where a test message should arrive: a `Place`. A Maildir and an mbox file; see also `imap_mailbox` and `receiver`.
+"""Where a test message should arrive: a `Mailbox`. A Maildir and an mbox file; see also `imap_mailbox` and `receiver`.
 
 Each place is opened before the message is sent, so that what was there before is passed over and what cannot be read is
 known in time. It is then looked at every 0.2 s (IMAP: every second): a file tells nobody that it grew, and on network
@@ -34,7 +34,7 @@ class MailboxError(InputError):
     """Raised when the place where the message should arrive cannot be read, or not be opened."""
 
 
-class Place(Protocol):
+class Mailbox(Protocol):
     """Where a message should arrive. Enter it before the message is sent."""
 
     async def __aenter__(self) -> Self: ...
@@ -64,7 +64,7 @@ async def poll(look: Callable[[], bytes | None], every_s: float) -> bytes:
 
 
 class FileMailbox:
-    """A Maildir or an mbox on this machine as a `Place`."""
+    """A Maildir or an mbox on this machine as a `Mailbox`."""
 
     def __init__(self, files: "Maildir | Mbox", *, every_s: float = POLL_S) -> None:
         self._files = files

@@ -1,4 +1,4 @@
-"""Names for the place where a test message should arrive, as the user writes them, and the `Place` behind each.
+"""Names for the place where a test message should arrive, as the user writes them, and the `Mailbox` behind each.
 
 `maildir:/path`, `mbox:/path`, `imaps://user@host[:port]/MAILBOX`, `lmtp[:ADDRESS:PORT]`, `smtp[:ADDRESS:PORT]`.
 The last two listen themselves, on loopback unless an address is named. A password is never part of a name; one that is
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from scanner.engine import Gate
 from scanner.errors import InputError
 from scanner.smoke.imap_mailbox import ImapAccount, ImapMailbox
-from scanner.smoke.mailboxes import FileMailbox, Maildir, Mbox, Place
+from scanner.smoke.mailboxes import FileMailbox, Mailbox, Maildir, Mbox
 from scanner.smoke.smoke import MakePlace, SmokeTest, tls_context
 
 #: Where our own receiver listens by default.
@@ -23,7 +23,7 @@ FORMS: Final = "maildir:/path, mbox:/path, imaps://user@host/INBOX, lmtp[:ADDRES
 _IMAPS_PORT: Final = 993
 
 
-class Where(NamedTuple):
+class SmokePlace(NamedTuple):
     """A place by name. `path` is set for files, `listen` for our own receivers, the rest for IMAP."""
 
     kind: str
@@ -42,7 +42,7 @@ class Where(NamedTuple):
         return f"imaps://{self.host}:{self.port}/{self.mailbox}"
 
 
-def parse_where(text: str) -> Where:
+def parse_where(text: str) -> SmokePlace:
     """Read the name of a place.
 
     Raises:
@@ -50,9 +50,9 @@ def parse_where(text: str) -> Where:
     """
     kind, _, rest = text.partition(":")
     if kind in {"maildir", "mbox"} and rest:
-        return Where(kind, path=Path(rest))
+        return SmokePlace(kind, path=Path(rest))
     if kind in DEFAULT_LISTENERS:
-        return Where(kind, listen=_listener(kind, rest) if ":" in text else DEFAULT_LISTENERS[kind])
+        return SmokePlace(kind, listen=_listener(kind, rest) if ":" in text else DEFAULT_LISTENERS[kind])
     if kind == "imaps":
         return _imap(text)
     raise InputError(f"--receive: write {FORMS}")
@@ -68,7 +68,7 @@ def _listener(kind: str, text: str) -> tuple[str, int]:
     raise InputError(f"--receive {kind}: write {kind}, or {kind}:ADDRESS:PORT such as {kind}:127.0.0.1:2424")
 
 
-def _imap(text: str) -> Where:
+def _imap(text: str) -> SmokePlace:
     """Read an IMAP URL; messages do not repeat it, for there might be a password in it."""
     try:
         url = urlsplit(text)
@@ -82,10 +82,10 @@ def _imap(text: str) -> Where:
         raise InputError("--receive: write imaps://user@host[:port]/INBOX")
     if not re.fullmatch(r"[ !#-\[\]-~]{1,200}", mailbox):  # quoted as it is: no quotes, no backslash, plain ASCII
         raise InputError('--receive: the name of the mailbox must be plain ASCII without " and backslash')
-    return Where("imaps", host=host, port=port, user=user, mailbox=mailbox)
+    return SmokePlace("imaps", host=host, port=port, user=user, mailbox=mailbox)
 
 
-def place_maker(where: Where, test: SmokeTest, imap_password: str | None) -> MakePlace:
+def place_maker(where: SmokePlace, test: SmokeTest, imap_password: str | None) -> MakePlace:
     """Return what makes the place for one test.
 
     Raises:
@@ -103,16 +103,16 @@ def place_maker(where: Where, test: SmokeTest, imap_password: str | None) -> Mak
     return lambda gate: ImapMailbox(account, test.token, gate, context)
 
 
-def _receiver(where: Where, test: SmokeTest) -> MakePlace:
+def _receiver(where: SmokePlace, test: SmokeTest) -> MakePlace:
     try:
-        from scanner.smoke.receiver import Receiver  # noqa: PLC0415  aiosmtpd is an extra
+        from scanner.smoke.receiver import MailReceiver  # noqa: PLC0415  aiosmtpd is an extra
     except ModuleNotFoundError as error:
         raise InputError(f"--receive {where.kind} needs {error.name}: pip install 'smtpsweep[smoke]'") from None
     assert where.listen is not None  # noqa: S101  of this kind
     address = where.listen
 
-    def make(gate: Gate) -> Place:
+    def make(gate: Gate) -> Mailbox:
         del gate  # it listens; nobody is visited
-        return Receiver(address, lmtp=where.kind == "lmtp", recipient=test.recipient, token=test.token)
+        return MailReceiver(address, lmtp=where.kind == "lmtp", recipient=test.recipient, token=test.token)
 
     return make

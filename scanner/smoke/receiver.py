@@ -29,12 +29,12 @@ _COMMANDS_BYTES: Final = 65_536
 _COMMAND_LIMIT: Final = 20
 
 
-class Receiver:
+class MailReceiver:
     """A `Place` that listens. `lmtp` says which of the two protocols, `address` is (IP address, port)."""
 
     def __init__(self, address: tuple[str, int], *, lmtp: bool, recipient: str, token: str) -> None:
         self._address = address
-        self._speaks: type[SMTP] = _Lmtp if lmtp else _Bounded
+        self._speaks: type[SMTP] = _Lmtp if lmtp else _BoundedSession
         self._recipient, self._token = recipient, token
         self._handler: Handler
         self._server: asyncio.Server | None = None
@@ -123,7 +123,7 @@ def _folded(address: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
-class _Bounded(SMTP):
+class _BoundedSession(SMTP):
     """aiosmtpd's session, known to its handler while it lasts, and dropped when it sends more than any test needs.
 
     The limit closes what the size limit of messages leaves open: a line that never ends is kept whole (1.4.6).
@@ -148,7 +148,7 @@ class _Bounded(SMTP):
         super().connection_lost(error)
 
 
-class _Lmtp(_Bounded, LMTP):
+class _Lmtp(_BoundedSession, LMTP):
     pass
 
 

@@ -28,7 +28,7 @@ from aiosmtplib.protocol import SMTPProtocol
 from scanner.delivery.redaction import Redaction
 from scanner.engine.certificates import session_facts
 from scanner.model import Tls
-from scanner.smtp import GreetingReader, escape
+from scanner.smtp import ReplyReader, escape
 from scanner.timeouts import FOREVER_S, patience
 
 #: Characters of a server's words that are shown.
@@ -46,7 +46,7 @@ class StartTls(StrEnum):
     NEVER = "never"
 
 
-class Step(NamedTuple):
+class SessionStep(NamedTuple):
     """One step, how long it took (seconds) and what came of it: a reply or a reason, escaped printable ASCII."""
 
     name: str
@@ -91,15 +91,15 @@ class Envelope:
 class Steps:
     """The steps so far, told to `on_step` as they end, and the seconds that the next ones have in all."""
 
-    def __init__(self, on_step: Callable[[Step], None], redaction: Redaction | None = None) -> None:
-        self.taken: list[Step] = []
+    def __init__(self, on_step: Callable[[SessionStep], None], redaction: Redaction | None = None) -> None:
+        self.taken: list[SessionStep] = []
         self.left_s = FOREVER_S
         self._on_step = on_step
         self._clean = (redaction or Redaction()).clean
 
     def add(self, name: str, took_s: float, detail: str | None, *, ok: bool = True) -> None:
         """Write a step down."""
-        step = Step(name, ok, took_s, None if detail is None else self._clean(detail)[:_MAX_SHOWN])
+        step = SessionStep(name, ok, took_s, None if detail is None else self._clean(detail)[:_MAX_SHOWN])
         self.taken.append(step)
         self._on_step(step)
 
@@ -235,7 +235,7 @@ class _PlainTextEar(asyncio.Protocol):
     def after_reply(self) -> bytes:
         """Return what was sent after the first whole reply."""
         raw = bytes(self._heard)
-        reader = GreetingReader(_MAX_REPLY_BYTES)
+        reader = ReplyReader(_MAX_REPLY_BYTES)
         reader.receive_data(raw)
         return raw[len(reader.end().raw) :]
 

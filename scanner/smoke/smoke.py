@@ -1,8 +1,8 @@
 """Does mail still flow? One honest test message to one recipient, and what its headers show when it arrives.
 
 A change to a mail server's greeting is not done before a message went through it. This sends exactly one, step by step
-(`sending`), waits for it where it should arrive (a `Place`, opened before the message is sent), and reads in its header
-lines which hop still shows a version (`received`). The message says what it is, carries a random token by which
+(`sending`), waits for it where it should arrive (a `Mailbox`, opened before the message is sent), and reads in its
+header lines which hop still shows a version (`received`). The message says what it is, carries a random token by which
 it is known, and is marked as made by a program (RFC 3834), so that nobody's vacation reply answers it.
 
 The host may have several addresses: the first that accepts a connection gets the message, through the engine's gate
@@ -35,11 +35,11 @@ from scanner.engine.transport import check_source_address
 from scanner.errors import InputError, LocalError
 from scanner.model import Tls
 from scanner.settings import Settings
-from scanner.smoke.mailboxes import MARK_HEADER, MailboxError, Place
+from scanner.smoke.mailboxes import MARK_HEADER, Mailbox, MailboxError
 from scanner.smoke.received import HeaderLeak, software_in_headers
-from scanner.smoke.sending import Envelope, Login, Sent, StartTls, Step, StepFailed, Steps, send
+from scanner.smoke.sending import Envelope, Login, Sent, SessionStep, StartTls, StepFailed, Steps, send
 from scanner.sweeps.plan import Plan, make_plan
-from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, parse_exclusions, parse_spec
 from scanner.timeouts import patience
 
 SCHEMA: Final = "smtpsweep.smoke/1"
@@ -87,10 +87,10 @@ class SmokeTest:
         """
         require_one_address("--from", self.sender)
         require_one_address("--to", self.recipient)
-        asked = parse_spec([Source(COMMAND_LINE, [self.host])])
+        asked = parse_spec([TextSource(COMMAND_LINE, [self.host])])
         if asked.ranges.count + len(asked.names) != 1 or asked.mail_domains:
             raise InputError(f"{self.host!r}: a smoke test is for one host: a name or an address")
-        parse_exclusions([Source(COMMAND_LINE, self.exclude)])
+        parse_exclusions([TextSource(COMMAND_LINE, self.exclude)])
         self.settings().validated()
         tls_context(self.ca_file, insecure=self.insecure_tls)
         return self
@@ -120,7 +120,7 @@ class SmokeResult(NamedTuple):
     state: SmokeState
     started_at: float
     ip: str | None
-    steps: tuple[Step, ...]
+    steps: tuple[SessionStep, ...]
     tls: Tls | None = None
     queue_id: str | None = None
     arrived_s: float | None = None
@@ -142,11 +142,11 @@ class SmokeResult(NamedTuple):
 
 
 #: What makes the place once targets and exclusions are known: the gate is for who connects somewhere.
-MakePlace = Callable[[Gate], Place]
+MakePlace = Callable[[Gate], Mailbox]
 
 
 async def smoke_test(
-    test: SmokeTest, make_place: MakePlace, on_step: Callable[[Step], None] = lambda _step: None
+    test: SmokeTest, make_place: MakePlace, on_step: Callable[[SessionStep], None] = lambda _step: None
 ) -> SmokeResult:
     """Send the message, wait for it and read its headers.
 
@@ -176,8 +176,8 @@ async def smoke_test(
 async def _plan(test: SmokeTest) -> Plan:
     if test.source_address is not None:
         check_source_address(test.source_address)
-    asked = parse_spec([Source(COMMAND_LINE, [test.host])])
-    never = parse_exclusions([Source(COMMAND_LINE, test.exclude)])
+    asked = parse_spec([TextSource(COMMAND_LINE, [test.host])])
+    never = parse_exclusions([TextSource(COMMAND_LINE, test.exclude)])
     return await make_plan(asked, never, test.settings())
 
 
@@ -233,7 +233,7 @@ async def _connected(test: SmokeTest, gate: Gate, addresses: Sequence[str]) -> t
     raise StepFailed("; ".join(tried))
 
 
-async def _await_arrival(result: SmokeResult, place: Place, steps: Steps, accepted_at: float) -> SmokeResult:
+async def _await_arrival(result: SmokeResult, place: Mailbox, steps: Steps, accepted_at: float) -> SmokeResult:
     """Wait for the message; what keeps it from being seen is a step that failed."""
     wait_s = result.test.timeout_s
     try:

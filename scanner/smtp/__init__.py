@@ -5,16 +5,16 @@ from scanner.smtp.dates import maybe_server_time
 from scanner.smtp.grammar import Flag
 from scanner.smtp.greeting import interpret_reply, parse_greeting
 from scanner.smtp.other_protocols import is_other_protocol
-from scanner.smtp.reply import Ending, GreetingReader, Line, Reading, Reply, is_whole_greeting
+from scanner.smtp.reply import Line, Reading, Reply, ReplyEnd, ReplyReader, is_whole_greeting
 from scanner.text.escape import escape, unescape
 
 __all__ = [
-    "Ending",
     "Flag",
-    "GreetingReader",
     "Line",
     "Reading",
     "Reply",
+    "ReplyEnd",
+    "ReplyReader",
     "escape",
     "interpret_reply",
     "is_other_protocol",

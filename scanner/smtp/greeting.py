@@ -30,7 +30,7 @@ from scanner.smtp.grammar import (
 )
 from scanner.smtp.names import maybe_certain_hostname, maybe_greeting_again, maybe_hostname
 from scanner.smtp.other_protocols import is_other_service
-from scanner.smtp.reply import Ending, GreetingReader, Line, Reply
+from scanner.smtp.reply import Line, Reply, ReplyEnd, ReplyReader
 from scanner.text.escape import escape, is_plain
 
 #: What the last bytes of a line's end tell; CR LF, and a line that does not end, tell nothing.
@@ -59,14 +59,14 @@ def parse_greeting(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = M
             code, words = _PLAIN_CODES.get(text[:3]), text[4:]
             if code is not None and not (MASK in words or words.isspace()):
                 return _plain_greeting(raw, text, words, code)
-    reader = GreetingReader(max_bytes, max_lines)
+    reader = ReplyReader(max_bytes, max_lines)
     reader.receive_data(raw)
     reply = reader.end()
     return interpret_reply(reply, trailing=reply.complete and len(raw) > len(reply.raw))
 
 
 def interpret_reply(reply: Reply, *, trailing: bool = False) -> Greeting:
-    """Read the lines of a greeting that a `GreetingReader` gave; `trailing` says that bytes came after it."""
+    """Read the lines of a greeting that a `ReplyReader` gave; `trailing` says that bytes came after it."""
     raw, lines = reply.raw, reply.lines
     # Patterns are for text; Latin-1 gives every byte one character and is plain ASCII's own decoding.
     texts = [line.text.decode("latin-1") for line in lines]
@@ -174,7 +174,7 @@ def _says_esmtp(text: str) -> bool:
 
 def _status(reply: Reply, code: int | None, text: str) -> Status:
     """Decide from the bytes alone; the order of the questions is that of certainty."""
-    if reply.ending is Ending.OTHER_PROTOCOL:
+    if reply.ending is ReplyEnd.OTHER_PROTOCOL:
         return Status.NOT_SMTP
     if code is not None and code < 300 and is_other_service(code, text):
         return Status.NOT_SMTP
@@ -196,13 +196,13 @@ def _reply_flags(reply: Reply, texts: list[str], *, trailing: bool) -> set[str]:
         (Flag.BARE_CODE, reply.complete and not texts[-1].strip(" \t")),
         (Flag.MASKED, _is_masked(texts)),
         (Flag.MIXED_CODES, len(codes) > 1),
-        (Flag.NO_CODE, not codes and ending is not Ending.OTHER_PROTOCOL),
+        (Flag.NO_CODE, not codes and ending is not ReplyEnd.OTHER_PROTOCOL),
         (Flag.TEASER, _greets_again(lines) and maybe_certain_hostname(texts[-1]) is not None),
-        (Flag.TOO_LONG, reply.truncated and ending is not Ending.TOO_MANY_LINES),
-        (Flag.TOO_MANY_LINES, ending is Ending.TOO_MANY_LINES),
+        (Flag.TOO_LONG, reply.truncated and ending is not ReplyEnd.TOO_MANY_LINES),
+        (Flag.TOO_MANY_LINES, ending is ReplyEnd.TOO_MANY_LINES),
         (Flag.TRAILING_DATA, trailing),
         (Flag.UNEXPECTED_CODE, not codes.isdisjoint(_UNEXPECTED_CODES)),
-        (Flag.UNTERMINATED, ending is Ending.EOF),
+        (Flag.UNTERMINATED, ending is ReplyEnd.EOF),
     )
     return {flag.value for flag, is_odd in odd if is_odd}
 

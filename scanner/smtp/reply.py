@@ -24,7 +24,7 @@ from scanner.smtp.other_protocols import is_other_first_line, record_length
 _HEAD_BYTES: Final = 5
 
 
-class Ending(Enum):
+class ReplyEnd(Enum):
     """Why a greeting is over."""
 
     FINAL_LINE = "final_line"  # a final line was read
@@ -35,7 +35,7 @@ class Ending(Enum):
 
 
 class Reading(Enum):
-    """What `GreetingReader.next_event` answers when it has no value to give."""
+    """What `ReplyReader.next_event` answers when it has no value to give."""
 
     NEED_DATA = "need_data"  # give more bytes, or say that there are none
     FINISHED = "finished"  # the greeting was given; there is nothing more to ask for
@@ -83,24 +83,24 @@ class Reply:
 
     raw: bytes
     lines: tuple[Line, ...]
-    ending: Ending
+    ending: ReplyEnd
     truncated: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether a final line was read."""
-        return self.ending is Ending.FINAL_LINE
+        return self.ending is ReplyEnd.FINAL_LINE
 
 
 def is_whole_greeting(raw: bytes, *, max_bytes: int = MAX_BYTES) -> bool:
     """Tell quickly whether these bytes are exactly one final line, as most first reads are.
 
-    When they are, a `GreetingReader` would come to the same end; when not, ask one.
+    When they are, a `ReplyReader` would come to the same end; when not, ask one.
     """
     return raw.find(LINE_END) == len(raw) - 1 and len(raw) <= max_bytes and FINAL_LINE.match(raw) is not None
 
 
-class GreetingReader:
+class ReplyReader:
     """Take the bytes of one server as they arrive, and say when its greeting is over.
 
     Call `receive_data` with each piece, then `next_event`. `greeting` is the same answer as a state: None while the
@@ -139,7 +139,7 @@ class GreetingReader:
         if self.greeting is None:
             self.greeting = self._maybe_reply()
         if self.greeting is None and len(self._buffer) >= self._max_bytes:
-            self.greeting = self._cut_reply(Ending.TOO_LONG)
+            self.greeting = self._cut_reply(ReplyEnd.TOO_LONG)
 
     def next_event(self) -> Reply | Reading:
         """Return the greeting once when it is over, NEED_DATA before, FINISHED after. Raises nothing."""
@@ -153,7 +153,7 @@ class GreetingReader:
     def end(self) -> Reply:
         """Say that no more bytes come, and return what the greeting was."""
         if self.greeting is None:
-            self.greeting = self._cut_reply(Ending.EOF)
+            self.greeting = self._cut_reply(ReplyEnd.EOF)
         return self.greeting
 
     def _maybe_reply(self) -> Reply | None:
@@ -164,7 +164,7 @@ class GreetingReader:
             return None  # too early to look for lines: byte 5 may turn a line end into a length
         if self._record_bytes:
             whole = len(self._buffer) >= self._record_bytes
-            return self._reply(self._record_bytes, Ending.OTHER_PROTOCOL) if whole else None
+            return self._reply(self._record_bytes, ReplyEnd.OTHER_PROTOCOL) if whole else None
         return self._maybe_lines()
 
     def _maybe_lines(self) -> Reply | None:
@@ -174,17 +174,17 @@ class GreetingReader:
             lines.append(_parse_line(bytes(buffer[self._line_start : self._searched])))
             self._line_start = self._searched
             if lines[-1].is_final:
-                return self._reply(self._searched, Ending.FINAL_LINE)
+                return self._reply(self._searched, ReplyEnd.FINAL_LINE)
             if len(lines) == 1 and lines[0].is_foreign:
-                return self._reply(self._searched, Ending.OTHER_PROTOCOL)
+                return self._reply(self._searched, ReplyEnd.OTHER_PROTOCOL)
             if len(lines) >= self._max_lines:
-                return self._reply(self._searched, Ending.TOO_MANY_LINES, truncated=True)
+                return self._reply(self._searched, ReplyEnd.TOO_MANY_LINES, truncated=True)
         self._searched = len(buffer)
         return None
 
-    def _cut_reply(self, ending: Ending) -> Reply:
+    def _cut_reply(self, ending: ReplyEnd) -> Reply:
         """Return what there is when the bytes end, or have to end, before the greeting does."""
-        truncated = ending is Ending.TOO_LONG
+        truncated = ending is ReplyEnd.TOO_LONG
         if not self._record_bytes:
             reply = self._maybe_lines()  # too few bytes to tell a record from lines are lines
             if reply is not None:
@@ -192,10 +192,10 @@ class GreetingReader:
             if self._line_start < len(self._buffer):
                 self._lines.append(_parse_line(bytes(self._buffer[self._line_start :])))
         if self._record_bytes or (len(self._lines) == 1 and self._lines[0].is_foreign):
-            ending = Ending.OTHER_PROTOCOL
+            ending = ReplyEnd.OTHER_PROTOCOL
         return self._reply(len(self._buffer), ending, truncated=truncated)
 
-    def _reply(self, end: int, ending: Ending, *, truncated: bool = False) -> Reply:
+    def _reply(self, end: int, ending: ReplyEnd, *, truncated: bool = False) -> Reply:
         return Reply(bytes(self._buffer[:end]), tuple(self._lines), ending, truncated)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from scanner.errors import StateError
 from scanner.sweeps.resolve import Found, Unresolved, look_up, require_all
-from scanner.targets import COMMAND_LINE, Ranges, Source, Spec, parse_spec
+from scanner.targets import COMMAND_LINE, Ranges, Spec, TextSource, parse_spec
 from scanner.targets.address import V4_BITS, parse_address, v4_text
 from scanner.targets.embedded import embedded_v4
 
@@ -47,7 +47,7 @@ class KnownNames:
             later = tuple(value["later"])
             targets, exclusions = _found(value["targets"]), _found(value["exclusions"])
             addresses = (later, *targets.addresses.values(), *exclusions.addresses.values())
-            parse_spec([Source(COMMAND_LINE, chain.from_iterable(addresses))], allow_names=False)
+            parse_spec([TextSource(COMMAND_LINE, chain.from_iterable(addresses))], allow_names=False)
         except Exception as error:  # noqa: BLE001  whatever it is, it was not written by us
             raise StateError(f"its names are damaged ({type(error).__name__}: {error})") from None
         return cls(targets, exclusions, later)
@@ -151,7 +151,7 @@ def _every_way(found: Found) -> Ranges:
 
 
 def _parsed(addresses: Iterable[str]) -> Ranges:
-    return parse_spec([Source(COMMAND_LINE, addresses)], allow_names=False).ranges
+    return parse_spec([TextSource(COMMAND_LINE, addresses)], allow_names=False).ranges
 
 
 def _plain(found: Found) -> dict[str, Any]:

@@ -33,12 +33,12 @@ from scanner.sweeps.excluded import LeftOut, split
 from scanner.sweeps.ledger import Outcome
 from scanner.sweeps.overview import Overview, remarks
 from scanner.sweeps.plan import Plan
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 from scanner.sweeps.reverse_dns import NameStage, Resolver, system_resolver
 from scanner.sweeps.saved_state import Identity
-from scanner.sweeps.shutdown import Ending
+from scanner.sweeps.shutdown import Shutdown
 from scanner.sweeps.slowed_networks import Restraints, refusal_reason
-from scanner.sweeps.state import Standing
+from scanner.sweeps.state import SweepState
 from scanner.sweeps.summary import SUMMARY_SCHEMA, Summary, iso, shown_options
 from scanner.sweeps.unvisited import away_reason, machine_notices, names_reason, no_way_reason
 from scanner.version import VERSION
@@ -87,7 +87,7 @@ class Sweep:
         self._restraints = Restraints(self.settings)
         self.warned = self._restraints.warned  # notices that people have heard as warnings
         self._gate = self._new_gate()
-        self._standing = Standing(plan, self._sinks, self._gate, state)
+        self._standing = SweepState(plan, self._sinks, self._gate, state)
         self._ledger = self._standing.ledger
         self._left_out = LeftOut(plan, self._put_left_out, self._room) if self.settings.all_statuses else None
         self._outcomes: dict[int, Outcome] = {}
@@ -96,7 +96,7 @@ class Sweep:
         self._failure: SmtpsweepError | None = None
         self._pool: Pool | None = None
         self._delivery: Delivery | None = None
-        self._ending = Ending(
+        self._ending = Shutdown(
             sinks, grace_s=self.settings.grace_s, drain_s=drain_s, give_up=self._give_up, abort=self.abort
         )
         self._resolver: Resolver | None = None
@@ -104,9 +104,9 @@ class Sweep:
         self._overview = Overview(self.settings)
         self._observer = self._new_observer()
 
-    def _new_observer(self) -> Observer:
+    def _new_observer(self) -> RecordBuilder:
         several = self.settings.samples > 1
-        return Observer(self.identity.scan_id, self.settings, self._sample_of() if several else None)
+        return RecordBuilder(self.identity.scan_id, self.settings, self._sample_of() if several else None)
 
     def _sample_of(self) -> Callable[[int], int]:
         visited, left_out = self.plan.schedule().sample, self._left_out

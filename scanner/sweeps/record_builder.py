@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scanner import lazy
 from scanner.assess import Assessor
-from scanner.identify import Refusals
+from scanner.identify import RefusalRules
 from scanner.identify.behaviour import shipped_behaviours
 from scanner.identify.combine import contradiction, merge
 from scanner.identify.databases import load_fingerprints
@@ -46,7 +46,7 @@ _NOT_ASSESSED: Final = ((), None)
 _NOTHING = _Meaning(None, None, (), (), None, None, None)
 
 
-class Observer:
+class RecordBuilder:
     """Makes the records of one scan."""
 
     def __init__(self, scan_id: str, settings: Settings, sample_of: Callable[[int], int] | None = None) -> None:
@@ -55,7 +55,7 @@ class Observer:
         self._event_id = EventIds(scan_id).of
         # Read now: during the sweep descriptors may be short.
         self._identify = load_fingerprints(settings.fingerprints).identify
-        self._refusal = Refusals.shipped().classify
+        self._refusal = RefusalRules.shipped().classify
         if settings.probe is not Probe.GREETING or set(settings.ports) & set(settings.tls_ports):
             shipped_behaviours()
         if settings.will_speak:

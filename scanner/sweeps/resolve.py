@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from scanner.errors import InputError
-from scanner.targets import COMMAND_LINE, Source, ends_in_number, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, ends_in_number, parse_spec
 from scanner.timeouts import FOREVER_S, patience
 
 #: Look-ups under way at the same time.
@@ -143,7 +143,9 @@ def _is_silence(error: Exception) -> bool:
 async def _addresses(name: str) -> Sequence[str]:
     infos = await _in_thread(lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
     found = list(dict.fromkeys(str(info[4][0]) for info in infos))
-    parse_spec([Source(COMMAND_LINE, found)], allow_names=False)  # what cannot be a target says so here, with its name
+    parse_spec(
+        [TextSource(COMMAND_LINE, found)], allow_names=False
+    )  # what cannot be a target says so here, with its name
     return found
 
 

@@ -25,7 +25,7 @@ LET_GO_S = 0.9
 NOTICE_S = 0.1
 
 
-class Ending:
+class Shutdown:
     """The bounds of one sweep's end. `give_up` ends the visits under way, `abort` everything."""
 
     def __init__(

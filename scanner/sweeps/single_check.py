@@ -12,8 +12,8 @@ from scanner.model import Attempt, Record, Target
 from scanner.settings import Settings
 from scanner.smtp import escape
 from scanner.sweeps.plan import make_plan
-from scanner.sweeps.record_builder import Observer
-from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
+from scanner.sweeps.record_builder import RecordBuilder
+from scanner.targets import COMMAND_LINE, TextSource, parse_exclusions, parse_spec
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 ShowLine = Callable[[Target, str, str, float], None]
 
 
-class Dialogue:
+class Transcript:
     """Cuts the bytes of each connection into lines, printable, with the time at which their last byte came.
 
     Whoever looks on must not disturb the visit: when lines cannot be shown, the first `failure` is kept for the caller,
@@ -66,7 +66,7 @@ async def check_host(
     settings: Settings,
     *,
     exclude: Sequence[str] = (),
-    trace: Dialogue | None = None,
+    trace: Transcript | None = None,
     on_unvisited: Callable[[str], None] = log.warning,
 ) -> list[Record]:
     """Visit every address of one host and return a record for each, in the order of the addresses.
@@ -77,12 +77,12 @@ async def check_host(
         InputError: when it is more than one host, cannot be resolved or is excluded.
         LocalError: when this machine cannot open connections, or has no way to any address of the host.
     """
-    asked = parse_spec([Source(COMMAND_LINE, [host])])
+    asked = parse_spec([TextSource(COMMAND_LINE, [host])])
     if asked.ranges.count + len(asked.names) + len(asked.mail_domains) > 1:
         raise InputError(
             f"{host!r} is more than one host: networks are visited, at a gentle pace, by 'smtpsweep sweep'"
         )
-    never = parse_exclusions([Source(COMMAND_LINE, exclude)])
+    never = parse_exclusions([TextSource(COMMAND_LINE, exclude)])
     plan = await make_plan(asked, never, settings)
     if settings.source_address is not None:
         check_source_address(settings.source_address)
@@ -96,6 +96,6 @@ async def check_host(
     for target in plan.schedule().take(plan.to_visit):
         if target.ip not in visited:
             on_unvisited(f"{target.ip} was not visited: this machine has no way there ({pool.no_way.reasons})")
-    observer = Observer(str(uuid.uuid4()), settings)
+    observer = RecordBuilder(str(uuid.uuid4()), settings)
     attempts.sort(key=lambda attempt: plan.visited.index_of(attempt.target.ip) or 0)
     return [observer.record(attempt) for attempt in attempts]

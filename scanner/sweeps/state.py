@@ -24,7 +24,7 @@ from scanner.targets import Progress
 from scanner.version import VERSION
 
 
-class Standing:
+class SweepState:
     """The books of one sweep; `sinks` are named by their number and identity."""
 
     def __init__(self, plan: Plan, sinks: Mapping[str, Sink], gate: Gate, state: Path | None) -> None:

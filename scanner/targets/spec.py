@@ -49,14 +49,14 @@ _V4_HOST_MASKS = 2 ** (V4_BITS - np.arange(V4_BITS + 1)) - 1  # by prefix length
 _SHOWN = 60
 
 
-class Source(NamedTuple):
+class TextSource(NamedTuple):
     """Lines to read and what to call them in messages: a file name, or `COMMAND_LINE`."""
 
     where: str
     lines: Iterable[str]
 
 
-class Where(NamedTuple):
+class Origin(NamedTuple):
     """The place a target was named at."""
 
     source: str
@@ -71,8 +71,8 @@ class Spec:
     """What was asked for. `names` and `mail_domains` are lower-case ASCII names with the first place of each."""
 
     ranges: Ranges
-    names: Mapping[str, Where]
-    mail_domains: Mapping[str, Where]
+    names: Mapping[str, Origin]
+    mail_domains: Mapping[str, Origin]
 
     @property
     def is_large(self) -> bool:
@@ -86,7 +86,7 @@ def parse_spec(
     """Read all targets of all sources. Overlaps are merged.
 
     Args:
-        sources: `Source` tuples.
+        sources: `TextSource` tuples.
         allow_names: whether host names and `mx:` domains are accepted.
         allow_large_v6: whether an IPv6 network may be larger than `LARGE`: good for sets, not for targets.
 
@@ -94,7 +94,7 @@ def parse_spec(
         InputError: for the first target that cannot be used, with its place, its text and what to do; for a source that
             names none.
     """
-    return _read(_Reader(allow_names=allow_names, allow_large_v6=allow_large_v6), sources)
+    return _read(_SpecReader(allow_names=allow_names, allow_large_v6=allow_large_v6), sources)
 
 
 def parse_exclusions(sources: Iterable[tuple[str, Iterable[str]]]) -> Spec:
@@ -107,10 +107,10 @@ def parse_exclusions(sources: Iterable[tuple[str, Iterable[str]]]) -> Spec:
     Raises:
         InputError: as `parse_spec`; a source that excludes nothing must say `none`.
     """
-    return _read(_Reader(allow_large_v6=True, excludes=True), sources)
+    return _read(_SpecReader(allow_large_v6=True, excludes=True), sources)
 
 
-def _read(reader: "_Reader", sources: Iterable[tuple[str, Iterable[str]]]) -> Spec:
+def _read(reader: "_SpecReader", sources: Iterable[tuple[str, Iterable[str]]]) -> Spec:
     for where, lines in sources:
         reader.read(where, lines)
     return Spec(reader.ranges(), reader.names, reader.mail_domains)
@@ -129,12 +129,12 @@ def require_confirmation(ranges: Ranges, *, confirmed: bool) -> None:
         )
 
 
-class _Reader:
+class _SpecReader:
     """Collects what the lines name, as compactly as a million of them ask for."""
 
     def __init__(self, *, allow_names: bool = True, allow_large_v6: bool = False, excludes: bool = False) -> None:
-        self.names: dict[str, Where] = {}
-        self.mail_domains: dict[str, Where] = {}
+        self.names: dict[str, Origin] = {}
+        self.mail_domains: dict[str, Origin] = {}
         self._allow_names = allow_names
         self._allow_large_v6 = allow_large_v6
         self._excludes = excludes
@@ -145,7 +145,7 @@ class _Reader:
         self._v6_firsts: list[int] = []
         self._v6_lasts: list[int] = []
         self._name_count = 0  # of names, those that came before too
-        self._none_at: Where | None = None  # where the source that is being read says that it names nothing
+        self._none_at: Origin | None = None  # where the source that is being read says that it names nothing
 
     def ranges(self) -> Ranges:
         """Return all addresses named so far."""
@@ -177,7 +177,7 @@ class _Reader:
                     prefixes.append(_V4_PREFIXES[slash + prefix])
                     networks += octets
             except (OSError, KeyError, ValueError):  # anything but one plain address or IPv4 network
-                self._read_line(line.removeprefix("\ufeff"), Where(source, number))
+                self._read_line(line.removeprefix("\ufeff"), Origin(source, number))
         names_nothing = self._count() == before
         if names_nothing and self._none_at is None and source != COMMAND_LINE:
             what = "excludes nothing" if self._excludes else "names no target"
@@ -194,7 +194,7 @@ class _Reader:
         """Return how many things were named so far."""
         return len(self._prefixes) + len(self._v4_firsts) + len(self._v6_firsts) + self._name_count
 
-    def _read_line(self, line: str, where: Where) -> None:
+    def _read_line(self, line: str, where: Origin) -> None:
         tokens = line.partition("#")[0].split()
         if not tokens and where.source == COMMAND_LINE:
             what = "an exclusion that excludes nothing" if self._excludes else "a target that names nothing"
@@ -215,7 +215,7 @@ class _Reader:
         except ValueError as problem:
             raise InputError(f"{where}: {_shown(token)}: {problem}") from None
 
-    def _read_token(self, token: str, where: Where) -> None:
+    def _read_token(self, token: str, where: Origin) -> None:
         """Read a plain address or IPv4 network the short way, what is anything else the long one."""
         address, slash, prefix = token.partition("/")
         try:
@@ -227,7 +227,7 @@ class _Reader:
             self._networks += octets
             self._prefixes.append(length)
 
-    def _read_target(self, token: str, where: Where) -> None:
+    def _read_target(self, token: str, where: Origin) -> None:
         """Tell the form of a target by its characters and read it; raise ValueError with what is wrong."""
         if token.startswith("@"):
             raise ValueError("a file cannot name another file: give each with its @ on the command line")
@@ -268,7 +268,7 @@ class _Reader:
             self._v4_firsts.extend(carried)
             self._v4_lasts.extend(carried)
 
-    def _add_name(self, text: str, where: Where, names: dict[str, Where]) -> None:
+    def _add_name(self, text: str, where: Origin, names: dict[str, Origin]) -> None:
         name = parse_host_name(text)
         if not self._allow_names:
             raise ValueError("host names are not accepted here: give addresses")

@@ -14,8 +14,8 @@ from scanner.identify.said_versions import known_versions
 from scanner.model import Record, Software, Status
 from scanner.verification.evidence import (
     Evidence,
-    Place,
-    Said,
+    EvidencePlace,
+    ServerLine,
     doubts_in,
     identities,
     mentions,
@@ -31,7 +31,7 @@ MAX_LINE: Final = 500
 _UNREACHABLE: Final = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE})
 
 
-class State(StrEnum):
+class VerificationState(StrEnum):
     """What became of a finding. A closed list; `FIXED` is never said of a host that was not seen."""
 
     FIXED = "fixed"  # greeting, EHLO and HELP were read, and none names a version or the product
@@ -48,10 +48,10 @@ class State(StrEnum):
 
 
 #: States that say that no version is shown.
-CLEAN: Final = frozenset({State.FIXED, State.HIDDEN_BUT_RECOGNISABLE})
+CLEAN: Final = frozenset({VerificationState.FIXED, VerificationState.HIDDEN_BUT_RECOGNISABLE})
 
 #: By place, what a reader took from it: the versions, and whether the product is named.
-Reading = dict[Place, tuple[frozenset[str], bool]]
+Reading = dict[EvidencePlace, tuple[frozenset[str], bool]]
 
 
 class Sighting(NamedTuple):
@@ -60,7 +60,7 @@ class Sighting(NamedTuple):
     `doubts` are lines with what may be a version: then nobody can say that there is none.
     """
 
-    state: State
+    state: VerificationState
     record: Record
     visit: Visit
     versions: tuple[Evidence, ...]
@@ -96,37 +96,41 @@ def see(record: Record, before: Visit | None, words: Words) -> Sighting:
     versions = tuple(_version_lines(said, words.versions))
     found = tuple(_name_lines(record, said, words.products))
     # What the server says is judged. Its certificate is another's work, and often made once by the installation.
-    names = tuple(each for each in found if each.place is not Place.CERTIFICATE)
+    names = tuple(each for each in found if each.place is not EvidencePlace.CERTIFICATE)
     visit = visit_of(record, {each.place for each in versions})
     if not found:  # a host called postfix.example.com does not name its software by that
         visit = visit._replace(disclosure=tuple(word for word in visit.disclosure if word != "product"))
-    state, remarks = (State.STILL_DISCLOSES, ()) if versions else _state_of(record, before, names_product=bool(names))
+    state, remarks = (
+        (VerificationState.STILL_DISCLOSES, ()) if versions else _state_of(record, before, names_product=bool(names))
+    )
     doubts = tuple(_doubtful_lines(said))
     if doubts and state in CLEAN:
-        state, remarks = State.INCONCLUSIVE, doubts
-    remarks += tuple(each for each in found if each.place is Place.CERTIFICATE)
+        state, remarks = VerificationState.INCONCLUSIVE, doubts
+    remarks += tuple(each for each in found if each.place is EvidencePlace.CERTIFICATE)
     return Sighting(state, record, visit, versions, names, remarks, reading_of(said, words, visit.looked_at), doubts)
 
 
-def _state_of(record: Record, before: Visit | None, *, names_product: bool) -> tuple[State, tuple[Evidence, ...]]:
+def _state_of(
+    record: Record, before: Visit | None, *, names_product: bool
+) -> tuple[VerificationState, tuple[Evidence, ...]]:
     """Return the state that a visit without any version would have alone, and what has to be said about it."""
-    refusal, state, what = record.refusal, State.INCONCLUSIVE, None
+    refusal, state, what = record.refusal, VerificationState.INCONCLUSIVE, None
     if record.status in _UNREACHABLE:
-        state, what = State.UNREACHABLE, _ending(record)
+        state, what = VerificationState.UNREACHABLE, _ending(record)
     elif refusal is not None and refusal.refused_us:
-        state, what = State.REFUSED_US, f"refuses this address ({refusal.kind.value})"
+        state, what = VerificationState.REFUSED_US, f"refuses this address ({refusal.kind.value})"
     elif (other := _other_service(record, before)) is not None:
-        state, what = State.REPLACED, other
+        state, what = VerificationState.REPLACED, other
     elif is_masked(record):
-        state, what = State.MASKED, "overwritten by a firewall: the server behind it was not seen"
+        state, what = VerificationState.MASKED, "overwritten by a firewall: the server behind it was not seen"
     else:
         what = _not_seen(record)
     if what is not None:
         line = None if record.greeting is None else record.greeting.text[:MAX_LINE]
-        return state, (Evidence(Place.GREETING, line, what),)
+        return state, (Evidence(EvidencePlace.GREETING, line, what),)
     if names_product:
-        return State.HIDDEN_BUT_RECOGNISABLE, ()
-    return State.FIXED, _recognised_by_behaviour(record)
+        return VerificationState.HIDDEN_BUT_RECOGNISABLE, ()
+    return VerificationState.FIXED, _recognised_by_behaviour(record)
 
 
 def _ending(record: Record) -> str:
@@ -173,24 +177,24 @@ def _recognised_by_behaviour(record: Record) -> tuple[Evidence, ...]:
     what = (
         f"no text names it, but it behaves like {software.product} ({software.confidence:.0%}): hiding is not patching"
     )
-    return (Evidence(Place.EHLO, line, what),)
+    return (Evidence(EvidencePlace.EHLO, line, what),)
 
 
-def _version_lines(said: Iterable[Said], known: Collection[str]) -> Iterator[Evidence]:
+def _version_lines(said: Iterable[ServerLine], known: Collection[str]) -> Iterator[Evidence]:
     for each in said:
         if found := versions_in(each, known):
             yield Evidence(each.place, each.line[:MAX_LINE], f"shows version {', '.join(found)}")
 
 
-def _doubtful_lines(said: Iterable[Said]) -> Iterator[Evidence]:
+def _doubtful_lines(said: Iterable[ServerLine]) -> Iterator[Evidence]:
     for each in said:
         if found := doubts_in(each):
             yield Evidence(each.place, each.line[:MAX_LINE], f"may show a version: {', '.join(found)}")
 
 
-def _name_lines(record: Record, said: Sequence[Said], products: Iterable[str]) -> Iterator[Evidence]:
+def _name_lines(record: Record, said: Sequence[ServerLine], products: Iterable[str]) -> Iterator[Evidence]:
     """Yield the lines that name the product; where an identity rests on a name, also when the line spells it oddly."""
-    named_in: set[Place] = set()
+    named_in: set[EvidencePlace] = set()
     for each in said:
         for product in products:
             if mentions(each.own, product):
@@ -198,23 +202,31 @@ def _name_lines(record: Record, said: Sequence[Said], products: Iterable[str]) -
                 yield Evidence(each.place, each.line[:MAX_LINE], f"names {product}")
                 break
     by_greeting, by_behaviour = identities(record)
-    if Place.GREETING not in named_in and names_in_text(by_greeting, by_behaviour=False) and not is_masked(record):
-        yield from _first_line(said, Place.GREETING, by_greeting)
-    if not named_in & {Place.EHLO, Place.HELP} and names_in_text(by_behaviour, by_behaviour=True):
-        place = Place.HELP if by_behaviour is not None and "help:" in (by_behaviour.evidence or "") else Place.EHLO
+    if (
+        EvidencePlace.GREETING not in named_in
+        and names_in_text(by_greeting, by_behaviour=False)
+        and not is_masked(record)
+    ):
+        yield from _first_line(said, EvidencePlace.GREETING, by_greeting)
+    if not named_in & {EvidencePlace.EHLO, EvidencePlace.HELP} and names_in_text(by_behaviour, by_behaviour=True):
+        place = (
+            EvidencePlace.HELP
+            if by_behaviour is not None and "help:" in (by_behaviour.evidence or "")
+            else EvidencePlace.EHLO
+        )
         yield from _first_line(said, place, by_behaviour)
 
 
-def _first_line(said: Iterable[Said], place: Place, software: Software | None) -> Iterator[Evidence]:
+def _first_line(said: Iterable[ServerLine], place: EvidencePlace, software: Software | None) -> Iterator[Evidence]:
     line = next((each.line for each in said if each.place is place), None)
     if line is not None and software is not None:
         yield Evidence(place, line[:MAX_LINE], f"names {software.product}")
 
 
-def reading_of(said: Iterable[Said], words: Words, looked_at: Iterable[Place]) -> Reading:
+def reading_of(said: Iterable[ServerLine], words: Words, looked_at: Iterable[EvidencePlace]) -> Reading:
     """Return what a reader took from the lines of each place it looked at; certificates have no second reader."""
-    found: dict[Place, tuple[set[str], bool]] = {
-        place: (set(), False) for place in looked_at if place is not Place.CERTIFICATE
+    found: dict[EvidencePlace, tuple[set[str], bool]] = {
+        place: (set(), False) for place in looked_at if place is not EvidencePlace.CERTIFICATE
     }
     for each in said:
         if each.place in found:

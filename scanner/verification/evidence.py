@@ -23,7 +23,7 @@ from scanner.model import Exchange, Record, Software, Status
 from scanner.smtp import escape
 
 
-class Place(StrEnum):
+class EvidencePlace(StrEnum):
     """Where evidence was seen. A closed list."""
 
     GREETING = "greeting"
@@ -41,15 +41,15 @@ class Place(StrEnum):
 class Evidence(NamedTuple):
     """What a verdict rests on. `line` is escaped printable ASCII as the server sent it, None where nothing was sent."""
 
-    place: Place
+    place: EvidencePlace
     line: str | None
     what: str
 
 
-class Said(NamedTuple):
+class ServerLine(NamedTuple):
     """One line of a server: all of it, and the part that is about the server itself."""
 
-    place: Place
+    place: EvidencePlace
     line: str
     own: str
 
@@ -69,7 +69,7 @@ _CLIENT: Final = re.compile(r"(?:access|connection) from.*", re.IGNORECASE)
 #: Names of products that any server may use as plain words.
 _NO_NAMES: Final = frozenset({"smtp-server"})
 #: Commands whose replies have a place of their own.
-_PLACES: Final = {"EHLO": Place.EHLO, "HELP": Place.HELP, "QUIT": Place.QUIT}
+_PLACES: Final = {"EHLO": EvidencePlace.EHLO, "HELP": EvidencePlace.HELP, "QUIT": EvidencePlace.QUIT}
 _HOST: Final = re.compile(r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){0,10}\.[A-Za-z]{2,24}(?![\w.-])")
 
 
@@ -86,7 +86,7 @@ def names_in_text(software: Software | None, *, by_behaviour: bool) -> bool:
     return software is not None and software.confidence >= (0.9 if by_behaviour else NAMED)
 
 
-def said_by(record: Record) -> tuple[Said, ...]:
+def said_by(record: Record) -> tuple[ServerLine, ...]:
     """Return the lines of a visit: greeting, EHLO, HELP, other replies, certificate, in this order.
 
     There is none of another service than SMTP.
@@ -101,8 +101,8 @@ def said_by(record: Record) -> tuple[Said, ...]:
     if dialogue is None:
         return tuple(said)
     answer = first_reply(dialogue, "HELP")
-    said += _reply(Place.EHLO, ehlo, own)
-    said += _reply(Place.HELP, answer, own)
+    said += _reply(EvidencePlace.EHLO, ehlo, own)
+    said += _reply(EvidencePlace.HELP, answer, own)
     for exchange in dialogue.exchanges:
         if exchange.code is not None and exchange is not ehlo and exchange is not answer:
             said += _reply(place_of(exchange), exchange, own)
@@ -110,28 +110,32 @@ def said_by(record: Record) -> tuple[Said, ...]:
     return tuple(said)
 
 
-def place_of(exchange: Exchange) -> Place:
+def place_of(exchange: Exchange) -> EvidencePlace:
     """Return the place of a reply, by its command."""
-    return _PLACES.get(exchange.command.partition(" ")[0].upper(), Place.OTHER)
+    return _PLACES.get(exchange.command.partition(" ")[0].upper(), EvidencePlace.OTHER)
 
 
-def said_to_second_reader(opinion: Opinion) -> tuple[Said, ...]:
+def said_to_second_reader(opinion: Opinion) -> tuple[ServerLine, ...]:
     """Return the lines that the second reader got, under the places they belong to."""
     greeting = opinion.greeting
     first = greeting.lines[0].partition(" ")[0] if greeting is not None and greeting.lines else None
     own = _own_names(first if first and "." in first else None, opinion.ehlo)
     lines = list(_coded(greeting)) if greeting is not None else []
-    return (*_greeting(lines, own), *_reply(Place.EHLO, opinion.ehlo, own), *_reply(Place.HELP, opinion.help, own))
+    return (
+        *_greeting(lines, own),
+        *_reply(EvidencePlace.EHLO, opinion.ehlo, own),
+        *_reply(EvidencePlace.HELP, opinion.help, own),
+    )
 
 
-def versions_in(said: Said, known: Collection[str]) -> tuple[str, ...]:
+def versions_in(said: ServerLine, known: Collection[str]) -> tuple[str, ...]:
     """Return the versions that a line shows, each once, in their order: known ones, and what is surely one."""
     found = [each.version for each in said_versions(said.own, known=known) if each.is_sure]
     whole = [value for value in found if not any(value in other and value != other for other in found)]
     return tuple(dict.fromkeys(whole))
 
 
-def doubts_in(said: Said) -> tuple[str, ...]:
+def doubts_in(said: ServerLine) -> tuple[str, ...]:
     """Return what may be a version in a line, and cannot be told from something else."""
     return tuple(dict.fromkeys(each.version for each in said_versions(said.own) if not each.is_sure))
 
@@ -164,19 +168,19 @@ def _without(text: str, names: Iterable[str]) -> str:
     return text
 
 
-def _greeting(lines: Iterable[str], own: tuple[str, ...]) -> Iterator[Said]:
+def _greeting(lines: Iterable[str], own: tuple[str, ...]) -> Iterator[ServerLine]:
     for line in lines:
         code = int(line[:3]) if line[:3].isdigit() else None
         text = _CLIENT.sub("", _text(line if code is None else line[4:], code))
-        yield Said(Place.GREETING, line, _without(text, own))
+        yield ServerLine(EvidencePlace.GREETING, line, _without(text, own))
 
 
-def _reply(place: Place, exchange: Exchange | None, own: tuple[str, ...]) -> Iterator[Said]:
+def _reply(place: EvidencePlace, exchange: Exchange | None, own: tuple[str, ...]) -> Iterator[ServerLine]:
     if exchange is None:
         return
     for number, text in enumerate(exchange.lines):
-        about = _about_itself(exchange, text) if place is Place.EHLO and number == 0 else text
-        yield Said(place, shown_line(exchange, number), _without(_text(about, exchange.code), own))
+        about = _about_itself(exchange, text) if place is EvidencePlace.EHLO and number == 0 else text
+        yield ServerLine(place, shown_line(exchange, number), _without(_text(about, exchange.code), own))
 
 
 def _about_itself(exchange: Exchange, text: str) -> str:
@@ -190,13 +194,13 @@ def _coded(exchange: Exchange) -> Iterator[str]:
     return (shown_line(exchange, number) for number in range(len(exchange.lines)))
 
 
-def _certificate(record: Record) -> Iterator[Said]:
+def _certificate(record: Record) -> Iterator[ServerLine]:
     """Yield subject and issuer of the server's own certificate, without the host names in them."""
     tls = record.dialogue.tls if record.dialogue is not None else None
     for certificate in tls.certificates[:1] if tls is not None else ():
         for label, name in (("subject", certificate.subject), ("issuer", certificate.issuer)):
             if name:
-                yield Said(Place.CERTIFICATE, f"{label} {name}", _HOST.sub(" ", name))
+                yield ServerLine(EvidencePlace.CERTIFICATE, f"{label} {name}", _HOST.sub(" ", name))
 
 
 def _text(text: str, code: int | None) -> str:

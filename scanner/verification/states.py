@@ -25,7 +25,7 @@ from scanner.verification.assessment import (
     MAX_LINE,
     Reading,
     Sighting,
-    State,
+    VerificationState,
     Words,
     reading_of,
     see,
@@ -33,9 +33,9 @@ from scanner.verification.assessment import (
 )
 from scanner.verification.evidence import (
     Evidence,
+    EvidencePlace,
     Opinion,
-    Place,
-    Said,
+    ServerLine,
     doubts_in,
     mentions,
     said_to_second_reader,
@@ -43,18 +43,29 @@ from scanner.verification.evidence import (
 )
 from scanner.verification.visits import Visit
 
-__all__ = ["NOT_FIXED", "NOT_SEEN", "State", "Subject", "Verified", "judge"]
+__all__ = ["NOT_FIXED", "NOT_SEEN", "Subject", "VerificationState", "Verified", "judge"]
 
 #: Pieces of evidence of one host.
 MAX_EVIDENCE: Final = 20
 
 #: States that say that something has to be done or looked at; `HIDDEN_BUT_RECOGNISABLE` joins them when one is strict.
-NOT_FIXED: Final = frozenset({State.STILL_DISCLOSES, State.REGRESSED, State.MASKED, State.REPLACED})
+NOT_FIXED: Final = frozenset(
+    {
+        VerificationState.STILL_DISCLOSES,
+        VerificationState.REGRESSED,
+        VerificationState.MASKED,
+        VerificationState.REPLACED,
+    }
+)
 #: States that say nothing about the finding.
-NOT_SEEN: Final = frozenset({State.REFUSED_US, State.UNREACHABLE, State.INCONCLUSIVE})
+NOT_SEEN: Final = frozenset(
+    {VerificationState.REFUSED_US, VerificationState.UNREACHABLE, VerificationState.INCONCLUSIVE}
+)
 
 
-_NO_LINE: Final = Evidence(Place.RECEIVED, None, "was to be read, and the message has no Received: line of this host")
+_NO_LINE: Final = Evidence(
+    EvidencePlace.RECEIVED, None, "was to be read, and the message has no Received: line of this host"
+)
 
 
 class Verified(NamedTuple):
@@ -66,7 +77,7 @@ class Verified(NamedTuple):
     ip: str
     port: int
     host: str | None
-    state: State
+    state: VerificationState
     evidence: tuple[Evidence, ...]
     before: Visit | None
     after: Visit | None
@@ -117,7 +128,7 @@ def judge(
     second = None if opinion is None else _second_reading(opinion, words)
     leaks = [each for each in received if each.version is not None and each.is_sure]
     if second is not None and not _readers_agree(seen, second):
-        state, evidence, chosen = State.INCONCLUSIVE, _both_readings(seen, opinion, words), seen
+        state, evidence, chosen = VerificationState.INCONCLUSIVE, _both_readings(seen, opinion, words), seen
     elif leaks or any(each.versions for each in seen):
         chosen = [each for each in seen if each.versions]
         state = _leaking_state(subject.before, chosen)
@@ -126,7 +137,7 @@ def judge(
         state, evidence, chosen = _without_version(seen, received, wanted, wanted if agree is None else agree)
         open_points = (*([_NO_LINE] if is_unread else []), *_doubts_of(opinion))
         if open_points and state in CLEAN:
-            state, evidence = State.INCONCLUSIVE, (*open_points, *evidence)
+            state, evidence = VerificationState.INCONCLUSIVE, (*open_points, *evidence)
     by_second = second is not None and any(versions for versions, _ in second.values())
     shown = chosen or seen
     return Verified(
@@ -139,27 +150,31 @@ def judge(
         after=shown[0].visit if shown else None,
         record=shown[0].record if shown else None,
         asked=wanted,
-        agreed=_largest(chosen) if state is State.INCONCLUSIVE else len(chosen),
+        agreed=_largest(chosen) if state is VerificationState.INCONCLUSIVE else len(chosen),
         shows_version=bool(leaks) or by_second or any(each.versions for each in seen),
     )
 
 
 def _without_version(
     seen: Sequence[Sighting], received: Sequence[HeaderLeak], asked: int, agree: int
-) -> tuple[State, tuple[Evidence, ...], list[Sighting]]:
+) -> tuple[VerificationState, tuple[Evidence, ...], list[Sighting]]:
     """Return state, evidence and the visits that count of a host that surely shows no version."""
     state, chosen = _common_state(seen, asked, agree)
-    if state is State.FIXED and received:
-        state = State.HIDDEN_BUT_RECOGNISABLE
+    if state is VerificationState.FIXED and received:
+        state = VerificationState.HIDDEN_BUT_RECOGNISABLE
     doubts = (*_unique(line for each in seen for line in each.doubts), *_received(_doubtful(received)))
     if doubts and state in CLEAN:
-        return State.INCONCLUSIVE, doubts, chosen
+        return VerificationState.INCONCLUSIVE, doubts, chosen
     return state, _quiet_evidence(state, seen, chosen, received), chosen
 
 
 def _second_reading(opinion: Opinion, words: Words) -> Reading:
     """Return what the second reader took from the host; replies that put it off say only what they show."""
-    replies = {Place.GREETING: opinion.greeting, Place.EHLO: opinion.ehlo, Place.HELP: opinion.help}
+    replies = {
+        EvidencePlace.GREETING: opinion.greeting,
+        EvidencePlace.EHLO: opinion.ehlo,
+        EvidencePlace.HELP: opinion.help,
+    }
     read = [place for place, reply in replies.items() if reply is not None]
     reading = reading_of(said_to_second_reader(opinion), words, read)
     for place, reply in replies.items():
@@ -172,7 +187,9 @@ def _doubts_of(opinion: Opinion | None) -> Iterator[Evidence]:
     """Yield the lines that the second reader got with what may be a version, and that no visit showed."""
     for said in () if opinion is None else said_to_second_reader(opinion):
         if found := doubts_in(said):
-            yield Evidence(Place.SECOND_OPINION, said.line[:MAX_LINE], f"may show a version: {', '.join(found)}")
+            yield Evidence(
+                EvidencePlace.SECOND_OPINION, said.line[:MAX_LINE], f"may show a version: {', '.join(found)}"
+            )
 
 
 def _readers_agree(seen: Iterable[Sighting], second: Reading) -> bool:
@@ -186,30 +203,30 @@ def _readers_agree(seen: Iterable[Sighting], second: Reading) -> bool:
 def _both_readings(seen: Sequence[Sighting], opinion: Opinion | None, words: Words) -> tuple[Evidence, ...]:
     """Show what each of the two readers took from the host."""
     ours = next(each for each in seen if each.reading)
-    first = ours.versions or ours.names or (Evidence(Place.GREETING, ours.visit.greeting, "names no software"),)
+    first = ours.versions or ours.names or (Evidence(EvidencePlace.GREETING, ours.visit.greeting, "names no software"),)
     said = said_to_second_reader(opinion) if opinion is not None else ()
     theirs = [
-        Evidence(Place.SECOND_OPINION, each.line[:MAX_LINE], f"{each.place.value}: {_taken(each, words)}")
+        Evidence(EvidencePlace.SECOND_OPINION, each.line[:MAX_LINE], f"{each.place.value}: {_taken(each, words)}")
         for each in said
         if versions_in(each, words.versions) or any(mentions(each.own, product) for product in words.products)
     ]
-    silent = Evidence(Place.SECOND_OPINION, said[0].line[:MAX_LINE] if said else None, "names no software")
+    silent = Evidence(EvidencePlace.SECOND_OPINION, said[0].line[:MAX_LINE] if said else None, "names no software")
     return (*_unique(first), *(theirs or (silent,)))
 
 
-def _taken(said: Said, words: Words) -> str:
+def _taken(said: ServerLine, words: Words) -> str:
     versions = versions_in(said, words.versions)
     if versions:
         return f"shows version {', '.join(versions)}"
     return f"names {next(product for product in words.products if mentions(said.own, product))}"
 
 
-def _leaking_state(before: Visit | None, leaking: Sequence[Sighting]) -> State:
+def _leaking_state(before: Visit | None, leaking: Sequence[Sighting]) -> VerificationState:
     """Tell a leak that is new from one that was there, or that nobody had looked for."""
     places = {evidence.place for each in leaking for evidence in each.versions}
     if before is None or before.versions_in:
-        return State.STILL_DISCLOSES
-    return State.REGRESSED if places & set(before.looked_at) else State.STILL_DISCLOSES
+        return VerificationState.STILL_DISCLOSES
+    return VerificationState.REGRESSED if places & set(before.looked_at) else VerificationState.STILL_DISCLOSES
 
 
 def _leaking_lines(leaking: Sequence[Sighting], asked: int) -> Iterator[Evidence]:
@@ -230,7 +247,7 @@ def _received(leaks: Iterable[HeaderLeak]) -> Iterator[Evidence]:
     for leak in leaks:
         shown = f"{'shows' if leak.is_sure else 'may show'} version {leak.version}"
         shown = shown if leak.version is not None else f"names {leak.product}"
-        yield Evidence(Place.RECEIVED, leak.text[:MAX_LINE], shown)
+        yield Evidence(EvidencePlace.RECEIVED, leak.text[:MAX_LINE], shown)
 
 
 def _unique(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
@@ -238,18 +255,18 @@ def _unique(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     return tuple({(each.place, each.what): each for each in reversed(list(evidence))}.values())[::-1]
 
 
-def _common_state(seen: Sequence[Sighting], asked: int, agree: int) -> tuple[State, list[Sighting]]:
+def _common_state(seen: Sequence[Sighting], asked: int, agree: int) -> tuple[VerificationState, list[Sighting]]:
     """Return the state that enough visits agree on, and those visits; else `INCONCLUSIVE` and all of them."""
-    groups: dict[State, list[Sighting]] = {}
+    groups: dict[VerificationState, list[Sighting]] = {}
     for each in seen:
         groups.setdefault(each.state, []).append(each)
-    named = groups.get(State.HIDDEN_BUT_RECOGNISABLE)
+    named = groups.get(VerificationState.HIDDEN_BUT_RECOGNISABLE)
     if named is not None:  # a visit that names nothing contradicts no other: none of them shows a version
-        named += groups.pop(State.FIXED, [])
+        named += groups.pop(VerificationState.FIXED, [])
     enough = [state for state, group in groups.items() if len(group) >= max(1, agree)]
     if len(enough) == 1 and agree <= asked:
         return enough[0], groups[enough[0]]
-    return State.INCONCLUSIVE, list(seen)
+    return VerificationState.INCONCLUSIVE, list(seen)
 
 
 def _largest(seen: Iterable[Sighting]) -> int:
@@ -257,32 +274,32 @@ def _largest(seen: Iterable[Sighting]) -> int:
 
 
 def _quiet_evidence(
-    state: State, seen: Sequence[Sighting], chosen: Sequence[Sighting], received: Sequence[HeaderLeak]
+    state: VerificationState, seen: Sequence[Sighting], chosen: Sequence[Sighting], received: Sequence[HeaderLeak]
 ) -> tuple[Evidence, ...]:
     """Return what a state without a version rests on."""
     names = _unique(evidence for each in chosen for evidence in each.names)
     remarks = _unique(remark for each in chosen for remark in each.remarks)
     if not seen:
-        return (Evidence(Place.GREETING, None, "was not visited"),)
-    if state is State.INCONCLUSIVE and len({each.state for each in seen}) > 1:
+        return (Evidence(EvidencePlace.GREETING, None, "was not visited"),)
+    if state is VerificationState.INCONCLUSIVE and len({each.state for each in seen}) > 1:
         counts = Counter(each.state for each in seen)
         said = ", ".join(f"{count} {each.value}" for each, count in counts.items())
-        return (Evidence(Place.GREETING, None, f"visits disagree: {said}"), *names, *remarks)
-    if state is State.FIXED:
-        return (Evidence(Place.GREETING, chosen[0].visit.greeting, "names no software"), *remarks)
-    if state is State.HIDDEN_BUT_RECOGNISABLE:
+        return (Evidence(EvidencePlace.GREETING, None, f"visits disagree: {said}"), *names, *remarks)
+    if state is VerificationState.FIXED:
+        return (Evidence(EvidencePlace.GREETING, chosen[0].visit.greeting, "names no software"), *remarks)
+    if state is VerificationState.HIDDEN_BUT_RECOGNISABLE:
         return (*names, *_received(received))
     return (*remarks, *names)
 
 
-def _opinion_remark(opinion: Opinion | None, state: State, records: Sequence[Record]) -> Iterator[Evidence]:
+def _opinion_remark(opinion: Opinion | None, state: VerificationState, records: Sequence[Record]) -> Iterator[Evidence]:
     """Say what the second reader adds: that it reads the same, or why it could not be had."""
     if opinion is None or not any(record.status is Status.READY for record in records):
         return
     if opinion.error is not None or opinion.greeting is None:
-        yield Evidence(Place.SECOND_OPINION, None, f"not to be had: {opinion.error or 'no greeting'}")
+        yield Evidence(EvidencePlace.SECOND_OPINION, None, f"not to be had: {opinion.error or 'no greeting'}")
     elif opinion.greeting.code != 220:
         line = " ".join((str(opinion.greeting.code), *opinion.greeting.lines[:1]))
-        yield Evidence(Place.SECOND_OPINION, line[:MAX_LINE], "not to be had: another greeting")
-    elif state in {State.FIXED, State.HIDDEN_BUT_RECOGNISABLE}:
-        yield Evidence(Place.SECOND_OPINION, f"220 {opinion.greeting.lines[0]}"[:MAX_LINE], "reads the same")
+        yield Evidence(EvidencePlace.SECOND_OPINION, line[:MAX_LINE], "not to be had: another greeting")
+    elif state in {VerificationState.FIXED, VerificationState.HIDDEN_BUT_RECOGNISABLE}:
+        yield Evidence(EvidencePlace.SECOND_OPINION, f"220 {opinion.greeting.lines[0]}"[:MAX_LINE], "reads the same")

@@ -7,8 +7,8 @@ that a policy check can write (JUnit, SARIF ...) can be written of a verificatio
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from scanner.policy.check import COVERAGE, Level, Outcome, RuleText, Verdict
-from scanner.verification.states import NOT_SEEN, State, Verified
+from scanner.policy.check import COVERAGE, Level, RuleOutcome, RuleText, Verdict
+from scanner.verification.states import NOT_SEEN, VerificationState, Verified
 from scanner.verification.visits import VERIFY_SCHEMA
 
 VERIFY_RULE: Final = "verify"
@@ -21,7 +21,7 @@ RULE_TEXT: Final = RuleText(
 )
 
 
-class Seen(NamedTuple):
+class JudgedHosts(NamedTuple):
     """How many hosts were seen well enough to be judged."""
 
     seen: int
@@ -32,11 +32,11 @@ class Seen(NamedTuple):
         return bool(self.known) and self.seen / self.known >= least
 
 
-def outcome_of(result: Verified, *, strict: bool = False) -> Outcome:
+def outcome_of(result: Verified, *, strict: bool = False) -> RuleOutcome:
     """Return what a result is for a gate; with `strict` a host that still names its product fails."""
-    if result.is_failed or (strict and result.state is State.HIDDEN_BUT_RECOGNISABLE):
-        return Outcome.FAILED
-    return Outcome.NOT_JUDGED if result.state in NOT_SEEN else Outcome.PASSED
+    if result.is_failed or (strict and result.state is VerificationState.HIDDEN_BUT_RECOGNISABLE):
+        return RuleOutcome.FAILED
+    return RuleOutcome.NOT_JUDGED if result.state in NOT_SEEN else RuleOutcome.PASSED
 
 
 def verdict_of(result: Verified, *, strict: bool = False) -> Verdict:
@@ -50,16 +50,16 @@ def verdict_of(result: Verified, *, strict: bool = False) -> Verdict:
     return Verdict(VERIFY_RULE, Level.ERROR, outcome, result.ip, result.port, result.host, message, evidence)
 
 
-def seen_of(counts: Mapping[State, int]) -> Seen:
+def seen_of(counts: Mapping[VerificationState, int]) -> JudgedHosts:
     """Sum up how many hosts are in a state of those that were seen."""
-    return Seen(sum(count for state, count in counts.items() if state not in NOT_SEEN), sum(counts.values()))
+    return JudgedHosts(sum(count for state, count in counts.items() if state not in NOT_SEEN), sum(counts.values()))
 
 
-def coverage_verdict(counts: Seen, least: float) -> Verdict:
+def coverage_verdict(counts: JudgedHosts, least: float) -> Verdict:
     """Return the verdict on the whole: whether enough of the hosts were seen."""
     share = counts.seen / counts.known if counts.known else 0.0
     message = f"verify saw {counts.seen:,} of {counts.known:,} hosts well enough ({share:.1%}), {least:.1%} are wanted"
-    outcome = Outcome.PASSED if counts.is_enough(least) else Outcome.FAILED
+    outcome = RuleOutcome.PASSED if counts.is_enough(least) else RuleOutcome.FAILED
     return Verdict(COVERAGE, Level.ERROR, outcome, None, None, None, message, "hosts verified")
 
 

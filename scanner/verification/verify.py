@@ -29,9 +29,9 @@ from scanner.record import decode, encode
 from scanner.settings import Probe, Settings
 from scanner.smoke.received import HeaderLeak
 from scanner.sweeps.plan import Plan, make_plan
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 from scanner.sweeps.unvisited import no_way_notice
-from scanner.targets import COMMAND_LINE, Schedule, Source, Spec, parse_spec
+from scanner.targets import COMMAND_LINE, Schedule, Spec, TextSource, parse_spec
 from scanner.verification.baseline import Earlier, Headers, Key, has_line_of, leaks_of
 from scanner.verification.evidence import Opinion
 from scanner.verification.second_opinion import second_opinion
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class VerificationRequest:
     """What to verify. Without `targets` it is every address and port of `earlier`, on `ports` only where any are named.
 
     `settings` give pace and patience; its ports are those of `targets`, its probe and `samples` are this module's and
@@ -58,7 +58,7 @@ class Request:
     ask_second_reader: bool = True
 
 
-class Progress(NamedTuple):
+class VerificationProgress(NamedTuple):
     """How far it is: visits made, then hosts that the second reader has read."""
 
     visits: int
@@ -73,7 +73,9 @@ class Results:
     `strangers` are the messages without a `Received:` line of any of the hosts: they say nothing of them.
     """
 
-    def __init__(self, request: Request, plan: Plan, look: "_FreshLook", chosen: frozenset[Key] | None) -> None:
+    def __init__(
+        self, request: VerificationRequest, plan: Plan, look: "_FreshLook", chosen: frozenset[Key] | None
+    ) -> None:
         self._request, self._plan, self._look, self._chosen = request, plan, look, chosen
         self.strangers = tuple(self._strangers())
 
@@ -132,7 +134,9 @@ class Fresh(NamedTuple):
     unclaimed: tuple[HeaderLeak, ...]
 
 
-async def verify(request: Request, on_progress: Callable[[Progress], None] = lambda _: None) -> Fresh:
+async def verify(
+    request: VerificationRequest, on_progress: Callable[[VerificationProgress], None] = lambda _: None
+) -> Fresh:
     """Visit, and ask the second reader; every host is judged when its result is read.
 
     Args:
@@ -157,7 +161,7 @@ async def verify(request: Request, on_progress: Callable[[Progress], None] = lam
     return Fresh(results, 0 if chosen is None else len(chosen) - len(results), unclaimed)
 
 
-def _chosen(request: Request) -> frozenset[Key] | None:
+def _chosen(request: VerificationRequest) -> frozenset[Key] | None:
     """Return the addresses and ports to visit; None for all that the targets name."""
     if request.targets is not None:
         return None
@@ -168,14 +172,14 @@ def _chosen(request: Request) -> frozenset[Key] | None:
     return chosen
 
 
-async def _plan(request: Request, chosen: frozenset[Key] | None) -> Plan:
+async def _plan(request: VerificationRequest, chosen: frozenset[Key] | None) -> Plan:
     ports = request.ports or ((25,) if chosen is None else tuple(sorted({port for _, port in chosen})))
     settings = replace(request.settings, ports=ports, probe=Probe.DIALOGUE, passive=False).validated()
     hosts = {ip: each.host for (ip, _), each in request.earlier.items() if each.host is not None}
     if request.targets is not None:
         plan = await make_plan(request.targets, request.exclude, settings)
         return replace(plan, hosts={**hosts, **plan.hosts})
-    addresses = parse_spec([Source(COMMAND_LINE, sorted({ip for ip, _ in chosen or ()}))], allow_names=False)
+    addresses = parse_spec([TextSource(COMMAND_LINE, sorted({ip for ip, _ in chosen or ()}))], allow_names=False)
     plan = await make_plan(addresses, request.exclude, settings)
     return replace(plan, hosts=hosts)
 
@@ -203,10 +207,12 @@ class _Chosen:
 class _FreshLook:
     """The visits: records and second opinions of every host, as they come in."""
 
-    def __init__(self, plan: Plan, chosen: frozenset[Key] | None, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, plan: Plan, chosen: frozenset[Key] | None, on_progress: Callable[[VerificationProgress], None]
+    ) -> None:
         settings = plan.settings
         self._on_progress = on_progress
-        self._progress = Progress(0, _count(plan, chosen) * settings.samples, 0, 0)
+        self._progress = VerificationProgress(0, _count(plan, chosen) * settings.samples, 0, 0)
         self._packed: dict[Key, list[bytes]] = {}
         self._greeted: dict[Key, None] = {}
         self.opinions: dict[Key, Opinion] = {}
@@ -214,7 +220,7 @@ class _FreshLook:
         self._hosts = plan.hosts
         self._schedule = plan.schedule()
         self._source = self._schedule if chosen is None else _Chosen(self._schedule, chosen)
-        self._observer = Observer(str(uuid.uuid4()), settings, self._schedule.sample)
+        self._observer = RecordBuilder(str(uuid.uuid4()), settings, self._schedule.sample)
         self._pool: Pool | None = None
         self._gate = Gate(
             plan.excluded,

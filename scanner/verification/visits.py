@@ -12,7 +12,7 @@ from scanner.errors import InputError
 from scanner.identify.said_versions import known_versions
 from scanner.model import Record, Software, Status
 from scanner.sweeps.summary import iso
-from scanner.verification.evidence import Place, identities, place_of, said_by, versions_in
+from scanner.verification.evidence import EvidencePlace, identities, place_of, said_by, versions_in
 
 VERIFY_SCHEMA: Final = "smtpsweep.verify/1"
 #: A product below this confidence is a hint, and no ground to say that another one is there now.
@@ -33,8 +33,8 @@ class Visit(NamedTuple):
     product: str | None
     version: str | None
     disclosure: tuple[str, ...]
-    looked_at: tuple[Place, ...]
-    versions_in: tuple[Place, ...]
+    looked_at: tuple[EvidencePlace, ...]
+    versions_in: tuple[EvidencePlace, ...]
 
     def document(self) -> dict[str, Any]:
         """Return the visit as JSON has it."""
@@ -49,7 +49,7 @@ class Visit(NamedTuple):
         }
 
 
-def visit_of(record: Record, versions_seen_in: Iterable[Place] | None = None) -> Visit:
+def visit_of(record: Record, versions_seen_in: Iterable[EvidencePlace] | None = None) -> Visit:
     """Return what a record shows; `versions_seen_in` when that was found out already, with more knowledge."""
     if versions_seen_in is None:
         said = said_by(record)
@@ -65,7 +65,7 @@ def visit_of(record: Record, versions_seen_in: Iterable[Place] | None = None) ->
         version=None if software is None else software.version,
         disclosure=record.disclosure,
         looked_at=_looked_at(record),
-        versions_in=tuple(place for place in Place if place in shown),
+        versions_in=tuple(place for place in EvidencePlace if place in shown),
     )
 
 
@@ -86,8 +86,8 @@ def visit_from(document: object) -> Visit:
             product=_maybe_text(fields["software"]["product"]),
             version=_maybe_text(fields["software"]["version"]),
             disclosure=tuple(map(str, fields["disclosure"])),
-            looked_at=tuple(map(Place, fields["looked_at"])),
-            versions_in=tuple(map(Place, fields["versions_in"])),
+            looked_at=tuple(map(EvidencePlace, fields["looked_at"])),
+            versions_in=tuple(map(EvidencePlace, fields["versions_in"])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not a result of verify: {str(error)!a}") from None
@@ -106,16 +106,16 @@ def _is_certain(software: Software | None) -> bool:
     return software is not None and software.confidence >= RECOGNISED and software.evidence != MASK_RULE
 
 
-def _looked_at(record: Record) -> tuple[Place, ...]:
+def _looked_at(record: Record) -> tuple[EvidencePlace, ...]:
     if record.greeting is None:
         return ()
-    places = [Place.GREETING]
+    places = [EvidencePlace.GREETING]
     dialogue = record.dialogue
     if dialogue is not None:
         answered = {place_of(exchange) for exchange in dialogue.exchanges if exchange.code is not None}
-        places += [place for place in Place if place in answered]
+        places += [place for place in EvidencePlace if place in answered]
         if dialogue.tls is not None and dialogue.tls.certificates:
-            places.append(Place.CERTIFICATE)
+            places.append(EvidencePlace.CERTIFICATE)
     return tuple(places)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scanner.analysis.changes import Kind
+from scanner.analysis.changes import ChangeKind
 from scanner.errors import InputError
 from tests.support.sweeps import (
     SENDMAIL,
@@ -32,7 +32,7 @@ def test_a_target_that_is_missing_from_a_file_is_neither_gone_nor_new(tmp_path: 
 
 def test_two_summaries_of_the_same_complete_plan_make_a_missing_record_an_answer(tmp_path: Path) -> None:
     changes, comparison = finished(tmp_path, [SENDMAIL], [visit(B, scan=TUESDAY)], **with_summaries(tmp_path))
-    assert [(change.kind, change.ip) for change in changes] == [(Kind.GONE, A), (Kind.NEW, B)]
+    assert [(change.kind, change.ip) for change in changes] == [(ChangeKind.GONE, A), (ChangeKind.NEW, B)]
     assert (changes[0].after, changes[0].at, changes[1].before) == (None, None, None)
     assert comparison.counts.compared == 2
     assert comparison.warnings == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scanner.analysis.changes import Change, Kind
+from scanner.analysis.changes import Change, ChangeKind
 from scanner.analysis.history import Look
 from scanner.identify.disclosure import NAMED
 from scanner.model import Record, Software, Status
@@ -61,7 +61,7 @@ def test_what_one_visit_each_comes_to(tmp_path: Path, before: Record, after: Rec
     assert kinds(changes) == expected
     assert comparison.counts.compared == 1
     assert comparison.counts.not_compared == {}
-    assert comparison.counts.kinds == Counter(Kind(kind) for kind in expected)
+    assert comparison.counts.kinds == Counter(ChangeKind(kind) for kind in expected)
 
 
 NO_CONCLUSION = [
@@ -151,7 +151,7 @@ def test_software_that_behaviour_alone_tells_is_no_part_of_what_greetings_say(tm
     recognised = Software("Sendmail", method="behaviour", confidence=0.8)
     behaves = visit(A, dialogue=dialogue(), software=recognised, disclosed_in={"product": (), "version": ()})
     assert compared(tmp_path, [visit(A, "Postfix")], [later(behaves)]) == [
-        Change(Kind.NOW_HIDDEN, A, 25, None, *sides_of(tmp_path, visit(A, "Postfix"), later(behaves)))
+        Change(ChangeKind.NOW_HIDDEN, A, 25, None, *sides_of(tmp_path, visit(A, "Postfix"), later(behaves)))
     ]
     named = visit(A, "Postfix", dialogue=dialogue(), disclosed_in={"product": ("greeting",)})
     assert kinds(compared(tmp_path, [named], [later(behaves)])) == ["software_replaced"]
@@ -185,7 +185,7 @@ def test_every_part_of_a_version_counts(tmp_path: Path) -> None:
     for field, value in (("config_version", "8.14.7"), ("patch", "p4"), ("package", None), ("version", "8.14.8")):
         software = Software(**{name: getattr(old, name) for name in old.__slots__} | {field: value})
         (change,) = compared(tmp_path, [before], [later(SENDMAIL._replace(software=software))])
-        assert change.kind is Kind.VERSION_CHANGED
+        assert change.kind is ChangeKind.VERSION_CHANGED
         assert change.before is not None
         assert change.before.version == ("8.14.7/8.13.8 p3 Debian-2",)
 
@@ -193,7 +193,7 @@ def test_every_part_of_a_version_counts(tmp_path: Path) -> None:
 def test_certificates_are_compared_where_both_sweeps_saw_one(tmp_path: Path) -> None:
     first, second, none = (visit(A, dialogue=dialogue(certificate)) for certificate in ("a", "b", None))
     (change,) = compared(tmp_path, [first], [later(second)])
-    assert (change.kind, change.before and change.before.certificate) == (Kind.CERTIFICATE_CHANGED, ("a" * 64,))
+    assert (change.kind, change.before and change.before.certificate) == (ChangeKind.CERTIFICATE_CHANGED, ("a" * 64,))
     for before, after in ((first, first), (first, none), (none, first)):
         assert compared(tmp_path, [before], [later(after)]) == []
 
@@ -218,7 +218,7 @@ def test_a_pool_of_which_other_members_were_met_is_counted_and_not_called_a_chan
 
 def test_a_pool_that_was_upgraded_as_a_whole_has_changed(tmp_path: Path) -> None:
     (change,) = compared(tmp_path, samples("8.14", "8.15"), samples("8.17", "8.17", scan=TUESDAY))
-    assert change.kind is Kind.VERSION_CHANGED
+    assert change.kind is ChangeKind.VERSION_CHANGED
     assert change.before is not None
     assert change.after is not None
     assert (change.before.version, change.after.version) == (("8.14", "8.15"), ("8.17",))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scanner.analysis import diff_query
 from scanner.analysis.change_schema import change_schema_text
-from scanner.analysis.changes import Kind, encode_change
+from scanner.analysis.changes import ChangeKind, encode_change
 from scanner.analysis.diff import compare
 from scanner.analysis.history import Look, target_key, target_of
 from scanner.errors import InputError, LocalError
@@ -119,7 +119,7 @@ def test_text_of_another_type_in_a_hand_made_file_does_no_harm(tmp_path: Path) -
     write(tmp_path / "after", [SENDMAIL])
     with compare(tmp_path / "before", tmp_path / "after") as comparison:
         (change,) = comparison.changes()
-    assert (change.kind, change.before and change.before.product) == (Kind.SOFTWARE_REPLACED, ("['Sendmail']",))
+    assert (change.kind, change.before and change.before.product) == (ChangeKind.SOFTWARE_REPLACED, ("['Sendmail']",))
     VALIDATOR.validate(json.loads(encode_change(change)))
 
 
@@ -214,12 +214,12 @@ def test_a_look_comes_back_from_its_text_as_it_was() -> None:
 def test_records_without_a_time_are_compared_like_any_others(tmp_path: Path) -> None:
     """Greetings that were kept elsewhere may tell no time."""
     (change,) = compared(tmp_path, [SENDMAIL._replace(observed_at=None)], [later(HIDDEN)._replace(observed_at=None)])
-    assert (change.kind, change.at) == (Kind.NOW_HIDDEN, None)
+    assert (change.kind, change.at) == (ChangeKind.NOW_HIDDEN, None)
 
 
 def test_rows_come_by_target_then_sweep_then_visit_then_line_whatever_their_order_was() -> None:
     rows = [
-        diff_query.Row(target, side, event, line, f"{target}{side}{event}{line}")
+        diff_query.LookRow(target, side, event, line, f"{target}{side}{event}{line}")
         for line in (11, 2, 100)
         for event in ("b", "a")
         for side in (1, 0)

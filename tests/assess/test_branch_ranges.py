@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scanner.assess import Assessor, assess, shipped_facts, version_key
 from scanner.assess.backports import shipped_backports
 from scanner.assess.facts import Facts, Product, merged
-from scanner.assess.ranges import Flaw, Held, Place, maybe_held
+from scanner.assess.ranges import Flaw, Held, ReleasePosition, maybe_held
 from scanner.assess.releases import Releases, releases_of
 from scanner.assess.versions import VersionKey, branch_of, extends, is_before_release, release_of
 from scanner.model import Finding, Software
@@ -383,7 +383,7 @@ def test_the_parts_of_an_order_of_versions() -> None:
 
 def test_a_version_inside_of_a_range_is_decided() -> None:
     flaw = next(each for each in PRODUCTS[0].flaws if each.ranges[0].last_affected is not None)
-    place = Place(PRODUCTS[0].key, flaw.ranges[0].high)
+    place = ReleasePosition(PRODUCTS[0].key, flaw.ranges[0].high)
 
     assert maybe_held(flaw, place) == Held([flaw.ranges[0]], is_decided=True)
 

@@ -11,7 +11,7 @@ from scanner.assess.releases import releases_of
 from scanner.assess.versions import DECIMAL_FRACTION, maybe_unread
 from scanner.model import Answer, Software
 from scanner.policy.flaws import judge_exploited, judge_version
-from scanner.policy.judges import Outcome
+from scanner.policy.judges import RuleOutcome
 from tests.support.records import full_record
 
 FACTS = shipped_facts()
@@ -91,8 +91,10 @@ def test_what_cannot_be_read_is_said_in_the_finding() -> None:
     assert "VERSION-AGE" not in {each.id for each in assessed.findings}
 
 
-@pytest.mark.parametrize(("version", "outcome"), [("4.98_foo", Outcome.NOT_JUDGED), ("4.96_foo", Outcome.FAILED)])
-def test_no_gate_passes_it(version: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("version", "outcome"), [("4.98_foo", RuleOutcome.NOT_JUDGED), ("4.96_foo", RuleOutcome.FAILED)]
+)
+def test_no_gate_passes_it(version: str, outcome: RuleOutcome) -> None:
     software = Software(product="Exim", version=version)
     assessed = ASSESSOR.answer(software)
     record = full_record()._replace(software=software, findings=(), assessment=assessed.assessment)
@@ -102,7 +104,7 @@ def test_no_gate_passes_it(version: str, outcome: Outcome) -> None:
     assert judgement.outcome is outcome
     exploited = judge_exploited(record, {"verdicts": ("possible",)}, TODAY)
     assert exploited is not None
-    assert exploited.outcome is Outcome.NOT_JUDGED
+    assert exploited.outcome is RuleOutcome.NOT_JUDGED
 
 
 def beyond(product: Product) -> list[str]:

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from scanner.assess import feed_files, load_facts, shipped_facts
-from scanner.assess.update import Outcome, changes, update
+from scanner.assess.update import UpdateOutcome, changes, update
 from scanner.errors import InputError, SinkError
 from tests.support.vulnerability_records import cpe, feed, kev, metric, nvd, record
 
@@ -34,10 +34,10 @@ class Data:
         path.write_bytes(document if isinstance(document, bytes) else orjson.dumps(document))
         return path
 
-    def take(self, source: Path | None = None) -> Outcome:
+    def take(self, source: Path | None = None) -> UpdateOutcome:
         return self.take_all(source or self.folder)
 
-    def take_all(self, *sources: Path, today: date = TODAY) -> Outcome:
+    def take_all(self, *sources: Path, today: date = TODAY) -> UpdateOutcome:
         return update(sources, self.user_file, load_facts(self.user_file), today)
 
     def row(self, identifier: str, product: str = "sendmail") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from scanner.assess import Assessor, load_facts, shipped_facts
 from scanner.assess.backports import shipped_backports
 from scanner.assess.facts import FORMAT, Facts, Product, merged
 from scanner.assess.releases import releases_of
-from scanner.assess.update import Outcome, update
+from scanner.assess.update import UpdateOutcome, update
 from scanner.assess.versions import version_key
 from scanner.model import Answer, Software
 from tests.support.vulnerability_records import cpe, feed, kev, nvd, record
@@ -47,7 +47,7 @@ def alone(text: str) -> dict[str, str]:
     return {"introduced": text, "last_affected": text}
 
 
-def take(folder: Path, *documents: Any, today: date = TODAY) -> tuple[Outcome, Facts]:
+def take(folder: Path, *documents: Any, today: date = TODAY) -> tuple[UpdateOutcome, Facts]:
     """Take documents in, each from a file of its own, in this order."""
     user_file, sources = folder / "user.json", []
     for document in documents:

@@ -18,7 +18,7 @@ from scanner.identify import identify
 from scanner.model import Attempt, Finding, Software, Target
 from scanner.settings import Settings
 from scanner.smtp import parse_greeting
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
 
 def software(product: str, version: str | None, **more: Any) -> Software:
@@ -338,7 +338,7 @@ def test_forgetting_makes_the_answer_afresh() -> None:
 
 def test_a_record_of_a_sweep_has_the_findings_of_its_software(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    observer = Observer("scan", Settings())
+    observer = RecordBuilder("scan", Settings())
     monkeypatch.setattr(io, "open", _no_descriptor)  # during a sweep there may be none left
     raw = b"220 h ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2+deb12u2; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 
@@ -357,7 +357,7 @@ def test_a_damaged_data_file_is_told_before_a_sweep_begins(tmp_path: Path, monke
     (tmp_path / "smtpsweep" / "vulnerabilities.json").write_bytes(b"{")
 
     with pytest.raises(InputError, match=r"vulnerabilities\.json: no valid JSON"):
-        Observer("scan", Settings())
+        RecordBuilder("scan", Settings())
 
 
 def _no_descriptor(*_: object, **__: object) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from scanner.cli.bench import Verdict, bench, judge
+from scanner.cli.bench import TruthCheck, bench, judge
 from scanner.lab import expected
 
 FIRST = IPv4Address("127.1.0.0")
@@ -23,7 +23,7 @@ def record_of(ip: str) -> dict[str, Any]:
     }
 
 
-def verdict_on(records: list[dict[str, Any]], hosts: int = 3) -> Verdict:
+def verdict_on(records: list[dict[str, Any]], hosts: int = 3) -> TruthCheck:
     return judge(records, FIRST, hosts, seed=1, profile="dense")
 
 
@@ -35,7 +35,7 @@ def records() -> list[dict[str, Any]]:
 def test_all_hosts_once_and_right_is_perfect(records: list[dict[str, Any]]) -> None:
     verdict = verdict_on(records)
 
-    assert verdict == Verdict(3, 0, 0, ())
+    assert verdict == TruthCheck(3, 0, 0, ())
     assert verdict.perfect
     assert verdict.recall == 1.0
 

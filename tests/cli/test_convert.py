@@ -19,7 +19,7 @@ from scanner.analysis.conversion import TARGETS, Converted, convert
 from scanner.cli.entry import run
 from scanner.delivery.spool.line import framed, run_key
 from scanner.errors import InputError, LocalError
-from scanner.files.output import WholeFile
+from scanner.files.output import OutputFile
 from scanner.formats import FORMATS, make_format
 from scanner.formats.columns import COLUMNS, row_of
 from scanner.formats.plain import plain
@@ -332,7 +332,7 @@ def test_a_file_that_somebody_else_makes_meanwhile_is_not_replaced(sweep: Path) 
     out = sweep.with_name("out")
 
     def write() -> None:
-        with WholeFile(str(out)) as file:
+        with OutputFile(str(out)) as file:
             file.stream.write(b"ours")
             out.write_bytes(b"theirs")
 
@@ -362,7 +362,7 @@ def test_a_full_disk_is_trouble_of_this_machine_and_leaves_nothing(
 
 
 def test_a_reader_that_closes_the_pipe_is_said_as_such(sweep: Path) -> None:
-    with WholeFile("-") as file:
+    with OutputFile("-") as file:
         temporary = file.path
         file.stream.write(b"")
     assert not temporary.exists()

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from scanner.analysis.change_schema import change_schema
-from scanner.analysis.changes import Kind
+from scanner.analysis.changes import ChangeKind
 from scanner.cli.entry import run
 from scanner.delivery.local.compression import codec_for
 from scanner.model import Status
@@ -318,7 +318,7 @@ def test_without_duckdb_one_line_names_the_command_that_gets_it(
 def test_help_names_every_kind_and_loads_no_database(tmp_path: Path) -> None:
     done = smtpsweep("diff", "--help", cwd=tmp_path)
     assert done.code == 0
-    assert all(kind.value in done.out.replace("\n", "").replace(" ", "") for kind in Kind)
+    assert all(kind.value in done.out.replace("\n", "").replace(" ", "") for kind in ChangeKind)
     code = "import sys, scanner.cli.diff; sys.exit('duckdb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 

@@ -13,7 +13,7 @@ import pytest
 from scanner.cli.entry import run
 from scanner.model import Record
 from scanner.remediation.sendmail import facts
-from scanner.remediation.sendmail.reader import Kind
+from scanner.remediation.sendmail.reader import ConfigKind
 from scanner.remediation.sendmail.review import MAX_FILE_BYTES, review
 from tests.support.foreign_files import give_away, names_in
 from tests.support.sendmail_files import CF, DEBIAN_MC, GENERIC_MC, SUBMIT_MC, WRONG_NOTE
@@ -225,7 +225,7 @@ def test_a_terminal_gets_no_control_characters_in_the_diff(
     out = capsys.readouterr().out
     assert r"-O SmtpGreetingMessage=\x1b[31m\x9b$v" in out
     assert "\x1b" not in out
-    assert review({Kind.SENDMAIL_CF: Path(file)}).diff.count(b"\x1b[31m\x9b") == 1  # patch(1) needs the bytes
+    assert review({ConfigKind.SENDMAIL_CF: Path(file)}).diff.count(b"\x1b[31m\x9b") == 1  # patch(1) needs the bytes
 
 
 @dataclass
@@ -260,7 +260,7 @@ def test_sweeps_become_plans_or_a_playbook(
     option: str, name: str, tmp_path: Path, writer: Callable[[str, str], Written], capsysbinary: Capture
 ) -> None:
     module = {"plans": "plans.writing", "playbook": "ansible.playbook"}[name]
-    written = writer(f"scanner.remedy.{module}", f"write_{name}")
+    written = writer(f"scanner.remediation.{module}", f"write_{name}")
     for number in (1, 2):
         assert run(["identify", "--text", f"220 h{number} ESMTP Sendmail 8.14.7/8.13.8"]) == 0
         (tmp_path / f"{number}.jsonl").write_bytes(capsysbinary.readouterr().out)

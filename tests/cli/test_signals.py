@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 from tests.support.ending_sweeps import hear_signals
@@ -121,7 +121,7 @@ def test_whoever_waits_for_a_receiver(
 
 
 async def _run_that_lacks_something(folder: RunFolder, url: str) -> None:
-    sinks = RemoteSinks(folder, make_destinations([url]), {}, drain_s=0.0)
+    sinks = SpoolSink(folder, make_destinations([url]), {}, drain_s=0.0)
     await sinks.open(None)
     await sinks.write([b'{"schema":"smtpsweep.record/1","event_id":"1","ip":"192.0.2.1","port":25,"findings":[]}\n'])
     with pytest.raises(SinkError, match="sink siem has not got"):

@@ -15,7 +15,7 @@ _LOG = b"Nov 30 10:00:00 mx postfix/smtpd[12]: connect from mail.example[192.0.2
 #: Of no use to any of these commands.
 _RARE = ("aiosmtplib", "cryptography", "dns", "netaddr", "pyexpat", "structlog", "tomllib", "zstandard")
 #: For those who connect to somebody.
-_CONNECTING = ("asyncio", "numpy", "scanner.engine", "scanner.delivery", "ssl", "uvloop")
+_CONNECTING = ("asyncio", "numpy", "scanner.engine", "scanner.delivery.delivery", "ssl", "uvloop")
 
 
 def _loaded(*arguments: str) -> set[str]:
@@ -43,7 +43,7 @@ def test_a_sweep_of_one_host_loads_no_packer_no_terminal_and_nothing_for_remote_
 def test_a_check_that_prints_json_loads_no_terminal() -> None:
     loaded = _loaded("check", "127.0.0.1", "-p", str(*free_ports(1)), "--json")
     assert "scanner.engine.pool" in loaded
-    assert loaded.isdisjoint({*_RARE, "gzip", "rich", "scanner.record.schema", "scanner.delivery"})
+    assert loaded.isdisjoint({*_RARE, "gzip", "rich", "scanner.record.schema", "scanner.delivery.delivery"})
 
 
 def test_to_identify_one_greeting_needs_nothing_that_connects() -> None:

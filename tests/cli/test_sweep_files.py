@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from scanner.cli import options
 from scanner.cli.config import CONFIG_FILE
-from scanner.cli.sweep import Request
+from scanner.cli.sweep import SweepRequest
 from scanner.cli.sweep_files import checked_files
 from scanner.errors import InputError
 from scanner.sweeps.summary import Summary
@@ -31,12 +31,12 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def request(*outputs: str, **given: Any) -> Request:
+def request(*outputs: str, **given: Any) -> SweepRequest:
     given = {
         name: Path(value) if isinstance(value, str) and name.endswith("_file") else value
         for name, value in given.items()
     }
-    return Request(**{"targets": ("127.0.0.1",), "outputs": outputs, **given})
+    return SweepRequest(**{"targets": ("127.0.0.1",), "outputs": outputs, **given})
 
 
 def summary(scan: str) -> bytes:
@@ -67,7 +67,7 @@ def summary(scan: str) -> bytes:
         ),
     ],
 )
-def test_an_output_that_is_another_file_of_the_sweep_is_refused(tmp_path: Path, given: Request, said: str) -> None:
+def test_an_output_that_is_another_file_of_the_sweep_is_refused(tmp_path: Path, given: SweepRequest, said: str) -> None:
     Path("b.jsonl").write_bytes(b"records")
     Path("hard.jsonl").hardlink_to("b.jsonl")
     Path("soft.jsonl").symlink_to("b.jsonl")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scanner.cli.entry import run
-from scanner.delivery.spool import Cursor, Quota, RunFolder, RunLog, read_known, write_cursor
+from scanner.delivery.spool import Cursor, Quota, RunFolder, SpoolWriter, read_known, write_cursor
 from scanner.delivery.spool.index import begin_index
 
 SINK = {"name": "siem", "url": "syslog+tcp://127.0.0.1:9", "shown": "syslog+tcp://127.0.0.1:9", "policy": "spool"}
@@ -26,7 +26,7 @@ async def folder(tmp_path: Path) -> RunFolder:
     folder.create()
     begin_index(folder, "r")
     folder.write_description({"run": "r", "sinks": [SINK], "made": True})
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "r")
     await log.write([b'{"n":1}\n'] * 3)
     await log.close()
@@ -76,7 +76,7 @@ async def test_a_sweep_that_goes_on_does_not_forget_that_the_log_was_changed(fol
     trouble = f"log.last is {'damaged' if content else 'empty'}: the log was changed"
     assert read_known(folder, "r").trouble == [trouble]
 
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open({"sequence": 3}, "r")
     await log.close()
 

@@ -20,7 +20,7 @@ import pytest
 
 from scanner.delivery.relay import dead_letters
 from scanner.delivery.relay.run import is_made_by_us
-from scanner.delivery.spool import Quota, RunFolder, RunLog
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
 from tests.receivers.http_server import Got, Say, ScriptedServer
@@ -261,7 +261,7 @@ def test_a_log_that_was_changed_is_not_delivered_whole(commands: Commands, web: 
 
 async def test_the_quota_is_kept_within_one_record_whatever_a_batch_holds(tmp_path: Path) -> None:
     folder, quota = RunFolder(tmp_path / "run"), Quota(limit_bytes=300_000)
-    log = RunLog(folder, quota)
+    log = SpoolWriter(folder, quota)
     most = 0
 
     def durable(last: int) -> None:
@@ -270,7 +270,7 @@ async def test_the_quota_is_kept_within_one_record_whatever_a_batch_holds(tmp_pa
         quota.done = last  # a receiver that is as fast as the disk
         log.room_again()
 
-    log = RunLog(folder, quota, on_durable=durable)
+    log = SpoolWriter(folder, quota, on_durable=durable)
     await log.open(None, "r")
     await log.write([b'{"n":%d,"x":"%s"}\n' % (number, b"x" * 5000) for number in range(1000)])
     await log.write([b'{"n":0,"x":"%s"}\n' % (b"x" * 250_000)] * 3)
@@ -284,7 +284,7 @@ async def test_a_record_larger_than_the_quota_is_kept_alone_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     quota = Quota(limit_bytes=20_000)
-    log = RunLog(RunFolder(tmp_path / "run"), quota)
+    log = SpoolWriter(RunFolder(tmp_path / "run"), quota)
     await log.open(None, "r")
     await log.write([b'{"x":"%s"}\n' % (b"x" * 50_000)])
     await log.close()

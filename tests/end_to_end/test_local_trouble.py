@@ -18,10 +18,10 @@ from scanner.settings import Probe, Settings
 from scanner.smoke import smoke
 from scanner.smoke.sending import StepFailed
 from scanner.sweeps.single_check import check_host
-from scanner.targets import COMMAND_LINE, Ranges, Source, parse_spec
+from scanner.targets import COMMAND_LINE, Ranges, TextSource, parse_spec
 from scanner.verification.second_opinion import second_opinion
-from scanner.verification.states import State
-from scanner.verification.verify import Request, verify
+from scanner.verification.states import VerificationState
+from scanner.verification.verify import VerificationRequest, verify
 from tests.support.servers import ListSource, Script, free_port, greets, serving
 from tests.support.smoke_tests import Hands, into, make_test
 
@@ -128,16 +128,16 @@ async def test_verify_judges_nobody_that_this_machine_has_no_way_to(
 ) -> None:
     with serving(PLAIN) as server, caplog.at_level(logging.WARNING):
         options = replace(settings(server.port), route_patience_s=0.0, probe=Probe.DIALOGUE, total_timeout_s=3.0)
-        request = Request(
+        request = VerificationRequest(
             settings=options,
-            targets=parse_spec([Source(COMMAND_LINE, [two_addresses])]),
+            targets=parse_spec([TextSource(COMMAND_LINE, [two_addresses])]),
             ports=(server.port,),
             ask_second_reader=False,
         )
         fresh = await verify(request)
     found = {each.ip: each for each in fresh.results}
 
-    assert (found[LOST].state, found[LOST].after) == (State.INCONCLUSIVE, None)
+    assert (found[LOST].state, found[LOST].after) == (VerificationState.INCONCLUSIVE, None)
     assert found["127.0.0.1"].after is not None
     (said,) = caplog.messages
     assert said.startswith("1 target was not visited: this machine had no way there (ENETUNREACH), in 127.0.0.0/24; ")

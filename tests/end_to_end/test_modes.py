@@ -21,7 +21,18 @@ from tests.support.vulnerability_records import cpe, nvd
 #: A closed port of this machine: it is visited at once.
 TARGET: Final = ("127.0.0.1", "-p", "1", "--connect-timeout", "1", "--retries", "0")
 #: What only prints, or writes into a folder that another command has made.
-PRINT_ONLY: Final = {"identify", "check", "diff", "logs", "policy init", "schema", "sinks", "bench", "replay"}
+PRINT_ONLY: Final = {
+    "completion",
+    "identify",
+    "check",
+    "diff",
+    "logs",
+    "policy init",
+    "schema",
+    "sinks",
+    "bench",
+    "replay",
+}
 
 
 @pytest.fixture(params=[0o022, 0o000], ids=["umask 022", "umask 000"])

@@ -10,7 +10,7 @@ import pytest
 
 from scanner.delivery import FileSink, Sink
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.sink import identity_of
 from scanner.delivery.spool import RunFolder
 from scanner.errors import InputError, StateError
@@ -18,7 +18,7 @@ from scanner.settings import RefusalAction, Settings
 from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import make_plan
 from scanner.sweeps.summary import Summary
-from scanner.targets import COMMAND_LINE, Source, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, parse_spec
 from tests.support.command_line import smtpsweep
 from tests.support.servers import greets, serving
 
@@ -29,7 +29,7 @@ async def sweep(folder: Path, *outputs: str, port: int = 1, targets: str = "127.
     options = Settings(
         ports=(port,), **{"rate": 0, "subnet_rate": 0, "seed": 7, "retries": 0, "all_statuses": True} | changes
     )
-    plan = await make_plan(parse_spec([Source(COMMAND_LINE, [targets])]), parse_spec([]), options)
+    plan = await make_plan(parse_spec([TextSource(COMMAND_LINE, [targets])]), parse_spec([]), options)
     sinks: list[Sink] = [FileSink(folder / output) for output in outputs]
     run = Sweep(plan, sinks, state=folder / "state")
     await run.prepare()
@@ -168,7 +168,7 @@ async def test_the_state_names_its_outputs(tmp_path: Path) -> None:
 
 def test_receivers_are_told_by_their_address_and_name_without_options_and_secrets(tmp_path: Path) -> None:
     def identity(*urls: str) -> str:
-        return identity_of(RemoteSinks(RunFolder(tmp_path / "run"), make_destinations(urls), {}))
+        return identity_of(SpoolSink(RunFolder(tmp_path / "run"), make_destinations(urls), {}))
 
     one = "syslog+tcp://127.0.0.1:9?format=cef"
 

@@ -14,7 +14,7 @@ import pytest
 from scanner.cli.entry import run
 from scanner.delivery.receivers.discreet import DiscreetReceiver
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.supervisor import RelayService
+from scanner.delivery.relay.supervisor import RelaySupervisor
 from scanner.delivery.spool import Quota, RunFolder
 from scanner.errors import SinkError
 from tests.support import echo_servers
@@ -134,7 +134,7 @@ async def test_the_relay_is_told_no_secret(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
     destinations = make_destinations([url.format(9) + f"&name=n{n}" for n, (_, url) in enumerate(KINDS.values())])
-    service = RelayService(RunFolder(tmp_path / "run"), "id", destinations, Quota(), lambda: None)
+    service = RelaySupervisor(RunFolder(tmp_path / "run"), "id", destinations, Quota(), lambda: None)
 
     with pytest.raises(SinkError):
         await service.start()

@@ -24,7 +24,7 @@ from scanner.model import Attempt, Status, Target
 from scanner.record import encode
 from scanner.settings import Settings
 from scanner.sweeps import record_builder
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 from tests.support.command_line import ROOT
 from tests.support.mail_logs import DATA
 from tests.support.records import full_record
@@ -249,7 +249,7 @@ def test_debug_tells_of_the_start_of_each_host_of_what_is_tried_again_and_of_the
 
 
 def test_without_debug_a_host_costs_no_call_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    observer = Observer("scan", Settings())
+    observer = RecordBuilder("scan", Settings())
 
     def never(*_: object) -> None:
         raise AssertionError("the log was called")

@@ -7,26 +7,26 @@ import pytest
 
 from scanner.formats.weaknesses import weaknesses_of
 from scanner.model import Certificate, Exchange, Record, Tls
-from scanner.policy.judges import Outcome
+from scanner.policy.judges import RuleOutcome
 from scanner.policy.rules import RULES
 from scanner.record import encode
 from scanner.smoke.received import HeaderLeak, software_in_headers
 from scanner.smtp import unescape
-from scanner.verification.evidence import Evidence, Place
-from scanner.verification.states import State
+from scanner.verification.evidence import Evidence, EvidencePlace
+from scanner.verification.states import VerificationState
 from tests.support.dialogues import SENDMAIL_HARDENED
 from tests.support.dialogues import dialogue_of as said_with
 from tests.support.fresh_looks import CLEAN, HIDDEN, verified, visit, with_ehlo, with_help
 from tests.support.policy_records import dialogue_of, record_of
 from tests.support.version_texts import NONE, OPEN, SURE
 
-QUIET = {State.FIXED, State.HIDDEN_BUT_RECOGNISABLE}
-OUTCOMES = {"sure": Outcome.FAILED, "open": Outcome.NOT_JUDGED, "none": Outcome.PASSED}
-STATES = {"sure": {State.STILL_DISCLOSES}, "open": {State.INCONCLUSIVE}, "none": QUIET}
+QUIET = {VerificationState.FIXED, VerificationState.HIDDEN_BUT_RECOGNISABLE}
+OUTCOMES = {"sure": RuleOutcome.FAILED, "open": RuleOutcome.NOT_JUDGED, "none": RuleOutcome.PASSED}
+STATES = {"sure": {VerificationState.STILL_DISCLOSES}, "open": {VerificationState.INCONCLUSIVE}, "none": QUIET}
 TABLE = [(text, what) for what, texts in (("sure", SURE), ("open", OPEN), ("none", NONE)) for text in texts]
 
 
-def outcome(rule: str, record: Record) -> Outcome | None:
+def outcome(rule: str, record: Record) -> RuleOutcome | None:
     options = {name: option.default for name, option in RULES[rule].options.items()}
     judgement = RULES[rule].judge(record, options, date(2026, 11, 23))
     return None if judgement is None else judgement.outcome
@@ -81,16 +81,23 @@ def test_the_answer_to_quit_and_a_certificate_show_a_version_and_the_evidence_sa
 
     result = verified(visit(HIDDEN, dialogue))
 
-    assert (result.state, result.shows_version) == (State.STILL_DISCLOSES, True)
+    assert (result.state, result.shows_version) == (VerificationState.STILL_DISCLOSES, True)
     assert result.evidence == (
-        Evidence(Place.QUIT, "221 2.0.0 FooMail-3.2.1 closing", "shows version 3.2.1"),
-        Evidence(Place.OTHER, "500 exim-4.94: what?", "shows version 4.94"),
-        Evidence(Place.CERTIFICATE, "subject CN=mx4.2.example.com,O=qpsmtpd-0.84", "shows version 0.84"),
-        Evidence(Place.CERTIFICATE, "issuer CN=Root 1.3", "shows version 1.3"),
+        Evidence(EvidencePlace.QUIT, "221 2.0.0 FooMail-3.2.1 closing", "shows version 3.2.1"),
+        Evidence(EvidencePlace.OTHER, "500 exim-4.94: what?", "shows version 4.94"),
+        Evidence(EvidencePlace.CERTIFICATE, "subject CN=mx4.2.example.com,O=qpsmtpd-0.84", "shows version 0.84"),
+        Evidence(EvidencePlace.CERTIFICATE, "issuer CN=Root 1.3", "shows version 1.3"),
     )
     assert result.after is not None
     assert result.after.looked_at == (
-        *(Place.GREETING, Place.EHLO, Place.HELP, Place.QUIT, Place.OTHER, Place.CERTIFICATE),
+        *(
+            EvidencePlace.GREETING,
+            EvidencePlace.EHLO,
+            EvidencePlace.HELP,
+            EvidencePlace.QUIT,
+            EvidencePlace.OTHER,
+            EvidencePlace.CERTIFICATE,
+        ),
     )
 
 
@@ -99,8 +106,8 @@ def test_what_may_be_a_version_in_one_visit_is_not_outvoted() -> None:
 
     result = verified(CLEAN, CLEAN, doubtful, agree=2)
 
-    assert (result.state, result.is_failed) == (State.INCONCLUSIVE, False)
-    assert result.evidence[0] == Evidence(Place.HELP, "214 5.5.1 what", "may show a version: 5.5.1")
+    assert (result.state, result.is_failed) == (VerificationState.INCONCLUSIVE, False)
+    assert result.evidence[0] == Evidence(EvidencePlace.HELP, "214 5.5.1 what", "may show a version: 5.5.1")
 
 
 def test_a_doubtful_header_line_leaves_a_clean_host_inconclusive_and_a_sure_one_beside_it_fails_it() -> None:
@@ -109,20 +116,22 @@ def test_a_doubtful_header_line_leaves_a_clean_host_inconclusive_and_a_sure_one_
 
     result = verified(CLEAN, received=[doubtful])
 
-    assert (result.state, result.shows_version) == (State.INCONCLUSIVE, False)
-    assert result.evidence[0] == Evidence(Place.RECEIVED, "Received: by h (8.17.1.9)", "may show version 8.17.1.9")
-    assert verified(CLEAN, received=[doubtful, sure]).state is State.STILL_DISCLOSES
+    assert (result.state, result.shows_version) == (VerificationState.INCONCLUSIVE, False)
+    assert result.evidence[0] == Evidence(
+        EvidencePlace.RECEIVED, "Received: by h (8.17.1.9)", "may show version 8.17.1.9"
+    )
+    assert verified(CLEAN, received=[doubtful, sure]).state is VerificationState.STILL_DISCLOSES
 
 
 def test_a_reply_of_another_exchange_is_only_looked_at_when_it_came() -> None:
     silent = said_with(SENDMAIL_HARDENED, unknown_verb=False)
     silent = silent._replace(exchanges=(*silent.exchanges, Exchange("NOOP", None, (), 0.1)))
 
-    assert verified(visit(HIDDEN, silent)).state is State.FIXED
+    assert verified(visit(HIDDEN, silent)).state is VerificationState.FIXED
 
 
 def test_a_record_of_an_older_version_is_judged_by_its_text() -> None:
     """Then `disclosure` had only what a rule had read."""
     record = record_of(b"220 mail1.example.com FooMail-3.2.1 ready\r\n", disclosure=())
 
-    assert outcome("no-version-in-greeting", record) is Outcome.FAILED
+    assert outcome("no-version-in-greeting", record) is RuleOutcome.FAILED

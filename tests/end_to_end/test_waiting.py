@@ -13,9 +13,9 @@ import pytest
 
 from scanner.delivery.relay.destination import make_destinations
 from scanner.delivery.relay.process import own_channels
-from scanner.delivery.relay.spool_sink import RemoteSinks
-from scanner.delivery.relay.supervisor import RelayService
-from scanner.delivery.spool import Quota, RunFolder, RunLog
+from scanner.delivery.relay.spool_sink import SpoolSink
+from scanner.delivery.relay.supervisor import RelaySupervisor
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 from scanner.delivery.spool.room import Room
 from scanner.errors import SinkError
 from tests.support.receivers_fake import provided
@@ -41,21 +41,21 @@ def records(first: int, last: int) -> list[bytes]:
     ]  # fmt: skip
 
 
-async def write_a_thousand(sinks: RemoteSinks) -> None:
+async def write_a_thousand(sinks: SpoolSink) -> None:
     for first in range(1, 1000, 50):
         await sinks.write(records(first, first + 49))
 
 
-def remote(tmp_path: Path, *more: str, quota: Quota | None = None, drain_s: float = 1000.0) -> RemoteSinks:
+def remote(tmp_path: Path, *more: str, quota: Quota | None = None, drain_s: float = 1000.0) -> SpoolSink:
     urls = [f"scriptfile://h{tmp_path / 'out'}?name=siem{one}" for one in more or ("",)]
-    return RemoteSinks(RunFolder(tmp_path / "run"), make_destinations(urls), {}, quota, drain_s=drain_s)
+    return SpoolSink(RunFolder(tmp_path / "run"), make_destinations(urls), {}, quota, drain_s=drain_s)
 
 
 def let(tmp_path: Path, state: str, text: bytes = b"") -> None:
     (tmp_path / f"out.{state}").write_bytes(text)
 
 
-def service_of(sinks: RemoteSinks) -> RelayService:
+def service_of(sinks: SpoolSink) -> RelaySupervisor:
     assert sinks._service is not None
     return sinks._service
 
@@ -73,7 +73,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def pid_of(sinks: RemoteSinks) -> int:
+def pid_of(sinks: SpoolSink) -> int:
     process = service_of(sinks)._process
     assert process is not None
     return process.pid
@@ -119,7 +119,7 @@ async def test_a_log_that_is_held_back_is_not_ended_by_what_concerns_its_size() 
 
 
 async def test_a_line_about_the_run_needs_no_room(tmp_path: Path) -> None:
-    log = RunLog(RunFolder(tmp_path / "run"), Quota(limit_bytes=1, held=True, hopeless="no"))
+    log = SpoolWriter(RunFolder(tmp_path / "run"), Quota(limit_bytes=1, held=True, hopeless="no"))
     await log.open(None)
     await log.note(b"{}\n")
 
@@ -129,16 +129,16 @@ async def test_a_line_about_the_run_needs_no_room(tmp_path: Path) -> None:
 
 async def test_a_log_that_is_closed_waits_for_an_append_that_was_cancelled(tmp_path: Path) -> None:
     """Its thread goes on; by then the number of the descriptor could be another file's."""
-    log = RunLog(RunFolder(tmp_path / "run"), Quota())
+    log = SpoolWriter(RunFolder(tmp_path / "run"), Quota())
     await log.open(None)
     with log._appending:  # the append waits in its thread
         writing = asyncio.create_task(log.write([b"one\n"]))
-        await until(lambda: _threads_in(RunLog) == 1)
+        await until(lambda: _threads_in(SpoolWriter) == 1)
         writing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await writing
         closing = asyncio.create_task(log.close())
-        await until(lambda: _threads_in(RunLog) == 2)
+        await until(lambda: _threads_in(SpoolWriter) == 2)
         assert log._fd >= 0
     await closing
 
@@ -183,7 +183,7 @@ async def test_whoever_is_in_a_hurry_waits_for_no_room(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", ["", "&policy=required&max_lag=10"])
 async def test_a_receiver_that_has_given_up_is_not_waited_for(tmp_path: Path, options: str) -> None:
     """With a quota, or because it is required; the log cannot become shorter, and the sink will not come nearer."""
-    sinks = RemoteSinks(
+    sinks = SpoolSink(
         RunFolder(tmp_path / "run"),
         make_destinations([f"scriptfile://h{tmp_path / 'hopeless'}?name=siem{options}"]),
         {},
@@ -199,7 +199,7 @@ async def test_a_receiver_that_has_given_up_is_not_waited_for(tmp_path: Path, op
 
 
 async def test_best_effort_that_has_given_up_holds_nobody_back(tmp_path: Path) -> None:
-    sinks = RemoteSinks(
+    sinks = SpoolSink(
         RunFolder(tmp_path / "run"),
         make_destinations([f"scriptfile://h{tmp_path / 'hopeless'}?policy=best_effort",
                            f"scriptfile://h{tmp_path / 'out'}?name=siem"]),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from scanner.engine import connection_table
-from scanner.engine.connection_table import InFlight, Phase
+from scanner.engine.connection_table import ConnectionTable, Phase
 from scanner.engine.readiness import ENDED, IN, OUT
 from scanner.model import Status, Target
 from scanner.settings import Settings
@@ -56,7 +56,9 @@ class Host:
         self.script = Script()
         self.said: list[tuple[str, bytes]] = []
         self._fails = fails
-        self.ours = InFlight(Settings(), self.script, clock=lambda: 0.0, trace=self._hear if trace or fails else None)
+        self.ours = ConnectionTable(
+            Settings(), self.script, clock=lambda: 0.0, trace=self._hear if trace or fails else None
+        )
         assert self.ours.open(Target(0, "127.0.0.1", 25), 1) == 0
 
     def report(self, *masks: int) -> None:

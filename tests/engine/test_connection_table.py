@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from scanner.engine import connection_table
-from scanner.engine.connection_table import InFlight, Phase
+from scanner.engine.connection_table import ConnectionTable, Phase
 from scanner.engine.readiness import EpollReadiness, Readiness, SelectorReadiness
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
@@ -31,7 +31,7 @@ class Hosts:
     def __init__(self, readiness: Readiness) -> None:
         self.clock = Clock()
         self.listener = socket.create_server(("0.0.0.0", 0), backlog=256)  # noqa: S104  all of 127.0.0.0/8
-        self.tested = InFlight(Settings(retries=0), readiness, clock=self.clock)
+        self.tested = ConnectionTable(Settings(retries=0), readiness, clock=self.clock)
         self.poller = readiness
         self.accepted: list[socket.socket] = []
 

@@ -122,9 +122,9 @@ async def test_a_wait_that_is_cancelled_leaves_no_socket_open(monkeypatch: pytes
 async def test_what_failed_while_our_own_network_was_away_is_no_status_of_the_target(
     status: Status, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ended(plain: socket.SocketType, _timeout_s: float) -> gated_connect.Connection:
+    async def ended(plain: socket.SocketType, _timeout_s: float) -> gated_connect.GatedConnection:
         plain.close()
-        return gated_connect.Connection(None, status)
+        return gated_connect.GatedConnection(None, status)
 
     monkeypatch.setattr(gated_connect, "_finished", ended)
     monkeypatch.setattr(links.Links, trouble, lambda *_: True)

@@ -7,18 +7,18 @@ import socket
 import pytest
 
 from scanner.engine import speaking
-from scanner.engine.connection_table import Conversation, Trace
+from scanner.engine.connection_table import Connection, Trace
 from scanner.engine.speaking import Dialogues
 from scanner.model import Status, Target
 from scanner.settings import Probe, Settings
 
 
-def conversation() -> tuple[Conversation, socket.socket]:
+def conversation() -> tuple[Connection, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = socket.create_connection(listener.getsockname())
         theirs, _ = listener.accept()
     ours.setblocking(False)
-    one = Conversation(Target(0, "127.0.0.1", 25), 1, ours, 0.0)
+    one = Connection(Target(0, "127.0.0.1", 25), 1, ours, 0.0)
     one.raw = b"220 mx.example ESMTP\r\n"
     return one, theirs
 

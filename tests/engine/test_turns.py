@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.engine.pacing import Gate
-from scanner.engine.turns import Turns, Visit
+from scanner.engine.turns import DueVisit, Turns
 from scanner.model import Target
 from scanner.targets import Ranges
 
@@ -14,7 +14,7 @@ def paced(count: int, *, network: str = "192.0.2") -> tuple[Gate, Turns]:
     turns = Turns(gate)
     for host in range(count):
         target = Target(host, f"{network}.{host}", 25)
-        turns.put(Visit(gate.reserve(target.ip, 100.0), target, 1))
+        turns.put(DueVisit(gate.reserve(target.ip, 100.0), target, 1))
     return gate, turns
 
 
@@ -49,8 +49,8 @@ def test_a_network_that_got_its_pace_back_waits_no_longer_for_its_slow_turns() -
         gate.refused(f"192.0.2.{host}", 100.0)
     for host in range(10):
         ip = f"192.0.2.{host}"
-        turns.put(Visit(gate.reserve(ip, 100.0), Target(host, ip, 25), 1))
-    turns.put(Visit(500.0, Target(99, "192.0.3.1", 25), 1))
+        turns.put(DueVisit(gate.reserve(ip, 100.0), Target(host, ip, 25), 1))
+    turns.put(DueVisit(500.0, Target(99, "192.0.3.1", 25), 1))
     while gate.slowed:
         gate.greeted("192.0.2.77", 101.0)
     turns.renew(gate.take_lifted(), 101.0)
@@ -70,6 +70,6 @@ def test_all_can_be_forgotten() -> None:
 @pytest.mark.parametrize("tries", [1, 3])
 def test_the_number_of_its_try_stays_with_a_visit(tries: int) -> None:
     _, turns = paced(0)
-    turns.put(Visit(1.0, Target(7, "192.0.2.7", 25), tries))
+    turns.put(DueVisit(1.0, Target(7, "192.0.2.7", 25), tries))
 
-    assert turns.maybe_due(1.0) == Visit(1.0, Target(7, "192.0.2.7", 25), tries)
+    assert turns.maybe_due(1.0) == DueVisit(1.0, Target(7, "192.0.2.7", 25), tries)

@@ -8,9 +8,9 @@ from scanner.importers import Kept
 from scanner.model import Greeting
 from scanner.settings import Settings
 from scanner.smtp import parse_greeting
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
-OBSERVER = Observer("scan", Settings())
+OBSERVER = RecordBuilder("scan", Settings())
 
 
 def observed(greeting: str) -> str | None:

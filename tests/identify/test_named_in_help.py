@@ -4,7 +4,7 @@ import pytest
 
 from scanner.identify.behaviour import identify_behaviour
 from scanner.model import Answer, Software
-from scanner.verification.states import State
+from scanner.verification.states import VerificationState
 from tests.support.dialogues import EXIM, POSTFIX, SENDMAIL, Replies, dialogue_of
 from tests.support.fresh_looks import verified, visit
 from tests.sweeps.test_record_builder import spoken
@@ -49,7 +49,7 @@ def test_help_names_the_product_of_a_record(greeted: str) -> None:
 def test_help_names_the_product_of_a_verified_host(greeted: str) -> None:
     result = verified(visit(PLAIN, replies(greeted)))
 
-    assert result.state is State.STILL_DISCLOSES
+    assert result.state is VerificationState.STILL_DISCLOSES
     assert result.after is not None
     assert (result.after.product, result.after.version) == ("Sendmail", "8.17.1.9")
 

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.errors import RuleError
-from scanner.identify import Refusals, shipped_refusals
+from scanner.identify import RefusalRules, shipped_refusals
 from scanner.identify.rule_files import load_refusals
 from scanner.model import Refusal, RefusalKind
 from scanner.smtp import parse_greeting
 
-SHIPPED = Refusals.shipped()
+SHIPPED = RefusalRules.shipped()
 
 
 def refusal(text: str) -> Refusal | None:
@@ -78,7 +78,7 @@ def test_a_teaser_that_ends_in_a_refusal_is_one() -> None:
 def test_two_rules_with_one_id_are_refused() -> None:
     twice = [*shipped_refusals(), shipped_refusals()[0]]
     with pytest.raises(RuleError, match="2 rules have the id"):
-        Refusals(twice)
+        RefusalRules(twice)
 
 
 def test_the_rules_can_be_had() -> None:
@@ -100,7 +100,7 @@ def test_the_most_specific_rule_speaks() -> None:
         """
         for kind, specificity in (("policy", 10), ("dnsbl", 90), ("rate_limit", 50))
     )
-    assert Refusals(load_refusals(text, "own.toml")).classify(parse_greeting(b"554 no\r\n")) == (
+    assert RefusalRules(load_refusals(text, "own.toml")).classify(parse_greeting(b"554 no\r\n")) == (
         RefusalKind.DNSBL,
         True,
         "own.dnsbl",

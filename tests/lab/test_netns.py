@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from scanner.errors import LocalError
-from scanner.lab.netns import LabNetwork, Ranges, namespace_problem, netem_problem
+from scanner.lab.netns import LabNetwork, NetworkLayout, namespace_problem, netem_problem
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
 
@@ -100,7 +100,7 @@ def test_a_lab_for_any_address_refuses_a_network_with_a_way_out(network: LabNetw
 
 
 def test_everything_is_removed_at_the_end() -> None:
-    ranges = Ranges(live="10.199.16.0/30")
+    ranges = NetworkLayout(live="10.199.16.0/30")
     with LabNetwork(LabSettings(port=0, profile="dense"), ranges=ranges) as made:
         names = set(made._names.values())
         assert own(made) == names
@@ -111,7 +111,7 @@ def test_everything_is_removed_at_the_end() -> None:
 
 
 def test_everything_is_removed_when_making_it_fails() -> None:
-    made = LabNetwork(ranges=Ranges(dark="no network"))
+    made = LabNetwork(ranges=NetworkLayout(dark="no network"))
 
     with pytest.raises(LocalError, match="no network"), made:
         pass

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.errors import InputError
-from scanner.lab.behaviours import BEHAVIOURS, PLAIN, READY_FORMS, Ending
+from scanner.lab.behaviours import BEHAVIOURS, PLAIN, READY_FORMS, ScriptEnd
 from scanner.lab.greetings import MOMENTS, SOFTWARE_FIELDS, Form, host_name, render
 from scanner.lab.personality import PROFILES, SHARES, Personality, mix, personality
 from scanner.lab.truth import Truth, expected, mismatches, truths
@@ -288,5 +288,5 @@ def test_a_network_that_cannot_be_read_is_named() -> None:
 def test_every_ending_has_a_status_that_fits() -> None:
     """A host that closes or resets is never found ready, and one that serves always greets."""
     for behaviour in BEHAVIOURS.values():
-        assert (behaviour.ending is Ending.RESET) == (behaviour.status is Status.RESET)
-        assert behaviour.ending is Ending.SERVE or behaviour.status is not Status.READY
+        assert (behaviour.ending is ScriptEnd.RESET) == (behaviour.status is Status.RESET)
+        assert behaviour.ending is ScriptEnd.SERVE or behaviour.status is not Status.READY

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from scanner.cli.lab import lab as lab_command
 from scanner.errors import InputError, LocalError
-from scanner.lab.behaviours import BEHAVIOURS, Ending
+from scanner.lab.behaviours import BEHAVIOURS, ScriptEnd
 from scanner.lab.conversation import MAX_INPUT_BYTES, Conversation
 from scanner.lab.listeners import _has_default_route, listen
 from scanner.lab.personality import Personality, personality, population
@@ -118,7 +118,7 @@ def host_name_of(address: str) -> bytes:
 
 # --- each behaviour on the wire ------------------------------------------------------------------------------
 
-SERVING = [name for name, behaviour in BEHAVIOURS.items() if behaviour.ending in {Ending.SERVE, Ending.REFUSE}]
+SERVING = [name for name, behaviour in BEHAVIOURS.items() if behaviour.ending in {ScriptEnd.SERVE, ScriptEnd.REFUSE}]
 
 
 @pytest.mark.parametrize("name", SERVING)
@@ -185,7 +185,7 @@ def test_a_host_with_bytes_of_its_own_sends_exactly_these(mixed: Lab, name: str)
     with connect(mixed, address) as sock:
         got = read(sock, len(want)) if want else b""
         ending = BEHAVIOURS[name].ending
-        if ending is Ending.CLOSE:
+        if ending is ScriptEnd.CLOSE:
             got += read_all(sock)
         else:
             assert is_quiet(sock)
@@ -334,7 +334,7 @@ def test_a_late_goodbye_waits_and_a_second_quit_changes_nothing() -> None:
 
     assert waiting == (0.2, None, b"")
     assert conversation.outbox.startswith(b"221 ")
-    assert conversation.ending is Ending.CLOSE
+    assert conversation.ending is ScriptEnd.CLOSE
     assert statistics.quits == 1
 
 

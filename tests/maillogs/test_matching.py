@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.maillogs import matching as log_matching
-from scanner.maillogs.events import Connection, LogSoftware, Manner, Place
+from scanner.maillogs.events import LoggedConnection, LogPosition, LogSoftware, Manner
 from scanner.maillogs.mail_logs import SILENT_LOGS, LogQuestion, read_visits
-from scanner.maillogs.matching import Judged, Matching, Verdict, Visit, maybe_visit
+from scanner.maillogs.matching import ConnectionOwner, Judged, Matching, SweepVisit, maybe_visit
 from scanner.model import Dialogue, Exchange, Record, Software, Status, Tls
 from scanner.record import encode
 from tests.support.mail_logs import examined, log_file
@@ -23,8 +23,8 @@ AT = 1795465013.0  # 2026-11-23T20:16:53Z
 _DIALOGUE = frozenset({"EHLO", "HELO", "HELP", "STARTTLS", "QUIT", "UNKNOWN"})
 
 
-def connection(first_at: float = AT, last_at: float | None = None, line: int = 1, **changes: Any) -> Connection:
-    made = Connection(
+def connection(first_at: float = AT, last_at: float | None = None, line: int = 1, **changes: Any) -> LoggedConnection:
+    made = LoggedConnection(
         software=LogSoftware.POSTFIX,
         host="",
         address=OURS,
@@ -36,20 +36,20 @@ def connection(first_at: float = AT, last_at: float | None = None, line: int = 1
         complete=False,
         messages=0,
         greeting=None,
-        places=(Place("mail.log", line),),
+        places=(LogPosition("mail.log", line),),
         lines=1,
     )
     return made._replace(**changes)
 
 
-def visit(at: float = AT, **changes: Any) -> Visit:
-    made = Visit("id", "192.0.2.10", 25, at, 1.0, 1, "ready", None, frozenset(), tls_first=False, skew_s=None)
+def visit(at: float = AT, **changes: Any) -> SweepVisit:
+    made = SweepVisit("id", "192.0.2.10", 25, at, 1.0, 1, "ready", None, frozenset(), tls_first=False, skew_s=None)
     return made._replace(**changes)
 
 
 def judged(
-    connections: list[Connection], visits: list[Visit] | None, tolerance_s: float = 5.0
-) -> dict[int, tuple[Verdict, str | None]]:
+    connections: list[LoggedConnection], visits: list[SweepVisit] | None, tolerance_s: float = 5.0
+) -> dict[int, tuple[ConnectionOwner, str | None]]:
     """Return verdict and visit by line."""
     matching = Matching([OURS], visits, tolerance_s)
     at_once = [matching.maybe_judged(each) for each in connections]
@@ -61,16 +61,16 @@ def judged(
     }
 
 
-def verdict(connection_: Connection, visit_: Visit, tolerance_s: float = 5.0) -> Verdict:
+def verdict(connection_: LoggedConnection, visit_: SweepVisit, tolerance_s: float = 5.0) -> ConnectionOwner:
     return judged([connection_], [visit_], tolerance_s)[1][0]
 
 
 def test_a_connection_from_our_address_at_our_time_is_ours() -> None:
-    assert judged([connection()], [visit()]) == {1: (Verdict.OURS, "id")}
+    assert judged([connection()], [visit()]) == {1: (ConnectionOwner.OURS, "id")}
 
 
 def test_somebody_else_at_our_time_is_somebody_else() -> None:
-    assert verdict(connection(address=STRANGER), visit()) is Verdict.OTHER
+    assert verdict(connection(address=STRANGER), visit()) is ConnectionOwner.OTHER
 
 
 @pytest.mark.parametrize(
@@ -80,31 +80,31 @@ def test_somebody_else_at_our_time_is_somebody_else() -> None:
 def test_the_time_of_a_visit_is_widened_by_the_tolerance_and_the_second_of_a_stamp(
     first_at: float, *, ours: bool
 ) -> None:
-    assert verdict(connection(first_at), visit()) is (Verdict.OURS if ours else Verdict.UNEXPLAINED)
+    assert verdict(connection(first_at), visit()) is (ConnectionOwner.OURS if ours else ConnectionOwner.UNEXPLAINED)
 
 
 def test_a_connection_that_only_ends_in_the_time_of_a_visit_overlaps_it() -> None:
-    assert verdict(connection(AT - 60, AT), visit()) is Verdict.OURS
+    assert verdict(connection(AT - 60, AT), visit()) is ConnectionOwner.OURS
 
 
 def test_the_servers_own_clock_moves_the_time() -> None:
-    assert verdict(connection(AT + 3600), visit(skew_s=3600)) is Verdict.OURS
-    assert verdict(connection(AT), visit(skew_s=3600)) is Verdict.UNEXPLAINED
+    assert verdict(connection(AT + 3600), visit(skew_s=3600)) is ConnectionOwner.OURS
+    assert verdict(connection(AT), visit(skew_s=3600)) is ConnectionOwner.UNEXPLAINED
 
 
 def test_a_tolerance_of_nothing_is_exact_to_the_second() -> None:
-    assert verdict(connection(AT - 1), visit(), 0) is Verdict.OURS
-    assert verdict(connection(AT - 1.1), visit(), 0) is Verdict.UNEXPLAINED
+    assert verdict(connection(AT - 1), visit(), 0) is ConnectionOwner.OURS
+    assert verdict(connection(AT - 1.1), visit(), 0) is ConnectionOwner.UNEXPLAINED
 
 
 def test_a_message_is_never_ours() -> None:
-    assert verdict(connection(manner=Manner.MAIL, messages=1), visit()) is Verdict.MAIL
+    assert verdict(connection(manner=Manner.MAIL, messages=1), visit()) is ConnectionOwner.MAIL
 
 
 @pytest.mark.parametrize("manner", [Manner.EARLY, Manner.FOREIGN])
 def test_who_speaks_first_is_not_us_unless_the_visit_began_with_tls(manner: Manner) -> None:
-    assert verdict(connection(manner=manner), visit()) is Verdict.UNEXPLAINED
-    assert verdict(connection(manner=manner), visit(tls_first=True)) is Verdict.OURS
+    assert verdict(connection(manner=manner), visit()) is ConnectionOwner.UNEXPLAINED
+    assert verdict(connection(manner=manner), visit(tls_first=True)) is ConnectionOwner.OURS
 
 
 @pytest.mark.parametrize(
@@ -126,19 +126,23 @@ def test_a_connection_that_said_something_else_is_not_ours(
 ) -> None:
     said = connection(commands=frozenset(commands), complete=complete)
 
-    assert verdict(said, visit(commands=of_visit)) is (Verdict.OURS if ours else Verdict.UNEXPLAINED)
+    assert verdict(said, visit(commands=of_visit)) is (ConnectionOwner.OURS if ours else ConnectionOwner.UNEXPLAINED)
 
 
 def test_one_visit_is_one_connection_the_nearest() -> None:
     found = judged([connection(AT - 2, line=1), connection(AT, line=2), connection(AT + 3, line=3)], [visit()])
 
-    assert found == {1: (Verdict.UNEXPLAINED, None), 2: (Verdict.OURS, "id"), 3: (Verdict.UNEXPLAINED, None)}
+    assert found == {
+        1: (ConnectionOwner.UNEXPLAINED, None),
+        2: (ConnectionOwner.OURS, "id"),
+        3: (ConnectionOwner.UNEXPLAINED, None),
+    }
 
 
 def test_a_visit_that_is_over_does_not_wait_for_a_later_connection() -> None:
     visits = [visit(AT, event_id="a"), visit(AT + 3600, event_id="b")]
 
-    assert judged([connection(AT + 3600)], visits) == {1: (Verdict.OURS, "b")}
+    assert judged([connection(AT + 3600)], visits) == {1: (ConnectionOwner.OURS, "b")}
 
 
 def test_a_long_connection_does_not_lend_its_time_to_a_short_one_beside_it() -> None:
@@ -146,9 +150,9 @@ def test_a_long_connection_does_not_lend_its_time_to_a_short_one_beside_it() -> 
     long, short, shorter = connection(AT, AT + 200, line=1), connection(AT + 1, line=2), connection(AT + 2, line=3)
 
     assert judged([long, short, shorter], visits, 2) == {
-        1: (Verdict.OURS, "a"),
-        2: (Verdict.UNEXPLAINED, None),
-        3: (Verdict.UNEXPLAINED, None),
+        1: (ConnectionOwner.OURS, "a"),
+        2: (ConnectionOwner.UNEXPLAINED, None),
+        3: (ConnectionOwner.UNEXPLAINED, None),
     }
 
 
@@ -157,7 +161,7 @@ def test_visits_close_together_are_all_found_when_the_clocks_differ() -> None:
     visits = [visit(AT + number, event_id=str(number)) for number in range(20)]
     connections = [connection(AT + number + 4, line=number) for number in range(20)]
 
-    assert judged(connections, visits) == {number: (Verdict.OURS, str(number)) for number in range(20)}
+    assert judged(connections, visits) == {number: (ConnectionOwner.OURS, str(number)) for number in range(20)}
 
 
 @given(
@@ -174,7 +178,7 @@ def test_every_visit_is_found_whatever_the_times_and_the_order_of_the_log(
 
     found = judged(connections, visits)
 
-    assert {verdict_ for verdict_, _ in found.values()} == {Verdict.OURS}
+    assert {verdict_ for verdict_, _ in found.values()} == {ConnectionOwner.OURS}
     assert sorted(event_id or "" for _, event_id in found.values()) == sorted(map(str, times))
 
 
@@ -182,29 +186,29 @@ def test_a_visit_of_several_tries_has_as_many_connections() -> None:
     connections = [connection(AT - 20, line=1), connection(AT - 10, line=2), connection(AT, line=3)]
 
     assert judged(connections, [visit(tries=2)]) == {
-        1: (Verdict.UNEXPLAINED, None),
-        2: (Verdict.OURS, "id"),
-        3: (Verdict.OURS, "id"),
+        1: (ConnectionOwner.UNEXPLAINED, None),
+        2: (ConnectionOwner.OURS, "id"),
+        3: (ConnectionOwner.OURS, "id"),
     }
-    assert judged(connections, [visit(tries=3)]) == dict.fromkeys((1, 2, 3), (Verdict.OURS, "id"))
+    assert judged(connections, [visit(tries=3)]) == dict.fromkeys((1, 2, 3), (ConnectionOwner.OURS, "id"))
 
 
 def test_an_earlier_try_is_not_taken_from_another_visit() -> None:
     visits = [visit(AT - 10, event_id="a"), visit(AT, event_id="b", tries=2)]
 
     assert judged([connection(AT - 10, line=1), connection(AT, line=2)], visits) == {
-        1: (Verdict.OURS, "a"),
-        2: (Verdict.OURS, "b"),
+        1: (ConnectionOwner.OURS, "a"),
+        2: (ConnectionOwner.OURS, "b"),
     }
 
 
 def test_without_a_sweep_our_address_is_enough() -> None:
-    assert judged([connection()], None) == {1: (Verdict.OURS, None)}
-    assert judged([connection(address=STRANGER)], None) == {1: (Verdict.OTHER, None)}
+    assert judged([connection()], None) == {1: (ConnectionOwner.OURS, None)}
+    assert judged([connection(address=STRANGER)], None) == {1: (ConnectionOwner.OTHER, None)}
 
 
 def test_with_a_sweep_that_never_connected_nothing_is_ours() -> None:
-    assert judged([connection()], []) == {1: (Verdict.UNEXPLAINED, None)}
+    assert judged([connection()], []) == {1: (ConnectionOwner.UNEXPLAINED, None)}
 
 
 def test_connections_that_wait_for_a_verdict_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +216,9 @@ def test_connections_that_wait_for_a_verdict_are_bounded(monkeypatch: pytest.Mon
 
     found = judged([connection(line=line) for line in range(10)], [visit()])
 
-    assert sorted(verdict_ for verdict_, _ in found.values()) == [Verdict.OURS] + [Verdict.UNEXPLAINED] * 9
+    assert (
+        sorted(verdict_ for verdict_, _ in found.values()) == [ConnectionOwner.OURS] + [ConnectionOwner.UNEXPLAINED] * 9
+    )
 
 
 # --- visits from records ---
@@ -231,7 +237,7 @@ def test_a_visit_says_when_it_was_what_it_said_and_how_long_it_took() -> None:
 
     found = maybe_visit(record)
 
-    assert found == Visit(
+    assert found == SweepVisit(
         record.event_id, "192.0.2.10", 25, 1795342616.123, 13.0053, 2, "ready", "Sendmail",
         frozenset({"EHLO", "HELP", "STARTTLS", "QUIT", "UNKNOWN", "HELO"}), tls_first=False, skew_s=-1,
     )  # fmt: skip

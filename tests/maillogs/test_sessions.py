@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.maillogs.events import EventKind, LogEvent, LogSoftware, Manner, Place
+from scanner.maillogs.events import EventKind, LogEvent, LogPosition, LogSoftware, Manner
 from scanner.maillogs.sessions import Sessions
 from tests.support.mail_logs import PREFIX, connections, log_file
 
@@ -20,7 +20,7 @@ def event(
     line: int = 1,
 ) -> LogEvent:
     key = ("", software, session)
-    return LogEvent(time, software, kind, Place("f", line), "", key, address, None, (), False, final, 0, "")
+    return LogEvent(time, software, kind, LogPosition("f", line), "", key, address, None, (), False, final, 0, "")
 
 
 def test_a_process_that_serves_another_client_ends_the_connection_before() -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from scanner.maillogs.events import Connection, LogSoftware
+from scanner.maillogs.events import LoggedConnection, LogSoftware
 from scanner.maillogs.mail_logs import LogQuestion
 from tests.support.mail_logs import examined, log_file
 from tests.support.mail_logs import unix_time as at
@@ -330,7 +330,7 @@ SERVERS: dict[str, tuple[LogSoftware, str, tuple[str, ...]]] = {
 QUESTION = LogQuestion(scanners=("192.0.2.5",), zone=UTC)
 
 
-def read(folder: Path, *lines: str) -> list[Connection]:
+def read(folder: Path, *lines: str) -> list[LoggedConnection]:
     found, report = examined(log_file(folder, *(line.encode() for line in lines)), question=QUESTION)
     assert (report.doubts, report.counts.broken) == ([], 0)
     assert report.counts.lines == report.counts.of_mail_servers == report.events

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.maillogs.events import Connection, Manner
+from scanner.maillogs.events import LoggedConnection, Manner
 from scanner.maillogs.mail_logs import LogQuestion
 from tests.support.mail_logs import PREFIX, connections, examined, log_file
 
@@ -51,7 +51,7 @@ def test_the_end_of_a_session_names_the_client_where_its_begin_was_rotated_away(
     assert (found.address, found.name) == ("192.0.2.5", "c.example")
 
 
-def only(line: bytes, folder: Path) -> Connection:
+def only(line: bytes, folder: Path) -> LoggedConnection:
     (connection,) = connections(log_file(folder, PREFIX + line))
     return connection
 

@@ -10,13 +10,13 @@ import pytest
 from scanner.assess.facts import OLD_DAYS
 from scanner.cli.entry import run as run_command
 from scanner.model import Answer, Assessment, Finding, Record, Software
-from scanner.policy.check import COVERAGE, FACTS, Level, Outcome, Policy, PolicyCheck, Verdict
+from scanner.policy.check import COVERAGE, FACTS, Level, Policy, PolicyCheck, RuleOutcome, Verdict
 from scanner.policy.rules import RULES
 from scanner.record import encode
 from tests.support.policy_records import dialogue_of, record_of
 
 EXPLOITED, LEAST = "no-known-exploited", "min-version"
-PASSED, FAILED, NOT_JUDGED = Outcome.PASSED, Outcome.FAILED, Outcome.NOT_JUDGED
+PASSED, FAILED, NOT_JUDGED = RuleOutcome.PASSED, RuleOutcome.FAILED, RuleOutcome.NOT_JUDGED
 TODAY = date(2026, 11, 23)
 KNOWN = Assessment(Answer.NONE_KNOWN, "8.8.0", 41, "2026-11-22")
 
@@ -27,7 +27,7 @@ def assessed(answer: Answer | None, version: str | None = "8.18.2", *findings: F
     return record_of(software=software, disclosure=(), findings=findings, assessment=assessment, dialogue=dialogue_of())
 
 
-def judged(name: str, record: Record, **options: object) -> tuple[Outcome, str, bool]:
+def judged(name: str, record: Record, **options: object) -> tuple[RuleOutcome, str, bool]:
     defaults = {key: option.default for key, option in RULES[name].options.items()}
     found = RULES[name].judge(record, {**defaults, **options}, TODAY)
     assert found is not None
@@ -46,7 +46,7 @@ def judged(name: str, record: Record, **options: object) -> tuple[Outcome, str, 
     ],
 )
 def test_only_what_the_facts_cover_is_free_of_exploited_flaws(
-    answer: Answer | None, outcome: Outcome, words: str
+    answer: Answer | None, outcome: RuleOutcome, words: str
 ) -> None:
     found, message, hidden = judged(EXPLOITED, assessed(answer))
 
@@ -89,7 +89,7 @@ def test_a_server_that_hides_its_version_is_not_judged_and_not_missed() -> None:
     ],
 )
 def test_a_snapshot_is_not_newer_than_another_branch_s_release_by_its_number(
-    version: str, least: str, outcome: Outcome
+    version: str, least: str, outcome: RuleOutcome
 ) -> None:
     record = record_of(software=Software("Postfix", version=version))
 
@@ -103,7 +103,7 @@ def checked(*records: Record, today: date = TODAY) -> list[Verdict]:
     return check.finish()
 
 
-def of(verdicts: list[Verdict], rule: str) -> list[tuple[Outcome, str]]:
+def of(verdicts: list[Verdict], rule: str) -> list[tuple[RuleOutcome, str]]:
     return [(each.outcome, each.message) for each in verdicts if each.rule == rule]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scanner.model import Answer, Assessment, Dialogue, Finding, Record, Refusal, RefusalKind, Software, Status, Tls
-from scanner.policy.check import Outcome
+from scanner.policy.check import RuleOutcome
 from scanner.policy.judges import MAX_EVIDENCE, Judgement, why_not_seen
 from scanner.policy.rules import RULES
 from tests.support.policy_records import (
@@ -20,7 +20,7 @@ from tests.support.policy_records import (
 )
 
 TODAY = date(2026, 11, 23)
-PASSED, FAILED, NOT_JUDGED = Outcome.PASSED, Outcome.FAILED, Outcome.NOT_JUDGED
+PASSED, FAILED, NOT_JUDGED = RuleOutcome.PASSED, RuleOutcome.FAILED, RuleOutcome.NOT_JUDGED
 
 
 def judged(rule: str, record: Record, today: date = TODAY, **options: Any) -> Judgement | None:
@@ -28,7 +28,7 @@ def judged(rule: str, record: Record, today: date = TODAY, **options: Any) -> Ju
     return RULES[rule].judge(record, defaults | options, today)
 
 
-def outcome(rule: str, record: Record, today: date = TODAY, **options: Any) -> Outcome | None:
+def outcome(rule: str, record: Record, today: date = TODAY, **options: Any) -> RuleOutcome | None:
     judgement = judged(rule, record, today, **options)
     return None if judgement is None else judgement.outcome
 
@@ -65,7 +65,7 @@ def test_a_version_in_the_greeting_is_told_with_the_greeting() -> None:
         (b"220 mail1.example.com (3.2.1) ready\r\n", None, NOT_JUDGED, PASSED),
     ],
 )
-def test_greetings(raw: bytes, status: Status | None, version: Outcome, product: Outcome) -> None:
+def test_greetings(raw: bytes, status: Status | None, version: RuleOutcome, product: RuleOutcome) -> None:
     record = record_of(raw, status=status)
 
     assert (outcome("no-version-in-greeting", record), outcome("no-product-in-greeting", record)) == (version, product)
@@ -104,7 +104,7 @@ def test_a_version_that_is_only_in_help_is_no_version_in_the_greeting() -> None:
         (dialogue_of(("See RFC 2821 4.1.1.1 and https://tools.ietf.org/html/rfc5321",)), PASSED),
     ],
 )
-def test_help(dialogue: Dialogue | None, wanted: Outcome) -> None:
+def test_help(dialogue: Dialogue | None, wanted: RuleOutcome) -> None:
     assert outcome("no-version-in-help", record_of(dialogue=dialogue)) is wanted
 
 
@@ -140,7 +140,7 @@ def test_evidence_has_an_end() -> None:
         (dialogue_of(starttls=False, codes={}, tls=Tls(implicit=True, error="TLS handshake failed")), NOT_JUDGED),
     ],
 )
-def test_starttls(dialogue: Dialogue | None, wanted: Outcome) -> None:
+def test_starttls(dialogue: Dialogue | None, wanted: RuleOutcome) -> None:
     assert outcome("starttls-offered", record_of(dialogue=dialogue)) is wanted
 
 
@@ -168,7 +168,7 @@ def test_a_broken_handshake_can_be_let_pass() -> None:
         (certificate_of(names=("other.example.net",)), PASSED),
     ],
 )
-def test_certificates(dialogue: Dialogue | None, wanted: Outcome | None) -> None:
+def test_certificates(dialogue: Dialogue | None, wanted: RuleOutcome | None) -> None:
     assert outcome("certificate-valid", record_of(dialogue=dialogue)) is wanted
 
 
@@ -183,7 +183,7 @@ def test_certificates(dialogue: Dialogue | None, wanted: Outcome | None) -> None
         (date(2027, 1, 1), 0, FAILED, "the certificate expired on 2026-12-31"),
     ],
 )
-def test_a_certificate_is_judged_on_a_day(today: date, days: int, wanted: Outcome, message: str) -> None:
+def test_a_certificate_is_judged_on_a_day(today: date, days: int, wanted: RuleOutcome, message: str) -> None:
     judgement = judged("certificate-valid", record_of(dialogue=certificate_of()), today, min_days_left=days)
 
     assert judgement is not None
@@ -203,7 +203,7 @@ def test_a_certificate_is_judged_on_a_day(today: date, days: int, wanted: Outcom
     ],
 )
 def test_a_certificate_is_for_the_name_the_user_gave_or_the_greeting_s(
-    host: str | None, hostname: str | None, wanted: Outcome
+    host: str | None, hostname: str | None, wanted: RuleOutcome
 ) -> None:
     record = record_of(dialogue=certificate_of(), host=host)
     assert record.greeting is not None
@@ -242,7 +242,7 @@ def test_a_self_signed_certificate_can_be_let_pass() -> None:
         (Software("Sendmail", product_line="Sentrion", version="4.4"), {"Sentrion": "4.5"}, FAILED),
     ],
 )
-def test_least_versions(software: Software | None, versions: dict[str, str], wanted: Outcome | None) -> None:
+def test_least_versions(software: Software | None, versions: dict[str, str], wanted: RuleOutcome | None) -> None:
     record = record_of(software=software)
 
     assert outcome("min-version", record, versions=versions) is wanted
@@ -279,7 +279,7 @@ def kev(**changes: Any) -> Finding:
         ((kev(kev=None, verdict=None),), ("possible",), PASSED),
     ],
 )
-def test_exploited_flaws(findings: tuple[Finding, ...], verdicts: tuple[str, ...], wanted: Outcome) -> None:
+def test_exploited_flaws(findings: tuple[Finding, ...], verdicts: tuple[str, ...], wanted: RuleOutcome) -> None:
     known = Assessment(Answer.KNOWN_FLAWS, "3.00", 79, "2026-11-22")
     record = record_of(software=Software("Exim", version="4.92"), findings=findings, assessment=known)
 
@@ -310,7 +310,7 @@ def test_without_a_version_no_flaw_is_known_and_none_ruled_out(software: Softwar
         (b"", "$host ESMTP", NOT_JUDGED),
     ],
 )
-def test_agreed_greetings(raw: bytes, text: str, wanted: Outcome) -> None:
+def test_agreed_greetings(raw: bytes, text: str, wanted: RuleOutcome) -> None:
     assert outcome("banner-equals", record_of(raw, status=None if raw else Status.SILENT), text=text) is wanted
 
 

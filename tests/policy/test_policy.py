@@ -12,13 +12,13 @@ from scanner.policy.check import (
     FACTS,
     UNUSED_WAIVER,
     Level,
-    Outcome,
     Policy,
     PolicyCheck,
     RangeRules,
+    RuleOutcome,
     RuleSetting,
-    Tally,
     Verdict,
+    VerdictTally,
     default_rules,
     rule_texts,
 )
@@ -29,7 +29,7 @@ from tests.support.verdicts import verdict_of
 
 TODAY = date(2026, 11, 23)
 GREETING = "no-version-in-greeting"
-PASSED, FAILED, WAIVED, NOT_JUDGED = Outcome
+PASSED, FAILED, WAIVED, NOT_JUDGED = RuleOutcome
 
 
 def only(*names: str, **changes: Any) -> Policy:
@@ -51,7 +51,7 @@ def checked(policy: Policy, *records: Record, planned: int | None = None) -> tup
     return by_host, check.finish(planned)
 
 
-def outcomes(verdicts: list[Verdict]) -> list[tuple[str, Outcome]]:
+def outcomes(verdicts: list[Verdict]) -> list[tuple[str, RuleOutcome]]:
     return [(verdict.rule, verdict.outcome) for verdict in verdicts]
 
 
@@ -117,7 +117,7 @@ def test_the_repeat_of_a_resumed_sweep_counts_once() -> None:
 
 
 @pytest.mark.parametrize(("seen", "unseen", "wanted"), [(19, 1, PASSED), (18, 1, FAILED), (1, 0, PASSED)])
-def test_enough_hosts_must_have_been_seen(seen: int, unseen: int, wanted: Outcome) -> None:
+def test_enough_hosts_must_have_been_seen(seen: int, unseen: int, wanted: RuleOutcome) -> None:
     records = [record_of(PLAIN) for _ in range(seen)]
     _, (overall,) = checked(only(GREETING), *records, *(record_of(b"", status=Status.REFUSED) for _ in range(unseen)))
 
@@ -292,7 +292,7 @@ def test_reports_know_every_rule_with_the_level_of_the_policy() -> None:
 
 
 def test_a_tally_tells_violations_warnings_and_coverage_apart() -> None:
-    tally = Tally()
+    tally = VerdictTally()
     assert (tally.failed(Level.ERROR), tally.failed(Level.WARNING), tally.covered) == (0, 0, True)
 
     for verdict in (

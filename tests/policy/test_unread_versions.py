@@ -11,7 +11,7 @@ from scanner.formats.cef import Cef
 from scanner.formats.columns import row_of
 from scanner.model import Answer, Record, Status
 from scanner.policy.check import FACTS, Policy, PolicyCheck
-from scanner.policy.judges import Outcome
+from scanner.policy.judges import RuleOutcome
 from scanner.policy.rules import RULES, versions
 from scanner.record import encode
 from scanner.remediation.ansible.playbook import write_playbook
@@ -26,7 +26,7 @@ FOOMAIL = b"220 mx.example.com ESMTP FooMail 3.2.1 ready\r\n"
 PLAIN = b"220 mx.example.com ESMTP\r\n"
 
 
-def judged(rule: str, record: Record, **options: object) -> tuple[Outcome, str, bool]:
+def judged(rule: str, record: Record, **options: object) -> tuple[RuleOutcome, str, bool]:
     defaults = {name: option.default for name, option in RULES[rule].options.items()}
     judgement = RULES[rule].judge(record, {**defaults, **options}, TODAY)
     assert judgement is not None
@@ -48,9 +48,9 @@ def test_a_version_of_a_product_not_known_is_missed_and_said() -> None:
     record = record_of(FOOMAIL)
     assert record.software is None
 
-    assert judged("no-known-exploited", record)[::2] == (Outcome.NOT_JUDGED, False)
-    assert judged("min-version", record, versions={"Exim": "4.96"})[::2] == (Outcome.NOT_JUDGED, False)
-    assert judged("no-known-exploited", record_of(PLAIN))[::2] == (Outcome.NOT_JUDGED, True)
+    assert judged("no-known-exploited", record)[::2] == (RuleOutcome.NOT_JUDGED, False)
+    assert judged("min-version", record, versions={"Exim": "4.96"})[::2] == (RuleOutcome.NOT_JUDGED, False)
+    assert judged("no-known-exploited", record_of(PLAIN))[::2] == (RuleOutcome.NOT_JUDGED, True)
     check = PolicyCheck(Policy(), TODAY)
     check.judge(record)
     messages = [each.message for each in check.finish() if each.rule == FACTS]
@@ -64,16 +64,16 @@ def test_the_lowest_version_is_not_kept_by_one_that_cannot_be_read_or_is_not_kno
     assert read.assessment is not None
     assert read.assessment.answer is Answer.VERSION_UNKNOWN
     assert judged("min-version", read, versions={"Sendmail": "8.18.1"}) == (
-        Outcome.NOT_JUDGED,
+        RuleOutcome.NOT_JUDGED,
         "Sendmail 8.99.1 is newer than the facts, or was never released: take newer facts in",
         False,
     )
-    assert judged("min-version", read, versions={"Sendmail": "9.1"})[0] is Outcome.FAILED
+    assert judged("min-version", read, versions={"Sendmail": "9.1"})[0] is RuleOutcome.FAILED
 
     unread = record_of(b"220 mx.example.com ESMTP Sendmail; Sun, 22 Nov 2026 10:16:56 GMT\r\n")
     unread = unread._replace(disclosure=("product", "version"))
     assert judged("min-version", unread, versions={"Sendmail": "8.18.1"}) == (
-        Outcome.NOT_JUDGED,
+        RuleOutcome.NOT_JUDGED,
         "Sendmail shows a version that cannot be read",
         False,
     )

@@ -10,7 +10,7 @@ import pytest
 
 from scanner.delivery.relay import dead_letters
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 
@@ -66,7 +66,7 @@ async def test_the_example_delivers_everything_and_names_what_is_refused(install
     collector = Collector()
     server = await asyncio.start_server(collector.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    remote = RemoteSinks(
+    remote = SpoolSink(
         RunFolder(tmp_path / "run"), make_destinations([f"lines://127.0.0.1:{port}?timeout=5"]), {}, drain_s=20
     )
     await remote.open(None)
@@ -84,7 +84,7 @@ async def test_the_example_delivers_everything_and_names_what_is_refused(install
 
 async def test_the_example_says_when_nobody_is_there(installed: None, tmp_path: Path, unused_tcp_port: int) -> None:
     urls = [f"lines://127.0.0.1:{unused_tcp_port}"]
-    remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations(urls), {}, drain_s=1)
+    remote = SpoolSink(RunFolder(tmp_path / "run"), make_destinations(urls), {}, drain_s=1)
     await remote.open(None)
     await remote.write([record(1)])
     with pytest.raises(SinkError, match="cannot connect: ConnectionRefusedError"):

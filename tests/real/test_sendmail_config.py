@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 import pytest
 
 from scanner.remediation.sendmail import facts
-from scanner.remediation.sendmail.reader import Kind, read
+from scanner.remediation.sendmail.reader import ConfigKind, read
 from scanner.remediation.sendmail.rewrite import rewrite
-from scanner.remediation.sendmail.values import HelpFile, Severity, help_text_problem
+from scanner.remediation.sendmail.values import ConfigSeverity, HelpFile, help_text_problem
 from tests.real.mta_lab import MtaLab
 from tests.support.sendmail_files import WRONG_NOTE
 
@@ -77,14 +77,14 @@ def without_builder(cf: str) -> str:
 def test_the_changed_files_are_good_for_sendmail_and_both_ways_give_the_same(server: Server) -> None:
     before = server.daemon()
     mc, cf = server.read("/etc/mail/sendmail.mc"), server.read("/etc/mail/sendmail.cf")
-    assert [finding.id for finding in read(Kind.SENDMAIL_MC, mc) if finding.counts] == [
+    assert [finding.id for finding in read(ConfigKind.SENDMAIL_MC, mc) if finding.counts] == [
         "privacy-flags",
         "greeting-version",
         "help-version",
         "received-version",
     ]
-    built = server.build("changed.mc", rewrite(Kind.SENDMAIL_MC, mc))
-    direct = server.write("direct.cf", rewrite(Kind.SENDMAIL_CF, cf))
+    built = server.build("changed.mc", rewrite(ConfigKind.SENDMAIL_MC, mc))
+    direct = server.write("direct.cf", rewrite(ConfigKind.SENDMAIL_CF, cf))
     for path in (built, direct):
         assert server.check(path)[0] == 0
         values = server.values(path)
@@ -112,8 +112,8 @@ def test_our_settings_as_they_stand_in_the_plans_give_the_expected_values(server
 
 def test_the_submission_files_lose_the_version_in_both_ways(server: Server) -> None:
     mc, cf = server.read("/etc/mail/submit.mc"), server.read("/etc/mail/submit.cf")
-    built = server.build("changed-submit.mc", rewrite(Kind.SUBMIT_MC, mc))
-    direct = server.write("direct-submit.cf", rewrite(Kind.SUBMIT_CF, cf))
+    built = server.build("changed-submit.mc", rewrite(ConfigKind.SUBMIT_MC, mc))
+    direct = server.write("direct-submit.cf", rewrite(ConfigKind.SUBMIT_CF, cf))
     for path in (built, direct):
         assert server.check(path)[0] == 0
         assert "$.by $j$?r with $r$. id $i$?{tls_version}\n" in server.read(path)
@@ -126,12 +126,12 @@ def test_the_wrong_note_stops_sendmail_and_we_say_so_with_its_line(server: Serve
     broken = server.read("/etc/mail/sendmail.cf") + WRONG_NOTE + end + "\n"
     path = server.write("broken.cf", broken)
     code, said = server.check(path)
-    (found,) = (finding for finding in read(Kind.SENDMAIL_CF, broken) if finding.severity is Severity.ERROR)
+    (found,) = (finding for finding in read(ConfigKind.SENDMAIL_CF, broken) if finding.severity is ConfigSeverity.ERROR)
     assert code == facts.BAD_CONFIGURATION_EXIT
     assert f"{path}: line {found.line}: unknown configuration line" in said
     assert "unknown configuration line" in found.why
     assert (found.id, found.text) == ("m4-in-cf", WRONG_NOTE + end)
-    assert server.check(server.write("mended.cf", rewrite(Kind.SENDMAIL_CF, broken)))[0] == 0
+    assert server.check(server.write("mended.cf", rewrite(ConfigKind.SENDMAIL_CF, broken)))[0] == 0
     assert server.daemon() == before
 
 
@@ -159,10 +159,10 @@ def test_m4_does_with_a_line_what_the_reader_says(
     set_to = [value for value in server.values(server.build("line.mc", mc)) if "SmtpGreetingMessage" in value]
     last = set_to[-1].partition("=")[2] if set_to else "(unset)"
     assert ("$v" in last) if greeting is None else (last == greeting)
-    found = {each.id for each in read(Kind.SENDMAIL_MC, mc)}
+    found = {each.id for each in read(ConfigKind.SENDMAIL_MC, mc)}
     assert finding is None or finding in found
     assert ("greeting-version" in found) is (greeting is None)
-    mended = server.build("line-mended.mc", rewrite(Kind.SENDMAIL_MC, mc))
+    mended = server.build("line-mended.mc", rewrite(ConfigKind.SENDMAIL_MC, mc))
     assert server.check(mended)[0] == 0
     assert server.values(mended)[-1] == "setoption SmtpGreetingMessage (0x90)=$j"
 
@@ -175,7 +175,7 @@ def test_m4_does_with_a_line_what_the_reader_says(
 )  # fmt: skip
 def test_sendmail_stops_at_exactly_the_lines_that_we_call_errors(server: Server, line: str, code: int) -> None:
     cf = server.read("/etc/mail/sendmail.cf") + line + "\n"
-    errors = [finding for finding in read(Kind.SENDMAIL_CF, cf) if finding.severity is Severity.ERROR]
+    errors = [finding for finding in read(ConfigKind.SENDMAIL_CF, cf) if finding.severity is ConfigSeverity.ERROR]
     assert server.check(server.write("line.cf", cf))[0] == code
     assert bool(errors) is (code != 0)
 

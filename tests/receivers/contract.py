@@ -1,6 +1,6 @@
 """What every remote sink has to keep, whoever receives: all records arrive while everything is killed.
 
-A sweep's side (`RemoteSinks`: log, relay process, cursors) writes records; meanwhile the relay's process and the
+A sweep's side (`SpoolSink`: log, relay process, cursors) writes records; meanwhile the relay's process and the
 receiver are killed with SIGKILL, at moments that a seed draws: when so many records have been acknowledged. What is
 stored in the end is for each receiver's own test to read and to compare with `event_ids`.
 
@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from scanner.delivery.relay import dead_letters
 from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 from scanner.record import encode
@@ -100,7 +100,7 @@ async def deliver_under_fire(
         SinkError: when records are left.
     """
     chance = random.Random(seed)
-    remote = RemoteSinks(RunFolder(folder), make_destinations([url]), {}, drain_s=drain_s)
+    remote = SpoolSink(RunFolder(folder), make_destinations([url]), {}, drain_s=drain_s)
     await remote.open(None)
     writing = asyncio.create_task(_write(remote, count, lines))
     kills: list[Callable[[], Awaitable[None]]] = [lambda: _kill_relay(remote)] * relay_kills
@@ -120,7 +120,7 @@ async def deliver_under_fire(
     return Delivered(statistics, dead, relay_kills, receiver_kills if receiver is not None else 0)
 
 
-async def close_with_dead_letters(remote: RemoteSinks) -> None:
+async def close_with_dead_letters(remote: SpoolSink) -> None:
     """Close sinks that may have refused records, which is for the caller to look at; what is left raises SinkError."""
     try:
         await remote.close()
@@ -129,7 +129,7 @@ async def close_with_dead_letters(remote: RemoteSinks) -> None:
             raise
 
 
-async def _write(remote: RemoteSinks, count: int, lines: Callable[[int, int], Sequence[bytes]]) -> None:
+async def _write(remote: SpoolSink, count: int, lines: Callable[[int, int], Sequence[bytes]]) -> None:
     for first in range(1, count + 1, _WRITE):
         await remote.write(lines(first, min(count, first + _WRITE - 1)))
         await asyncio.sleep(0)  # others have their turn
@@ -140,12 +140,12 @@ def _moments(chance: random.Random, count: int, number: int) -> Iterator[int]:
     yield from sorted(chance.randrange(0, max(1, count * 8 // 10)) for _ in range(number))
 
 
-async def _until_acknowledged(remote: RemoteSinks, records: int) -> None:
+async def _until_acknowledged(remote: SpoolSink, records: int) -> None:
     while sum(report["sequence"] for report in remote.reports) < records:
         await asyncio.sleep(0.01)
 
 
-async def _kill_relay(remote: RemoteSinks) -> None:
+async def _kill_relay(remote: SpoolSink) -> None:
     assert remote._service is not None
     process = remote._service._process
     assert process is not None

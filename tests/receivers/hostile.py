@@ -15,7 +15,7 @@ from scanner.model import Attempt, Certificate, Dialogue, Exchange, Names, Recor
 from scanner.record import encode
 from scanner.settings import Settings
 from scanner.smtp import escape
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
 #: What the greeting says after its code, each without its line end.
 TEXTS: Final[Mapping[str, bytes]] = {
@@ -105,7 +105,7 @@ _AT: Final = 1_795_342_616.123
 @cache
 def records() -> Mapping[str, Record]:
     """Return the record of each greeting by its name, and those of dialogues in which every reply is hostile."""
-    observer = Observer("hostile-scan", Settings())
+    observer = RecordBuilder("hostile-scan", Settings())
     made = {
         name: observer.record(Attempt(_target(number), None, raw, _AT + number, 0.0004, 0.001, 0.002))
         for number, (name, raw) in enumerate(GREETINGS.items())

@@ -14,7 +14,7 @@ from confluent_kafka import Message
 from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, Receiver
 from scanner.delivery.relay import dead_letters
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 from scanner.formats import Event
@@ -118,7 +118,7 @@ async def test_all_records_arrive_when_the_relay_is_killed_too_and_doubles_say_s
 
 async def test_what_hostile_servers_say_arrives_byte_for_byte(kafka: Kafka, tmp_path: Path) -> None:
     kafka.create("smtp", partitions=1)
-    remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([f"kafka://{kafka.servers}/smtp"]), {})
+    remote = SpoolSink(RunFolder(tmp_path / "run"), make_destinations([f"kafka://{kafka.servers}/smtp"]), {})
     await remote.open(None)
     await remote.write(hostile.lines())
     await remote.close()
@@ -143,7 +143,7 @@ async def test_a_record_that_the_topic_does_not_take_is_the_only_dead_letter(kaf
     large = orjson.loads(lines[249]) | {"filler": "x" * 30_000}
     lines[249] = orjson.dumps(large, option=orjson.OPT_APPEND_NEWLINE)
     url = f"kafka://{kafka.servers}/smtp?compression=none"
-    remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=30)
+    remote = SpoolSink(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=30)
     await remote.open(None)
     await remote.write(lines)
     with pytest.raises(SinkError, match=r"sink kafka-1: 1 record not delivered \(the first: MSG_SIZE_TOO_LARGE"):

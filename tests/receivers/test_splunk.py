@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 from scanner.formats import make_format
 from tests.receivers import contract, hostile
@@ -300,7 +300,7 @@ async def test_hostile_greetings_are_indexed_as_they_were_said(
     said = make_format(name)
     events = [each for line in hostile.lines() for each in said.events(orjson.loads(line), line[:-1])]
     url = url_of(int(double.url.rpartition(":")[2]), f"compress={compress}", format_=name)
-    remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=30)
+    remote = SpoolSink(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=30)
     await remote.open(None)
     await remote.write(hostile.lines())
     await remote.close()

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scanner.errors import InputError
-from scanner.identify import Refusals
+from scanner.identify import RefusalRules
 from scanner.model import Finding, Refusal, RefusalKind, Software, Status
 from scanner.record import EventIds, decode, encode, encode_findings, event_id
 from scanner.record import encoding as record_module
@@ -193,7 +193,7 @@ def test_any_bytes_make_one_line_of_valid_json_from_which_they_come_back(raw: by
 def test_what_the_parser_makes_of_any_bytes_comes_back_and_is_valid(raw: bytes) -> None:
     greeting = parse_greeting(raw)
 
-    line = encode(record_of(greeting)._replace(refusal=Refusals.shipped().classify(greeting)))
+    line = encode(record_of(greeting)._replace(refusal=RefusalRules.shipped().classify(greeting)))
     back = decode(line).greeting
 
     VALIDATOR.validate(orjson.loads(line))

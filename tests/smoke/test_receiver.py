@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pytest
 
 from scanner.smoke.mailboxes import MailboxError
-from scanner.smoke.receiver import MAX_CLIENTS, MAX_MESSAGE_BYTES, Receiver
+from scanner.smoke.receiver import MAX_CLIENTS, MAX_MESSAGE_BYTES, MailReceiver
 
 MARK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 HEADERS = f"Received: by h (Exim 4.96); Sun\r\nX-Smtpsweep-Smoke: {MARK}\r\n".encode()
 
 
-def receiver(*, lmtp: bool = True, address: str = "127.0.0.1") -> Receiver:
-    return Receiver((address, 0), lmtp=lmtp, recipient="Bob@Example.com", token=MARK)
+def receiver(*, lmtp: bool = True, address: str = "127.0.0.1") -> MailReceiver:
+    return MailReceiver((address, 0), lmtp=lmtp, recipient="Bob@Example.com", token=MARK)
 
 
 async def converse(port: int, *pieces: bytes, host: str = "127.0.0.1") -> list[bytes]:
@@ -162,8 +162,8 @@ async def test_a_port_that_is_taken_or_an_address_of_another_machine_is_said_bef
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(MailboxError, match=rf"^cannot listen on 127.0.0.1 port {port}: .*in use"):
-            async with Receiver(("127.0.0.1", port), lmtp=True, recipient="a@b.example", token=MARK):
+            async with MailReceiver(("127.0.0.1", port), lmtp=True, recipient="a@b.example", token=MARK):
                 pass
     with pytest.raises(MailboxError, match=r"^cannot listen on 192\.0\.2\.1 port 2424: "):
-        async with Receiver(("192.0.2.1", 2424), lmtp=True, recipient="a@b.example", token=MARK):
+        async with MailReceiver(("192.0.2.1", 2424), lmtp=True, recipient="a@b.example", token=MARK):
             pass

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scanner.engine import Gate
-from scanner.smoke.mailboxes import MailboxError, Place
-from scanner.smoke.sending import StartTls, Step
+from scanner.smoke.mailboxes import Mailbox, MailboxError
+from scanner.smoke.sending import SessionStep, StartTls
 from scanner.smoke.smoke import (
     SmokeState,
     as_json,
@@ -191,7 +191,7 @@ async def test_the_next_address_of_a_name_gets_the_message_when_the_first_refuse
 async def test_the_place_gets_the_gate_with_the_exclusions() -> None:
     gates: list[Gate] = []
 
-    def make(gate: Gate) -> Place:
+    def make(gate: Gate) -> Mailbox:
         gates.append(gate)
         return Hands()
 
@@ -328,7 +328,7 @@ async def test_of_a_reply_that_repeats_the_password_the_rest_is_shown(form: byte
 
     result = await send_to(server, login=LOGIN, insecure_tls=True)
 
-    assert result.steps[-1] == Step("AUTH", ok=False, took_s=result.steps[-1].took_s, detail="535 no: ***")
+    assert result.steps[-1] == SessionStep("AUTH", ok=False, took_s=result.steps[-1].took_s, detail="535 no: ***")
 
 
 async def test_a_login_that_is_refused_is_said_with_the_reply() -> None:

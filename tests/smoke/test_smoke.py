@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from scanner.cli.smoke import verdict
 from scanner.errors import InputError
 from scanner.smoke.mailboxes import FileMailbox, MailboxError, Maildir
-from scanner.smoke.receiver import Receiver
-from scanner.smoke.sending import StartTls, Step, queue_id
+from scanner.smoke.receiver import MailReceiver
+from scanner.smoke.sending import SessionStep, StartTls, queue_id
 from scanner.smoke.smoke import (
     SmokeState,
     as_json,
@@ -173,7 +173,7 @@ def ca_file(tmp_path: Path) -> Path:
 async def test_a_message_goes_through_a_real_server_and_its_header_lines_are_judged(
     tmp_path: Path, ca_file: Path
 ) -> None:
-    mta, seen = Mta(tmp_path / "box", "Postfix 3.7.11"), list[Step]()
+    mta, seen = Mta(tmp_path / "box", "Postfix 3.7.11"), list[SessionStep]()
     server = await mta.listen()
     test = make_test(server.sockets[0].getsockname()[1], ca_file=ca_file, login=LOGIN, starttls=StartTls.REQUIRE)
     place = FileMailbox(Maildir(tmp_path / "box", test.token), every_s=0)
@@ -216,7 +216,7 @@ async def test_a_message_without_a_version_in_its_headers_is_clean_and_delivered
     """The server under test hands it on by SMTP to the receiver, as one that is told to do so would."""
     recipient = "b@example.com"
     test = make_test(0)
-    receiver = Receiver(("127.0.0.1", 0), lmtp=False, recipient=recipient, token=test.token)
+    receiver = MailReceiver(("127.0.0.1", 0), lmtp=False, recipient=recipient, token=test.token)
 
     class Relay:
         async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802  its name

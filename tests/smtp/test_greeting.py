@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scanner.model import Greeting, Status
-from scanner.smtp import Flag, GreetingReader, interpret_reply, parse_greeting, unescape
+from scanner.smtp import Flag, ReplyReader, interpret_reply, parse_greeting, unescape
 from scanner.smtp.greeting import _plain_greeting
 
 READY, MALFORMED, NOT_SMTP = Status.READY, Status.MALFORMED, Status.NOT_SMTP
@@ -17,7 +17,7 @@ READY, MALFORMED, NOT_SMTP = Status.READY, Status.MALFORMED, Status.NOT_SMTP
 
 def in_pieces(raw: bytes, size: int) -> Greeting:
     """Read as the engine does: piece by piece, then the end."""
-    reader = GreetingReader()
+    reader = ReplyReader()
     for start in range(0, len(raw), size):
         reader.receive_data(raw[start : start + size])
     reply = reader.end()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scanner.smtp.grammar import MAX_BYTES, MAX_LINES
 from scanner.smtp.other_protocols import record_length
-from scanner.smtp.reply import Ending, GreetingReader, Line, Reading, Reply, is_whole_greeting
+from scanner.smtp.reply import Line, Reading, Reply, ReplyEnd, ReplyReader, is_whole_greeting
 
 #: Bytes that matter to the reader come often.
 hostile = st.lists(
@@ -26,7 +26,7 @@ limits = st.sampled_from([(MAX_BYTES, MAX_LINES), (64, 2), (9, 1), (4, 1), (1, 1
 
 def read(pieces: Iterable[bytes], max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> Reply:
     """Read bytes in the given pieces, then the end of file."""
-    reader = GreetingReader(max_bytes, max_lines)
+    reader = ReplyReader(max_bytes, max_lines)
     for piece in pieces:
         reader.receive_data(piece)
     reader.receive_data(b"")
@@ -39,41 +39,41 @@ def single(raw: bytes) -> list[bytes]:
 
 
 ENDED = [
-    (b"220 h ESMTP\r\n", Ending.FINAL_LINE),
-    (b"220 h ESMTP\n", Ending.FINAL_LINE),
-    (b"220\r\n", Ending.FINAL_LINE),
-    (b"220\n", Ending.FINAL_LINE),
-    (b"220 \r\n", Ending.FINAL_LINE),
-    (b"220\th\r\n", Ending.FINAL_LINE),
-    (b"220h\r\n", Ending.FINAL_LINE),
-    (b"220 a\r\r\n", Ending.FINAL_LINE),
-    (b"220-a\r\n220 b\r\n", Ending.FINAL_LINE),
-    (b"220-a\r\n554 b\r\n", Ending.FINAL_LINE),
-    (b"220-a\r\n\r\nfoo\r\n220 b\r\n", Ending.FINAL_LINE),
-    (b"\r\nhello\r\n220 b\r\n", Ending.FINAL_LINE),
-    (b"590 x\r\n", Ending.FINAL_LINE),
-    (b"220-<h> SSH-2.0\r\n220 b\r\n", Ending.FINAL_LINE),
-    (b"220-SSH-2.0\r\n220 b\r\n", Ending.FINAL_LINE),
-    (b"SSH-2.0-OpenSSH_9.2p1\r\n", Ending.OTHER_PROTOCOL),
-    (b"HTTP/1.1 400 Bad Request\r\n", Ending.OTHER_PROTOCOL),
-    (b"* OK IMAP4rev1\r\n", Ending.OTHER_PROTOCOL),
-    (b"* BYE\r\n", Ending.OTHER_PROTOCOL),
-    (b"+OK POP3\r\n", Ending.OTHER_PROTOCOL),
-    (b"-ERR no\r\n", Ending.OTHER_PROTOCOL),
-    (b"RFB 003.008\n", Ending.OTHER_PROTOCOL),
-    (b"<html>\n", Ending.OTHER_PROTOCOL),
-    (b"\x15\x03\x01\x00\x02\x02\x28", Ending.OTHER_PROTOCOL),
-    (b"\x16\x03\x03\x00\x02\x0a\x0a", Ending.OTHER_PROTOCOL),
-    (b"\xff\xfb\x01", Ending.OTHER_PROTOCOL),
-    (b"\x06\x00\x00\x00\x0a5.7.1", Ending.OTHER_PROTOCOL),
-    (b"\x03\x00\x00\x00\xff\x6a\x04", Ending.OTHER_PROTOCOL),
+    (b"220 h ESMTP\r\n", ReplyEnd.FINAL_LINE),
+    (b"220 h ESMTP\n", ReplyEnd.FINAL_LINE),
+    (b"220\r\n", ReplyEnd.FINAL_LINE),
+    (b"220\n", ReplyEnd.FINAL_LINE),
+    (b"220 \r\n", ReplyEnd.FINAL_LINE),
+    (b"220\th\r\n", ReplyEnd.FINAL_LINE),
+    (b"220h\r\n", ReplyEnd.FINAL_LINE),
+    (b"220 a\r\r\n", ReplyEnd.FINAL_LINE),
+    (b"220-a\r\n220 b\r\n", ReplyEnd.FINAL_LINE),
+    (b"220-a\r\n554 b\r\n", ReplyEnd.FINAL_LINE),
+    (b"220-a\r\n\r\nfoo\r\n220 b\r\n", ReplyEnd.FINAL_LINE),
+    (b"\r\nhello\r\n220 b\r\n", ReplyEnd.FINAL_LINE),
+    (b"590 x\r\n", ReplyEnd.FINAL_LINE),
+    (b"220-<h> SSH-2.0\r\n220 b\r\n", ReplyEnd.FINAL_LINE),
+    (b"220-SSH-2.0\r\n220 b\r\n", ReplyEnd.FINAL_LINE),
+    (b"SSH-2.0-OpenSSH_9.2p1\r\n", ReplyEnd.OTHER_PROTOCOL),
+    (b"HTTP/1.1 400 Bad Request\r\n", ReplyEnd.OTHER_PROTOCOL),
+    (b"* OK IMAP4rev1\r\n", ReplyEnd.OTHER_PROTOCOL),
+    (b"* BYE\r\n", ReplyEnd.OTHER_PROTOCOL),
+    (b"+OK POP3\r\n", ReplyEnd.OTHER_PROTOCOL),
+    (b"-ERR no\r\n", ReplyEnd.OTHER_PROTOCOL),
+    (b"RFB 003.008\n", ReplyEnd.OTHER_PROTOCOL),
+    (b"<html>\n", ReplyEnd.OTHER_PROTOCOL),
+    (b"\x15\x03\x01\x00\x02\x02\x28", ReplyEnd.OTHER_PROTOCOL),
+    (b"\x16\x03\x03\x00\x02\x0a\x0a", ReplyEnd.OTHER_PROTOCOL),
+    (b"\xff\xfb\x01", ReplyEnd.OTHER_PROTOCOL),
+    (b"\x06\x00\x00\x00\x0a5.7.1", ReplyEnd.OTHER_PROTOCOL),
+    (b"\x03\x00\x00\x00\xff\x6a\x04", ReplyEnd.OTHER_PROTOCOL),
 ]
 
 
 @pytest.mark.parametrize(("raw", "ending"), ENDED)
 @pytest.mark.parametrize("trailing", [b"", b"\r\n", b"250 x\r\n", b"\0"])
-def test_a_greeting_is_over_with_its_last_byte_and_not_before(raw: bytes, ending: Ending, trailing: bytes) -> None:
-    reader = GreetingReader()
+def test_a_greeting_is_over_with_its_last_byte_and_not_before(raw: bytes, ending: ReplyEnd, trailing: bytes) -> None:
+    reader = ReplyReader()
     for byte in single(raw):
         assert reader.next_event() is Reading.NEED_DATA
         reader.receive_data(byte)
@@ -95,28 +95,28 @@ def test_a_greeting_is_over_with_its_last_byte_and_not_before(raw: bytes, ending
     ],
 )  # fmt: skip
 def test_what_could_go_on_needs_more_bytes_until_the_end(raw: bytes) -> None:
-    reader = GreetingReader()
+    reader = ReplyReader()
     reader.receive_data(raw or b"x")
     assert reader.next_event() is Reading.NEED_DATA
     assert reader.greeting is None
     reply = read(single(raw))
-    assert (reply.raw, reply.ending, reply.complete) == (raw, Ending.EOF, False)
+    assert (reply.raw, reply.ending, reply.complete) == (raw, ReplyEnd.EOF, False)
     assert read([raw] if raw else []) == reply
 
 
 @pytest.mark.parametrize(
     ("raw", "ending"),
     [
-        (b"SSH-2.0", Ending.OTHER_PROTOCOL),
-        (b"220-SSH-2.0", Ending.EOF),
-        (b"\x15\x03\x01", Ending.OTHER_PROTOCOL),
-        (b"\xff\xfd", Ending.OTHER_PROTOCOL),
-        (b"\x4a\x00\x00\x00\x0a5.7", Ending.OTHER_PROTOCOL),
-        (b"\x4a\x00\x00\x00", Ending.EOF),
-        (b"\x15", Ending.EOF),
+        (b"SSH-2.0", ReplyEnd.OTHER_PROTOCOL),
+        (b"220-SSH-2.0", ReplyEnd.EOF),
+        (b"\x15\x03\x01", ReplyEnd.OTHER_PROTOCOL),
+        (b"\xff\xfd", ReplyEnd.OTHER_PROTOCOL),
+        (b"\x4a\x00\x00\x00\x0a5.7", ReplyEnd.OTHER_PROTOCOL),
+        (b"\x4a\x00\x00\x00", ReplyEnd.EOF),
+        (b"\x15", ReplyEnd.EOF),
     ],
 )
-def test_another_protocol_is_known_from_as_much_as_came(raw: bytes, ending: Ending) -> None:
+def test_another_protocol_is_known_from_as_much_as_came(raw: bytes, ending: ReplyEnd) -> None:
     reply = read(single(raw))
     assert (reply.raw, reply.ending, reply.truncated) == (raw, ending, False)
 
@@ -131,42 +131,44 @@ def test_lines_are_split_into_code_separator_text_and_end() -> None:
 
 def test_the_limit_of_bytes_ends_a_greeting_without_a_line_end() -> None:
     for pieces in ([b"x" * 2**20], [b"x"] * (MAX_BYTES + 5), [b"x" * 1000] * 20):
-        reader = GreetingReader()
+        reader = ReplyReader()
         for piece in pieces:
             reader.receive_data(piece)
         assert reader.greeting is not None
-        assert (reader.greeting.ending, reader.greeting.truncated) == (Ending.TOO_LONG, True)
+        assert (reader.greeting.ending, reader.greeting.truncated) == (ReplyEnd.TOO_LONG, True)
         assert reader.raw == reader.greeting.raw == b"x" * MAX_BYTES
 
 
-@pytest.mark.parametrize(("length", "ending"), [(MAX_BYTES, Ending.FINAL_LINE), (MAX_BYTES + 1, Ending.TOO_LONG)])
-def test_a_greeting_of_exactly_the_limit_is_whole(length: int, ending: Ending) -> None:
+@pytest.mark.parametrize(("length", "ending"), [(MAX_BYTES, ReplyEnd.FINAL_LINE), (MAX_BYTES + 1, ReplyEnd.TOO_LONG)])
+def test_a_greeting_of_exactly_the_limit_is_whole(length: int, ending: ReplyEnd) -> None:
     raw = b"220 " + b"x" * (length - 6) + b"\r\n"
     assert read([raw]).ending is read(single(raw)).ending is ending
-    assert is_whole_greeting(raw) == (ending is Ending.FINAL_LINE)
+    assert is_whole_greeting(raw) == (ending is ReplyEnd.FINAL_LINE)
 
 
-@pytest.mark.parametrize(("count", "ending"), [(MAX_LINES - 1, Ending.FINAL_LINE), (MAX_LINES, Ending.TOO_MANY_LINES)])
-def test_the_final_line_may_be_the_last_one_allowed(count: int, ending: Ending) -> None:
+@pytest.mark.parametrize(
+    ("count", "ending"), [(MAX_LINES - 1, ReplyEnd.FINAL_LINE), (MAX_LINES, ReplyEnd.TOO_MANY_LINES)]
+)
+def test_the_final_line_may_be_the_last_one_allowed(count: int, ending: ReplyEnd) -> None:
     reply = read([b"220-x\r\n" * count + b"220 x\r\n"])
     assert (reply.ending, len(reply.lines)) == (ending, MAX_LINES)
-    assert reply.truncated == (ending is Ending.TOO_MANY_LINES)
+    assert reply.truncated == (ending is ReplyEnd.TOO_MANY_LINES)
 
 
 def test_a_record_longer_than_the_limit_is_cut() -> None:
     reply = read([b"\xff\xff\x00\x00\x0a" + b"x" * 20000])
-    assert (len(reply.raw), reply.ending, reply.truncated) == (MAX_BYTES, Ending.OTHER_PROTOCOL, True)
+    assert (len(reply.raw), reply.ending, reply.truncated) == (MAX_BYTES, ReplyEnd.OTHER_PROTOCOL, True)
 
 
 def test_a_limit_before_a_record_can_be_told_from_lines_makes_it_lines() -> None:
-    assert read([b"a\n\0\0\n"], 5, 1).ending is Ending.OTHER_PROTOCOL
-    assert read([b"a\n\0\0\n"], 4, 1).ending is Ending.TOO_MANY_LINES
-    assert read([b"a\n"], 5, 1).ending is Ending.TOO_MANY_LINES
-    assert read([b"a\n"], 2, 1).ending is Ending.TOO_MANY_LINES
+    assert read([b"a\n\0\0\n"], 5, 1).ending is ReplyEnd.OTHER_PROTOCOL
+    assert read([b"a\n\0\0\n"], 4, 1).ending is ReplyEnd.TOO_MANY_LINES
+    assert read([b"a\n"], 5, 1).ending is ReplyEnd.TOO_MANY_LINES
+    assert read([b"a\n"], 2, 1).ending is ReplyEnd.TOO_MANY_LINES
 
 
 def test_bytes_after_the_greeting_are_kept_up_to_the_limit_but_change_nothing() -> None:
-    reader = GreetingReader(max_bytes=12)
+    reader = ReplyReader(max_bytes=12)
     reader.receive_data(b"220 h\r\n")
     reader.receive_data(b"250")
     reader.receive_data(b" more")
@@ -193,7 +195,7 @@ class CountingBuffer(bytearray):
 @pytest.mark.parametrize("raw", [b"x" * MAX_BYTES, b"220-x\r\n" * MAX_LINES, b"\n" * MAX_LINES, b"220-" + b"\r" * 8000])
 @pytest.mark.parametrize("step", [1, 7, 100_000])
 def test_every_byte_is_searched_once(raw: bytes, step: int) -> None:
-    reader = GreetingReader()
+    reader = ReplyReader()
     reader._buffer = buffer = CountingBuffer()
     for start in range(0, len(raw), step):
         reader.receive_data(raw[start : start + step])
@@ -213,7 +215,7 @@ def test_any_bytes_in_any_pieces_are_the_same_greeting(raw: bytes, data: st.Data
 
 @given(hostile, limits)
 def test_the_quick_test_says_what_the_reader_finds(raw: bytes, limit: tuple[int, int]) -> None:
-    reader = GreetingReader(*limit)
+    reader = ReplyReader(*limit)
     reader.receive_data(raw)
     greeting = reader.greeting
     alone = greeting is not None and greeting.complete and len(greeting.lines) == 1 and greeting.raw == raw

@@ -10,7 +10,7 @@ from scanner.importers import Kept
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Names, Record, Status, Target, Tls
 from scanner.record import encode
 from scanner.settings import Settings
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 from tests.receivers import hostile
 from tests.support.records import full_record
 
@@ -56,8 +56,8 @@ def dialogue_of(tls: Tls | None, *, starttls: bool = True) -> Dialogue:
 
 
 @cache
-def _observer() -> Observer:
-    return Observer("scan-1", Settings())
+def _observer() -> RecordBuilder:
+    return RecordBuilder("scan-1", Settings())
 
 
 @cache

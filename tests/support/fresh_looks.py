@@ -4,13 +4,13 @@ from typing import Any
 
 from scanner.model import Attempt, Dialogue, Exchange, Record, Status, Target
 from scanner.settings import Probe, Settings
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 from scanner.verification.evidence import Opinion
 from scanner.verification.states import Subject, Verified, judge
 from scanner.verification.visits import Visit, visit_of
 from tests.support.dialogues import SENDMAIL, SENDMAIL_HARDENED, Replies, dialogue_of
 
-OBSERVER = Observer("scan", Settings(probe=Probe.DIALOGUE))
+OBSERVER = RecordBuilder("scan", Settings(probe=Probe.DIALOGUE))
 HIDDEN = b"220 mail1.lab.example ESMTP\r\n"
 SHOWN = b"220 mail1.lab.example ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 HOST = Subject("192.0.2.1", 25, "mail1.lab.example")

@@ -4,7 +4,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from scanner.maillogs.events import Connection
+from scanner.maillogs.events import LoggedConnection
 from scanner.maillogs.mail_logs import LogQuestion, LogReport, examine
 from scanner.maillogs.matching import Judged
 
@@ -34,5 +34,5 @@ def examined(*files: Path, question: LogQuestion | None = None) -> tuple[list[Ju
     return sorted(found, key=lambda judged: judged.connection.places[0]), report
 
 
-def connections(*files: Path) -> list[Connection]:
+def connections(*files: Path) -> list[LoggedConnection]:
     return [judged.connection for judged in examined(*files)[0]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Record, Status, Target, Tls
 from scanner.settings import Settings
-from scanner.sweeps.record_builder import Observer
+from scanner.sweeps.record_builder import RecordBuilder
 
 PLAIN = b"220 mail1.example.com ESMTP\r\n"
 SENDMAIL = b"220 mail1.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
@@ -26,8 +26,8 @@ _POSITIONS = count()
 
 
 @cache
-def _observer() -> Observer:
-    return Observer("0199-scan", Settings())
+def _observer() -> RecordBuilder:
+    return RecordBuilder("0199-scan", Settings())
 
 
 def record_of(

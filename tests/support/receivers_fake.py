@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, BatchLimits, Receipt, TryLaterError
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, whole
 from scanner.errors import InputError
 from scanner.formats import Event
 
@@ -100,7 +100,7 @@ KIND = SinkKind(
     example="scriptfile://localhost/path",
     formats=("native", "ecs"),
     make=FileReceiver,
-    options=(Option("batch", "events a batch", "100", whole(1, 1000)),),
+    options=(UrlOption("batch", "events a batch", "100", whole(1, 1000)),),
     secrets=("token",),
 )
 

@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self
 
-from scanner.smoke.mailboxes import Place
+from scanner.smoke.mailboxes import Mailbox
 from scanner.smoke.sending import Login
 from scanner.smoke.smoke import (
     MakePlace,
@@ -24,7 +24,7 @@ STARTTLS = {"EHLO": b"250-mx.example.org\r\n250 STARTTLS\r\n", "STARTTLS": b"220
 AUTH = {**STARTTLS, "EHLO inside": b"250-mx\r\n250 AUTH PLAIN\r\n"}
 
 
-class Hands(Place):
+class Hands(Mailbox):
     """A place into which a test puts the message by hand; made before the test is run."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Hands(Place):
         return bytes(await self._arrived)
 
 
-def into(place: Place) -> MakePlace:
+def into(place: Mailbox) -> MakePlace:
     return lambda _gate: place
 
 
@@ -67,7 +67,7 @@ def make_test(port: int, **changes: Any) -> SmokeTest:
     )
 
 
-async def send_to(server: ScriptedServer, place: Place | None = None, **changes: Any) -> SmokeResult:
+async def send_to(server: ScriptedServer, place: Mailbox | None = None, **changes: Any) -> SmokeResult:
     with serving(server) as running:
         return await smoke_test(make_test(running.port, **changes), into(place or Hands()))
 

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from scanner.policy.check import Level, Outcome, RuleText, Verdict
+from scanner.policy.check import Level, RuleOutcome, RuleText, Verdict
 from scanner.policy.waivers import Waiver
 
 #: What must be harmless in every report: markup, terminals, formulas, templates, line ends, and what XML forbids.
@@ -35,7 +35,7 @@ WAIVER = Waiver(
 )
 
 
-def verdict_of(outcome: Outcome = Outcome.FAILED, **changes: Any) -> Verdict:
+def verdict_of(outcome: RuleOutcome = RuleOutcome.FAILED, **changes: Any) -> Verdict:
     made = Verdict(
         "no-version-in-greeting",
         Level.ERROR,
@@ -58,16 +58,16 @@ def hostile(text: str) -> list[Verdict]:
         failed._replace(level=Level.WARNING),
         failed._replace(ip=text),
         failed._replace(ip=None),
-        failed._replace(outcome=Outcome.WAIVED, waiver=waiver),
-        failed._replace(outcome=Outcome.NOT_JUDGED),
-        failed._replace(outcome=Outcome.PASSED),
+        failed._replace(outcome=RuleOutcome.WAIVED, waiver=waiver),
+        failed._replace(outcome=RuleOutcome.NOT_JUDGED),
+        failed._replace(outcome=RuleOutcome.PASSED),
     ]
 
 
 ALL_KINDS = [
     verdict_of(),
     verdict_of(rule="starttls-offered", level=Level.WARNING, message="STARTTLS is not offered", evidence=None),
-    verdict_of(Outcome.WAIVED, waiver=WAIVER),
-    verdict_of(Outcome.NOT_JUDGED, message="no dialogue was held", evidence=None),
-    verdict_of(Outcome.PASSED, ip="2001:db8::1", host="mx.example.org", message="nothing", evidence=None),
+    verdict_of(RuleOutcome.WAIVED, waiver=WAIVER),
+    verdict_of(RuleOutcome.NOT_JUDGED, message="no dialogue was held", evidence=None),
+    verdict_of(RuleOutcome.PASSED, ip="2001:db8::1", host="mx.example.org", message="nothing", evidence=None),
 ]

@@ -18,7 +18,7 @@ from scanner.sweeps.excluded import LeftOut
 from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import Plan, make_plan
 from scanner.sweeps.summary import Summary
-from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, parse_exclusions, parse_spec
 from tests.support.command_line import smtpsweep
 from tests.support.owners import owner
 
@@ -37,8 +37,10 @@ async def plan(targets: str, exclude: str, **changes: Any) -> Plan:
         "all_statuses": True,
         "ports": (1,),
     }
-    never = parse_exclusions([Source(COMMAND_LINE, [text]) for text in exclude.split()])
-    return await make_plan(parse_spec([Source(COMMAND_LINE, targets.split())]), never, Settings(**options | changes))
+    never = parse_exclusions([TextSource(COMMAND_LINE, [text]) for text in exclude.split()])
+    return await make_plan(
+        parse_spec([TextSource(COMMAND_LINE, targets.split())]), never, Settings(**options | changes)
+    )
 
 
 async def swept(folder: Path, planned: Plan, *, state: bool = False) -> Summary:

@@ -12,7 +12,7 @@ from scanner.record import EventIds, encode, event_id
 from scanner.settings import Probe, Settings
 from scanner.smtp import parse_greeting
 from scanner.sweeps import record_builder
-from scanner.sweeps.record_builder import Observer, final_status
+from scanner.sweeps.record_builder import RecordBuilder, final_status
 from tests.support.dialogues import POSTFIX, SENDMAIL, Replies, dialogue_of
 
 TARGET = Target(5, "192.0.2.10", 2525, "mail.example.com")
@@ -27,7 +27,7 @@ def attempt(raw: bytes, status: Status | None = None, *, error: str | None = Non
 
 
 def observed(raw: bytes, status: Status | None = None, *, settings: Settings | None = None) -> Record:
-    return Observer("scan", settings or Settings()).record(attempt(raw, status))
+    return RecordBuilder("scan", settings or Settings()).record(attempt(raw, status))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_record_has_what_the_visit_and_the_greeting_say() -> None:
     ],
 )
 def test_without_a_byte_the_ending_is_the_status_and_there_is_no_greeting(status: Status) -> None:
-    record = Observer("scan", Settings()).record(attempt(b"", status, error="ECONNREFUSED"))
+    record = RecordBuilder("scan", Settings()).record(attempt(b"", status, error="ECONNREFUSED"))
 
     assert (record.status, record.greeting, record.software, record.disclosure) == (status, None, None, ())
     assert record.error == "ECONNREFUSED"
@@ -166,7 +166,7 @@ def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
     def fails(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    observer = Observer("scan", Settings())
+    observer = RecordBuilder("scan", Settings())
     monkeypatch.setattr(record_builder, at, fails)
     with caplog.at_level(logging.ERROR):
         record = observer.record(attempt(b"220 \x1b[2J evil\r\n"))
@@ -179,7 +179,7 @@ def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
 
 
 def test_the_sweep_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    observer = Observer("scan", Settings())
+    observer = RecordBuilder("scan", Settings())
     with monkeypatch.context() as broken:
         broken.setattr(record_builder, "parse_greeting", None)
         assert observer.record(attempt(PLAIN)).status is Status.BUG
@@ -188,7 +188,7 @@ def test_the_sweep_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def spoken(raw: bytes, replies: Replies) -> Record:
-    observer = Observer("scan", Settings(probe=Probe.DIALOGUE))
+    observer = RecordBuilder("scan", Settings(probe=Probe.DIALOGUE))
     return observer.record(attempt(raw)._replace(dialogue=dialogue_of(replies)))
 
 
@@ -226,13 +226,13 @@ def test_a_dialogue_with_an_unknown_server_changes_nothing() -> None:
 
 def test_a_dialogue_without_a_greeting_is_kept() -> None:
     dialogue = Dialogue(error="TLS handshake failed")
-    record = Observer("scan", Settings()).record(attempt(b"", Status.SILENT)._replace(dialogue=dialogue))
+    record = RecordBuilder("scan", Settings()).record(attempt(b"", Status.SILENT)._replace(dialogue=dialogue))
 
     assert (record.dialogue, record.disclosed_in, record.software) == (dialogue, None, None)
 
 
 def test_several_visits_to_a_target_are_told_apart_by_their_position() -> None:
-    observer = Observer("scan", Settings(samples=3), lambda position: position % 3)
+    observer = RecordBuilder("scan", Settings(samples=3), lambda position: position % 3)
 
     record = observer.record(attempt(PLAIN))
 

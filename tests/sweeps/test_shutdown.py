@@ -13,8 +13,8 @@ from scanner.errors import SinkError
 from scanner.settings import Settings
 from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import make_plan
-from scanner.sweeps.shutdown import Ending
-from scanner.targets import COMMAND_LINE, Source, parse_exclusions, parse_spec
+from scanner.sweeps.shutdown import Shutdown
+from scanner.targets import COMMAND_LINE, TextSource, parse_exclusions, parse_spec
 
 
 class Stubborn:
@@ -62,9 +62,9 @@ class Plain:
         raise self.error
 
 
-def ending(*sinks: Stubborn | Plain, done: list[str] | None = None) -> Ending:
+def ending(*sinks: Stubborn | Plain, done: list[str] | None = None) -> Shutdown:
     done = [] if done is None else done
-    return Ending(
+    return Shutdown(
         sinks, grace_s=0.0, drain_s=0.0, give_up=lambda: done.append("give up"), abort=lambda: done.append("abort")
     )
 
@@ -144,7 +144,7 @@ class Leaping:
 async def test_a_suspension_after_the_request_leaves_the_sinks_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     clock = Leaping(monkeypatch)
-    bounds = Ending(
+    bounds = Shutdown(
         (), grace_s=3, drain_s=3, give_up=lambda: done.append("give up"), abort=lambda: done.append("abort"),
         clock=clock,
     )  # fmt: skip
@@ -224,7 +224,7 @@ class Opening(Plain):
 async def test_every_sink_that_was_opened_is_closed_when_a_later_one_fails_whatever_the_others_raise() -> None:
     sinks = [Opening(error=OSError("surprise")), Opening(error=SinkError("plain: full")), Opening()]
     settings = Settings(ports=(1,))
-    asked = parse_spec([Source(COMMAND_LINE, ["127.0.0.1"])])
+    asked = parse_spec([TextSource(COMMAND_LINE, ["127.0.0.1"])])
     plan = await make_plan(asked, parse_exclusions([]), settings)
     with pytest.raises(SinkError, match=r"^plain: cannot be opened$"):
         await Sweep(plan, [*sinks, Opening(opens=False)]).prepare()

@@ -18,8 +18,8 @@ from scanner.errors import InputError, SettingsError
 from scanner.lab import personality
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
-from scanner.sweeps.record_builder import Observer
-from scanner.sweeps.single_check import Dialogue, check_host
+from scanner.sweeps.record_builder import RecordBuilder
+from scanner.sweeps.single_check import Transcript, check_host
 from tests.support.command_line import smtpsweep
 from tests.support.servers import Peer, Script, free_port, greets, serving
 
@@ -49,15 +49,15 @@ def shown() -> list[Line]:
 
 
 @pytest.fixture
-def dialogue(shown: list[Line]) -> Dialogue:
-    return Dialogue(lambda target, kind, text, seconds: shown.append(Line(kind, text, seconds)))
+def dialogue(shown: list[Line]) -> Transcript:
+    return Transcript(lambda target, kind, text, seconds: shown.append(Line(kind, text, seconds)))
 
 
 def quick(port: int, **changes: float) -> Settings:
     return Settings(ports=(port,), rate=0, subnet_rate=0, greeting_timeout_s=3, retry_delay_s=0.02, **changes)  # type: ignore[arg-type]  # times only
 
 
-def test_each_line_is_shown_once_when_its_last_byte_comes(dialogue: Dialogue, shown: list[Line]) -> None:
+def test_each_line_is_shown_once_when_its_last_byte_comes(dialogue: Transcript, shown: list[Line]) -> None:
     dialogue(TARGET, "connected", b"", 0.1)
     dialogue(TARGET, "<", b"220-mx", 0.2)
     assert shown == [("connected", "", 0.1)]
@@ -66,20 +66,20 @@ def test_each_line_is_shown_once_when_its_last_byte_comes(dialogue: Dialogue, sh
     assert shown[1:] == [("<", "220-mx.example.org", 0.4), ("<", "220 a", 0.4)]
 
 
-def test_a_cut_line_is_shown_before_what_comes_after_it(dialogue: Dialogue, shown: list[Line]) -> None:
+def test_a_cut_line_is_shown_before_what_comes_after_it(dialogue: Transcript, shown: list[Line]) -> None:
     dialogue(TARGET, "<", b"220 mx.exam", 0.2)
     dialogue(TARGET, "closed", b"", 0.3)
 
     assert shown == [("<", "220 mx.exam", 0.3), ("closed", "", 0.3)]
 
 
-def test_bytes_of_a_peer_are_shown_as_printable_text(dialogue: Dialogue, shown: list[Line]) -> None:
+def test_bytes_of_a_peer_are_shown_as_printable_text(dialogue: Transcript, shown: list[Line]) -> None:
     dialogue(TARGET, "<", b"220 \x1b[2J\x00\xff\\ [bold]x[/bold]\r\n", 0.1)
 
     assert shown == [("<", r"220 \x1b[2J\x00\xff\\ [bold]x[/bold]", 0.1)]
 
 
-def test_two_connections_do_not_mix(dialogue: Dialogue, shown: list[Line]) -> None:
+def test_two_connections_do_not_mix(dialogue: Transcript, shown: list[Line]) -> None:
     dialogue(TARGET, "<", b"220 fir", 0.1)
     dialogue(OTHER, "<", b"220 second\n", 0.2)
     dialogue(TARGET, "<", b"st\n", 0.3)
@@ -87,7 +87,7 @@ def test_two_connections_do_not_mix(dialogue: Dialogue, shown: list[Line]) -> No
     assert [line.text for line in shown] == ["220 second", "220 first"]
 
 
-async def test_a_check_is_the_dialogue_and_the_record(dialogue: Dialogue, shown: list[Line]) -> None:
+async def test_a_check_is_the_dialogue_and_the_record(dialogue: Transcript, shown: list[Line]) -> None:
     with serving(greets(b"220-mx.exa", b"mple.org\r\n220 ESMTP Postfix\r\n")) as server:
         records = await check_host("127.0.0.1", quick(server.port), trace=dialogue)
         server.join()
@@ -240,7 +240,7 @@ def test_whoever_looks_on_and_leaves_does_not_disturb_the_visit(shown: list[Line
             raise BrokenPipeError(32, "Broken pipe")
         shown.append(Line(kind, text, seconds))
 
-    dialogue = Dialogue(show)
+    dialogue = Transcript(show)
     for number in range(3):
         dialogue(TARGET, "<", b"line %d\r\n" % number, 0.1)
 
@@ -271,7 +271,9 @@ def test_the_quick_start_shows_every_line_that_the_command_prints() -> None:
     """The time in a greeting of the lab is fixed, so that how far it is behind is the one number that changes."""
     greeting = personality(int(IPv4Address("127.1.0.249"))).greeting
     target, times = Target(0, "127.1.0.249", 2525), (0.0, 0.001, 0.003)
-    record = Observer("id", Settings()).record(Attempt(target, None, greeting, datetime.now(UTC).timestamp(), *times))
+    record = RecordBuilder("id", Settings()).record(
+        Attempt(target, None, greeting, datetime.now(UTC).timestamp(), *times)
+    )
     printed = "".join(f"{name:<12}{value}\n" for name, value in verdict(record).items())
     page = (Path(scanner.__file__).parent.parent / "docs/quickstart.md").read_text()
 

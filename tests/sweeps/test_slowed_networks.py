@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from scanner.cli.progress import Said
+from scanner.cli.progress import ToldNotices
 from scanner.engine.refusals import Restraint
 from scanner.settings import Settings
 from scanner.sweeps import slowed_networks as module
@@ -105,7 +105,7 @@ def test_what_was_warned_of_is_not_said_again_as_a_notice(
     tested = Restraints(Settings())
     with caplog.at_level(level, "scanner.sweeps.slowed_networks"):
         tested.add(slowed())
-    said = Said()
+    said = ToldNotices()
     said.skip(tested.warned)
     said.say_new(tested.notices())
 

@@ -17,7 +17,7 @@ from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import make_plan
 from scanner.sweeps.resolve import Found, Unresolved
 from scanner.sweeps.saved_state import Restored, Saved
-from scanner.targets import COMMAND_LINE, Progress, Source, parse_spec
+from scanner.targets import COMMAND_LINE, Progress, TextSource, parse_spec
 from tests.support.servers import greets, serving
 from tests.support.state_files import IDENTITY, READY, read
 
@@ -186,7 +186,7 @@ async def test_a_changed_digit_costs_a_visit_and_never_a_host(tmp_path: Path) ->
     with serving(greets(b"220 mx.example ESMTP\r\n")) as server:
 
         async def sweep() -> Sweep:
-            targets, never = parse_spec([Source(COMMAND_LINE, ["127.30.0.0/27"])]), parse_spec([])
+            targets, never = parse_spec([TextSource(COMMAND_LINE, ["127.30.0.0/27"])]), parse_spec([])
             options = Settings(ports=(server.port,), rate=0, subnet_rate=0, seed=7)
             run = Sweep(await make_plan(targets, never, options), [FileSink(output)], state=state)
             await run.prepare()

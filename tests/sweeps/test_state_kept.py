@@ -16,14 +16,16 @@ from scanner.sweeps.ledger import Ledger
 from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import make_plan
 from scanner.sweeps.saved_state import Saved
-from scanner.targets import COMMAND_LINE, Source, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, parse_spec
 from tests.support.state_files import read, running
 
 
 async def sweep(folder: Path, **changes: Any) -> Sweep:
     options: dict[str, Any] = {"rate": 0, "subnet_rate": 0, "seed": 7, "retries": 0}
     plan = await make_plan(
-        parse_spec([Source(COMMAND_LINE, ["127.31.0.0/29"])]), parse_spec([]), Settings(ports=(1,), **options | changes)
+        parse_spec([TextSource(COMMAND_LINE, ["127.31.0.0/29"])]),
+        parse_spec([]),
+        Settings(ports=(1,), **options | changes),
     )
     run = Sweep(plan, [FileSink(folder / "out.jsonl")], state=folder / "state")
     await run.prepare()

@@ -20,7 +20,7 @@ from scanner.settings import Settings
 from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import Plan, make_plan
 from scanner.sweeps.summary import Summary
-from scanner.targets import COMMAND_LINE, Source, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, parse_spec
 from tests.support.servers import Peer, Script, greets, serving
 
 SENDMAIL = b"220 mx.example.org ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
@@ -34,7 +34,9 @@ def settings(port: int, **changes: Any) -> Settings:
 
 async def plan(targets: str, options: Settings, exclude: str = "") -> Plan:
     return await make_plan(
-        parse_spec([Source(COMMAND_LINE, [targets])]), parse_spec([Source(COMMAND_LINE, exclude.split())]), options
+        parse_spec([TextSource(COMMAND_LINE, [targets])]),
+        parse_spec([TextSource(COMMAND_LINE, exclude.split())]),
+        options,
     )
 
 

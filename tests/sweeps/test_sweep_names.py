@@ -20,7 +20,7 @@ from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import Plan, make_plan
 from scanner.sweeps.saved_state import Saved
 from scanner.sweeps.summary import Summary
-from scanner.targets import COMMAND_LINE, Source, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, parse_spec
 
 #: What DNS says now; a test changes it.
 Answers = dict[str, list[str]]
@@ -51,7 +51,7 @@ async def plan(*targets: str, exclude: tuple[str, ...] = (), state: Path | None 
     options = Settings(ports=(1,), rate=0, subnet_rate=0, seed=7, retries=0, all_statuses=True)
     saved = Saved.read(state) if state is not None else None
     known = saved.names if saved is not None else None
-    asked, never = (parse_spec([Source(COMMAND_LINE, list(texts))]) for texts in (targets, exclude))
+    asked, never = (parse_spec([TextSource(COMMAND_LINE, list(texts))]) for texts in (targets, exclude))
     return await make_plan(asked, never, options, known, strict=strict)
 
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 from scanner.sweeps.pipeline import Sweep
@@ -54,7 +54,7 @@ async def test_a_run_whose_description_is_lost_is_kept_and_that_is_said(
 ) -> None:
     monkeypatch.syspath_prepend(str(provided(tmp_path / "site")))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}:{Path(__file__).parents[2]}")
-    remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([f"scriptfile://h{tmp_path / 'out'}"]), {})
+    remote = SpoolSink(RunFolder(tmp_path / "run"), make_destinations([f"scriptfile://h{tmp_path / 'out'}"]), {})
     await remote.open(None)
     await remote.write([record(1)])
     await remote.close()

@@ -12,7 +12,7 @@ from scanner.settings import RefusalAction, Settings
 from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import Plan, make_plan
 from scanner.sweeps.summary import Summary
-from scanner.targets import COMMAND_LINE, Source, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, parse_spec
 from tests.support.servers import Peer, greets, serving
 
 BLOCKED = greets(b"554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org\r\n")
@@ -24,7 +24,7 @@ async def plan(targets: str, port: int, **changes: Any) -> Plan:
     defaults: dict[str, Any] = {"rate": 300, "subnet_rate": 0, "seed": 7, "refusal_limit": 4}
     settings = Settings(ports=(port,), **defaults | changes)
     return await make_plan(
-        parse_spec([Source(COMMAND_LINE, targets.split())]), parse_spec([Source(COMMAND_LINE, [])]), settings
+        parse_spec([TextSource(COMMAND_LINE, targets.split())]), parse_spec([TextSource(COMMAND_LINE, [])]), settings
     )
 
 

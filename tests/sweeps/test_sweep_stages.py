@@ -22,7 +22,7 @@ from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import Plan, make_plan
 from scanner.sweeps.reverse_dns import NameStage
 from scanner.sweeps.summary import Summary
-from scanner.targets import COMMAND_LINE, Source, parse_spec
+from scanner.targets import COMMAND_LINE, TextSource, parse_spec
 from tests.support.servers import Peer, greets, serving
 
 VALID = Draft202012Validator(json_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -53,7 +53,7 @@ class Answers:
 async def plan(targets: str, port: int, **changes: Any) -> Plan:
     settings = Settings(ports=(port,), **{"rate": 0, "subnet_rate": 0, "seed": 7} | changes)
     return await make_plan(
-        parse_spec([Source(COMMAND_LINE, targets.split())]), parse_spec([Source(COMMAND_LINE, [])]), settings
+        parse_spec([TextSource(COMMAND_LINE, targets.split())]), parse_spec([TextSource(COMMAND_LINE, [])]), settings
     )
 
 

@@ -13,16 +13,16 @@ from scanner.engine import Gate
 from scanner.errors import InputError
 from scanner.settings import Settings
 from scanner.sweeps.plan import Plan, make_plan, reasons_text
-from scanner.targets import COMMAND_LINE, Exclusions, Ranges, Source, parse_exclusions, parse_spec
+from scanner.targets import COMMAND_LINE, Exclusions, Ranges, TextSource, parse_exclusions, parse_spec
 
 
 def exclusions(*texts: str) -> Exclusions:
-    return Exclusions(parse_exclusions([Source(COMMAND_LINE, texts)]).ranges)
+    return Exclusions(parse_exclusions([TextSource(COMMAND_LINE, texts)]).ranges)
 
 
 def planned(targets: Iterable[str], never: Iterable[str] = (), **settings: Any) -> Plan:
-    asked = parse_spec([Source(COMMAND_LINE, targets)])
-    return asyncio.run(make_plan(asked, parse_exclusions([Source(COMMAND_LINE, never)]), Settings(**settings)))
+    asked = parse_spec([TextSource(COMMAND_LINE, targets)])
+    return asyncio.run(make_plan(asked, parse_exclusions([TextSource(COMMAND_LINE, never)]), Settings(**settings)))
 
 
 WAYS = [
@@ -95,7 +95,7 @@ NETWORKS = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32)).map(
 
 
 def ranges_of(texts: list[str]) -> Ranges:
-    return parse_spec([Source("fuzz", texts or ["none"])]).ranges
+    return parse_spec([TextSource("fuzz", texts or ["none"])]).ranges
 
 
 @given(st.lists(ADDRESSES, min_size=1, max_size=12), st.lists(NETWORKS, max_size=4), st.integers(1, 5))

@@ -14,16 +14,16 @@ from scanner.targets.ranges import Ranges
 from scanner.targets.spec import (
     COMMAND_LINE,
     LARGE,
-    Source,
+    Origin,
     Spec,
-    Where,
+    TextSource,
     parse_spec,
     require_confirmation,
 )
 
 
 def parsed(*lines: str) -> Spec:
-    return parse_spec([Source("ranges.txt", lines)])
+    return parse_spec([TextSource("ranges.txt", lines)])
 
 
 def pair(text: str) -> tuple[int, int]:
@@ -42,7 +42,7 @@ def v6(*texts: str) -> Ranges:
 
 def problem(lines: Iterable[str], **options: bool) -> str:
     with pytest.raises(InputError) as caught:
-        parse_spec([Source("ranges.txt", lines)], **options)
+        parse_spec([TextSource("ranges.txt", lines)], **options)
     return str(caught.value)
 
 
@@ -104,8 +104,8 @@ def test_networks_are_read_as_netaddr_reads_them(
 def test_overlaps_within_and_between_sources_are_visited_once() -> None:
     spec = parse_spec(
         [
-            Source("a.txt", ["192.0.2.0/25", "192.0.2.64-192.0.2.200", "192.0.2.7"]),
-            Source("b.txt", ["192.0.2.128/25 192.0.2.1-5"]),
+            TextSource("a.txt", ["192.0.2.0/25", "192.0.2.64-192.0.2.200", "192.0.2.7"]),
+            TextSource("b.txt", ["192.0.2.128/25 192.0.2.1-5"]),
         ]
     )
     assert spec.ranges == v4("192.0.2.0-192.0.2.255")
@@ -120,28 +120,28 @@ def test_white_space_of_any_kind_separates_targets_and_comments_and_blank_lines_
 
 
 def test_nothing_at_all_is_an_empty_spec() -> None:
-    assert parse_spec([]) == parse_spec([Source(COMMAND_LINE, [])]) == Spec(Ranges.from_pairs(), {}, {})
+    assert parse_spec([]) == parse_spec([TextSource(COMMAND_LINE, [])]) == Spec(Ranges.from_pairs(), {}, {})
 
 
 def test_names_are_collected_once_with_their_first_place() -> None:
     spec = parse_spec(
         [
-            Source("ranges.txt", ["192.0.2.1", "mail.example.com MX:Example.com", "b\u00fccher.example"]),
-            Source(COMMAND_LINE, ["MAIL.example.com.", "mx:example.org", "example.com"]),
+            TextSource("ranges.txt", ["192.0.2.1", "mail.example.com MX:Example.com", "b\u00fccher.example"]),
+            TextSource(COMMAND_LINE, ["MAIL.example.com.", "mx:example.org", "example.com"]),
         ]
     )
     assert spec.names == {
-        "mail.example.com": Where("ranges.txt", 2),
-        "xn--bcher-kva.example": Where("ranges.txt", 3),
-        "example.com": Where(COMMAND_LINE, 3),
+        "mail.example.com": Origin("ranges.txt", 2),
+        "xn--bcher-kva.example": Origin("ranges.txt", 3),
+        "example.com": Origin(COMMAND_LINE, 3),
     }
-    assert spec.mail_domains == {"example.com": Where("ranges.txt", 2), "example.org": Where(COMMAND_LINE, 2)}
+    assert spec.mail_domains == {"example.com": Origin("ranges.txt", 2), "example.org": Origin(COMMAND_LINE, 2)}
     assert spec.ranges == v4("192.0.2.1")
 
 
 def test_a_place_is_a_file_and_line_or_the_command_line() -> None:
-    assert str(Where("ranges.txt", 17)) == "ranges.txt:17"
-    assert str(Where(COMMAND_LINE, 3)) == "command line"
+    assert str(Origin("ranges.txt", 17)) == "ranges.txt:17"
+    assert str(Origin(COMMAND_LINE, 3)) == "command line"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_ipv6_networks_too_large_to_visit_are_refused_with_advice_and_may_be_exc
     for text in ("2001:db8::/32", "2001:db8::/103", "2001:db8::-2001:db8::100:0", "::/0"):
         assert "use a hit list" in problem([text])
     assert "about 2^96 addresses" in problem(["2001:db8::/32"])
-    excluded = parse_spec([Source("never.txt", ["2001:db8::/32", "::/96"])], allow_large_v6=True).ranges
+    excluded = parse_spec([TextSource("never.txt", ["2001:db8::/32", "::/96"])], allow_large_v6=True).ranges
     assert excluded == v6("2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "::-::ffff:ffff")
 
 
@@ -280,7 +280,7 @@ def test_many_patterns_and_ranges_beside_plain_lines_are_all_kept() -> None:
 def outcome(lines: list[str]) -> Spec | str:
     """Return what the lines mean, or the message that refuses them."""
     try:
-        return parse_spec([Source("fuzz", lines)])
+        return parse_spec([TextSource("fuzz", lines)])
     except InputError as refused:
         return str(refused)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from scanner.model import Certificate, Tls
-from scanner.verification.evidence import Evidence, Place, Said, versions_in
-from scanner.verification.states import State
+from scanner.verification.evidence import Evidence, EvidencePlace, ServerLine, versions_in
+from scanner.verification.states import VerificationState
 from scanner.verification.verdicts import outcome_of
 from tests.support.dialogues import COURIER, EXIM, HARAKA, POSTFIX, SENDMAIL_HARDENED, Replies, dialogue_of
 from tests.support.fresh_looks import (
@@ -30,15 +30,15 @@ QMAIL: Replies = {
 def test_a_hardened_sendmail_is_fixed_and_the_remark_says_that_it_is_recognisable() -> None:
     result = verified(CLEAN, CLEAN, CLEAN, known=before(LEAKING), opinion=opinion_of())
 
-    assert (result.state, result.is_failed, result.shows_version) == (State.FIXED, False, False)
+    assert (result.state, result.is_failed, result.shows_version) == (VerificationState.FIXED, False, False)
     assert result.evidence == (
-        Evidence(Place.GREETING, "220 mail1.lab.example ESMTP", "names no software"),
+        Evidence(EvidencePlace.GREETING, "220 mail1.lab.example ESMTP", "names no software"),
         Evidence(
-            Place.EHLO,
+            EvidencePlace.EHLO,
             "250-mail1.lab.example Hello localhost [127.0.0.1], pleased to meet you",
             "no text names it, but it behaves like Sendmail (65%): hiding is not patching",
         ),
-        Evidence(Place.SECOND_OPINION, "220 mail1.lab.example ESMTP", "reads the same"),
+        Evidence(EvidencePlace.SECOND_OPINION, "220 mail1.lab.example ESMTP", "reads the same"),
     )
     assert (result.asked, result.agreed) == (3, 3)
 
@@ -46,10 +46,10 @@ def test_a_hardened_sendmail_is_fixed_and_the_remark_says_that_it_is_recognisabl
 def test_a_default_sendmail_discloses_in_greeting_and_help_with_the_lines() -> None:
     result = verified(LEAKING)
 
-    assert result.state is State.STILL_DISCLOSES
+    assert result.state is VerificationState.STILL_DISCLOSES
     assert [(each.place, each.line) for each in result.evidence] == [
-        (Place.GREETING, SHOWN.decode().removesuffix("\r\n")),
-        (Place.HELP, "214-2.0.0 This is sendmail version 8.17.1.9"),
+        (EvidencePlace.GREETING, SHOWN.decode().removesuffix("\r\n")),
+        (EvidencePlace.HELP, "214-2.0.0 This is sendmail version 8.17.1.9"),
     ]
 
 
@@ -58,34 +58,34 @@ def test_a_default_sendmail_discloses_in_greeting_and_help_with_the_lines() -> N
     [
         (
             with_help(214, "2.0.0 This is sendmail version 8.17.1.9", "2.0.0 End of HELP info"),
-            Place.HELP,
+            EvidencePlace.HELP,
             "214-2.0.0 This is sendmail version 8.17.1.9",
         ),
         (
             with_help(502, "5.3.0 Sendmail 8.17.1.9 -- HELP not implemented"),
-            Place.HELP,
+            EvidencePlace.HELP,
             "502 5.3.0 Sendmail 8.17.1.9 -- HELP not implemented",
         ),
-        (with_help(214, "This is FooMail/3.2.1-rc1"), Place.HELP, "214 This is FooMail/3.2.1-rc1"),
-        (with_help(214, "software version: v3.2"), Place.HELP, "214 software version: v3.2"),
+        (with_help(214, "This is FooMail/3.2.1-rc1"), EvidencePlace.HELP, "214 This is FooMail/3.2.1-rc1"),
+        (with_help(214, "software version: v3.2"), EvidencePlace.HELP, "214 software version: v3.2"),
         (
             with_ehlo("h Hello x [192.0.2.9], FooMail 7.1 here", "SIZE 1"),
-            Place.EHLO,
+            EvidencePlace.EHLO,
             "250-h Hello x [192.0.2.9], FooMail 7.1 here",
         ),
         (
             with_ehlo("h", "XSERVER FooMail_2.0.1"),
-            Place.EHLO,
+            EvidencePlace.EHLO,
             "250 XSERVER FooMail_2.0.1",
         ),
     ],
 )
 def test_a_greeting_that_hides_does_not_make_up_for_another_reply_that_shows(
-    replies: Replies, place: Place, line: str
+    replies: Replies, place: EvidencePlace, line: str
 ) -> None:
     result = verified(visit(HIDDEN, replies), known=before(LEAKING))
 
-    assert result.state is State.STILL_DISCLOSES
+    assert result.state is VerificationState.STILL_DISCLOSES
     assert [(each.place, each.line) for each in result.evidence] == [(place, line)]
 
 
@@ -93,7 +93,7 @@ def test_a_version_that_was_known_before_is_found_in_any_words() -> None:
     known = before(LEAKING)
     replies = with_help(214, "2.0.0 build 8.17.1.9 of the mailer")
 
-    assert verified(visit(HIDDEN, replies), known=known).state is State.STILL_DISCLOSES
+    assert verified(visit(HIDDEN, replies), known=known).state is VerificationState.STILL_DISCLOSES
 
 
 @pytest.mark.parametrize(
@@ -113,18 +113,21 @@ def test_a_version_that_was_known_before_is_found_in_any_words() -> None:
     ],
 )
 def test_numbers_that_are_no_version_of_the_server_are_no_leak(line: str) -> None:
-    assert verified(visit(HIDDEN, with_help(214, line))).state is State.FIXED
+    assert verified(visit(HIDDEN, with_help(214, line))).state is VerificationState.FIXED
 
 
 def test_a_reply_code_that_equals_the_version_of_before_is_no_leak() -> None:
-    known = before(LEAKING)._replace(version="2.0.0", versions_in=(Place.GREETING,))
+    known = before(LEAKING)._replace(version="2.0.0", versions_in=(EvidencePlace.GREETING,))
 
-    assert verified(CLEAN, known=known).state is State.FIXED
-    assert verified(visit(HIDDEN, with_help(214, "2.0.0 mailer 2.0.0")), known=known).state is State.STILL_DISCLOSES
+    assert verified(CLEAN, known=known).state is VerificationState.FIXED
+    assert (
+        verified(visit(HIDDEN, with_help(214, "2.0.0 mailer 2.0.0")), known=known).state
+        is VerificationState.STILL_DISCLOSES
+    )
 
 
 def test_the_greeting_of_a_large_provider_with_a_queue_number_is_no_version() -> None:
-    said = Said(Place.GREETING, "", "ESMTP 5b1f17b1804b1-4364a378a0fsi33815e9.138 - gsmtp")
+    said = ServerLine(EvidencePlace.GREETING, "", "ESMTP 5b1f17b1804b1-4364a378a0fsi33815e9.138 - gsmtp")
 
     assert versions_in(said, ()) == ()
 
@@ -139,7 +142,7 @@ def test_a_host_named_like_a_product_does_not_name_its_software() -> None:
 
     result = verified(visit(greeting, replies), known=before(LEAKING))
 
-    assert result.state is State.FIXED
+    assert result.state is VerificationState.FIXED
     assert result.after is not None
     assert result.after.disclosure == ()
 
@@ -150,7 +153,7 @@ SENDMAIL_EXTENSIONS = SENDMAIL_HARDENED["EHLO scanner.lab.example"][1][1:]
 def test_what_a_greeting_says_of_the_client_is_the_clients() -> None:
     greeting = b"220 mail1.lab.example ESMTP; logging access from: exim 4.96 [192.0.2.9]\r\n"
 
-    assert verified(visit(greeting)).state is State.FIXED
+    assert verified(visit(greeting)).state is VerificationState.FIXED
 
 
 @pytest.mark.parametrize(
@@ -168,7 +171,7 @@ def test_a_product_that_is_named_without_its_version_is_recognisable(
 ) -> None:
     result = verified(visit(raw, replies))
 
-    assert (result.state, result.is_failed) == (State.HIDDEN_BUT_RECOGNISABLE, False)
+    assert (result.state, result.is_failed) == (VerificationState.HIDDEN_BUT_RECOGNISABLE, False)
     assert result.evidence[0].what == f"names {product}"
     assert product.lower() in (result.evidence[0].line or "").lower()
 
@@ -178,8 +181,8 @@ def test_a_greeting_whose_wording_is_a_products_own_names_it() -> None:
 
     result = verified(visit(greeting))
 
-    assert result.state is State.HIDDEN_BUT_RECOGNISABLE
-    assert (result.evidence[0].place, result.evidence[0].line) == (Place.GREETING, greeting.decode().rstrip())
+    assert result.state is VerificationState.HIDDEN_BUT_RECOGNISABLE
+    assert (result.evidence[0].place, result.evidence[0].line) == (EvidencePlace.GREETING, greeting.decode().rstrip())
 
 
 def test_a_server_that_nobody_knows_is_fixed_without_a_remark() -> None:
@@ -188,14 +191,14 @@ def test_a_server_that_nobody_knows_is_fixed_without_a_remark() -> None:
     )
 
     assert (result.state, result.evidence) == (
-        State.FIXED,
-        (Evidence(Place.GREETING, "220 h.example.com ESMTP", "names no software"),),
+        VerificationState.FIXED,
+        (Evidence(EvidencePlace.GREETING, "220 h.example.com ESMTP", "names no software"),),
     )
 
 
 def test_a_version_like_an_address_is_one_after_a_name_that_has_such_versions() -> None:
     def shown(text: str) -> tuple[str, ...]:
-        return versions_in(Said(Place.HELP, "", text), ())
+        return versions_in(ServerLine(EvidencePlace.HELP, "", text), ())
 
     assert shown("Sendmail 8.17.1.9 here") == shown("version 8.17.1.9") == ("8.17.1.9",)
     assert shown("gateway 8.17.1.9 here") == ()
@@ -208,8 +211,8 @@ def test_a_certificate_that_names_the_product_is_said_and_not_judged() -> None:
 
     result = verified(visit(HIDDEN, dialogue))
 
-    assert result.state is State.FIXED
-    certificate = Evidence(Place.CERTIFICATE, "subject CN=h.lab.example,O=Exim Developers", "names Exim")
+    assert result.state is VerificationState.FIXED
+    certificate = Evidence(EvidencePlace.CERTIFICATE, "subject CN=h.lab.example,O=Exim Developers", "names Exim")
     assert certificate in result.evidence
 
 
@@ -222,4 +225,4 @@ def test_a_strict_gate_fails_a_recognisable_host_and_the_other_one_does_not() ->
 def test_a_line_made_to_be_slow_is_read_in_time() -> None:
     """Each of these would take a backtracking pattern seconds; the test's own time limit is the claim."""
     for part in ("a 1.1", "aa 1.1a-", "1.", "a.", "version ", "a_1.1_"):
-        versions_in(Said(Place.HELP, "", (part * 2000)[:2000] + "@"), ("1.1",))
+        versions_in(ServerLine(EvidencePlace.HELP, "", (part * 2000)[:2000] + "@"), ("1.1",))

@@ -9,7 +9,7 @@ import pytest
 from scanner.engine import Gate
 from scanner.model import Exchange
 from scanner.settings import Settings
-from scanner.targets import ALWAYS_EXCLUDED, COMMAND_LINE, Source, parse_spec
+from scanner.targets import ALWAYS_EXCLUDED, COMMAND_LINE, TextSource, parse_spec
 from scanner.verification.evidence import Opinion
 from scanner.verification.second_opinion import second_opinion
 from tests.support.certificates import make_certificate, server_context
@@ -29,7 +29,7 @@ SETTINGS = Settings(
 
 
 def gate(*excluded: str) -> Gate:
-    return Gate(parse_spec([Source(COMMAND_LINE, excluded)]).ranges or ALWAYS_EXCLUDED, rate=0, subnet_rate=0)
+    return Gate(parse_spec([TextSource(COMMAND_LINE, excluded)]).ranges or ALWAYS_EXCLUDED, rate=0, subnet_rate=0)
 
 
 async def opinion_on(script: Script, settings: Settings = SETTINGS) -> Opinion:

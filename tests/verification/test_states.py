@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.model import Dialogue, Exchange, Record, Status
-from scanner.policy.check import Level, Outcome
+from scanner.policy.check import Level, RuleOutcome
 from scanner.smoke.received import software_in_headers
-from scanner.verification.evidence import Evidence, Opinion, Place
-from scanner.verification.states import NOT_FIXED, NOT_SEEN, State, judge
+from scanner.verification.evidence import Evidence, EvidencePlace, Opinion
+from scanner.verification.states import NOT_FIXED, NOT_SEEN, VerificationState, judge
 from scanner.verification.verdicts import coverage_verdict, outcome_of, seen_of, verdict_of
 from scanner.verification.visits import Visit, visit_from, visit_of
 from tests.support.dialogues import EXIM, POSTFIX, SENDMAIL, SENDMAIL_HARDENED
@@ -32,15 +32,15 @@ from tests.support.fresh_looks import (
 
 
 def test_a_leak_where_an_earlier_visit_saw_none_is_a_regression() -> None:
-    assert verified(LEAKING, known=before(CLEAN)).state is State.REGRESSED
+    assert verified(LEAKING, known=before(CLEAN)).state is VerificationState.REGRESSED
 
 
 def test_a_leak_in_help_is_no_regression_when_only_greetings_were_read_before() -> None:
     only_greeting = before(visit(HIDDEN, None))
 
-    assert only_greeting.looked_at == (Place.GREETING,)
-    assert verified(visit(HIDDEN, SENDMAIL), known=only_greeting).state is State.STILL_DISCLOSES
-    assert verified(LEAKING, known=only_greeting).state is State.REGRESSED
+    assert only_greeting.looked_at == (EvidencePlace.GREETING,)
+    assert verified(visit(HIDDEN, SENDMAIL), known=only_greeting).state is VerificationState.STILL_DISCLOSES
+    assert verified(LEAKING, known=only_greeting).state is VerificationState.REGRESSED
 
 
 def test_another_product_is_replaced_and_when_it_shows_its_version_it_discloses() -> None:
@@ -49,9 +49,9 @@ def test_another_product_is_replaced_and_when_it_shows_its_version_it_discloses(
 
     result = verified(postfix, known=before(LEAKING))
 
-    assert (result.state, result.is_failed) == (State.REPLACED, True)
+    assert (result.state, result.is_failed) == (VerificationState.REPLACED, True)
     assert result.evidence[0].what == "Postfix, where Sendmail was before"
-    assert verified(exim, known=before(LEAKING)).state is State.STILL_DISCLOSES
+    assert verified(exim, known=before(LEAKING)).state is VerificationState.STILL_DISCLOSES
 
 
 def test_another_service_than_before_is_replaced_and_without_a_before_inconclusive() -> None:
@@ -59,12 +59,12 @@ def test_another_service_than_before_is_replaced_and_without_a_before_inconclusi
 
     result = verified(ssh, known=before(LEAKING))
 
-    assert (result.state, result.is_failed) == (State.REPLACED, True)
+    assert (result.state, result.is_failed) == (VerificationState.REPLACED, True)
     assert result.evidence == (
-        Evidence(Place.GREETING, "SSH-2.0-OpenSSH_9.2p1", "another service than before: no SMTP"),
+        Evidence(EvidencePlace.GREETING, "SSH-2.0-OpenSSH_9.2p1", "another service than before: no SMTP"),
     )
-    assert verified(ssh).state is State.INCONCLUSIVE
-    assert verified(CLEAN, known=before(ssh)).state is State.FIXED
+    assert verified(ssh).state is VerificationState.INCONCLUSIVE
+    assert verified(CLEAN, known=before(ssh)).state is VerificationState.FIXED
 
 
 def test_a_firewalls_stars_are_masked_and_not_fixed() -> None:
@@ -72,13 +72,13 @@ def test_a_firewalls_stars_are_masked_and_not_fixed() -> None:
 
     result = verified(visit(stars), known=before(LEAKING))
 
-    assert (result.state, result.is_failed) == (State.MASKED, True)
+    assert (result.state, result.is_failed) == (VerificationState.MASKED, True)
 
 
 def test_a_masked_greeting_with_a_version_in_help_discloses() -> None:
     stars = b"220 ****************************************************0*2******0****\r\n"
 
-    assert verified(visit(stars, SENDMAIL)).state is State.STILL_DISCLOSES
+    assert verified(visit(stars, SENDMAIL)).state is VerificationState.STILL_DISCLOSES
 
 
 # Not seen is not fixed
@@ -89,8 +89,10 @@ def test_a_masked_greeting_with_a_version_in_help_discloses() -> None:
 def test_who_cannot_be_reached_is_never_fixed(status: Status, known: Visit | None) -> None:
     result = verified(*[visit(b"", None, status, "ECONNREFUSED")] * 3, known=known)
 
-    assert (result.state, outcome_of(result)) == (State.UNREACHABLE, "not_judged")
-    assert result.evidence == (Evidence(Place.GREETING, None, f"{status.value.replace('_', ' ')} (ECONNREFUSED)"),)
+    assert (result.state, outcome_of(result)) == (VerificationState.UNREACHABLE, "not_judged")
+    assert result.evidence == (
+        Evidence(EvidencePlace.GREETING, None, f"{status.value.replace('_', ' ')} (ECONNREFUSED)"),
+    )
 
 
 def test_the_evidence_says_why_a_look_was_not_whole() -> None:
@@ -129,25 +131,26 @@ def test_half_a_look_is_never_fixed(case: str) -> None:
 
     assert result.state in NOT_SEEN
     assert outcome_of(result) == "not_judged"
-    assert (result.agreed, result.evidence[0].place) == (3, Place.GREETING)
+    assert (result.agreed, result.evidence[0].place) == (3, EvidencePlace.GREETING)
 
 
 def test_a_host_that_was_not_visited_is_inconclusive() -> None:
     result = verified(asked=3)
 
-    assert (result.state, result.after, result.agreed) == (State.INCONCLUSIVE, None, 0)
-    assert result.evidence == (Evidence(Place.GREETING, None, "was not visited"),)
+    assert (result.state, result.after, result.agreed) == (VerificationState.INCONCLUSIVE, None, 0)
+    assert result.evidence == (Evidence(EvidencePlace.GREETING, None, "was not visited"),)
 
 
 def test_a_greeting_that_refuses_our_address_is_not_a_look_at_the_server() -> None:
     result = verified(visit(b"554 5.7.1 Service unavailable; client host [192.0.2.9] blocked using zen\r\n", None))
 
-    assert (result.state, outcome_of(result)) == (State.REFUSED_US, "not_judged")
+    assert (result.state, outcome_of(result)) == (VerificationState.REFUSED_US, "not_judged")
 
 
 def test_half_a_greeting_with_a_version_is_a_leak() -> None:
     assert (
-        verified(visit(b"220 mail1 ESMTP Sendmail 8.14.4/8.14.4; S", None, Status.CUT)).state is State.STILL_DISCLOSES
+        verified(visit(b"220 mail1 ESMTP Sendmail 8.14.4/8.14.4; S", None, Status.CUT)).state
+        is VerificationState.STILL_DISCLOSES
     )
 
 
@@ -157,10 +160,10 @@ def test_half_a_greeting_with_a_version_is_a_leak() -> None:
 def test_a_pool_of_which_one_server_leaks_discloses_and_says_in_how_many_visits() -> None:
     result = verified(CLEAN, LEAKING, CLEAN, known=before(LEAKING), agree=1)
 
-    assert (result.state, result.asked, result.agreed) == (State.STILL_DISCLOSES, 3, 1)
+    assert (result.state, result.asked, result.agreed) == (VerificationState.STILL_DISCLOSES, 3, 1)
     assert result.evidence[0].what.endswith("(in 1 of 3 visits)")
     assert result.after is not None
-    assert result.after.versions_in == (Place.GREETING, Place.HELP)
+    assert result.after.versions_in == (EvidencePlace.GREETING, EvidencePlace.HELP)
 
 
 def test_visits_must_agree_unless_fewer_are_asked_for() -> None:
@@ -168,21 +171,21 @@ def test_visits_must_agree_unless_fewer_are_asked_for() -> None:
 
     result = verified(CLEAN, CLEAN, down)
 
-    assert (result.state, result.agreed) == (State.INCONCLUSIVE, 2)
+    assert (result.state, result.agreed) == (VerificationState.INCONCLUSIVE, 2)
     assert result.evidence[0].what == "visits disagree: 2 fixed, 1 unreachable"
-    assert verified(CLEAN, CLEAN, down, agree=2).state is State.FIXED
-    assert verified(CLEAN, down, agree=1).state is State.INCONCLUSIVE  # both have one
+    assert verified(CLEAN, CLEAN, down, agree=2).state is VerificationState.FIXED
+    assert verified(CLEAN, down, agree=1).state is VerificationState.INCONCLUSIVE  # both have one
 
 
 def test_visits_that_were_not_made_do_not_agree() -> None:
-    assert verified(CLEAN, CLEAN, asked=3).state is State.INCONCLUSIVE
-    assert verified(CLEAN, CLEAN, asked=3, agree=2).state is State.FIXED
+    assert verified(CLEAN, CLEAN, asked=3).state is VerificationState.INCONCLUSIVE
+    assert verified(CLEAN, CLEAN, asked=3, agree=2).state is VerificationState.FIXED
 
 
 def test_a_pool_of_which_one_server_names_its_product_is_recognisable() -> None:
     result = verified(CLEAN, visit(HIDDEN, with_help(214, "2.0.0 sendmail help")), CLEAN)
 
-    assert (result.state, result.agreed) == (State.HIDDEN_BUT_RECOGNISABLE, 3)
+    assert (result.state, result.agreed) == (VerificationState.HIDDEN_BUT_RECOGNISABLE, 3)
 
 
 # The second reader
@@ -191,11 +194,11 @@ def test_a_pool_of_which_one_server_names_its_product_is_recognisable() -> None:
 def test_readers_that_contradict_each_other_are_inconclusive_with_both_shown() -> None:
     result = verified(CLEAN, CLEAN, opinion=opinion_of(replies=SENDMAIL))
 
-    assert (result.state, result.shows_version) == (State.INCONCLUSIVE, True)
+    assert (result.state, result.shows_version) == (VerificationState.INCONCLUSIVE, True)
     assert result.evidence == (
-        Evidence(Place.GREETING, "220 mail1.lab.example ESMTP", "names no software"),
+        Evidence(EvidencePlace.GREETING, "220 mail1.lab.example ESMTP", "names no software"),
         Evidence(
-            Place.SECOND_OPINION,
+            EvidencePlace.SECOND_OPINION,
             "214-2.0.0 This is sendmail version 8.17.1.9",
             "help: shows version 8.17.1.9",
         ),
@@ -206,12 +209,16 @@ def test_readers_that_contradict_each_other_are_inconclusive_with_both_shown() -
 def test_a_second_reader_that_misses_what_all_visits_saw_is_a_contradiction() -> None:
     result = verified(LEAKING, LEAKING, opinion=opinion_of())
 
-    assert result.state is State.INCONCLUSIVE
-    assert [each.place for each in result.evidence] == [Place.GREETING, Place.HELP, Place.SECOND_OPINION]
+    assert result.state is VerificationState.INCONCLUSIVE
+    assert [each.place for each in result.evidence] == [
+        EvidencePlace.GREETING,
+        EvidencePlace.HELP,
+        EvidencePlace.SECOND_OPINION,
+    ]
 
 
 def test_a_second_reader_that_met_another_server_of_the_pool_contradicts_nobody() -> None:
-    assert verified(CLEAN, LEAKING, opinion=opinion_of()).state is State.STILL_DISCLOSES
+    assert verified(CLEAN, LEAKING, opinion=opinion_of()).state is VerificationState.STILL_DISCLOSES
 
 
 @pytest.mark.parametrize(
@@ -225,8 +232,8 @@ def test_a_second_reader_that_met_another_server_of_the_pool_contradicts_nobody(
 def test_a_second_reader_that_could_not_read_takes_nothing_back_and_is_mentioned(opinion: Opinion) -> None:
     result = verified(CLEAN, opinion=opinion)
 
-    assert result.state is State.FIXED
-    assert result.evidence[-1].place is Place.SECOND_OPINION
+    assert result.state is VerificationState.FIXED
+    assert result.evidence[-1].place is EvidencePlace.SECOND_OPINION
     assert result.evidence[-1].what.startswith("not to be had: ")
 
 
@@ -239,9 +246,9 @@ RECEIVED = b"Received: from x by mail1.lab.example (8.17.1.9/8.17.1.9/Debian-2) 
 def test_a_received_line_with_a_version_is_a_leak_of_a_host_that_hides_everything_else() -> None:
     result = verified(CLEAN, received=software_in_headers(RECEIVED))
 
-    assert (result.state, result.is_failed) == (State.STILL_DISCLOSES, True)
+    assert (result.state, result.is_failed) == (VerificationState.STILL_DISCLOSES, True)
     assert [(each.place, each.what) for each in result.evidence] == [
-        (Place.RECEIVED, "shows version 8.17.1.9"),
+        (EvidencePlace.RECEIVED, "shows version 8.17.1.9"),
     ]
 
 
@@ -250,7 +257,7 @@ def test_a_received_line_that_names_the_product_leaves_it_recognisable() -> None
 
     result = verified(CLEAN, received=received)
 
-    assert result.state is State.HIDDEN_BUT_RECOGNISABLE
+    assert result.state is VerificationState.HIDDEN_BUT_RECOGNISABLE
     assert [each.what for each in result.evidence] == ["names Postfix"]
 
 
@@ -260,7 +267,7 @@ def test_a_received_line_that_names_the_product_leaves_it_recognisable() -> None
 def test_a_verdict_has_the_state_and_the_first_evidence() -> None:
     verdict = verdict_of(verified(visit(HIDDEN, SENDMAIL)))
 
-    assert verdict[:6] == ("verify", Level.ERROR, Outcome.FAILED, "192.0.2.1", 25, "mail1.lab.example")
+    assert verdict[:6] == ("verify", Level.ERROR, RuleOutcome.FAILED, "192.0.2.1", 25, "mail1.lab.example")
     assert verdict.message == "still discloses: help shows version 8.17.1.9"
     assert verdict.evidence == "214-2.0.0 This is sendmail version 8.17.1.9"
     assert verdict_of(verified(CLEAN)._replace(evidence=())).message == "fixed"
@@ -269,13 +276,15 @@ def test_a_verdict_has_the_state_and_the_first_evidence() -> None:
 @pytest.mark.parametrize(
     ("records", "least", "outcome"),
     [
-        ((CLEAN, LEAKING), 1.0, Outcome.PASSED),
-        ((CLEAN, visit(b"", None, Status.REFUSED)), 1.0, Outcome.FAILED),
-        ((CLEAN, visit(b"", None, Status.REFUSED)), 0.5, Outcome.PASSED),
-        ((), 0.0, Outcome.FAILED),
+        ((CLEAN, LEAKING), 1.0, RuleOutcome.PASSED),
+        ((CLEAN, visit(b"", None, Status.REFUSED)), 1.0, RuleOutcome.FAILED),
+        ((CLEAN, visit(b"", None, Status.REFUSED)), 0.5, RuleOutcome.PASSED),
+        ((), 0.0, RuleOutcome.FAILED),
     ],
 )
-def test_too_few_hosts_seen_is_a_verdict_of_its_own(records: Sequence[Record], least: float, outcome: Outcome) -> None:
+def test_too_few_hosts_seen_is_a_verdict_of_its_own(
+    records: Sequence[Record], least: float, outcome: RuleOutcome
+) -> None:
     verdict = coverage_verdict(seen_of(Counter(verified(record).state for record in records)), least)
 
     assert (verdict.rule, verdict.outcome, verdict.ip) == ("coverage", outcome, None)
@@ -319,7 +328,7 @@ def test_fixed_is_only_said_when_every_visit_was_whole_and_clean(
 ) -> None:
     result = judge(HOST._replace(before=known), records)
 
-    assert (result.state is State.FIXED) == (bool(records) and all(record is CLEAN for record in records))
+    assert (result.state is VerificationState.FIXED) == (bool(records) and all(record is CLEAN for record in records))
     assert (result.state in NOT_FIXED) == any(record is LEAKING for record in records)
 
 
@@ -336,5 +345,8 @@ def test_any_bytes_have_a_state_and_printable_evidence(raw: bytes, said: bytes) 
 def test_what_only_the_second_reader_reads_and_may_be_a_version_leaves_it_open() -> None:
     result = verified(visit(), opinion=opinion_of(b"220 mail1.lab.example ESMTP Foobus/7\r\n"))
 
-    assert result.state is State.INCONCLUSIVE
-    assert (result.evidence[0].place, result.evidence[0].what) == (Place.SECOND_OPINION, "may show a version: 7")
+    assert result.state is VerificationState.INCONCLUSIVE
+    assert (result.evidence[0].place, result.evidence[0].what) == (
+        EvidencePlace.SECOND_OPINION,
+        "may show a version: 7",
+    )

@@ -12,21 +12,21 @@ from scanner.model import Attempt, Status, Target
 from scanner.record import encode
 from scanner.settings import Probe, RefusalAction, Settings
 from scanner.smoke.received import software_in_headers
-from scanner.sweeps.record_builder import Observer
-from scanner.targets import COMMAND_LINE, Source, Spec, parse_spec
+from scanner.sweeps.record_builder import RecordBuilder
+from scanner.targets import COMMAND_LINE, Spec, TextSource, parse_spec
 from scanner.verification import verify as verify_module
 from scanner.verification.baseline import Headers, leaks_of, read_earlier, read_headers
-from scanner.verification.evidence import Opinion, Place
-from scanner.verification.states import State, Subject, Verified, judge
+from scanner.verification.evidence import EvidencePlace, Opinion
+from scanner.verification.states import Subject, VerificationState, Verified, judge
 from scanner.verification.verdicts import document
-from scanner.verification.verify import Progress, Request, verify
+from scanner.verification.verify import VerificationProgress, VerificationRequest, verify
 from tests.support.dialogues import POSTFIX, SENDMAIL, SENDMAIL_HARDENED, dialogue_of
 from tests.support.mail_hosts import HIDDEN, SENDMAIL_GREETING, MailHost
 from tests.support.servers import Peer, Script, free_port, greets, in_turn, serving
 
 LEAKING, HARDENED = MailHost(SENDMAIL_GREETING, SENDMAIL), MailHost(HIDDEN, SENDMAIL_HARDENED)
 POSTFIX_HOST = MailHost(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX)
-OBSERVER = Observer("scan-1", Settings(probe=Probe.DIALOGUE))
+OBSERVER = RecordBuilder("scan-1", Settings(probe=Probe.DIALOGUE))
 
 
 def settings(**changes: Any) -> Settings:
@@ -45,7 +45,7 @@ def settings(**changes: Any) -> Settings:
 
 
 def spec(*texts: str) -> Spec:
-    return parse_spec([Source(COMMAND_LINE, texts)])
+    return parse_spec([TextSource(COMMAND_LINE, texts)])
 
 
 def stored(ip: str, port: int, server: MailHost | bytes = LEAKING, at: float = 1795342616.0, **changes: Any) -> bytes:
@@ -71,7 +71,7 @@ async def look(script: Script, **options: Any) -> tuple[Verified, int]:
         if before is not None:
             earlier = read_earlier([sweep_file(folder, stored("127.0.0.9", server.port, before))])
         fresh = await verify(
-            Request(
+            VerificationRequest(
                 settings=settings(**changes),
                 targets=spec("127.0.0.9"),
                 ports=(server.port,),
@@ -87,22 +87,30 @@ def _silent(peer: Peer) -> None:
     peer.read_end()
 
 
-STATES: dict[str, tuple[Script, MailHost | None, State]] = {
-    "fixed": (HARDENED, LEAKING, State.FIXED),
-    "still": (LEAKING, LEAKING, State.STILL_DISCLOSES),
-    "nothing known before": (LEAKING, None, State.STILL_DISCLOSES),
-    "regressed": (LEAKING, HARDENED, State.REGRESSED),
-    "only help": (MailHost(HIDDEN, SENDMAIL), LEAKING, State.STILL_DISCLOSES),
-    "recognisable": (POSTFIX_HOST, None, State.HIDDEN_BUT_RECOGNISABLE),
-    "masked": (greets(b"220 ****************************0*2******0****\r\n"), LEAKING, State.MASKED),
-    "replaced": (POSTFIX_HOST, LEAKING, State.REPLACED),
-    "another service": (greets(b"SSH-2.0-OpenSSH_9.2p1\r\n"), LEAKING, State.REPLACED),
-    "refused us": (greets(b"554 5.7.1 blocked, your host [127.0.0.1] is listed by zen\r\n"), LEAKING, State.REFUSED_US),
-    "silent": (_silent, LEAKING, State.INCONCLUSIVE),
-    "cut": (lambda peer: peer.send(b"220 mail1"), LEAKING, State.INCONCLUSIVE),
-    "reset": (lambda peer: peer.reset(), LEAKING, State.INCONCLUSIVE),
-    "malformed": (greets(b"\x00\x01\x02\r\n"), LEAKING, State.INCONCLUSIVE),
-    "hangs up at HELP": (MailHost(HIDDEN, {"EHLO": b"250 mail1\r\n", "HELP": b""}), LEAKING, State.INCONCLUSIVE),
+STATES: dict[str, tuple[Script, MailHost | None, VerificationState]] = {
+    "fixed": (HARDENED, LEAKING, VerificationState.FIXED),
+    "still": (LEAKING, LEAKING, VerificationState.STILL_DISCLOSES),
+    "nothing known before": (LEAKING, None, VerificationState.STILL_DISCLOSES),
+    "regressed": (LEAKING, HARDENED, VerificationState.REGRESSED),
+    "only help": (MailHost(HIDDEN, SENDMAIL), LEAKING, VerificationState.STILL_DISCLOSES),
+    "recognisable": (POSTFIX_HOST, None, VerificationState.HIDDEN_BUT_RECOGNISABLE),
+    "masked": (greets(b"220 ****************************0*2******0****\r\n"), LEAKING, VerificationState.MASKED),
+    "replaced": (POSTFIX_HOST, LEAKING, VerificationState.REPLACED),
+    "another service": (greets(b"SSH-2.0-OpenSSH_9.2p1\r\n"), LEAKING, VerificationState.REPLACED),
+    "refused us": (
+        greets(b"554 5.7.1 blocked, your host [127.0.0.1] is listed by zen\r\n"),
+        LEAKING,
+        VerificationState.REFUSED_US,
+    ),
+    "silent": (_silent, LEAKING, VerificationState.INCONCLUSIVE),
+    "cut": (lambda peer: peer.send(b"220 mail1"), LEAKING, VerificationState.INCONCLUSIVE),
+    "reset": (lambda peer: peer.reset(), LEAKING, VerificationState.INCONCLUSIVE),
+    "malformed": (greets(b"\x00\x01\x02\r\n"), LEAKING, VerificationState.INCONCLUSIVE),
+    "hangs up at HELP": (
+        MailHost(HIDDEN, {"EHLO": b"250 mail1\r\n", "HELP": b""}),
+        LEAKING,
+        VerificationState.INCONCLUSIVE,
+    ),
 }
 
 
@@ -122,10 +130,10 @@ async def test_a_host_on_which_nothing_listens_is_unreachable_and_its_before_is_
     port = free_port()
     earlier = read_earlier([sweep_file(tmp_path, stored("127.0.0.9", port))])
 
-    fresh = await verify(Request(settings=settings(), earlier=earlier))
+    fresh = await verify(VerificationRequest(settings=settings(), earlier=earlier))
 
     (result,) = fresh.results
-    assert (result.state, result.agreed) == (State.UNREACHABLE, 3)
+    assert (result.state, result.agreed) == (VerificationState.UNREACHABLE, 3)
     assert result.before is not None
     assert (result.before.product, result.before.version) == ("Sendmail", "8.17.1.9")
     assert [each.what for each in result.evidence] == ["refused (ECONNREFUSED)"]
@@ -135,14 +143,14 @@ async def test_help_that_leaks_behind_a_hidden_greeting_is_shown_with_its_line(t
     result, _ = await look(MailHost(HIDDEN, SENDMAIL), before=LEAKING, folder=tmp_path)
 
     assert [(each.place, each.line) for each in result.evidence] == [
-        (Place.HELP, "214-2.0.0 This is sendmail version 8.17.1.9")
+        (EvidencePlace.HELP, "214-2.0.0 This is sendmail version 8.17.1.9")
     ]
 
 
 async def test_one_of_three_visits_that_leaks_is_enough_and_is_counted() -> None:
     result, _ = await look(in_turn(HARDENED, LEAKING, HARDENED, HARDENED))
 
-    assert (result.state, result.agreed, result.asked) == (State.STILL_DISCLOSES, 1, 3)
+    assert (result.state, result.agreed, result.asked) == (VerificationState.STILL_DISCLOSES, 1, 3)
     assert all("in 1 of 3 visits" in each.what for each in result.evidence)
 
 
@@ -153,15 +161,15 @@ async def test_one_of_three_visits_that_is_cut_is_inconclusive_unless_two_are_en
     result, _ = await look(in_turn(HARDENED, cut, HARDENED, HARDENED))
     lenient, _ = await look(in_turn(HARDENED, cut, HARDENED, HARDENED), agree=2)
 
-    assert (result.state, result.agreed) == (State.INCONCLUSIVE, 2)
-    assert (lenient.state, lenient.agreed) == (State.FIXED, 2)
+    assert (result.state, result.agreed) == (VerificationState.INCONCLUSIVE, 2)
+    assert (lenient.state, lenient.agreed) == (VerificationState.FIXED, 2)
 
 
 async def test_a_second_reader_that_meets_a_leak_makes_it_inconclusive() -> None:
     result, _ = await look(in_turn(HARDENED, HARDENED, HARDENED, LEAKING))
 
-    assert (result.state, result.shows_version) == (State.INCONCLUSIVE, True)
-    assert {each.place for each in result.evidence} == {Place.GREETING, Place.SECOND_OPINION}
+    assert (result.state, result.shows_version) == (VerificationState.INCONCLUSIVE, True)
+    assert {each.place for each in result.evidence} == {EvidencePlace.GREETING, EvidencePlace.SECOND_OPINION}
 
 
 async def test_the_second_reader_is_one_connection_more_or_none() -> None:
@@ -182,9 +190,13 @@ async def test_only_the_ports_of_the_stored_sweep_are_visited_each_at_its_own_ad
             [sweep_file(tmp_path, stored("127.0.0.9", one.port, host="a.example"), stored("127.0.0.10", two.port))]
         )
 
-        fresh = await verify(Request(settings=settings(samples=1), earlier=earlier, ask_second_reader=False))
+        fresh = await verify(
+            VerificationRequest(settings=settings(samples=1), earlier=earlier, ask_second_reader=False)
+        )
         narrowed = await verify(
-            Request(settings=settings(samples=1), earlier=earlier, ports=(two.port,), ask_second_reader=False)
+            VerificationRequest(
+                settings=settings(samples=1), earlier=earlier, ports=(two.port,), ask_second_reader=False
+            )
         )
 
     assert [(each.ip, each.port, each.host) for each in fresh.results] == [
@@ -196,14 +208,16 @@ async def test_only_the_ports_of_the_stored_sweep_are_visited_each_at_its_own_ad
 
 
 async def test_progress_counts_visits_and_hosts_read_again_and_results_can_be_gone_through_twice() -> None:
-    said: list[Progress] = []
+    said: list[VerificationProgress] = []
     with serving(MailHost(HIDDEN, SENDMAIL_HARDENED)) as server:
         fresh = await verify(
-            Request(settings=settings(), targets=spec("127.0.0.9-127.0.0.12"), ports=(server.port, free_port())),
+            VerificationRequest(
+                settings=settings(), targets=spec("127.0.0.9-127.0.0.12"), ports=(server.port, free_port())
+            ),
             said.append,
         )
 
-    assert said[-1] == Progress(visits=24, to_visit=24, read_again=4, to_read_again=4)
+    assert said[-1] == VerificationProgress(visits=24, to_visit=24, read_again=4, to_read_again=4)
     assert [each.visits for each in said] == sorted(each.visits for each in said)
     assert len(fresh.results) == 8
     assert list(fresh.results) == list(fresh.results)
@@ -214,7 +228,7 @@ async def test_an_excluded_host_is_neither_visited_nor_judged_but_counted(tmp_pa
         earlier = read_earlier(
             [sweep_file(tmp_path, stored("127.0.0.9", server.port), stored("127.0.1.9", server.port))]
         )
-        fresh = await verify(Request(settings=settings(), earlier=earlier, exclude=spec("127.0.1.0/24")))
+        fresh = await verify(VerificationRequest(settings=settings(), earlier=earlier, exclude=spec("127.0.1.0/24")))
 
     assert ([each.ip for each in fresh.results], fresh.excluded) == (["127.0.0.9"], 1)
     assert len(server.peers) == 4  # three visits and the second reader, all to the other one
@@ -224,7 +238,7 @@ async def test_a_network_that_is_closed_after_refusals_leaves_its_hosts_unseen()
     refusing = greets(b"421 too many connections from your host\r\n")
     with serving(refusing) as server:
         fresh = await verify(
-            Request(
+            VerificationRequest(
                 settings=settings(refusal_limit=1, refusal_action=RefusalAction.STOP, subnet_rate=20, samples=1),
                 targets=spec("127.0.0.1-127.0.0.9"),
                 ports=(server.port,),
@@ -233,8 +247,8 @@ async def test_a_network_that_is_closed_after_refusals_leaves_its_hosts_unseen()
 
     states = [each.state for each in fresh.results]
     assert len(states) == 9
-    assert set(states) <= {State.REFUSED_US, State.INCONCLUSIVE}
-    assert State.INCONCLUSIVE in states
+    assert set(states) <= {VerificationState.REFUSED_US, VerificationState.INCONCLUSIVE}
+    assert VerificationState.INCONCLUSIVE in states
     assert len(server.peers) < 9
 
 
@@ -248,22 +262,22 @@ async def test_a_machine_without_sockets_for_the_second_reader_still_has_its_vis
 
     result, _ = await look(HARDENED)
 
-    assert result.state is State.FIXED
+    assert result.state is VerificationState.FIXED
     assert result.evidence[-1].what == "not to be had: this machine cannot open a connection: EMFILE"
 
 
 async def test_a_source_address_of_another_machine_is_an_input_error() -> None:
     with pytest.raises(InputError, match=r"--source-address 192\.0\.2\.77"):
-        await verify(Request(settings=settings(source_address="192.0.2.77"), targets=spec("127.0.0.9")))
+        await verify(VerificationRequest(settings=settings(source_address="192.0.2.77"), targets=spec("127.0.0.9")))
 
 
 async def test_nothing_to_verify_is_an_input_error(tmp_path: Path) -> None:
     earlier = read_earlier([sweep_file(tmp_path, stored("127.0.0.9", 25))])
 
     with pytest.raises(InputError, match="no SMTP server was heard before"):
-        await verify(Request(settings=settings()))
+        await verify(VerificationRequest(settings=settings()))
     with pytest.raises(InputError, match="no SMTP server was heard on port 26 before"):
-        await verify(Request(settings=settings(), earlier=earlier, ports=(26,)))
+        await verify(VerificationRequest(settings=settings(), earlier=earlier, ports=(26,)))
 
 
 # What was there before
@@ -280,7 +294,10 @@ def test_the_last_scan_counts_and_of_its_visits_the_one_that_showed_most(tmp_pat
 
     (earlier,) = read_earlier([path]).values()
 
-    assert (earlier.visit.product, earlier.visit.versions_in) == ("Sendmail", (Place.GREETING, Place.HELP))
+    assert (earlier.visit.product, earlier.visit.versions_in) == (
+        "Sendmail",
+        (EvidencePlace.GREETING, EvidencePlace.HELP),
+    )
 
 
 def test_who_was_not_heard_to_speak_smtp_is_not_to_be_verified(tmp_path: Path) -> None:
@@ -297,13 +314,16 @@ def test_who_was_not_heard_to_speak_smtp_is_not_to_be_verified(tmp_path: Path) -
 
 async def test_a_result_can_be_the_before_of_the_next_and_a_leak_is_then_a_regression(tmp_path: Path) -> None:
     with serving(in_turn(*[HARDENED] * 4, *[LEAKING] * 4)) as server:
-        request = Request(settings=settings(), targets=spec("127.0.0.9"), ports=(server.port,))
+        request = VerificationRequest(settings=settings(), targets=spec("127.0.0.9"), ports=(server.port,))
         first = await verify(request)
         path = tmp_path / "verified.jsonl.gz"
         path.write_bytes(gzip.compress(orjson.dumps(document(next(iter(first.results)))) + b"\n"))
-        second = await verify(Request(settings=settings(), earlier=read_earlier([path])))
+        second = await verify(VerificationRequest(settings=settings(), earlier=read_earlier([path])))
 
-    assert [each.state for fresh in (first, second) for each in fresh.results] == [State.FIXED, State.REGRESSED]
+    assert [each.state for fresh in (first, second) for each in fresh.results] == [
+        VerificationState.FIXED,
+        VerificationState.REGRESSED,
+    ]
     assert next(iter(second.results)).before == next(iter(first.results)).after
 
 
@@ -354,7 +374,7 @@ async def test_a_header_line_by_the_host_is_a_leak_and_those_of_others_are_not_i
     path.write_bytes(HEADERS)
     with serving(HARDENED) as server:
         fresh = await verify(
-            Request(
+            VerificationRequest(
                 settings=settings(),
                 targets=spec("127.0.0.9"),
                 ports=(server.port,),
@@ -363,8 +383,8 @@ async def test_a_header_line_by_the_host_is_a_leak_and_those_of_others_are_not_i
         )
 
     (result,) = fresh.results
-    assert result.state is State.STILL_DISCLOSES
-    assert [(each.place, each.what) for each in result.evidence] == [(Place.RECEIVED, "shows version 8.17.1.9")]
+    assert result.state is VerificationState.STILL_DISCLOSES
+    assert [(each.place, each.what) for each in result.evidence] == [(EvidencePlace.RECEIVED, "shows version 8.17.1.9")]
     assert [leak.product for leak in fresh.unclaimed] == ["Postfix", "SpamAssassin"]
 
 

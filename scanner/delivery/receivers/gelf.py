@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from scanner.delivery.receivers.receiver import BatchLimits, Receipt, Receiver, RefusedEvent
 from scanner.delivery.receivers.stream_client import STREAM_OPTIONS, StreamClient
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, whole
 from scanner.formats.event import Event
 
 _PORT = 12201
@@ -78,7 +78,7 @@ KIND = SinkKind(
     formats=("gelf",),
     make=_make,
     options=(
-        Option("max_bytes", "larger events are refused (Graylog: 2 MiB)", str(2 << 20), whole(1024, 1 << 26)),
+        UrlOption("max_bytes", "larger events are refused (Graylog: 2 MiB)", str(2 << 20), whole(1024, 1 << 26)),
         *STREAM_OPTIONS,
     ),
 )

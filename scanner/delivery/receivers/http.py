@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scanner.delivery.receivers.receiver import AccessDeniedError, TooLargeError, TryLaterError
 from scanner.delivery.receivers.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import Option, SinkUrl, choice, seconds
+from scanner.delivery.receivers.urls import SinkUrl, UrlOption, choice, seconds
 from scanner.delivery.redaction import Redaction
 from scanner.errors import InputError
 from scanner.timeouts import patience
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 HTTP_OPTIONS = (
     *TLS_OPTIONS,
-    Option("timeout", "seconds for one request", "30", seconds(0.1, 600)),
-    Option("compress", "gzip or none", "gzip", choice("gzip", "none")),
+    UrlOption("timeout", "seconds for one request", "30", seconds(0.1, 600)),
+    UrlOption("compress", "gzip or none", "gzip", choice("gzip", "none")),
 )
 #: What is read of an answer at most; the answer to a bulk request names every event.
 _MAX_ANSWER_BYTES = 8 << 20
@@ -43,7 +43,7 @@ _SHOWN_BYTES = 200
 _MIN_GZIP_BYTES = 512
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """An answer: its status, its body (cut at `_MAX_ANSWER_BYTES`), and its headers by lower-case name.
 
     Body and headers are as they came and may repeat our secrets: `redaction` is for what is shown of them.
@@ -106,7 +106,7 @@ class HttpClient:
         if session is not None:
             await session.close()
 
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         """Send a request and return its answer when the status says that it was dealt with: 2xx and most 4xx.
 
         Args:
@@ -119,7 +119,7 @@ class HttpClient:
         """
         return await self.request("POST", path, body, headers)
 
-    async def request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    async def request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> HttpResponse:
         """Send a request with any method; see `post`."""
         import aiohttp  # noqa: PLC0415  an extra
         from yarl import URL  # noqa: PLC0415  comes with it
@@ -136,7 +136,7 @@ class HttpClient:
                 self._session.request(method, url, data=body, headers=sent, allow_redirects=False) as response,
             ):
                 received = {name.lower(): value for name, value in response.headers.items()}
-                answer = Answer(response.status, await _read(response), received, self._redaction)
+                answer = HttpResponse(response.status, await _read(response), received, self._redaction)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             self._another_host(turn)
             text = self._redaction.beginning(in_words(error), _SHOWN_BYTES)
@@ -144,7 +144,7 @@ class HttpClient:
         self._judge(answer, turn)
         return answer
 
-    def _judge(self, answer: Answer, turn: int) -> None:
+    def _judge(self, answer: HttpResponse, turn: int) -> None:
         status = answer.status
         if status in (401, 403, 407):
             raise AccessDeniedError(describe(answer))
@@ -165,7 +165,7 @@ class HttpClient:
             self._turn += 1
 
 
-def describe(answer: Answer) -> str:
+def describe(answer: HttpResponse) -> str:
     """Return an answer for messages: its status and the beginning of its text, printable ASCII."""
     text = answer.shown(answer.body)  # many servers repeat the status there: "404: Not Found"
     return f"HTTP {answer.status} {text.removeprefix(str(answer.status)).lstrip(': ')}".rstrip()

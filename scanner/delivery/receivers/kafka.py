@@ -22,12 +22,12 @@ from scanner.delivery.receivers.receiver import (
     TryLaterError,
 )
 from scanner.delivery.receivers.tls import TLS_OPTIONS, tls_context, warn_plain
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, choice, seconds, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, seconds, whole
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
 
 if TYPE_CHECKING:
-    from scanner.delivery.receivers.kafka_producer import Answer, Producer
+    from scanner.delivery.receivers.kafka_producer import DeliveryReport, Producer
 
 _PORT, _TLS_PORT = 9092, 9093
 _MAX_EVENTS, _MAX_BATCH_BYTES = 2000, 4 << 20
@@ -167,21 +167,27 @@ def _sasl(url: SinkUrl, *, secure: bool) -> dict[str, Any]:
     }
 
 
-def _receipt(answers: "Sequence[Answer]") -> Receipt:
+def _receipt(answers: "Sequence[DeliveryReport]") -> Receipt:
     """Return the answers as a receipt.
 
     Raises:
         TryLaterError, AccessDeniedError: when nothing of the batch was settled.
     """
-    from scanner.delivery.receivers.kafka_producer import Verdict  # noqa: PLC0415  needs the extra
+    from scanner.delivery.receivers.kafka_producer import DeliveryOutcome  # noqa: PLC0415  needs the extra
 
     refused = tuple(
-        RefusedEvent(place, answer.reason) for place, answer in enumerate(answers) if answer.verdict is Verdict.REFUSED
+        RefusedEvent(place, answer.reason)
+        for place, answer in enumerate(answers)
+        if answer.verdict is DeliveryOutcome.REFUSED
     )
-    left = [place for place, answer in enumerate(answers) if answer.verdict in (Verdict.LATER, Verdict.DENIED)]
+    left = [
+        place
+        for place, answer in enumerate(answers)
+        if answer.verdict in (DeliveryOutcome.LATER, DeliveryOutcome.DENIED)
+    ]
     if not left:
         return Receipt(refused=refused)
-    denied = [answers[place].reason for place in left if answers[place].verdict is Verdict.DENIED]
+    denied = [answers[place].reason for place in left if answers[place].verdict is DeliveryOutcome.DENIED]
     reason = denied[0] if denied else answers[left[0]].reason
     if len(left) == len(answers):
         raise AccessDeniedError(reason) if denied else TryLaterError(reason)
@@ -198,19 +204,19 @@ KIND = SinkKind(
     formats=("native", "ecs", "ocsf", "cef", "leef", "gelf"),
     make=_make,
     options=(
-        Option(
+        UrlOption(
             "compression", "none, gzip, snappy, lz4 or zstd", "lz4", choice("none", "gzip", "snappy", "lz4", "zstd")
         ),
-        Option("linger", "seconds that a small batch waits for more", "0.2", seconds(0, 60)),
-        Option("timeout", "seconds to wait for acknowledgements before saying so", "10", seconds(1, 600)),
-        Option("max_bytes", "largest record and batch that the brokers take", "1000000", whole(1000, 100_000_000)),
-        Option(
+        UrlOption("linger", "seconds that a small batch waits for more", "0.2", seconds(0, 60)),
+        UrlOption("timeout", "seconds to wait for acknowledgements before saying so", "10", seconds(1, 600)),
+        UrlOption("max_bytes", "largest record and batch that the brokers take", "1000000", whole(1000, 100_000_000)),
+        UrlOption(
             "sasl",
             "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (default: the last, when the URL names a user)",
             None,
             choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
         ),
-        Option("client_id", "what brokers call us in their logs and quotas", "smtpsweep"),
+        UrlOption("client_id", "what brokers call us in their logs and quotas", "smtpsweep"),
         *TLS_OPTIONS,
     ),
     secrets=("password",),

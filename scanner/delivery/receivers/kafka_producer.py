@@ -92,7 +92,7 @@ _DENIED_ERRORS = frozenset(
 )
 
 
-class Verdict(Enum):
+class DeliveryOutcome(Enum):
     """What became of an event."""
 
     TAKEN = "taken"
@@ -101,14 +101,14 @@ class Verdict(Enum):
     DENIED = "denied"
 
 
-class Answer(NamedTuple):
+class DeliveryReport(NamedTuple):
     """A verdict, with its reason when it is not that the event was taken."""
 
-    verdict: Verdict
+    verdict: DeliveryOutcome
     reason: str = ""
 
 
-_TAKEN = Answer(Verdict.TAKEN)
+_TAKEN = DeliveryReport(DeliveryOutcome.TAKEN)
 
 
 class Producer:
@@ -136,7 +136,7 @@ class Producer:
         self._ask_again = False
         #: Why it can take nothing any more: make another one.
         self.fatal: str | None = None
-        settings = {**configuration, "error_cb": self._on_error, "logger": _Log(self._redaction)}
+        settings = {**configuration, "error_cb": self._on_error, "logger": _BrokerLog(self._redaction)}
         self._producer: confluent_kafka.Producer | None = confluent_kafka.Producer(settings)
 
     def check(self, timeout_s: float) -> None:
@@ -155,14 +155,14 @@ class Producer:
                     return
                 answer = self._denied_answer() or self._judge(error)
                 now = time.monotonic()
-                if answer.verdict is Verdict.DENIED and (error.code() not in _NO_TOPIC or now >= no_topic_at):
+                if answer.verdict is DeliveryOutcome.DENIED and (error.code() not in _NO_TOPIC or now >= no_topic_at):
                     raise AccessDeniedError(answer.reason)
                 if now >= deadline:
                     raise TryLaterError(self._trouble or answer.reason)
                 self._poll(_POLL_S)
             raise TryLaterError("it was closed")
 
-    def deliver(self, batch: Sequence[Event], timeout_s: float) -> list[Answer]:
+    def deliver(self, batch: Sequence[Event], timeout_s: float) -> list[DeliveryReport]:
         """Return one answer an event, in order, within about `timeout_s`."""
         with self._busy:
             deadline = time.monotonic() + timeout_s
@@ -180,7 +180,7 @@ class Producer:
             answers = [self._answer(event, timeout_s) for event in batch]
             for id_ in ids:
                 self._reports.pop(id_, None)
-            self._ask_again = any(answer.verdict is Verdict.DENIED for answer in answers)
+            self._ask_again = any(answer.verdict is DeliveryOutcome.DENIED for answer in answers)
             return answers
 
     def stop(self) -> None:
@@ -276,27 +276,29 @@ class Producer:
         error = self._reports.get(event.id)
         return error is not None and error.code() == KafkaError._INVALID_DIFFERENT_RECORD  # noqa: SLF001  as above
 
-    def _answer(self, event: Event, timeout_s: float) -> Answer:
+    def _answer(self, event: Event, timeout_s: float) -> DeliveryReport:
         error = self._reports.get(event.id)
         if error is None and event.id in self._reports:
             return _TAKEN
         if error is None or error.code() in _UNANSWERED:
             reason = self.fatal or self._trouble or f"no acknowledgement within {timeout_s:g} s"
-            return self._denied_answer() or Answer(Verdict.LATER, reason)
+            return self._denied_answer() or DeliveryReport(DeliveryOutcome.LATER, reason)
         if error.code() in _RECORD_ERRORS:
-            return Answer(Verdict.REFUSED if event.id in self._alone else Verdict.LATER, self._text(error))
+            return DeliveryReport(
+                DeliveryOutcome.REFUSED if event.id in self._alone else DeliveryOutcome.LATER, self._text(error)
+            )
         return self._judge(error)
 
-    def _judge(self, error: KafkaError) -> Answer:
+    def _judge(self, error: KafkaError) -> DeliveryReport:
         """Return what an error means that is not about a record."""
         if error.code() in _NO_TOPIC:
-            return Answer(Verdict.DENIED, f"no topic {self._topic}, or none that we may see: create it")
+            return DeliveryReport(DeliveryOutcome.DENIED, f"no topic {self._topic}, or none that we may see: create it")
         if _is_denied(error):
-            return Answer(Verdict.DENIED, self._text(error))
-        return Answer(Verdict.LATER, self._text(error))
+            return DeliveryReport(DeliveryOutcome.DENIED, self._text(error))
+        return DeliveryReport(DeliveryOutcome.LATER, self._text(error))
 
-    def _denied_answer(self) -> Answer | None:
-        return None if self._denied is None else Answer(Verdict.DENIED, self._denied)
+    def _denied_answer(self) -> DeliveryReport | None:
+        return None if self._denied is None else DeliveryReport(DeliveryOutcome.DENIED, self._denied)
 
     def _text(self, error: KafkaError) -> str:
         return _text(error, self._redaction)
@@ -336,7 +338,7 @@ class Producer:
             self._trouble = text
 
 
-class _Log:
+class _BrokerLog:
     """Where librdkafka writes its log: brokers have a say in it, so it is made printable; what matters is an answer."""
 
     def __init__(self, redaction: Redaction) -> None:

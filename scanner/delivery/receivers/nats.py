@@ -26,7 +26,7 @@ from scanner.delivery.receivers.receiver import (
 )
 from scanner.delivery.receivers.tls import TLS_OPTIONS, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, seconds, yes_no
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, seconds, yes_no
 from scanner.delivery.secrets import others_read, warn_when_open
 from scanner.errors import InputError
 from scanner.formats.event import Event
@@ -265,10 +265,10 @@ KIND = SinkKind(
     formats=("native", "ecs", "ocsf", "cef", "leef", "gelf"),
     make=_make,
     options=(
-        Option("subject", "where to publish", "smtpsweep.records"),
-        Option("create", "make the stream when it is not there: yes or no", "no", yes_no),
-        Option("timeout", "seconds for one batch", "10", seconds(0.1, 600)),
-        Option("credentials_file", "a NATS credentials file (JWT and NKey)"),
+        UrlOption("subject", "where to publish", "smtpsweep.records"),
+        UrlOption("create", "make the stream when it is not there: yes or no", "no", yes_no),
+        UrlOption("timeout", "seconds for one batch", "10", seconds(0.1, 600)),
+        UrlOption("credentials_file", "a NATS credentials file (JWT and NKey)"),
         *TLS_OPTIONS,
     ),
     secrets=("token", "password"),

@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import orjson
 
-from scanner.delivery.receivers.http import HTTP_OPTIONS, Answer, HttpClient, describe, header_secret
+from scanner.delivery.receivers.http import HTTP_OPTIONS, HttpClient, HttpResponse, describe, header_secret
 from scanner.delivery.receivers.receiver import (
     AccessDeniedError,
     BatchLimits,
@@ -34,7 +34,7 @@ from scanner.delivery.receivers.receiver import (
     RefusedEvent,
     TryLaterError,
 )
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, whole, yes_no
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, whole, yes_no
 from scanner.errors import InputError
 from scanner.formats.event import Event
 
@@ -143,7 +143,7 @@ def _authorization(url: SinkUrl) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{url.user}:{password}".encode()).decode()}
 
 
-def _check_index(answer: Answer) -> None:
+def _check_index(answer: HttpResponse) -> None:
     """Raise TryLaterError when a whole request was refused for its index."""
     try:
         kind = orjson.loads(answer.body)["error"]["type"]
@@ -153,7 +153,7 @@ def _check_index(answer: Answer) -> None:
         raise TryLaterError(f"{describe(answer)}: mend the index, or name another", answered=True)
 
 
-def _outcomes(answer: Answer, count: int) -> list[tuple[int, Mapping[str, Any]]]:
+def _outcomes(answer: HttpResponse, count: int) -> list[tuple[int, Mapping[str, Any]]]:
     """Return status and error of each document.
 
     Raises:
@@ -214,8 +214,8 @@ KIND = SinkKind(
     formats=("ecs", "native", "ocsf", "gelf"),
     make=_make,
     options=(
-        Option("install", "put the index template for ECS, which makes a data stream: yes or no", "no", yes_no),
-        Option("batch", "documents in one request at most", "1000", whole(1, 10_000)),
+        UrlOption("install", "put the index template for ECS, which makes a data stream: yes or no", "no", yes_no),
+        UrlOption("batch", "documents in one request at most", "1000", whole(1, 10_000)),
         *HTTP_OPTIONS,
     ),
     secrets=("password", "api_key"),

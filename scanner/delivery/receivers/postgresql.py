@@ -36,7 +36,7 @@ from scanner.delivery.receivers.receiver import (
 )
 from scanner.delivery.receivers.tls import TLS_OPTIONS, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, seconds, yes_no
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, seconds, yes_no
 from scanner.delivery.redaction import Redaction
 from scanner.errors import InputError
 from scanner.formats.event import Event
@@ -284,9 +284,9 @@ KIND = SinkKind(
     formats=("native",),
     make=_make,
     options=(
-        Option("table", "where to put rows: NAME or SCHEMA.NAME", "smtpsweep_record"),
-        Option("create", "make the table when it is not there: yes or no", "no", yes_no),
-        Option("timeout", "seconds for one batch", "30", seconds(0.1, 600)),
+        UrlOption("table", "where to put rows: NAME or SCHEMA.NAME", "smtpsweep_record"),
+        UrlOption("create", "make the table when it is not there: yes or no", "no", yes_no),
+        UrlOption("timeout", "seconds for one batch", "30", seconds(0.1, 600)),
         *TLS_OPTIONS,
     ),
     secrets=("password",),

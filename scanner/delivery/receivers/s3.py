@@ -43,7 +43,7 @@ from scanner.delivery.receivers.receiver import (
 )
 from scanner.delivery.receivers.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, choice, seconds, single_host
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, seconds, single_host
 from scanner.delivery.redaction import Redaction
 from scanner.errors import InputError
 from scanner.formats.event import Event
@@ -255,15 +255,15 @@ KIND = SinkKind(
     formats=("native", "ecs", "ocsf", "gelf", "cef", "leef"),
     make=_make,
     options=(
-        Option("region", "the bucket's region, part of every signature", "us-east-1"),
-        Option(
+        UrlOption("region", "the bucket's region, part of every signature", "us-east-1"),
+        UrlOption(
             "addressing",
             "where requests name the bucket: path or virtual (host name)",
             "path",
             choice("path", "virtual"),
         ),
-        Option("compress", "gzip, zstd or none", "gzip", choice("gzip", "zstd", "none")),
-        Option("timeout", "seconds without any answer after which an attempt ends", "60", seconds(0.1, 600)),
+        UrlOption("compress", "gzip, zstd or none", "gzip", choice("gzip", "zstd", "none")),
+        UrlOption("timeout", "seconds without any answer after which an attempt ends", "60", seconds(0.1, 600)),
         *TLS_OPTIONS,
     ),
     secrets=("access_key", "secret_key", "session_token"),

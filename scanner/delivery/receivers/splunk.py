@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 import orjson
 
-from scanner.delivery.receivers.http import HTTP_OPTIONS, Answer, HttpClient, describe, header_secret
+from scanner.delivery.receivers.http import HTTP_OPTIONS, HttpClient, HttpResponse, describe, header_secret
 from scanner.delivery.receivers.receiver import (
     TAKEN,
     AccessDeniedError,
@@ -38,7 +38,7 @@ from scanner.delivery.receivers.receiver import (
     TooLargeError,
     TryLaterError,
 )
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, choice, seconds, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, seconds, whole
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
 from scanner.timeouts import patience
@@ -154,7 +154,7 @@ class SplunkReceiver:
             self._without_acks(error)
         self._acks_checked = True
 
-    async def _await_ack(self, channel: str, answer: Answer) -> None:
+    async def _await_ack(self, channel: str, answer: HttpResponse) -> None:
         """Return when a request is acknowledged, or when best effort does without.
 
         Raises:
@@ -208,7 +208,7 @@ def _metadata(values: Mapping[str, Any]) -> bytes:
     return orjson.dumps(named)[1:-1] + b","
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def _document(answer: HttpResponse) -> dict[str, Any]:
     """Return the JSON object of an answer; an empty one when it is something else, such as a proxy's HTML."""
     try:
         said = orjson.loads(answer.body)
@@ -217,20 +217,20 @@ def _document(answer: Answer) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _number(answer: Answer, name: str) -> int | None:
+def _number(answer: HttpResponse, name: str) -> int | None:
     """Return a whole number of an answer, None when there is none of this name."""
     value = _document(answer).get(name)
     return value if type(value) is int else None  # in JSON true is not a number
 
 
-def _ack_id(answer: Answer) -> int:
+def _ack_id(answer: HttpResponse) -> int:
     number = _number(answer, "ackId")
     if number is None:
         raise AccessDeniedError(f"{describe(answer)}: has no ackId: {_FOR_A_PERSON[14]}")
     return number
 
 
-def _partly_taken(answer: Answer, size: int) -> Receipt:
+def _partly_taken(answer: HttpResponse, size: int) -> Receipt:
     """Return what an answer other than 200 says about a batch of so many events.
 
     Raises:
@@ -250,7 +250,7 @@ def _partly_taken(answer: Answer, size: int) -> Receipt:
     return Receipt(refused=(RefusedEvent(place, reason),), retry=tuple(range(place + 1, size)), reason=reason)
 
 
-def _for_a_person(answer: Answer, otherwise: str) -> str:
+def _for_a_person(answer: HttpResponse, otherwise: str) -> str:
     code = _number(answer, "code")
     return f"{describe(answer)}: {otherwise if code is None else _FOR_A_PERSON.get(code, otherwise)}"
 
@@ -265,18 +265,20 @@ KIND = SinkKind(
     formats=("ecs", "native", "ocsf", "cef", "leef"),
     make=_make,
     options=(
-        Option("index", "where events go (default: the token's)"),
-        Option("source", "their source", "smtpsweep"),
-        Option("sourcetype", "their source type (default: smtpsweep:FORMAT, for native smtpsweep:record)"),
-        Option("host", "their host (default: Splunk's choice)"),
-        Option(
+        UrlOption("index", "where events go (default: the token's)"),
+        UrlOption("source", "their source", "smtpsweep"),
+        UrlOption("sourcetype", "their source type (default: smtpsweep:FORMAT, for native smtpsweep:record)"),
+        UrlOption("host", "their host (default: Splunk's choice)"),
+        UrlOption(
             "ack",
             "required: safe when indexed; none; best_effort: none where the token has no acknowledgement",
             "required",
             choice("required", "none", "best_effort"),
         ),
-        Option("ack_timeout", "seconds to wait for an acknowledgement before sending again", "60", seconds(0.5, 3600)),
-        Option("max_bytes", "of one request before compression", "1000000", whole(1000, 800_000_000)),
+        UrlOption(
+            "ack_timeout", "seconds to wait for an acknowledgement before sending again", "60", seconds(0.5, 3600)
+        ),
+        UrlOption("max_bytes", "of one request before compression", "1000000", whole(1000, 800_000_000)),
         *HTTP_OPTIONS,
     ),
     secrets=("token",),

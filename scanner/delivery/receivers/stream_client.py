@@ -18,15 +18,17 @@ from scanner.delivery.receivers.receiver import AccessDeniedError, TryLaterError
 from scanner.delivery.receivers.stream_connection import StreamConnection
 from scanner.delivery.receivers.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import Option, SinkUrl, seconds, whole
+from scanner.delivery.receivers.urls import SinkUrl, UrlOption, seconds, whole
 from scanner.timeouts import patience
 
 log = logging.getLogger(__name__)
 
 STREAM_OPTIONS = (
     *TLS_OPTIONS,
-    Option("timeout", "seconds for connecting, and for one batch", "30", seconds(0.1, 600)),
-    Option("resend_bytes", "what was sent last and goes again after a broken connection", "8388608", whole(0, 1 << 30)),
+    UrlOption("timeout", "seconds for connecting, and for one batch", "30", seconds(0.1, 600)),
+    UrlOption(
+        "resend_bytes", "what was sent last and goes again after a broken connection", "8388608", whole(0, 1 << 30)
+    ),
 )
 #: More than the kernels of both sides hold: what was sent before that has been read.
 _KERNEL_BYTES = 8 << 20
@@ -50,7 +52,7 @@ class StreamClient:
             warn_plain(url)
         self._hosts = [(host, port or default_port) for host, port in url.hosts]
         self._timeout_s: float = url.values["timeout"]
-        self._window = _Window(url.values["resend_bytes"])
+        self._window = _SentWindow(url.values["resend_bytes"])
         self._connection: StreamConnection | None = None
         self._turn = 0
 
@@ -153,7 +155,7 @@ class StreamClient:
             await connection.abort()
 
 
-class _Window(deque[tuple[bytes, int]]):
+class _SentWindow(deque[tuple[bytes, int]]):
     """What was sent last, oldest first: as little of it as holds `limit` bytes, or everything that was sent.
 
     `unread` counts the bytes that may not have been read, also those that are not kept.

@@ -27,7 +27,7 @@ from scanner.delivery.receivers.syslog_message import (
 )
 from scanner.delivery.receivers.tls import warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, choice, single_host, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, single_host, whole
 from scanner.formats.event import Event
 
 log = logging.getLogger(__name__)
@@ -174,16 +174,16 @@ def _datagrams(url: SinkUrl) -> Receiver:
 
 
 _MESSAGE_OPTIONS = (
-    Option("facility", "the facility, by its name", "local0", choice(*FACILITIES)),
-    Option("hostname", "who sends (default: this machine's name)", read=read_hostname),
-    Option(
+    UrlOption("facility", "the facility, by its name", "local0", choice(*FACILITIES)),
+    UrlOption("hostname", "who sends (default: this machine's name)", read=read_hostname),
+    UrlOption(
         "enterprise",
         "private enterprise number of the structured data",
         str(DOCUMENTATION_ENTERPRISE),
         whole(0, (1 << 32) - 1),
     ),
-    Option("max_bytes", "the longest message that the receiver takes", "8192", whole(LEAST_MAX_BYTES, 1 << 26)),
-    Option(
+    UrlOption("max_bytes", "the longest message that the receiver takes", "8192", whole(LEAST_MAX_BYTES, 1 << 26)),
+    UrlOption(
         "long", "longer messages: refuse (a dead letter) or cut (a part goes out)", "refuse", choice("refuse", "cut")
     ),
 )
@@ -200,5 +200,5 @@ UDP_KIND = SinkKind(
     formats=_FORMATS,
     make=_datagrams,
     confirms=False,
-    options=(*_MESSAGE_OPTIONS, Option("rate", "datagrams a second", "5000", whole(1, 10**6))),
+    options=(*_MESSAGE_OPTIONS, UrlOption("rate", "datagrams a second", "5000", whole(1, 10**6))),
 )

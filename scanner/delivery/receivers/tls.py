@@ -4,7 +4,7 @@ import ipaddress
 import logging
 import ssl
 
-from scanner.delivery.receivers.urls import Option, SinkUrl, yes_no
+from scanner.delivery.receivers.urls import SinkUrl, UrlOption, yes_no
 from scanner.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 DENIED_REASONS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "WRONG_VERSION_NUMBER")
 
 TLS_OPTIONS = (
-    Option("ca_file", "certificates to trust instead of the system's (PEM)"),
-    Option("cert_file", "our certificate, for mutual TLS (PEM)"),
-    Option("key_file", "its private key, not encrypted (default: inside cert_file)"),
-    Option("verify", "check the server's certificate and name: yes or no", "yes", yes_no),
+    UrlOption("ca_file", "certificates to trust instead of the system's (PEM)"),
+    UrlOption("cert_file", "our certificate, for mutual TLS (PEM)"),
+    UrlOption("key_file", "its private key, not encrypted (default: inside cert_file)"),
+    UrlOption("verify", "check the server's certificate and name: yes or no", "yes", yes_no),
 )
 
 

@@ -23,7 +23,7 @@ _URL: Final = re.compile(
 )
 
 
-class Option(NamedTuple):
+class UrlOption(NamedTuple):
     """One option of a kind of sink: `read` turns its text into a value or raises ValueError saying what it must be."""
 
     name: str
@@ -89,15 +89,15 @@ def _sink_name(text: str) -> str:
 
 #: What the relay does for every kind.
 COMMON = (
-    Option("name", "what cursor and dead letters are called (default: scheme and number)", read=_sink_name),
-    Option("format", "how records are said (default: the kind's)"),
-    Option(
+    UrlOption("name", "what cursor and dead letters are called (default: scheme and number)", read=_sink_name),
+    UrlOption("format", "how records are said (default: the kind's)"),
+    UrlOption(
         "policy",
         "when it does not keep up: required, spool or best_effort",
         "spool",
         choice("required", "spool", "best_effort"),
     ),
-    Option("max_lag", "records it may be behind (required, best_effort)", "100000", whole(1, 10**12)),
+    UrlOption("max_lag", "records it may be behind (required, best_effort)", "100000", whole(1, 10**12)),
 )
 
 
@@ -113,7 +113,7 @@ class SinkKind:
     example: str
     formats: tuple[str, ...]
     make: Callable[["SinkUrl"], Receiver]
-    options: tuple[Option, ...] = ()
+    options: tuple[UrlOption, ...] = ()
     secrets: tuple[str, ...] = ()
     confirms: bool = True
 

@@ -32,7 +32,7 @@ from scanner.delivery.receivers.receiver import (
     TooLargeError,
     TryLaterError,
 )
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, choice, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, whole
 from scanner.errors import InputError
 from scanner.formats.event import Event
 
@@ -151,22 +151,22 @@ KIND = SinkKind(
     formats=("native", "ecs", "ocsf", "gelf"),
     make=_make,
     options=(
-        Option(
+        UrlOption(
             "body",
             "json (an array), ndjson, or single (one event a request)",
             "json",
             choice("json", "ndjson", "single"),
         ),
-        Option("batch", "events in one request at most", "500", whole(1, 10_000)),
-        Option("parallel", "requests at a time; with 1 the order is kept", "1", whole(1, 64)),
-        Option(
+        UrlOption("batch", "events in one request at most", "500", whole(1, 10_000)),
+        UrlOption("parallel", "requests at a time; with 1 the order is kept", "1", whole(1, 64)),
+        UrlOption(
             "conflict",
             "what 409 says of events that were not sent before: refused (dead letters) or taken",
             "refused",
             choice("refused", "taken"),
         ),
-        Option("query", "query of the URL, percent-encoded (here '?' begins the options)"),
-        Option("token_header", "the token's header; in Authorization it is a bearer token", "Authorization"),
+        UrlOption("query", "query of the URL, percent-encoded (here '?' begins the options)"),
+        UrlOption("token_header", "the token's header; in Authorization it is a bearer token", "Authorization"),
         *(option._replace(default="none") if option.name == "compress" else option for option in HTTP_OPTIONS),
     ),
     secrets=("secret", "token"),

@@ -1,6 +1,6 @@
 """From the log of a run to its receivers: one relay each, with retries, dead letters and a durable cursor."""
 
 from scanner.delivery.relay.relay import Relay
-from scanner.delivery.relay.statistics import Policy, RelayState, RelayStatistics
+from scanner.delivery.relay.statistics import OverflowPolicy, RelayState, RelayStatistics
 
-__all__ = ["Policy", "Relay", "RelayState", "RelayStatistics"]
+__all__ = ["OverflowPolicy", "Relay", "RelayState", "RelayStatistics"]

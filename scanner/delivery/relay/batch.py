@@ -14,7 +14,7 @@ import orjson
 from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.settling import RefusedForGood
 from scanner.delivery.spool.index import Known
-from scanner.delivery.spool.reader import Entry, Lost
+from scanner.delivery.spool.reader import Lost, SpoolRecord
 from scanner.formats.event import Event, Format
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Batch:
         skipped = self.skipped if is_done else 0
         return Settled(last, len(numbers) - len(refused), len(refused) + lost, skipped)
 
-    def add(self, entry: Entry, events: Sequence[Event]) -> None:
+    def add(self, entry: SpoolRecord, events: Sequence[Event]) -> None:
         """Take a record with its events."""
         self.events += [event._replace(sequence=entry.sequence) for event in events]
         if events:
@@ -96,7 +96,7 @@ class Batch:
 
 
 def make_batch(
-    entries: Sequence[Entry | Lost], format_: Format, after: int, begun: float, known: Callable[[], Known] = Known
+    entries: Sequence[SpoolRecord | Lost], format_: Format, after: int, begun: float, known: Callable[[], Known] = Known
 ) -> Batch:
     """Format what was read.
 

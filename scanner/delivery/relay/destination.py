@@ -14,7 +14,7 @@ from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.delivery.redaction import Redaction
 from scanner.delivery.registry import entry_points, foreign, scheme_of
 from scanner.delivery.relay.relay import Relay
-from scanner.delivery.relay.statistics import Policy
+from scanner.delivery.relay.statistics import OverflowPolicy
 from scanner.delivery.spool import RunFolder
 from scanner.errors import InputError
 from scanner.formats import Format, make_format
@@ -34,7 +34,7 @@ class Destination:
     shown: str
     receiver: Receiver
     format: Format
-    policy: Policy
+    policy: OverflowPolicy
     max_lag: int
     kind: SinkKind | None = None
     redaction: Redaction = field(default_factory=Redaction)
@@ -112,7 +112,7 @@ def make_destination(text: str, number: int | str = 1, *, is_unique: bool = Fals
         receiver=DiscreetReceiver(receiver, url.redaction),
         redaction=url.redaction,
         format=make_format(url.values["format"]),
-        policy=Policy(url.values["policy"]),
+        policy=OverflowPolicy(url.values["policy"]),
         max_lag=url.values["max_lag"],
         kind=kind,
     )

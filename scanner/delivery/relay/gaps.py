@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 
 from scanner.delivery.relay.dead_letters import append_lines
-from scanner.delivery.spool import Entry, Lost, RunFolder
+from scanner.delivery.spool import Lost, RunFolder, SpoolRecord
 from scanner.files.whole import write_whole
 
 
@@ -16,7 +16,7 @@ def keep(file: Path, first: int, last: int, records: int) -> None:
     append_lines(file, _line({"first": first, "last": last, "records": records, "at": round(time.time(), 3)}))
 
 
-def cut_given_back(entries: list[Entry | Lost], folder: RunFolder) -> bool:
+def cut_given_back(entries: list[SpoolRecord | Lost], folder: RunFolder) -> bool:
     """Cut what was read before the first hole where the log gave records back meanwhile; return whether there is one.
 
     The rest is skipped then: it is no damage. Raises OSError.

@@ -17,7 +17,7 @@ from scanner.delivery.receivers.receiver import Receiver
 from scanner.delivery.spool.cursor import Cursor, read_cursor, write_cursor
 
 
-class Progress:
+class RelayCursor:
     """The cursor of one relay: `now` in memory, `kept` on the disk."""
 
     def __init__(self, file: Path, run: str, receiver: Receiver) -> None:

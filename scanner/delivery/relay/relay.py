@@ -28,15 +28,15 @@ from scanner.delivery.receivers.receiver import Receiver
 from scanner.delivery.relay import dead_letters, gaps
 from scanner.delivery.relay.batch import Batch, make_batch, parts
 from scanner.delivery.relay.breaker import Breaker
-from scanner.delivery.relay.progress import Progress
+from scanner.delivery.relay.progress import RelayCursor
 from scanner.delivery.relay.rewind import Beside
 from scanner.delivery.relay.settling import RefusedForGood, Settling
-from scanner.delivery.relay.statistics import Policy, RelayState, RelayStatistics
+from scanner.delivery.relay.statistics import OverflowPolicy, RelayState, RelayStatistics
 from scanner.delivery.spool.cursor import Cursor
 from scanner.delivery.spool.folder import RunFolder
 from scanner.delivery.spool.index import read_known
 from scanner.delivery.spool.line import run_key
-from scanner.delivery.spool.reader import Entry, LogReader, Lost, own_segments
+from scanner.delivery.spool.reader import LogReader, Lost, SpoolRecord, own_segments
 from scanner.errors import SinkError
 from scanner.formats.event import Event, Format
 
@@ -65,7 +65,7 @@ class Relay:
         folder: RunFolder,
         run: str,
         *,
-        policy: Policy = Policy.SPOOL,
+        policy: OverflowPolicy = OverflowPolicy.SPOOL,
         max_lag: int = 100_000,
         on_progress: Callable[[], None] = lambda: None,
         breaker: Breaker | None = None,
@@ -90,7 +90,7 @@ class Relay:
         self._receiver, self._format, self._folder = receiver, format_, folder
         self._max_lag, self._on_progress = max_lag, on_progress
         self._files = Beside.of(folder.sinks, name)
-        self._progress = Progress(folder.sinks / f"{name}.cursor", run, receiver)
+        self._progress = RelayCursor(folder.sinks / f"{name}.cursor", run, receiver)
         self._sent = self._cursor.sequence
         self._duplicates_before = self._cursor.duplicates  # of earlier relays of this run
         self._log = _Log(self._cursor.sequence)
@@ -114,7 +114,7 @@ class Relay:
         is skipped. What was sent and cannot be confirmed yet is not waited for: it may be more than the log is allowed
         to hold. Should it prove unread, and the log have had to forget it, it is counted as missing.
         """
-        if self.policy is not Policy.BEST_EFFORT:
+        if self.policy is not OverflowPolicy.BEST_EFFORT:
             return self._sent
         read = self._sent if self._reader is None else self._reader.next - 1
         return self._log.last if self._trouble else max(read, self._log.last - self._max_lag)
@@ -206,7 +206,7 @@ class Relay:
             if missing < limits.max_events and not self._log.ended and limits.linger_s:
                 await asyncio.sleep(limits.linger_s)
             entries = reader.read(self._log.last, max_records=limits.max_events, max_bytes=limits.max_bytes)
-        if self.policy is Policy.BEST_EFFORT and gaps.cut_given_back(entries, self._folder):
+        if self.policy is OverflowPolicy.BEST_EFFORT and gaps.cut_given_back(entries, self._folder):
             reader.skip_to(entries[-1].sequence + 1 if entries else first)
             if not entries:
                 self._skip(reader)
@@ -219,7 +219,7 @@ class Relay:
             self._state = RelayState.DELIVERING
         return batch
 
-    def _segment(self, reader: LogReader) -> list[Entry | Lost]:
+    def _segment(self, reader: LogReader) -> list[SpoolRecord | Lost]:
         """Read the whole segment in which the next record is; nothing while it may still grow."""
         firsts = own_segments(self._folder, run_key(self._cursor.run))
         first = max((number for number in firsts if number <= reader.next), default=reader.next)
@@ -288,7 +288,7 @@ class Relay:
 
     def _skip(self, reader: LogReader) -> None:
         """Best effort only: leave out what is too far behind or no longer in the log, and note it."""
-        if self.policy is not Policy.BEST_EFFORT or reader.next > self._log.last:
+        if self.policy is not OverflowPolicy.BEST_EFFORT or reader.next > self._log.last:
             return
         first, oldest = reader.next, min(self._folder.segments(), default=reader.next)
         following = max(oldest, self._log.last - self._max_lag + 1)

@@ -24,8 +24,8 @@ from scanner.delivery.relay.destination import Destination, make_destination
 from scanner.delivery.relay.relay import Relay
 from scanner.delivery.relay.rewind import Beside
 from scanner.delivery.relay.settling import RefusedForGood, Settling
-from scanner.delivery.relay.standing import Standing, explained, standing_of
-from scanner.delivery.relay.statistics import Policy, RelayStatistics
+from scanner.delivery.relay.standing import SinkState, explained, standing_of
+from scanner.delivery.relay.statistics import OverflowPolicy, RelayStatistics
 from scanner.delivery.spool import Known, RunFolder, furthest, last_record, read_cursor, read_known, write_cursor
 from scanner.errors import InputError, SinkError, SmtpsweepError
 from scanner.formats import Event
@@ -93,16 +93,16 @@ class StoredRun:
         number = urls.index(sink) if sink in urls else self.names.index(sink)
         return make_destination(urls[number], number + 1)
 
-    def standing(self, destination: Destination, trouble: str | None = None) -> Standing:
+    def standing(self, destination: Destination, trouble: str | None = None) -> SinkState:
         """Return how far a destination is."""
         sink = {"name": destination.name, "shown": destination.shown, "policy": destination.policy.value}
         return standing_of(self.folder, self.run, sink, self.known, trouble)
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[SinkState]:
         """Return how far every sink of the run is."""
         return [standing_of(self.folder, self.run, sink, self.known) for sink in self._sinks]
 
-    def explained(self, standings: list[Standing], others: Iterable[Destination] = ()) -> str:
+    def explained(self, standings: list[SinkState], others: Iterable[Destination] = ()) -> str:
         """Say who has not got what; "" when all have everything. `others` are served and not sinks of the run."""
         urls = {one.name: one.redaction.clean(one.url) for one in others}
         return explained(standings, self.folder, self.known, urls)
@@ -169,7 +169,7 @@ async def replay(
             _rewind(stored, destination.name, first)
         before = read_cursor(folder.sinks / f"{destination.name}.cursor", run)
         # Nobody waits for the sweep now, so nothing is skipped to keep up with it.
-        relay = with_changes(destination, policy=Policy.SPOOL).relay(folder, run, lambda: None)
+        relay = with_changes(destination, policy=OverflowPolicy.SPOOL).relay(folder, run, lambda: None)
         relay.durable(last)
         relay.finish()
         await _run_patiently(relay, patience_s, on_progress)

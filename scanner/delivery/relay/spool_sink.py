@@ -20,17 +20,17 @@ import orjson
 
 from scanner.delivery.relay import run as runs
 from scanner.delivery.relay.destination import Destination
-from scanner.delivery.relay.standing import Standing, documents, explained, standing_of
-from scanner.delivery.relay.supervisor import HURRY_S, RelayService
+from scanner.delivery.relay.standing import SinkState, documents, explained, standing_of
+from scanner.delivery.relay.supervisor import HURRY_S, RelaySupervisor
 from scanner.delivery.sink import Position
-from scanner.delivery.spool import RUN_SCHEMA, Quota, RunFolder, RunLog, furthest
+from scanner.delivery.spool import RUN_SCHEMA, Quota, RunFolder, SpoolWriter, furthest
 from scanner.errors import SinkError, SmtpsweepError
 from scanner.settings import DEFAULT_DRAIN_S
 
 log = logging.getLogger(__name__)
 
 
-class RemoteSinks:
+class SpoolSink:
     """A sink that keeps records in a run's folder and has them delivered from there."""
 
     def __init__(
@@ -63,10 +63,10 @@ class RemoteSinks:
         self._quota = quota or Quota()
         self._state = None if state is None else str(state.absolute())
         self._drain_s, self._keep_run, self._named_by_us = drain_s, keep_run, named_by_us
-        self._standings: list[Standing] = []
-        self._log = RunLog(folder, self._quota, on_durable=self._on_durable, on_full=self._on_full)
-        self._service: RelayService | None = None  # None before it is open and after it is closed
-        self._reported: RelayService | None = None
+        self._standings: list[SinkState] = []
+        self._log = SpoolWriter(folder, self._quota, on_durable=self._on_durable, on_full=self._on_full)
+        self._service: RelaySupervisor | None = None  # None before it is open and after it is closed
+        self._reported: RelaySupervisor | None = None
         self._run = ""
         self._hurrying: asyncio.Task[None] | None = None
         self.full = False
@@ -89,7 +89,7 @@ class RemoteSinks:
         description = {"sinks": self._shown(), "made": made, "state": self._state, **self._about}
         taken = runs.take_run(self.folder, resume, str(uuid.uuid4()), description)
         self._run = taken.run
-        service = RelayService(self.folder, self._run, self._destinations, self._quota, self._log.room_again)
+        service = RelaySupervisor(self.folder, self._run, self._destinations, self._quota, self._log.room_again)
         await self._log.open(
             resume if taken.resumed else None, self._run, at_least=furthest(self.folder.sinks, self._run)
         )
@@ -130,7 +130,7 @@ class RemoteSinks:
         if left := explained(self._standings, self.folder, self._log.known):
             raise SinkError(left)
 
-    async def _end(self, service: RelayService) -> None:
+    async def _end(self, service: RelaySupervisor) -> None:
         """Say in the log that the run has ended, and deliver; a disk that fails is not a reason not to deliver."""
         failure = None
         try:
@@ -227,7 +227,7 @@ class RemoteSinks:
         }
         await self._log.note(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
-    def _judge(self, service: RelayService) -> list[Standing]:
+    def _judge(self, service: RelaySupervisor) -> list[SinkState]:
         """Return how far every sink is, now that nobody serves them."""
         troubles = {one["name"]: one["failure"] or one["trouble"] for one in service.reports}
         known = self._log.known

@@ -15,7 +15,7 @@ from scanner.delivery.spool import Cursor, Known, RunFolder, read_cursor
 from scanner.errors import StateError
 
 
-class Standing(NamedTuple):
+class SinkState(NamedTuple):
     """One sink of a run. Counts are of records; `url` has no secrets.
 
     `reason` is why the first dead letter is one, else why the sink takes nothing now; None when neither is so.
@@ -39,7 +39,7 @@ class Standing(NamedTuple):
 
 def standing_of(
     folder: RunFolder, run: str, sink: Mapping[str, str], known: Known, trouble: str | None = None
-) -> Standing:
+) -> SinkState:
     """Return how far a sink is.
 
     Args:
@@ -60,11 +60,11 @@ def standing_of(
     if reason is None and cursor.skipped:
         reason = "it was more than max_lag records behind"
     counts = (cursor.delivered, cursor.dead, cursor.skipped, cursor.duplicates, waiting)
-    return Standing(sink["name"], sink["shown"], sink["policy"], *counts, reason)
+    return SinkState(sink["name"], sink["shown"], sink["policy"], *counts, reason)
 
 
 def explained(
-    standings: Iterable[Standing], folder: RunFolder, known: Known, urls: Mapping[str, str] | None = None
+    standings: Iterable[SinkState], folder: RunFolder, known: Known, urls: Mapping[str, str] | None = None
 ) -> str:
     """Say in one line which sinks have not got what, and what to do; "" when every sink has everything.
 
@@ -77,7 +77,7 @@ def explained(
     return "; ".join(said)
 
 
-def _explained(one: Standing, folder: RunFolder, kept: int, url: str | None) -> str:
+def _explained(one: SinkState, folder: RunFolder, kept: int, url: str | None) -> str:
     beside, sink = folder.sinks / one.name, ("--sink", url or one.name)
     parts: list[str] = []
     if one.waiting:
@@ -110,6 +110,6 @@ def command(folder: RunFolder, *options: str) -> str:
     return shlex.join(["smtpsweep", "replay", f"./{path}" if path.startswith("-") else path, *options])
 
 
-def documents(standings: Sequence[Standing]) -> list[dict[str, Any]]:
+def documents(standings: Sequence[SinkState]) -> list[dict[str, Any]]:
     """Return sinks as the summary has them."""
     return [one._asdict() for one in standings]

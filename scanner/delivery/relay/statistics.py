@@ -7,7 +7,7 @@ from enum import StrEnum
 from scanner.delivery.relay.breaker import BreakerState
 
 
-class Policy(StrEnum):
+class OverflowPolicy(StrEnum):
     """What the sweep does for a receiver that does not keep up."""
 
     REQUIRED = "required"  # the sweep waits when it is more than `max_lag` records behind
@@ -39,7 +39,7 @@ class RelayStatistics:
 
     name: str
     state: RelayState
-    policy: Policy
+    policy: OverflowPolicy
     sequence: int
     last: int
     delivered: int

@@ -21,7 +21,7 @@ import orjson
 
 from scanner.delivery.relay.alarms import Alarms
 from scanner.delivery.relay.destination import Destination
-from scanner.delivery.relay.statistics import Policy
+from scanner.delivery.relay.statistics import OverflowPolicy
 from scanner.delivery.relay.words import WORDS_S, repeat_words
 from scanner.delivery.spool import Quota, RunFolder
 from scanner.errors import SinkError
@@ -41,7 +41,7 @@ HURRY_S = 0.3
 _MAX_REPORT_BYTES = 1 << 20
 
 
-class RelayService:
+class RelaySupervisor:
     """Serves a run's destinations while the sweep goes on. `start`, then `durable` again and again, then `drain`."""
 
     def __init__(
@@ -201,7 +201,7 @@ class RelayService:
     def _is_too_far_behind(self, name: str) -> bool:
         sequence = next((one["sequence"] for one in self.reports if one["name"] == name), 0)
         return any(
-            one.name == name and one.policy is Policy.REQUIRED and self._last - sequence > one.max_lag
+            one.name == name and one.policy is OverflowPolicy.REQUIRED and self._last - sequence > one.max_lag
             for one in self._destinations
         )
 
@@ -246,14 +246,14 @@ class RelayService:
 
     def _waited_for(self) -> list[dict[str, Any]]:
         """Return the reports of all but those that have given up and are owed nothing (best effort)."""
-        return [one for one in self.reports if one["failure"] is None or one["policy"] != Policy.BEST_EFFORT]
+        return [one for one in self.reports if one["failure"] is None or one["policy"] != OverflowPolicy.BEST_EFFORT]
 
     def _give_back(self) -> None:
         """Say up to which record the log may be shortened; best effort holds nothing beyond its lag, or in trouble."""
         limits = {one.name: one.max_lag for one in self._destinations}
         needs = [
             one["needs_after"]
-            if one["policy"] != Policy.BEST_EFFORT
+            if one["policy"] != OverflowPolicy.BEST_EFFORT
             else max(one["needs_after"], self._last - (0 if one["trouble"] else limits[one["name"]]))
             for one in self._waited_for()
         ]
@@ -269,7 +269,7 @@ class RelayService:
             why = f"sink {one['name']} has given up ({one['failure']})"
             if one["needs_after"] <= self._quota.done:
                 self._quota.stuck = why
-            if one["policy"] == Policy.REQUIRED and self._last - one["sequence"] > limits[one["name"]]:
+            if one["policy"] == OverflowPolicy.REQUIRED and self._last - one["sequence"] > limits[one["name"]]:
                 self._despair(why)
 
     def _hold(self) -> None:

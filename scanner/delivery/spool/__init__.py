@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from scanner.delivery.spool.cursor import Cursor, furthest, read_cursor, write_cursor
     from scanner.delivery.spool.folder import RunFolder
     from scanner.delivery.spool.index import Known, read_known
-    from scanner.delivery.spool.reader import Entry, LogReader, Lost, last_record
+    from scanner.delivery.spool.reader import LogReader, Lost, SpoolRecord, last_record
     from scanner.delivery.spool.room import Quota
-    from scanner.delivery.spool.segments import RUN_SCHEMA, RunLog
+    from scanner.delivery.spool.segments import RUN_SCHEMA, SpoolWriter
 
 __all__ = [
     "RUN_SCHEMA",
     "Cursor",
-    "Entry",
     "Known",
     "LogReader",
     "Lost",
     "Quota",
     "RunFolder",
-    "RunLog",
+    "SpoolRecord",
+    "SpoolWriter",
     "furthest",
     "last_record",
     "read_cursor",
@@ -47,7 +47,7 @@ __getattr__ = lazy.names(
             "read_known",
         ),
         "reader": (
-            "Entry",
+            "SpoolRecord",
             "LogReader",
             "Lost",
             "last_record",
@@ -55,7 +55,7 @@ __getattr__ = lazy.names(
         "room": ("Quota",),
         "segments": (
             "RUN_SCHEMA",
-            "RunLog",
+            "SpoolWriter",
         ),
     },
 )

@@ -24,7 +24,7 @@ _MAX_LINE_BYTES = 64 << 20
 _KEPT_BYTES, _KEPT_LINES = 4096, 1000
 
 
-class Entry(NamedTuple):
+class SpoolRecord(NamedTuple):
     """One record of the log: its number, and its line as it was given to the log, without the line end."""
 
     sequence: int
@@ -56,7 +56,7 @@ class LogReader:
         self._lines: list[bytes] = []  # read ahead, the next one last
         self._rest = b""  # what follows them: the beginning of a line
         self._damaged: list[bytes] = []  # lines that no number could be read of, since the last one that had one
-        self._ready: deque[Entry | Lost] = deque()
+        self._ready: deque[SpoolRecord | Lost] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -82,16 +82,16 @@ class LogReader:
         self._damaged.clear()
         self._next = sequence
 
-    def read(self, last: int, *, max_records: int, max_bytes: int) -> list[Entry | Lost]:
+    def read(self, last: int, *, max_records: int, max_bytes: int) -> list[SpoolRecord | Lost]:
         """Return the next records, none after number `last`; an empty list when there is none.
 
         At least one is returned when there is one, however long it is. Every number up to `last` is in it, or in a
-        later answer, once: as an `Entry`, or as one of those that are `Lost`.
+        later answer, once: as an `SpoolRecord`, or as one of those that are `Lost`.
 
         Raises:
             OSError: when the log cannot be read.
         """
-        entries: list[Entry | Lost] = []
+        entries: list[SpoolRecord | Lost] = []
         size = 0
         while len(entries) < max_records and size < max_bytes:
             if not self._ready and self._next <= last:
@@ -117,7 +117,7 @@ class LogReader:
                     self._damaged.append(text[:_KEPT_BYTES])
             elif found.number >= self._next:  # else it was there before: the same once more
                 self._hole(found.number)
-                self._ready.append(Entry(found.number, found.line))
+                self._ready.append(SpoolRecord(found.number, found.line))
                 self._next = found.number + 1
 
     def _framed(self, text: bytes) -> Framed | None:

@@ -43,7 +43,7 @@ RUN_SCHEMA = "smtpsweep.run/1"
 _NOTE = b'{"schema":"%b"' % RUN_SCHEMA.encode()
 
 
-class RunLog:
+class SpoolWriter:
     """The log of one run, open for writing by one process."""
 
     def __init__(

@@ -11,7 +11,7 @@ Source: GitHub's documentation, "Workflow commands"; actions/toolkit, packages/c
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from scanner.policy.check import FACTS, Level, Outcome, Verdict
+from scanner.policy.check import FACTS, Level, RuleOutcome, Verdict
 from scanner.policy.reports.neutral import printable, said, target_name
 
 _DATA: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -20,9 +20,9 @@ _PROPERTY: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3
 
 def maybe_annotation(verdict: Verdict) -> str | None:
     """Return the line for one verdict, without its end; None for what passed or was not judged, but for the facts."""
-    if verdict.outcome is Outcome.FAILED:
+    if verdict.outcome is RuleOutcome.FAILED:
         kind = "error" if verdict.level is Level.ERROR else "warning"
-    elif verdict.outcome is Outcome.WAIVED or verdict.rule == FACTS:
+    elif verdict.outcome is RuleOutcome.WAIVED or verdict.rule == FACTS:
         kind = "notice"
     else:
         return None

@@ -15,7 +15,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from scanner.files.names import JUNIT
-from scanner.policy.check import FACTS, Level, Outcome, Verdict
+from scanner.policy.check import FACTS, Level, RuleOutcome, Verdict
 from scanner.policy.reports.file_report import FileReport
 from scanner.policy.reports.neutral import printable, said, target_name
 
@@ -82,11 +82,11 @@ def _result(verdict: Verdict) -> tuple[str, str]:
     """Return the element that says how a case ended, with its message; an empty name for a case that passed."""
     text = said(verdict)
     match verdict.outcome:
-        case Outcome.PASSED:
+        case RuleOutcome.PASSED:
             return "", text
-        case Outcome.FAILED if verdict.level is Level.ERROR:
+        case RuleOutcome.FAILED if verdict.level is Level.ERROR:
             return "failure", text
-        case Outcome.FAILED:
+        case RuleOutcome.FAILED:
             return "skipped", f"{verdict.level}: {text}"
     return "skipped", f"{verdict.outcome.replace('_', ' ')}: {text}"
 

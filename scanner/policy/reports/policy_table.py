@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from scanner.policy.check import FACTS, Level, Outcome, Tally, Verdict
+from scanner.policy.check import FACTS, Level, RuleOutcome, Verdict, VerdictTally
 from scanner.policy.reports.github import without_old_commands
 from scanner.policy.reports.neutral import printable, said, target_name
 
@@ -24,7 +24,7 @@ class VerdictTable:
     """Gathers verdicts and prints them."""
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.tally = VerdictTally()
         self._listed: list[Verdict] = []
         self._more = 0
         self._facts: str | None = None
@@ -34,7 +34,7 @@ class VerdictTable:
         self.tally.add(verdict)
         if verdict.rule == FACTS:
             self._facts = verdict.message
-        if verdict.outcome in {Outcome.FAILED, Outcome.WAIVED}:
+        if verdict.outcome in {RuleOutcome.FAILED, RuleOutcome.WAIVED}:
             if len(self._listed) < MOST_LISTED:
                 self._listed.append(verdict)
             else:
@@ -53,18 +53,18 @@ class VerdictTable:
 
     def _counts(self) -> Table:
         table = Table("rule", "level", header_style="bold", expand=False)
-        for outcome in Outcome:
+        for outcome in RuleOutcome:
             table.add_column(outcome.value.replace("_", " "), justify="right")
         rules = dict.fromkeys((rule, level) for rule, level, _ in self.tally.counts)
         for rule, level in rules:
-            counts = (self.tally.counts[rule, level, outcome] for outcome in Outcome)
+            counts = (self.tally.counts[rule, level, outcome] for outcome in RuleOutcome)
             table.add_row(_text(rule), Text(level), *(Text(f"{count:,}" if count else "") for count in counts))
         return table
 
     def _list(self) -> Table:
         table = Table("what", "rule", "target", "why", header_style="bold", expand=False)
         for verdict in self._listed:
-            is_waived = verdict.outcome is Outcome.WAIVED
+            is_waived = verdict.outcome is RuleOutcome.WAIVED
             what = Text("waived", "dim") if is_waived else Text(verdict.level, _STYLES[verdict.level])
             why = _text(said(verdict))
             if verdict.evidence is not None and verdict.ip is not None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from scanner.files.names import SARIF
-from scanner.policy.check import FACTS, Level, Outcome, RuleText, Verdict
+from scanner.policy.check import FACTS, Level, RuleOutcome, RuleText, Verdict
 from scanner.policy.reports.file_report import FileReport
 from scanner.policy.reports.neutral import printable, target_name, target_uri
 from scanner.version import VERSION
@@ -47,7 +47,7 @@ class SarifReport(FileReport):
         self._counts[verdict.outcome] += 1
         if verdict.rule == FACTS:
             self._facts = printable(verdict.message)
-        if verdict.outcome in {Outcome.FAILED, Outcome.WAIVED}:
+        if verdict.outcome in {RuleOutcome.FAILED, RuleOutcome.WAIVED}:
             self._write((b",\n" if self._written else b"\n") + orjson.dumps(self._result(verdict)))
             self._written += 1
 
@@ -57,7 +57,7 @@ class SarifReport(FileReport):
         self._write(orjson.dumps(head)[:-1] + b',"runs":[{"tool":' + orjson.dumps({"driver": driver}) + b',"results":[')
 
     def _end(self) -> None:
-        counts = {outcome.value: self._counts[outcome] for outcome in Outcome}
+        counts = {outcome.value: self._counts[outcome] for outcome in RuleOutcome}
         self._write(b'\n],"properties":' + orjson.dumps({"counts": counts, "facts": self._facts}) + b"}]}\n")
 
     def _result(self, verdict: Verdict) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """One step. `commands` run as root on the server, in one shell; empty where the text is all there is to do.
 
     `id` is unique in its plan and names the fenced block. `expect` is what the commands print when all is well.
@@ -63,7 +63,7 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RemediationPlan:
     """What to do about one product.
 
     `tested` says on which release every command was run, None when none was: then the page says so at the top.
@@ -75,7 +75,7 @@ class Plan:
     product: str
     summary: str
     tested: str | None
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     stays: str
     leaks: tuple[Leak, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from scanner.model import DISCLOSED, Record
 from scanner.remediation.plans.markdown import anchor, bullets, code, fenced, row, table, transcript
-from scanner.remediation.plans.model import PLAN_FOLDER, Plan, Step
+from scanner.remediation.plans.model import PLAN_FOLDER, PlanStep, RemediationPlan
 from scanner.remediation.plans.patching import Advice
 from scanner.remediation.plans.products.catalogue import is_relative
 
@@ -25,7 +25,7 @@ _HIDING: Final = (
 _NOT_TRIED: Final = "**NOT TRIED.** Nobody ran this plan on a real server. Try it on a test machine first."
 
 
-class Row(NamedTuple):
+class HostRow(NamedTuple):
     """One host in the index."""
 
     key: str
@@ -38,7 +38,7 @@ class Row(NamedTuple):
     page: str
 
 
-def product_page(plan: Plan) -> Iterator[str]:
+def product_page(plan: RemediationPlan) -> Iterator[str]:
     """Yield the page of one product in parts."""
     yield f"# {plan.product}\n\n{plan.summary}\n\n"
     yield (
@@ -60,7 +60,7 @@ def product_page(plan: Plan) -> Iterator[str]:
     yield from _background(plan)
 
 
-def _step(plan: Plan, number: int, step: Step) -> Iterator[str]:
+def _step(plan: RemediationPlan, number: int, step: PlanStep) -> Iterator[str]:
     yield f"## {heading(number, step)}\n\n"
     if step.text:
         yield f"{step.text}\n\n"
@@ -71,12 +71,12 @@ def _step(plan: Plan, number: int, step: Step) -> Iterator[str]:
         yield f"Expected, besides other lines:\n\n{fenced(step.expect)}\n"
 
 
-def heading(number: int, step: Step) -> str:
+def heading(number: int, step: PlanStep) -> str:
     """Return the heading of a step on its product's page, without the marks."""
     return f"{number}. {step.title}"
 
 
-def _background(plan: Plan) -> Iterator[str]:
+def _background(plan: RemediationPlan) -> Iterator[str]:
     yield "## Verify, smoke test\n\nFrom the machine that sweeps; the commands with addresses are on the hosts' pages. "
     yield "A host that cannot be reached is never counted as fixed.\n\n"
     if plan.before:
@@ -101,7 +101,7 @@ def _background(plan: Plan) -> Iterator[str]:
         yield f"\nSources: {'; '.join(plan.sources)}.\n"
 
 
-def host_page(record: Record, address: str, port: int, plan: Plan, advice: Advice) -> Iterator[str]:
+def host_page(record: Record, address: str, port: int, plan: RemediationPlan, advice: Advice) -> Iterator[str]:
     """Yield the page of one host in parts. `address` and `port` are checked; all else is the server's word."""
     software = record.software
     yield f"# {address} port {port}\n\n"
@@ -174,7 +174,7 @@ def _patch(advice: Advice) -> Iterator[str]:
             yield f"And {len(advice.flaws) - len(shown)} more, in the record.\n\n"
 
 
-def _proof(address: str, port: int, plan: Plan) -> Iterator[str]:
+def _proof(address: str, port: int, plan: RemediationPlan) -> Iterator[str]:
     with_port = "" if port == 25 else f" --port {port}"
     yield "\n## Verify\n\nThis host now, then all hosts of the sweep against what was stored:\n\n"
     yield (
@@ -192,7 +192,7 @@ def _proof(address: str, port: int, plan: Plan) -> Iterator[str]:
     yield fenced(smoke, "sh")
 
 
-def index_page(rows: Iterable[Row], summary: str) -> Iterator[str]:
+def index_page(rows: Iterable[HostRow], summary: str) -> Iterator[str]:
     """Yield the index in parts."""
     yield f"{MARK}# Remediation plans\n\n{summary}\n\n{_HIDING}\n\n"
     yield table(("address", "product", "version", "gives away", "known flaws", "plan"), ())
@@ -209,12 +209,12 @@ def index_page(rows: Iterable[Row], summary: str) -> Iterator[str]:
         )
 
 
-def index_row(record: Record, address: str, port: int, plan: Plan, advice: Advice, page: str) -> Row:
+def index_row(record: Record, address: str, port: int, plan: RemediationPlan, advice: Advice, page: str) -> HostRow:
     """Return what the index says about one host."""
     software = record.software
     product = "" if software is None else software.product
     disclosed = ", ".join(given_away(record))
-    return Row(plan.key, address, port, product, _version(record), disclosed, advice.describe(), page)
+    return HostRow(plan.key, address, port, product, _version(record), disclosed, advice.describe(), page)
 
 
 def _version(record: Record) -> str:

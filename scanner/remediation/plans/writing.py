@@ -23,8 +23,8 @@ from scanner.errors import InputError
 from scanner.files.places import WholeFolder
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen
-from scanner.remediation.plans.model import Plan
-from scanner.remediation.plans.pages import MARK, Row, given_away, host_page, index_page, index_row, product_page
+from scanner.remediation.plans.model import RemediationPlan
+from scanner.remediation.plans.pages import MARK, HostRow, given_away, host_page, index_page, index_row, product_page
 from scanner.remediation.plans.patching import advise
 from scanner.remediation.plans.products.catalogue import GENERAL, PLANS, plan_for
 
@@ -64,7 +64,7 @@ class _Kept(NamedTuple):
 
     scan_id: str
     event_id: str
-    row: Row | None
+    row: HostRow | None
     why: str | None
 
 
@@ -159,12 +159,12 @@ def _address(text: str) -> str:
     return str(address)
 
 
-def _order(row: Row) -> tuple[str, int, int, int]:
+def _order(row: HostRow) -> tuple[str, int, int, int]:
     address = ipaddress.ip_address(row.address)
     return row.key, address.version, int(address), row.port
 
 
-def _write_product(plan: Plan, products: Path) -> None:
+def _write_product(plan: RemediationPlan, products: Path) -> None:
     products.mkdir(exist_ok=True)
     _write_page(products / f"{plan.key}.md", product_page(plan))
     if plan.files:

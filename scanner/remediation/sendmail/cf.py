@@ -20,7 +20,7 @@ from typing import Final
 from scanner.remediation.sendmail import facts, values
 from scanner.remediation.sendmail.lines import Lines
 from scanner.remediation.sendmail.options import OPTIONS, mended_option, option_of, option_problems
-from scanner.remediation.sendmail.values import Edit, Finding, HelpFile, Problem, Severity
+from scanner.remediation.sendmail.values import ConfigFinding, ConfigSeverity, Edit, HelpFile, Problem
 
 _FIRST_CHARACTERS: Final = frozenset("#RSDHCTFPVKMOEQX")
 _M4_LINE: Final = re.compile(
@@ -42,7 +42,7 @@ class _Logical:
     text: str
 
 
-def read_cf(text: str, help_file: HelpFile | None = None, *, is_submit: bool = False) -> list[Finding]:
+def read_cf(text: str, help_file: HelpFile | None = None, *, is_submit: bool = False) -> list[ConfigFinding]:
     """Return what is found in a `.cf` file; a submit.cf greets nobody, so its options are not looked at."""
     return list(_CfFindings(text, help_file, is_submit=is_submit).all())
 
@@ -56,7 +56,7 @@ class _CfFindings:
         self.commented: dict[str, _Logical] = {}
         self.insert_at: int | None = None
 
-    def all(self) -> Iterator[Finding]:
+    def all(self) -> Iterator[ConfigFinding]:
         for logical in self._logical():
             first = logical.text.partition("\n")[0].rstrip("\r")
             if _M4_LINE.match(first):
@@ -84,7 +84,7 @@ class _CfFindings:
             yield _Logical(at, end, text[at:end].rstrip("\r\n"))
             at = end
 
-    def _m4_line(self, logical: _Logical, first: str) -> Finding:
+    def _m4_line(self, logical: _Logical, first: str) -> ConfigFinding:
         start, lines = logical.start, self.lines
         end, opened = lines.next(start), first.count("(") - first.count(")")
         for _ in range(_MAX_M4_LINES):  # the rest of one call; other lines that go on belong to the line above
@@ -96,7 +96,7 @@ class _CfFindings:
         todo = f"remove the line; in a .cf file the greeting is: {mended_option(facts.GREETING_OPTION)}"
         return self._at(logical, problem, todo, (Edit(start, end, ""),))
 
-    def _option(self, logical: _Logical) -> Iterator[Finding]:
+    def _option(self, logical: _Logical) -> Iterator[ConfigFinding]:
         option = option_of(logical.text)
         if option is None or self.is_submit:
             return
@@ -113,7 +113,7 @@ class _CfFindings:
         if option is not None and option.name is not None and first.lstrip("#").lstrip().startswith("O "):
             self.commented[option.name] = logical
 
-    def _result(self, name: str) -> Iterator[Finding]:
+    def _result(self, name: str) -> Iterator[ConfigFinding]:
         """Yield what is wrong with the option line that counts, or with that there is none."""
         logical = self.last.get(name)
         if logical is None:
@@ -126,16 +126,16 @@ class _CfFindings:
             edits = (Edit(logical.start, end, new),) if logical.text != new and problem.id != "help-unseen" else ()
             yield self._at(logical, problem, f"write {new}" if edits else _HELP_TODO, edits)
 
-    def _absent(self, name: str) -> Finding:
+    def _absent(self, name: str) -> ConfigFinding:
         problem, new = _ABSENT[name], mended_option(name)
         if (comment := self.commented.get(name)) is not None:
             edit = Edit(comment.start, comment.start + len(comment.text), new)
             return self._at(comment, problem, f"write {new}", (edit,))
         at = len(self.lines.text) if self.insert_at is None else self.insert_at
         edits = (self.lines.inserted(at, new),)
-        return Finding(problem.id, problem.severity, None, "", problem.why, f"add {new}", edits)
+        return ConfigFinding(problem.id, problem.severity, None, "", problem.why, f"add {new}", edits)
 
-    def _received(self, logical: _Logical) -> Iterator[Finding]:
+    def _received(self, logical: _Logical) -> Iterator[ConfigFinding]:
         if (problem := values.received_problem(logical.text)) is None:
             return
         new = values.without_version(logical.text)
@@ -145,49 +145,49 @@ class _CfFindings:
         edits = (Edit(logical.start, logical.start + len(logical.text), new),) if new != logical.text else ()
         todo = "take the macros and their parentheses out" if edits else "take the words out by hand"
         number, line = self.lines.number(at), self.lines.line(at)
-        yield Finding(problem.id, problem.severity, number, line, problem.why, todo, edits)
+        yield ConfigFinding(problem.id, problem.severity, number, line, problem.why, todo, edits)
 
-    def _at(self, logical: _Logical, problem: Problem, todo: str, edits: tuple[Edit, ...] = ()) -> Finding:
+    def _at(self, logical: _Logical, problem: Problem, todo: str, edits: tuple[Edit, ...] = ()) -> ConfigFinding:
         number, line = self.lines.number(logical.start), self.lines.line(logical.start)
-        return Finding(problem.id, problem.severity, number, line, problem.why, todo, edits)
+        return ConfigFinding(problem.id, problem.severity, number, line, problem.why, todo, edits)
 
 
 _M4_IN_CF = Problem(
     "m4-in-cf",
-    Severity.ERROR,
+    ConfigSeverity.ERROR,
     "a .cf file is not read by m4: this is an unknown configuration line, Sendmail exits with 70 and does not start "
     "again, and a running one ends at its next SIGHUP",
 )
 _M4_TAKEN_OTHERWISE = Problem(
     "m4-in-cf",
-    Severity.WARNING,
+    ConfigSeverity.WARNING,
     "a .cf file is not read by m4: Sendmail takes this line for something else by its first letters (an option, a "
     "macro)",
 )
 _UNKNOWN = Problem(
     "line-unknown",
-    Severity.ERROR,
+    ConfigSeverity.ERROR,
     "this is an unknown configuration line: Sendmail exits with 70 and does not start",
 )
 _CONFIGURATION_VERSION = Problem(
-    "configuration-version", Severity.NOTE, "this line sets $Z, the version that some greetings and headers show"
+    "configuration-version", ConfigSeverity.NOTE, "this line sets $Z, the version that some greetings and headers show"
 )
 _ABSENT: Final = {
     facts.GREETING_OPTION: Problem(
         "greeting-absent",
-        Severity.LEAK,
+        ConfigSeverity.LEAK,
         'no line sets the greeting, so the built-in one is used: "ESMTP Sendmail 8.17.1.9 ready at", with its own '
         "version",
     ),
     facts.HELP_OPTION: Problem(
         "help-missing",
-        Severity.LEAK,
+        ConfigSeverity.LEAK,
         'no line names a help file, so each HELP is answered "502 5.3.0 Sendmail 8.17.1.9 -- HELP not implemented", '
         "with its own version",
     ),
     facts.PRIVACY_OPTION: Problem(
         "privacy-flags",
-        Severity.WARNING,
+        ConfigSeverity.WARNING,
         "no line sets privacy flags, so EXPN, VERB, ETRN and VRFY are offered to strangers",
     ),
 }

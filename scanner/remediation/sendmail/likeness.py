@@ -12,7 +12,7 @@ from typing import Final
 
 from scanner.errors import InputError
 from scanner.files.text_input import utf_16_or_32
-from scanner.remediation.sendmail.reader import Kind
+from scanner.remediation.sendmail.reader import ConfigKind
 
 #: Calls of macros that only Sendmail's configurations make, and the settings of `define`. The words of m4 itself are
 #: those of other languages too, so they count with m4's own quote, or in a file with its comment (`_DNL`).
@@ -49,7 +49,7 @@ def require_help_file(raw: bytes, name: str) -> None:
         raise InputError(f"{name}: is not a help file of Sendmail: no line of it is a topic, a tab and a text")
 
 
-def require_configuration(kind: Kind, raw: bytes, name: str) -> None:
+def require_configuration(kind: ConfigKind, raw: bytes, name: str) -> None:
     """Refuse what is not a configuration of this kind.
 
     Raises:
@@ -62,11 +62,11 @@ def require_configuration(kind: Kind, raw: bytes, name: str) -> None:
     text = raw.decode("latin-1")
     is_cf = _CF.search(text) is not None
     is_mc = _MC.search(text) is not None or (_M4.search(text) is not None and _DNL.search(text) is not None)
-    wants_cf = kind in (Kind.SENDMAIL_CF, Kind.SUBMIT_CF)
+    wants_cf = kind in (ConfigKind.SENDMAIL_CF, ConfigKind.SUBMIT_CF)
     if is_cf if wants_cf else is_mc:
         return
     if is_mc or is_cf:
-        other = Kind(kind.replace(".cf", ".mc") if wants_cf else kind.replace(".mc", ".cf"))
+        other = ConfigKind(kind.replace(".cf", ".mc") if wants_cf else kind.replace(".mc", ".cf"))
         option = "--" + other.removeprefix("sendmail.").replace(".", "-")
         raise InputError(f"{name}: is not a {kind}, but looks like a {other}: use {option}")
     raise InputError(f"{name}: is not a configuration of Sendmail: nothing in it is of a {kind}")

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from scanner.remediation.sendmail.values import Edit, Finding
+from scanner.remediation.sendmail.values import ConfigFinding, Edit
 
 
 class Lines:
@@ -43,7 +43,7 @@ class Lines:
         return Edit(at, at, line + self.end)
 
 
-def apply_edits(text: str, findings: Iterable[Finding]) -> str:
+def apply_edits(text: str, findings: Iterable[ConfigFinding]) -> str:
     """Return the text with the edits of findings made; a finding whose edits meet an earlier one's waits its turn."""
     pieces = []
     at = 0

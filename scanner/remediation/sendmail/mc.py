@@ -81,10 +81,10 @@ class Configuration:
 
 def read_configuration(text: str, *, is_submit: bool = False) -> Configuration:
     """Read an `.mc` file of any characters; in a submit.mc, new definitions go above FEATURE(`msp')."""
-    return _Reader(text, is_submit=is_submit).read()
+    return _McReader(text, is_submit=is_submit).read()
 
 
-class _Reader:
+class _McReader:
     def __init__(self, text: str, *, is_submit: bool) -> None:
         self.text = text
         self.is_submit = is_submit

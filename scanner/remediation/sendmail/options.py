@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from scanner.remediation.sendmail import facts, values
-from scanner.remediation.sendmail.values import HelpFile, Problem, Severity
+from scanner.remediation.sendmail.values import ConfigSeverity, HelpFile, Problem
 
 OPTIONS: Final = (facts.GREETING_OPTION, facts.HELP_OPTION, facts.PRIVACY_OPTION)
 #: The shortest beginning that no other option of 8.17 has: SmtpUTF8, HeloName, ProcessTitlePrefix are others.
@@ -26,7 +26,7 @@ _COMMENT: Final = re.compile(r"[ \t]+#.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class OptionLine:
     """One option line: `name` is one of ours, or None; `wrong` says what keeps the line from setting it."""
 
     name: str | None
@@ -34,37 +34,37 @@ class Option:
     wrong: Problem | None = None
 
 
-def option_of(line: str) -> Option | None:
+def option_of(line: str) -> OptionLine | None:
     """Return what a line of a `.cf` file, without its end, sets; None when it is not an option line."""
     if not line.startswith("O"):
         return None
     if line[1:2] in (" ", "\t"):
         return _long(line)
     if any(line[1:].lower().startswith(name.lower()) for name in OPTIONS):
-        return Option(None, "", _NO_SPACE)
-    return Option(_SHORT_FORMS.get(line[1:2]), _COMMENT.sub("", line[2:]))
+        return OptionLine(None, "", _NO_SPACE)
+    return OptionLine(_SHORT_FORMS.get(line[1:2]), _COMMENT.sub("", line[2:]))
 
 
-def _long(line: str) -> Option:
+def _long(line: str) -> OptionLine:
     name, _, value = line[2:].partition("=")
     name = name.rstrip(" ").partition(".")[0]
     value = _COMMENT.sub("", value.lstrip(" "))
     if line[1] == " ":
         for ours in OPTIONS:
             if len(name) >= _SHORTEST[ours] and ours.lower().startswith(name.lower()):
-                return Option(ours, value)
+                return OptionLine(ours, value)
     meant = get_close_matches(name.strip().lower()[:64], [ours.lower() for ours in OPTIONS], 1, 0.85)
-    return Option(None, "", _MISSPELT if meant else None)
+    return OptionLine(None, "", _MISSPELT if meant else None)
 
 
 _MISSPELT = Problem(
     "option-unknown",
-    Severity.ERROR,
+    ConfigSeverity.ERROR,
     "Sendmail does not know an option of this spelling (readcf: unknown option name), exits with 70 and does not start",
 )
 _NO_SPACE = Problem(
     "option-no-space",
-    Severity.WARNING,
+    ConfigSeverity.WARNING,
     "without a space after the O this is the one-letter form and sets another option: S the status file, H the help "
     "file, P something else",
 )

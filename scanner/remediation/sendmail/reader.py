@@ -22,10 +22,10 @@ from scanner.remediation.sendmail.lines import Lines
 from scanner.remediation.sendmail.m4 import Call, RawLine, Unfinished
 from scanner.remediation.sendmail.mc import SETTINGS, Configuration, Definition, read_configuration
 from scanner.remediation.sendmail.options import option_of, option_problems
-from scanner.remediation.sendmail.values import Edit, Finding, HelpFile, Problem, Severity
+from scanner.remediation.sendmail.values import ConfigFinding, ConfigSeverity, Edit, HelpFile, Problem
 
 
-class Kind(StrEnum):
+class ConfigKind(StrEnum):
     """The kinds of configuration files, by their usual names."""
 
     SENDMAIL_MC = "sendmail.mc"
@@ -34,7 +34,7 @@ class Kind(StrEnum):
     SUBMIT_CF = "submit.cf"
 
 
-def read(kind: Kind, text: str, help_file: HelpFile | None = None) -> list[Finding]:
+def read(kind: ConfigKind, text: str, help_file: HelpFile | None = None) -> list[ConfigFinding]:
     """Return what is found in a configuration file, in the order of its lines; what is missing comes last.
 
     Args:
@@ -42,8 +42,8 @@ def read(kind: Kind, text: str, help_file: HelpFile | None = None) -> list[Findi
         text: The file, one character for each byte.
         help_file: The file that HELP answers from, if somebody looked at it.
     """
-    is_submit = kind in (Kind.SUBMIT_MC, Kind.SUBMIT_CF)
-    if kind in (Kind.SENDMAIL_CF, Kind.SUBMIT_CF):
+    is_submit = kind in (ConfigKind.SUBMIT_MC, ConfigKind.SUBMIT_CF)
+    if kind in (ConfigKind.SENDMAIL_CF, ConfigKind.SUBMIT_CF):
         found = read_cf(text, help_file, is_submit=is_submit)
     else:
         found = _McFindings(text, help_file, is_submit=is_submit).all()
@@ -57,7 +57,7 @@ class _McFindings:
         self.is_submit = is_submit
         self.found: Configuration = read_configuration(text, is_submit=is_submit)
 
-    def all(self) -> list[Finding]:
+    def all(self) -> list[ConfigFinding]:
         if self.found.unfinished is not None:
             return [self._unfinished(self.found.unfinished)]
         findings = [self._misnamed(call, kind) for call, kind in self.found.misnamed]
@@ -69,20 +69,20 @@ class _McFindings:
                 findings += self._setting(name)
         return findings
 
-    def _setting(self, name: str) -> Iterator[Finding]:
+    def _setting(self, name: str) -> Iterator[ConfigFinding]:
         """Yield what is wrong with one setting: with its value, or with that it has none."""
         for conditional in self.found.conditional.get(name, []):
             yield from self._definition(conditional)
         removed, final = self.found.removed.get(name), self.found.final.get(name)
         if removed is not None and name in _UNDEFINED:
-            gone = Problem("setting-removed", Severity.LEAK, _UNDEFINED[name])
+            gone = Problem("setting-removed", ConfigSeverity.LEAK, _UNDEFINED[name])
             yield self._at(removed, gone, "remove the line", self._commented(removed, "takes a setting away"))
         if final is not None:
             yield from self._definition(final)
         elif removed is None and (problem := self._default_problem(name)) is not None:
             line = facts.mc_line(name, facts.MC_VALUES[name])
             edits = (self.lines.inserted(self.found.insert_at, line),)
-            yield Finding(problem.id, problem.severity, None, "", problem.why, f"add {line}", edits)
+            yield ConfigFinding(problem.id, problem.severity, None, "", problem.why, f"add {line}", edits)
 
     def _default_problem(self, name: str) -> Problem | None:
         """Return what is wrong with Sendmail's own value of a setting."""
@@ -99,7 +99,7 @@ class _McFindings:
             return None  # it does not matter: the whole header is the site's own
         return values.received_problem("$v")
 
-    def _definition(self, definition: Definition) -> Iterator[Finding]:
+    def _definition(self, definition: Definition) -> Iterator[ConfigFinding]:
         for problem in self._problems(definition):
             new = _mended(definition)
             edits: tuple[Edit, ...] = (Edit(definition.call.start, definition.call.end, new),)
@@ -123,23 +123,23 @@ class _McFindings:
             problem = values.received_problem(definition.call.value(1))
         return [problem] if problem is not None else []
 
-    def _misnamed(self, call: Call, kind: str) -> Finding:
+    def _misnamed(self, call: Call, kind: str) -> ConfigFinding:
         severity, why = _MISNAMED[kind]
         todo = f"use {facts.GREETING_SETTING} for the greeting; remove this line"
         return self._at(call, Problem(f"name-{kind}", severity, why), todo, self._commented(call, _REASONS[kind]))
 
-    def _overridden(self, lost: Definition, by: Call) -> Finding:
+    def _overridden(self, lost: Definition, by: Call) -> ConfigFinding:
         where = f"{by.name} in line {self.lines.number(by.start)}"
         why = f"{where} sets {lost.name} again, so this line has no effect"
         edits = self._commented(lost.call, "has no effect here")
-        problem = Problem("overridden", Severity.WARNING, why)
+        problem = Problem("overridden", ConfigSeverity.WARNING, why)
         return self._at(lost.call, problem, "move it below OSTYPE and DOMAIN", edits)
 
-    def _raw_lines(self) -> Iterator[Finding]:
+    def _raw_lines(self) -> Iterator[ConfigFinding]:
         for raw in self.found.early:
             if (option := option_of(raw.text)) is not None and option.name is not None and not self.is_submit:
                 why = "m4 writes its own line for this option after this one, and the last one wins"
-                yield self._raw(raw, Problem("raw-option-lost", Severity.WARNING, why))
+                yield self._raw(raw, Problem("raw-option-lost", ConfigSeverity.WARNING, why))
         for raw in self.found.late:
             for problem in option_problems(raw.text, self.help_file) if not self.is_submit else ():
                 yield self._raw(raw, problem)
@@ -149,18 +149,22 @@ class _McFindings:
             elif raw.text.startswith("H") and (leak := values.received_problem(raw.text)) is not None:
                 yield self._at(raw, leak, _TODO[leak.id])
 
-    def _raw(self, raw: RawLine, problem: Problem) -> Finding:
-        edits = () if problem.severity is Severity.NOTE else self._commented(raw, "is set by define below or above")
+    def _raw(self, raw: RawLine, problem: Problem) -> ConfigFinding:
+        edits = (
+            () if problem.severity is ConfigSeverity.NOTE else self._commented(raw, "is set by define below or above")
+        )
         return self._at(raw, problem, "remove the line; set the option with define", edits)
 
-    def _unfinished(self, end: Unfinished) -> Finding:
+    def _unfinished(self, end: Unfinished) -> ConfigFinding:
         why, todo = _UNFINISHED[end.what]
         number = self.lines.number(end.start)
-        return Finding(f"unfinished-{end.what}", Severity.ERROR, number, self.lines.line(end.start), why, todo)
+        return ConfigFinding(
+            f"unfinished-{end.what}", ConfigSeverity.ERROR, number, self.lines.line(end.start), why, todo
+        )
 
-    def _at(self, place: Call | RawLine, problem: Problem, todo: str, edits: tuple[Edit, ...] = ()) -> Finding:
+    def _at(self, place: Call | RawLine, problem: Problem, todo: str, edits: tuple[Edit, ...] = ()) -> ConfigFinding:
         number, line = self.lines.number(place.start), self.lines.line(place.start)
-        return Finding(problem.id, problem.severity, number, line, problem.why, todo, edits)
+        return ConfigFinding(problem.id, problem.severity, number, line, problem.why, todo, edits)
 
     def _commented(self, place: Call | RawLine, reason: str) -> tuple[Edit, ...]:
         """Return the edits that turn whole lines into comments, or take a part of a line away."""
@@ -207,15 +211,15 @@ _UNDEFINED = {
 }
 _MISNAMED = {
     "unknown": (
-        Severity.WARNING,
+        ConfigSeverity.WARNING,
         "there is no such setting: m4 defines the name and nothing uses it, so the greeting and all else stay the same",
     ),
     "quotes": (
-        Severity.WARNING,
+        ConfigSeverity.WARNING,
         "these quotes are not m4's (` opens, ' closes), so another name is defined and the setting stays as it was",
     ),
     "unquoted": (
-        Severity.WARNING,
+        ConfigSeverity.WARNING,
         "the name is not in quotes (` and '), so m4 replaces it by its value and defines something else",
     ),
 }
@@ -242,12 +246,12 @@ _UNFINISHED = {
 }
 _SEVERAL_LINES = Problem(
     "greeting-lines",
-    Severity.ERROR,
+    ConfigSeverity.ERROR,
     "the greeting has a line end in it, so its rest becomes an unknown configuration line and Sendmail does not start",
 )
 _SPACE_BEFORE = Problem(
     "space-before-parenthesis",
-    Severity.ERROR,
+    ConfigSeverity.ERROR,
     "m4 does not see a call because of the space before (, so the text becomes an unknown configuration line "
     "(exit 70) and Sendmail does not start",
 )

@@ -23,10 +23,10 @@ from scanner.files.text_input import utf_8
 from scanner.files.whole import require_followable, require_own, write_whole
 from scanner.remediation.sendmail import facts
 from scanner.remediation.sendmail.likeness import require_configuration, require_help_file
-from scanner.remediation.sendmail.reader import Kind, read
+from scanner.remediation.sendmail.reader import ConfigKind, read
 from scanner.remediation.sendmail.review_steps import steps
 from scanner.remediation.sendmail.rewrite import rewrite
-from scanner.remediation.sendmail.values import Finding, HelpFile, help_text_problem
+from scanner.remediation.sendmail.values import ConfigFinding, HelpFile, help_text_problem
 from scanner.text.counted import counted
 
 #: No configuration of Sendmail comes near it: Debian's sendmail.cf has 62 kB.
@@ -40,10 +40,10 @@ class Reviewed:
     """One file: `name` as the user gave it, `kind` None for the help file, which is not changed but replaced."""
 
     name: str
-    kind: Kind | None
+    kind: ConfigKind | None
     raw: bytes
     changed: bytes
-    findings: tuple[Finding, ...]
+    findings: tuple[ConfigFinding, ...]
 
     @property
     def diff(self) -> bytes:
@@ -93,7 +93,7 @@ class Review:
         return f"{counted(len(found), 'finding')} in {counted(len(self.files), 'file')}{rest}"
 
 
-def review(files: Mapping[Kind, Path], help_file: Path | None = None) -> Review:
+def review(files: Mapping[ConfigKind, Path], help_file: Path | None = None) -> Review:
     """Read configuration files and work out what is wrong with them and how they should be.
 
     Raises:
@@ -101,15 +101,19 @@ def review(files: Mapping[Kind, Path], help_file: Path | None = None) -> Review:
     """
     seen = None if help_file is None else _read_help_file(help_file)
     reviewed = [_reviewed(kind, path, seen) for kind, path in files.items()]
-    if seen is not None and help_file is not None and not {Kind.SENDMAIL_MC, Kind.SENDMAIL_CF} & files.keys():
+    if (
+        seen is not None
+        and help_file is not None
+        and not {ConfigKind.SENDMAIL_MC, ConfigKind.SENDMAIL_CF} & files.keys()
+    ):
         problem = help_text_problem(seen)
         todo = "put the help file that is written beside in its place"
-        found = () if problem is None else (Finding(problem.id, problem.severity, None, "", problem.why, todo),)
+        found = () if problem is None else (ConfigFinding(problem.id, problem.severity, None, "", problem.why, todo),)
         reviewed.append(Reviewed(str(help_file), None, b"", b"", found))
     return Review(tuple(reviewed), tuple(path for path in (*files.values(), help_file) if path is not None))
 
 
-def _reviewed(kind: Kind, path: Path, help_file: HelpFile | None) -> Reviewed:
+def _reviewed(kind: ConfigKind, path: Path, help_file: HelpFile | None) -> Reviewed:
     try:
         raw = _read(path)
     except OSError as error:
@@ -203,7 +207,7 @@ def _readme(review: Review) -> str:
     return "\n".join(["# Sendmail without its version", "", "## Found", "", *findings, "", *steps(changed)])
 
 
-def _shown(name: str, finding: Finding) -> list[str]:
+def _shown(name: str, finding: ConfigFinding) -> list[str]:
     where = _printable(name) if finding.line is None else f"{_printable(name)}:{finding.line}"
     lines = [f"{where}: {finding.severity}: {finding.id}: {_printable(finding.why)}"]
     if finding.text:

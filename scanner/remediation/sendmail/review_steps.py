@@ -8,21 +8,21 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from scanner.remediation.sendmail import facts
-from scanner.remediation.sendmail.reader import Kind
+from scanner.remediation.sendmail.reader import ConfigKind
 
 _PLACES: Final = {
-    Kind.SENDMAIL_MC: facts.MC_FILE,
-    Kind.SENDMAIL_CF: facts.CF_FILE,
-    Kind.SUBMIT_MC: facts.SUBMIT_MC_FILE,
-    Kind.SUBMIT_CF: facts.SUBMIT_CF_FILE,
+    ConfigKind.SENDMAIL_MC: facts.MC_FILE,
+    ConfigKind.SENDMAIL_CF: facts.CF_FILE,
+    ConfigKind.SUBMIT_MC: facts.SUBMIT_MC_FILE,
+    ConfigKind.SUBMIT_CF: facts.SUBMIT_CF_FILE,
 }
-_BUILT: Final = {Kind.SENDMAIL_MC: Kind.SENDMAIL_CF, Kind.SUBMIT_MC: Kind.SUBMIT_CF}
+_BUILT: Final = {ConfigKind.SENDMAIL_MC: ConfigKind.SENDMAIL_CF, ConfigKind.SUBMIT_MC: ConfigKind.SUBMIT_CF}
 
 
-def steps(changed: Collection[Kind]) -> Iterator[str]:
+def steps(changed: Collection[ConfigKind]) -> Iterator[str]:
     """Yield the lines of the steps for the files that were changed."""
     yield from ("## Steps", "", _INTRODUCTION, "")
-    sources = [kind for kind in Kind if kind in changed]
+    sources = [kind for kind in ConfigKind if kind in changed]
     if not sources:
         yield from ("No configuration file has to be changed; if the help file has to be, put this one there:", "")
     for number, (title, text, commands) in enumerate(_steps(sources) if sources else [_HELP_STEP], 1):
@@ -33,11 +33,11 @@ def steps(changed: Collection[Kind]) -> Iterator[str]:
     yield from (_LAST, "")
 
 
-def _steps(sources: list[Kind]) -> Iterator[tuple[str, str, list[str]]]:
+def _steps(sources: list[ConfigKind]) -> Iterator[tuple[str, str, list[str]]]:
     """Yield title, text and commands of each step."""
     targets = sorted({_BUILT.get(kind, kind) for kind in sources})
     touched = list(dict.fromkeys([*sources, *targets]))
-    greets = Kind.SENDMAIL_CF in targets  # submit.cf belongs to a program that nobody connects to
+    greets = ConfigKind.SENDMAIL_CF in targets  # submit.cf belongs to a program that nobody connects to
     yield "Keep what is there", "", [f"cp -p {_PLACES[kind]} {_PLACES[kind]}.bak" for kind in touched]
     if greets:
         yield _HELP_STEP
@@ -46,10 +46,10 @@ def _steps(sources: list[Kind]) -> Iterator[tuple[str, str, list[str]]]:
     yield (
         "Check them before anything is restarted",
         _CHECK,
-        [*checks, facts.value_command(_new(Kind.SENDMAIL_CF))] if greets else checks,
+        [*checks, facts.value_command(_new(ConfigKind.SENDMAIL_CF))] if greets else checks,
     )
     if greets:
-        preflight = f"{facts.preflight_command(_new(Kind.SENDMAIL_CF))} &"
+        preflight = f"{facts.preflight_command(_new(ConfigKind.SENDMAIL_CF))} &"
         yield "Try them on a second port", _PREFLIGHT, [preflight, _LOOK, _END]
     restart = [_HUP] if greets else []
     yield "Apply", _APPLY if greets else _NO_RESTART, [f"mv {_new(k)} {_PLACES[k]}" for k in touched] + restart
@@ -57,7 +57,7 @@ def _steps(sources: list[Kind]) -> Iterator[tuple[str, str, list[str]]]:
     yield "If need be, go back", "", [f"cp -p {_PLACES[kind]}.bak {_PLACES[kind]}" for kind in touched] + restart
 
 
-def _beside(sources: list[Kind], touched: list[Kind]) -> Iterator[str]:
+def _beside(sources: list[ConfigKind], touched: list[ConfigKind]) -> Iterator[str]:
     yield from (f"cp -p {_PLACES[kind]} {_new(kind)}" for kind in touched)  # owner and mode stay as they are
     for kind in sources:
         yield f"cat {kind}.new > {_new(kind)}"
@@ -65,7 +65,7 @@ def _beside(sources: list[Kind], touched: list[Kind]) -> Iterator[str]:
             yield f"m4 {_new(kind)} > {_new(_BUILT[kind])}"
 
 
-def _new(kind: Kind) -> str:
+def _new(kind: ConfigKind) -> str:
     return f"{_PLACES[kind]}.new"
 
 

@@ -8,14 +8,14 @@ Left out: what only a person can decide; the reader still finds it in the result
 """
 
 from scanner.remediation.sendmail.lines import apply_edits
-from scanner.remediation.sendmail.reader import Kind, read
+from scanner.remediation.sendmail.reader import ConfigKind, read
 from scanner.remediation.sendmail.values import HelpFile
 
 #: Each round mends what the one before has uncovered. The most that was ever needed is 4.
 _MAX_ROUNDS = 32
 
 
-def rewrite(kind: Kind, text: str, help_file: HelpFile | None = None) -> str:
+def rewrite(kind: ConfigKind, text: str, help_file: HelpFile | None = None) -> str:
     """Return the file's text, changed as little as possible; the same text when there is nothing to change.
 
     Args:

@@ -17,7 +17,7 @@ from typing import Final
 from scanner.remediation.sendmail import facts
 
 
-class Severity(StrEnum):
+class ConfigSeverity(StrEnum):
     """How bad a finding is."""
 
     ERROR = "error"  # Sendmail does not start with this file, or m4 does not read it
@@ -36,7 +36,7 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConfigFinding:
     """One thing found in a configuration file.
 
     `line` counts from 1 and is None when the finding is that a line is missing; `text` is that line, without its end,
@@ -45,7 +45,7 @@ class Finding:
     """
 
     id: str
-    severity: Severity
+    severity: ConfigSeverity
     line: int | None
     text: str
     why: str
@@ -55,7 +55,7 @@ class Finding:
     @property
     def counts(self) -> bool:
         """Whether this is more than a note."""
-        return self.severity is not Severity.NOTE
+        return self.severity is not ConfigSeverity.NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Problem:
     """What is wrong with a value, wherever it stands."""
 
     id: str
-    severity: Severity
+    severity: ConfigSeverity
     why: str
 
 
@@ -98,24 +98,28 @@ def greeting_problems(value: str) -> list[Problem]:
 
 _EMPTY_GREETING = Problem(
     "greeting-empty",
-    Severity.WARNING,
+    ConfigSeverity.WARNING,
     'an empty or blank greeting gives "220  ESMTP" without a host name, which RFC 5321 section 4.2 does not allow',
 )
-_GREETING_VERSION = Problem("greeting-version", Severity.LEAK, "the greeting shows the version to whoever connects")
-_GREETING_PRODUCT = Problem("greeting-product", Severity.LEAK, "the greeting names the product to whoever connects")
+_GREETING_VERSION = Problem(
+    "greeting-version", ConfigSeverity.LEAK, "the greeting shows the version to whoever connects"
+)
+_GREETING_PRODUCT = Problem(
+    "greeting-product", ConfigSeverity.LEAK, "the greeting names the product to whoever connects"
+)
 _GREETING_QUOTES = Problem(
     "greeting-quotes",
-    Severity.WARNING,
+    ConfigSeverity.WARNING,
     "these quotes are not m4's (` opens, ' closes), so they become a part of the greeting: ' ' gives \"220 ' ESMTP '\"",
 )
 _GREETING_HOST = Problem(
     "greeting-no-host",
-    Severity.WARNING,
+    ConfigSeverity.WARNING,
     "the greeting does not begin with the host's name, as RFC 5321 section 4.2 demands; $j is that name",
 )
 _GREETING_ESMTP = Problem(
     "greeting-esmtp-twice",
-    Severity.WARNING,
+    ConfigSeverity.WARNING,
     "Sendmail inserts the word ESMTP itself, after the first word, so this greeting has it twice",
 )
 
@@ -128,10 +132,12 @@ def received_problem(value: str) -> Problem | None:
 
 
 _RECEIVED_VERSION = Problem(
-    "received-version", Severity.LEAK, "the Received: line of every message that passes shows the version"
+    "received-version", ConfigSeverity.LEAK, "the Received: line of every message that passes shows the version"
 )
 _RECEIVED_PRODUCT = Problem(
-    "received-product", Severity.LEAK, "the Received: line of every message that passes names the product or a version"
+    "received-product",
+    ConfigSeverity.LEAK,
+    "the Received: line of every message that passes names the product or a version",
 )
 
 _MACRO: Final = VERSION_MACRO.pattern
@@ -160,7 +166,7 @@ def privacy_problem(value: str) -> Problem | None:
 
 _PRIVACY = Problem(
     "privacy-flags",
-    Severity.WARNING,
+    ConfigSeverity.WARNING,
     "EXPN, VERB, ETRN or VRFY are offered to strangers: a fingerprint, and VRFY and EXPN name the users",
 )
 
@@ -185,12 +191,14 @@ class HelpFile:
 def help_problem(path: str, file: HelpFile | None) -> Problem | None:
     """Return what is wrong with the help file that the configuration names; a note when nobody looked at it."""
     if path.strip() in ("", "/dev/null"):
-        return Problem("help-missing", Severity.LEAK, f"without a regular help file {_NO_HELP}")
+        return Problem("help-missing", ConfigSeverity.LEAK, f"without a regular help file {_NO_HELP}")
     if file is not None:
         return help_text_problem(file)
     if path.rpartition("/")[2] in ("helpfile", "sendmail.hf"):
-        return Problem("help-version", Severity.LEAK, "Sendmail's own help file answers HELP with its version")
-    return Problem("help-unseen", Severity.NOTE, f"this help file was not looked at; if it is missing, {_NO_HELP}")
+        return Problem("help-version", ConfigSeverity.LEAK, "Sendmail's own help file answers HELP with its version")
+    return Problem(
+        "help-unseen", ConfigSeverity.NOTE, f"this help file was not looked at; if it is missing, {_NO_HELP}"
+    )
 
 
 _NO_HELP = 'each HELP is answered "502 5.3.0 Sendmail 8.17.1.9 -- HELP not implemented", with its own version'
@@ -199,7 +207,9 @@ _NO_HELP = 'each HELP is answered "502 5.3.0 Sendmail 8.17.1.9 -- HELP not imple
 def help_text_problem(file: HelpFile) -> Problem | None:
     """Return what is wrong with the contents of a help file; None when HELP then gives nothing away."""
     if file.text is None:
-        return Problem("help-missing", Severity.LEAK, f"the help file is missing or no regular file, so {_NO_HELP}")
+        return Problem(
+            "help-missing", ConfigSeverity.LEAK, f"the help file is missing or no regular file, so {_NO_HELP}"
+        )
     topics = [line for line in file.text.split("\n") if line and not line.startswith("#")]
     if not topics:
         return None
@@ -207,10 +217,10 @@ def help_text_problem(file: HelpFile) -> Problem | None:
     if version is None or int(version[1]) < facts.HELP_FILE_VERSION:
         return Problem(
             "help-old",
-            Severity.LEAK,
+            ConfigSeverity.LEAK,
             "the help file's first line is not #vers<TAB>2, so Sendmail puts its version before the help text",
         )
     said = "\n".join(topics)
     if VERSION_MACRO.search(said) or _PRODUCT.search(said) or "$Id" in said:
-        return Problem("help-version", Severity.LEAK, "the help file's text names the product or its version")
+        return Problem("help-version", ConfigSeverity.LEAK, "the help file's text names the product or its version")
     return None

@@ -15,7 +15,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from scanner.delivery.receivers import http
-from scanner.delivery.receivers.http import HTTP_OPTIONS, Answer, HttpClient, describe, header_secret, retry_after_s
+from scanner.delivery.receivers.http import (
+    HTTP_OPTIONS,
+    HttpClient,
+    HttpResponse,
+    describe,
+    header_secret,
+    retry_after_s,
+)
 from scanner.delivery.receivers.receiver import AccessDeniedError, Receiver, TooLargeError, TryLaterError
 from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.delivery.redaction import Redaction
@@ -49,7 +56,7 @@ async def client_of(text: str, *, default_port: int | None = None) -> AsyncItera
         await client.close()
 
 
-async def answer_to(say: Say) -> Answer:
+async def answer_to(say: Say) -> HttpResponse:
     async with ScriptedServer(say) as server, client_of(f"t+http://127.0.0.1:{server.port}") as client:
         return await client.post("/", b"{}", {})
 
@@ -242,7 +249,7 @@ def test_without_aiohttp_the_user_is_told_what_to_install(monkeypatch: pytest.Mo
 
 
 def test_what_others_wrote_is_shown_as_one_printable_line() -> None:
-    answer = Answer(400, b"\x1b[31mred\r\nforged line \xff\xe2\x80\xae " + b"x" * 1000, {}, Redaction())
+    answer = HttpResponse(400, b"\x1b[31mred\r\nforged line \xff\xe2\x80\xae " + b"x" * 1000, {}, Redaction())
     assert describe(answer).startswith(r"HTTP 400 \x1b[31mred\x0d\x0aforged line \xff\xe2\x80\xae xxx")
     assert len(answer.body) > 1000
     assert len(describe(answer)) < 300

@@ -16,12 +16,12 @@ from confluent_kafka import KafkaError
 
 from scanner.delivery.receivers.discreet import DiscreetReceiver
 from scanner.delivery.receivers.kafka import KafkaReceiver
-from scanner.delivery.receivers.kafka_producer import _Log, _text
+from scanner.delivery.receivers.kafka_producer import _BrokerLog, _text
 from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, Receipt, TryLaterError
 from scanner.delivery.redaction import Redaction
 from scanner.delivery.relay import dead_letters
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 from scanner.errors import InputError, SinkError
 from scanner.formats import Event
@@ -155,7 +155,7 @@ async def test_exactly_one_dead_letter_says_why(kafka: MockKafka, tmp_path: Path
         return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
     url = f"kafka://{kafka.servers}/{TOPIC}?max_bytes=2000"
-    remote = RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=20)
+    remote = SpoolSink(RunFolder(tmp_path / "run"), make_destinations([url]), {}, drain_s=20)
     await remote.open(None)
     await remote.write([line(number) for number in range(1, 1001)])
     with pytest.raises(SinkError, match=r"sink kafka-1: 1 record not delivered \(the first: MSG_SIZE_TOO_LARGE"):
@@ -428,7 +428,7 @@ def test_without_the_extra_it_is_said_which_one(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_a_broker_says_is_printable_short_and_the_same_each_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    _Log(Redaction()).log(3, "%s", "said \x1b[31mred\nforged line")
+    _BrokerLog(Redaction()).log(3, "%s", "said \x1b[31mred\nforged line")
 
     assert caplog.messages == [r"'said \x1b[31mred\nforged line'"]
     assert _text(KafkaError(KafkaError._SSL, "evil \x1b[31m\n"), Redaction()) == r"'_SSL: evil \x1b[31m\n'"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import KafkaError
 
-from scanner.delivery.receivers.kafka_producer import Answer, Producer, Verdict
+from scanner.delivery.receivers.kafka_producer import DeliveryOutcome, DeliveryReport, Producer
 from scanner.delivery.receivers.receiver import TryLaterError
 from scanner.formats import Event
 from tests.receivers.kafka_mock import PRODUCE, MockKafka, event_ids, stored
@@ -38,7 +38,10 @@ def test_one_record_that_is_refused_by_itself_is_to_blame_at_once(kafka: MockKaf
     (answer,) = one.deliver([event(1)], 20)
     one.close()
 
-    assert (answer.verdict, answer.reason) == (Verdict.REFUSED, "MSG_SIZE_TOO_LARGE: Broker: Message size too large")
+    assert (answer.verdict, answer.reason) == (
+        DeliveryOutcome.REFUSED,
+        "MSG_SIZE_TOO_LARGE: Broker: Message size too large",
+    )
 
 
 def test_a_report_that_comes_after_its_batch_is_over_is_not_kept(kafka: MockKafka) -> None:
@@ -53,7 +56,7 @@ def test_a_report_that_comes_after_its_batch_is_over_is_not_kept(kafka: MockKafk
     answers = one.deliver([event(2)], 20)
     one.close()
 
-    assert (late.verdict, answers, one._reports) == (Verdict.LATER, [Answer(Verdict.TAKEN)], {})
+    assert (late.verdict, answers, one._reports) == (DeliveryOutcome.LATER, [DeliveryReport(DeliveryOutcome.TAKEN)], {})
     assert event_ids(stored(kafka.servers, TOPIC)) == ["id-1", "id-2"]
 
 
@@ -86,7 +89,7 @@ def test_a_fatal_error_of_one_record_ends_the_producer_and_the_first_reason_stay
     one.close()
 
     assert one.fatal == "_FATAL: the sequence is broken"
-    assert answers == [Answer(Verdict.LATER, "_FATAL: the sequence is broken")]
+    assert answers == [DeliveryReport(DeliveryOutcome.LATER, "_FATAL: the sequence is broken")]
     assert event_ids(stored(kafka.servers, TOPIC)) == []
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.delivery.receivers.urls import Option, SinkKind, SinkUrl, choice, seconds, single_host, whole, yes_no
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, seconds, single_host, whole, yes_no
 from scanner.delivery.secrets import Secret
 from scanner.errors import InputError
 from tests.support.receivers_fake import FakeReceiver
@@ -15,11 +15,11 @@ KIND = SinkKind(
     formats=("native", "ecs"),
     make=lambda url: FakeReceiver(),
     options=(
-        Option("size", "a size", "5", whole(1, 10)),
-        Option("wait", "seconds", "1.5", seconds(0, 60)),
-        Option("kind", "a kind", "a", choice("a", "b")),
-        Option("on", "on", "yes", yes_no),
-        Option("text", "anything"),
+        UrlOption("size", "a size", "5", whole(1, 10)),
+        UrlOption("wait", "seconds", "1.5", seconds(0, 60)),
+        UrlOption("kind", "a kind", "a", choice("a", "b")),
+        UrlOption("on", "on", "yes", yes_no),
+        UrlOption("text", "anything"),
     ),
     secrets=("token", "password"),
 )

@@ -55,7 +55,7 @@ async def test_more_than_can_be_sent_again_stays_unread_when_the_connection_brok
 
 def test_only_what_no_kernel_can_still_hold_counts_as_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_client, "_KERNEL_BYTES", 10)
-    window = stream_client._Window(5)
+    window = stream_client._SentWindow(5)
     firsts = []
     for number in range(1, 6):
         window.add(b"1234", number)

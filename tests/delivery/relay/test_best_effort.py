@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from scanner.delivery.receivers.receiver import BatchLimits, Receipt, TryLaterError
-from scanner.delivery.relay import Policy, Relay, dead_letters
+from scanner.delivery.relay import OverflowPolicy, Relay, dead_letters
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.supervisor import RelayService
-from scanner.delivery.spool import Entry, LogReader, Lost, Quota, RunFolder, read_cursor
+from scanner.delivery.relay.supervisor import RelaySupervisor
+from scanner.delivery.spool import LogReader, Lost, Quota, RunFolder, SpoolRecord, read_cursor
 from scanner.delivery.spool.index import LogIndex
 from scanner.formats import Event
 from tests.delivery.relay.test_relay import delivered, log_of, numbers, relay
@@ -37,18 +37,18 @@ class _Down(FakeReceiver):
 
 async def test_a_receiver_that_hangs_needs_no_more_than_its_lag(folder: RunFolder) -> None:
     await log_of(folder, 100)
-    one = relay(folder, FakeReceiver(), policy=Policy.BEST_EFFORT, max_lag=30)
+    one = relay(folder, FakeReceiver(), policy=OverflowPolicy.BEST_EFFORT, max_lag=30)
 
     one.durable(20)
     assert one.needs_after == 0
     one.durable(100)
     assert one.needs_after == 70  # it is not even open yet
-    assert relay(folder, FakeReceiver(), policy=Policy.SPOOL, max_lag=30).needs_after == 0
+    assert relay(folder, FakeReceiver(), policy=OverflowPolicy.SPOOL, max_lag=30).needs_after == 0
 
 
 async def test_a_receiver_that_is_down_needs_nothing_of_the_log(folder: RunFolder) -> None:
     await log_of(folder, 100)
-    one = relay(folder, _Down(), policy=Policy.BEST_EFFORT, max_lag=1000)
+    one = relay(folder, _Down(), policy=OverflowPolicy.BEST_EFFORT, max_lag=1000)
     one.durable(100)
     running = asyncio.create_task(one.run())
     await until_in_trouble(one)
@@ -70,7 +70,7 @@ async def test_what_the_log_gives_back_while_it_is_read_is_skipped_and_no_dead_l
     first, second, third = folder.segments()[:3]
     read = LogReader.read
 
-    def read_late(reader: LogReader, last: int, **limits: int) -> list[Entry | Lost]:
+    def read_late(reader: LogReader, last: int, **limits: int) -> list[SpoolRecord | Lost]:
         if reader.next == at and folder.segment(second).exists():  # the sweep needs room now
             index = LogIndex.open(folder, "run-1")
             index.removed(third - 1)
@@ -81,7 +81,7 @@ async def test_what_the_log_gives_back_while_it_is_read_is_skipped_and_no_dead_l
 
     monkeypatch.setattr(LogReader, "read", read_late)
     receiver = FakeReceiver(limits=BatchLimits(max_events=events, linger_s=0))
-    await delivered(relay(folder, receiver, policy=Policy.BEST_EFFORT, max_lag=1000), 100)
+    await delivered(relay(folder, receiver, policy=OverflowPolicy.BEST_EFFORT, max_lag=1000), 100)
 
     assert (first, second, third) == (1, 22, 43)
     (gap,) = map(orjson.loads, (folder.sinks / "fake.gaps.jsonl").read_bytes().splitlines())
@@ -102,7 +102,7 @@ def test_the_log_is_shortened_without_a_new_report_of_who_is_behind(
     monkeypatch.syspath_prepend(str(provided(tmp_path / "site")))
     urls = [f"scriptfile://h{tmp_path / 'out'}?name=be&policy=best_effort&max_lag={max_lag}"]
     quota = Quota()
-    service = RelayService(RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: None)
+    service = RelaySupervisor(RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: None)
     service.durable(10)
     assert quota.done == 0  # nothing is known of it yet
     service._take({"relays": [report("be", 5, trouble=trouble, policy="best_effort")]})

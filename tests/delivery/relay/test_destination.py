@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 
 from scanner.delivery.receivers.receiver import Receiver
-from scanner.delivery.relay import Policy, destination
+from scanner.delivery.relay import OverflowPolicy, destination
 from scanner.delivery.relay.destination import GROUP, is_remote, kinds, make_destinations
 from scanner.errors import InputError
 from tests.support.receivers_fake import KIND
@@ -30,8 +30,8 @@ def one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_url_says_everything_about_a_sink_and_the_rest_is_usual() -> None:
     usual, said = make_destinations([URL, f"{URL}?name=siem&format=ecs&policy=required&max_lag=7"])
 
-    assert (usual.name, usual.format.name, usual.policy) == ("scriptfile-1", "native", Policy.SPOOL)
-    assert (said.name, said.format.name, said.policy, said.max_lag) == ("siem", "ecs", Policy.REQUIRED, 7)
+    assert (usual.name, usual.format.name, usual.policy) == ("scriptfile-1", "native", OverflowPolicy.SPOOL)
+    assert (said.name, said.format.name, said.policy, said.max_lag) == ("siem", "ecs", OverflowPolicy.REQUIRED, 7)
     assert (said.url, said.shown) == (f"{URL}?name=siem&format=ecs&policy=required&max_lag=7", URL)
 
 

@@ -16,9 +16,9 @@ from scanner.delivery.relay import dead_letters, gaps
 from scanner.delivery.relay.destination import make_destinations
 from scanner.delivery.relay.relay import Relay
 from scanner.delivery.relay.replay import StoredRun, replay
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.relay.statistics import RelayState
-from scanner.delivery.spool import Cursor, Quota, RunFolder, RunLog, read_cursor, write_cursor
+from scanner.delivery.spool import Cursor, Quota, RunFolder, SpoolWriter, read_cursor, write_cursor
 from scanner.errors import SinkError
 from scanner.formats import Event, make_format
 from scanner.record import encode
@@ -237,7 +237,7 @@ async def test_a_replay_into_the_void_that_is_given_up_while_it_closes_claims_no
 async def test_a_sweep_that_does_not_wait_for_the_end_of_a_sink_is_not_complete(
     scheme: str, way: str, deaf: int, folder: RunFolder
 ) -> None:
-    remote = RemoteSinks(
+    remote = SpoolSink(
         folder, make_destinations([f"{scheme}://{LOOPBACK}:{deaf}"]), {}, drain_s=0.5 if way == "short drain" else 30.0
     )
     await remote.open(None)
@@ -259,7 +259,7 @@ async def test_a_sweep_that_does_not_wait_for_the_end_of_a_sink_is_not_complete(
 async def test_a_relay_that_is_killed_while_it_closes_is_started_again_and_claims_nothing(
     scheme: str, deaf: int, folder: RunFolder
 ) -> None:
-    remote = RemoteSinks(folder, make_destinations([f"{scheme}://{LOOPBACK}:{deaf}"]), {}, drain_s=30.0)
+    remote = SpoolSink(folder, make_destinations([f"{scheme}://{LOOPBACK}:{deaf}"]), {}, drain_s=30.0)
     await remote.open(None)
     await remote.write(FIVE)
     closing = asyncio.create_task(remote.close())
@@ -277,7 +277,7 @@ async def test_a_relay_that_is_killed_while_it_closes_is_started_again_and_claim
 async def a_run(folder: RunFolder, url: str) -> None:
     """Make a run of five records that no sink has got."""
     folder.create()
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "run-1")
     await log.write(FIVE)
     await log.close()

@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 from scanner.delivery.receivers.receiver import BatchLimits, BatchRefusedError, Receipt
-from scanner.delivery.relay import Policy, RelayState, dead_letters
+from scanner.delivery.relay import OverflowPolicy, RelayState, dead_letters
 from scanner.delivery.relay.batch import Settled, make_batch
 from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.settling import RefusedForGood
-from scanner.delivery.spool import Cursor, Entry, Lost, Quota, RunFolder, RunLog, read_cursor, write_cursor
+from scanner.delivery.spool import Cursor, Lost, Quota, RunFolder, SpoolRecord, SpoolWriter, read_cursor, write_cursor
 from scanner.delivery.spool.index import Known
 from scanner.errors import SinkError
 from scanner.formats import Event, make_format
@@ -91,14 +91,14 @@ async def test_what_may_not_have_been_read_is_taken_back_with_its_dead_letters(f
 
 async def test_a_skipped_note_about_the_run_is_no_gap(folder: RunFolder) -> None:
     """Only records can be missed: a gap of none would make a complete sweep incomplete."""
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "run-1")
     await log.note(b'{"schema":"smtpsweep.run/1","activity":"started"}\n')
     await log.write([record(1), record(2)])
     await log.close()
     receiver = FakeReceiver()
 
-    await delivered(relay(folder, receiver, policy=Policy.BEST_EFFORT, max_lag=2), 3)
+    await delivered(relay(folder, receiver, policy=OverflowPolicy.BEST_EFFORT, max_lag=2), 3)
 
     assert numbers(receiver.taken) == [1, 2]
     assert not (folder.sinks / "fake.gaps.jsonl").exists()
@@ -187,8 +187,8 @@ async def test_the_cursor_is_written_now_and_then_and_at_the_end(
 
 def test_what_was_counted_before_is_not_counted_again() -> None:
     """A whole segment is sent again from its beginning: what was refused or lost in it before has its letter."""
-    lines: list[Entry | Lost] = [Entry(number, record(number).rstrip(b"\n")) for number in (1, 2)]
-    lines += [Lost(3, 3, "damaged", b"?"), Entry(4, record(4).rstrip(b"\n")), Lost(5, 6, "missing")]
+    lines: list[SpoolRecord | Lost] = [SpoolRecord(number, record(number).rstrip(b"\n")) for number in (1, 2)]
+    lines += [Lost(3, 3, "damaged", b"?"), SpoolRecord(4, record(4).rstrip(b"\n")), Lost(5, 6, "missing")]
     batch = make_batch(lines, make_format("native"), after=3, begun=0.0)
 
     batch.refuse([RefusedForGood(event, "no") for event in batch.events if event.sequence in (2, 4)])
@@ -203,7 +203,7 @@ def test_what_was_counted_before_is_not_counted_again() -> None:
 
 
 def test_notes_of_the_run_that_are_lost_are_not_records() -> None:
-    lines: list[Entry | Lost] = [Lost(1, 1, "damaged", b"?"), Lost(2, 5, "missing"), Lost(6, 6, "missing")]
+    lines: list[SpoolRecord | Lost] = [Lost(1, 1, "damaged", b"?"), Lost(2, 5, "missing"), Lost(6, 6, "missing")]
     batch = make_batch(lines, make_format("native"), 0, 0.0, lambda: Known(last=6, notes=[1, 3, 4]))
 
     letters = batch.new_letters()

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from scanner.delivery.receivers.receiver import BatchLimits, BatchRefusedError, Receipt, TryLaterError
-from scanner.delivery.relay import Policy, Relay, RelayState, dead_letters
+from scanner.delivery.relay import OverflowPolicy, Relay, RelayState, dead_letters
 from scanner.delivery.relay.breaker import Breaker
-from scanner.delivery.spool import Quota, RunFolder, RunLog, read_cursor
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter, read_cursor
 from scanner.errors import SinkError, StateError
 from scanner.formats import Event, make_format
 from tests.support.receivers_fake import FakeReceiver
@@ -24,7 +24,7 @@ def record(number: int) -> bytes:
 
 
 async def log_of(folder: RunFolder, count: int, *, first: int = 1, segment_bytes: int = 10_000) -> None:
-    log = RunLog(folder, Quota(), segment_bytes=segment_bytes)
+    log = SpoolWriter(folder, Quota(), segment_bytes=segment_bytes)
     await log.open(None, "run-1")
     for number in range(first, first + count):
         await log.write([record(number)])
@@ -169,7 +169,7 @@ async def test_dead_letters_that_cannot_be_kept_stop_the_relay_before_its_cursor
 async def test_best_effort_skips_what_is_too_far_behind_and_says_what(folder: RunFolder) -> None:
     await log_of(folder, 100)
     receiver = FakeReceiver()
-    one = relay(folder, receiver, policy=Policy.BEST_EFFORT, max_lag=30)
+    one = relay(folder, receiver, policy=OverflowPolicy.BEST_EFFORT, max_lag=30)
 
     await delivered(one, 100)
 
@@ -183,7 +183,7 @@ async def test_a_stuck_best_effort_receiver_does_not_keep_the_log(folder: RunFol
     await log_of(folder, 100)
     receiver = FakeReceiver()
     receiver.let_go.clear()
-    one = relay(folder, receiver, policy=Policy.BEST_EFFORT, max_lag=30)
+    one = relay(folder, receiver, policy=OverflowPolicy.BEST_EFFORT, max_lag=30)
     one.durable(40)
     running = asyncio.create_task(one.run())
     while not receiver.batches:
@@ -237,7 +237,7 @@ async def test_whole_segments_come_as_one_batch_each_and_never_grow(folder: RunF
 async def test_a_segment_that_has_nothing_to_deliver_is_passed_over(folder: RunFolder) -> None:
     """As when a resumed sweep had nothing left to visit: its start and its end are all that it logs."""
     await log_of(folder, 3)
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "run-1")
     await log.write([b'{"schema":"smtpsweep.run/1","run":"r","activity":"resumed"}\n'])
     await log.close()
@@ -292,7 +292,7 @@ async def test_trouble_shows_in_the_statistics_and_goes_away(folder: RunFolder) 
 
 
 async def test_a_line_about_the_run_is_no_record(folder: RunFolder) -> None:
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "run-1")
     await log.write([b'{"schema":"smtpsweep.run/1","activity":"started"}\n', record(1)])
     await log.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scanner.delivery.receivers.receiver import TAKEN, BatchLimits, BatchRefusedError, Receipt, TryLaterError
-from scanner.delivery.relay import Policy, dead_letters, gaps
+from scanner.delivery.relay import OverflowPolicy, dead_letters, gaps
 from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.destination import Destination
 from scanner.delivery.relay.replay import StoredRun, replay, replay_dead_letters, state_of
@@ -35,7 +35,7 @@ async def run_of(folder: RunFolder, count: int, **more: Any) -> None:
     await log_of(folder, count)
 
 
-def destination(receiver: FakeReceiver, policy: Policy = Policy.BEST_EFFORT) -> Destination:
+def destination(receiver: FakeReceiver, policy: OverflowPolicy = OverflowPolicy.BEST_EFFORT) -> Destination:
     return Destination("siem", SINK["url"], SINK["shown"], receiver, make_format("native"), policy, max_lag=2)
 
 

@@ -11,7 +11,7 @@ from scanner.cli.replay import _Progress, replay
 from scanner.delivery.relay.destination import make_destinations
 from scanner.delivery.relay.replay import StoredRun
 from scanner.delivery.relay.statistics import RelayStatistics
-from scanner.delivery.spool import Known, Quota, RunFolder, RunLog, read_cursor
+from scanner.delivery.spool import Known, Quota, RunFolder, SpoolWriter, read_cursor
 from tests.delivery.relay.test_relay import record
 from tests.delivery.relay.test_spool_sink import taken
 from tests.support.receivers_fake import provided
@@ -27,7 +27,7 @@ async def folder(tmp_path: Path) -> RunFolder:
     """Make a run of five records, with the sinks `scriptfile-1` and `scriptfile-2`, which have got nothing."""
     folder = RunFolder(tmp_path / "run")
     folder.create()
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "run-1")
     await log.write([record(number) for number in range(1, 6)])
     await log.close()
@@ -115,7 +115,7 @@ def test_progress_counts_records_and_not_the_notes_of_the_run(
 
 def statistics(sequence: int, last: int) -> RelayStatistics:
     from scanner.delivery.relay.breaker import BreakerState  # noqa: PLC0415
-    from scanner.delivery.relay.statistics import Policy, RelayState  # noqa: PLC0415
+    from scanner.delivery.relay.statistics import OverflowPolicy, RelayState  # noqa: PLC0415
 
-    return RelayStatistics("siem", RelayState.RETRYING, Policy.SPOOL, sequence, last, 0, 0, 0, 0, 0, 0, {},
+    return RelayStatistics("siem", RelayState.RETRYING, OverflowPolicy.SPOOL, sequence, last, 0, 0, 0, 0, 0, 0, {},
                            BreakerState.OPEN, None, "HTTP 503", None)  # fmt: skip

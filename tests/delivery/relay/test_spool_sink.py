@@ -17,7 +17,7 @@ import pytest
 
 from scanner.delivery.relay.destination import make_destinations
 from scanner.delivery.relay.replay import Replayed, StoredRun, replay, replay_dead_letters
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.sink import Position
 from scanner.delivery.spool import Cursor, Quota, RunFolder, read_cursor, write_cursor
 from scanner.errors import InputError, SinkError
@@ -50,8 +50,8 @@ def taken(file: Path) -> list[int]:
     return [int(orjson.loads(line)["event_id"], 16) for line in file.read_bytes().splitlines()]
 
 
-def sinks(tmp_path: Path, *urls: str, quota: Quota | None = None, drain_s: float = 20.0) -> RemoteSinks:
-    return RemoteSinks(RunFolder(tmp_path / "run"), make_destinations(urls), ABOUT, quota, drain_s=drain_s)
+def sinks(tmp_path: Path, *urls: str, quota: Quota | None = None, drain_s: float = 20.0) -> SpoolSink:
+    return SpoolSink(RunFolder(tmp_path / "run"), make_destinations(urls), ABOUT, quota, drain_s=drain_s)
 
 
 async def replayed(path: Path, sink: str, *, first: int | None = None, patience_s: float = 20.0) -> Replayed:
@@ -62,7 +62,7 @@ async def replayed(path: Path, sink: str, *, first: int | None = None, patience_
 
 
 @asynccontextmanager
-async def opened(remote: RemoteSinks, resume: Position | None = None) -> AsyncIterator[RemoteSinks]:
+async def opened(remote: SpoolSink, resume: Position | None = None) -> AsyncIterator[SpoolSink]:
     await remote.open(resume)
     try:
         yield remote
@@ -88,7 +88,7 @@ def _has_more_than(out: Path, count: int) -> Callable[[], bool]:
     return lambda: len(taken(out)) > count
 
 
-def relay_pid(remote: RemoteSinks) -> int:
+def relay_pid(remote: SpoolSink) -> int:
     assert remote._service is not None
     assert remote._service._process is not None
     return remote._service._process.pid
@@ -148,11 +148,11 @@ async def test_a_relay_whose_sweep_was_killed_ends_by_itself(tmp_path: Path) -> 
 import asyncio, os, signal
 from pathlib import Path
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
+from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 
 async def main():
-    remote = RemoteSinks(RunFolder(Path({str(tmp_path / "run")!r})), make_destinations(["scriptfile://h{out}"]), {{}})
+    remote = SpoolSink(RunFolder(Path({str(tmp_path / "run")!r})), make_destinations(["scriptfile://h{out}"]), {{}})
     await remote.open(None)
     await remote.write([{record(1)!r}])
     print(remote._service._process.pid, flush=True)

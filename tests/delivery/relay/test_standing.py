@@ -10,8 +10,8 @@ from scanner.delivery.relay import dead_letters, gaps
 from scanner.delivery.relay.alarms import Alarms
 from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.run import Taken, remove, strip, take_run
-from scanner.delivery.relay.standing import Standing, command, documents, explained, standing_of
-from scanner.delivery.spool import Cursor, Known, Quota, RunFolder, RunLog, read_known, write_cursor
+from scanner.delivery.relay.standing import SinkState, command, documents, explained, standing_of
+from scanner.delivery.spool import Cursor, Known, Quota, RunFolder, SpoolWriter, read_known, write_cursor
 from scanner.errors import InputError
 
 SINK = {"url": "https://127.0.0.1/", "name": "siem", "shown": "https://h", "policy": "spool"}
@@ -57,7 +57,7 @@ def test_a_sink_is_judged_by_its_cursor_and_the_index_of_the_log(folder: RunFold
 
     one = standing_of(folder, "r", SINK, known, "it is down")
 
-    assert one == Standing("siem", "https://h", "spool", 9, 1, 0, 0, 54, "HTTP 400 no")
+    assert one == SinkState("siem", "https://h", "spool", 9, 1, 0, 0, 54, "HTTP 400 no")
     assert not one.has_everything
     assert documents([one])[0]["waiting"] == 54
     said = explained([one], folder, known)
@@ -94,7 +94,7 @@ def test_a_sink_without_a_cursor_has_nothing_and_a_damaged_one_is_said(folder: R
 
 
 def test_who_has_everything_is_not_spoken_of_but_a_damaged_index_is(folder: RunFolder) -> None:
-    one = Standing("siem", "https://h", "spool", 9, 0, 0, 0, 0, None)
+    one = SinkState("siem", "https://h", "spool", 9, 0, 0, 0, 0, None)
 
     assert explained([one], folder, Known()) == ""
     assert explained([one], folder, Known(trouble=["log.index is missing"])).endswith(
@@ -144,7 +144,7 @@ def test_gaps_that_are_sent_again_are_forgotten_and_the_others_kept(tmp_path: Pa
 
 
 async def logged(folder: RunFolder, *lines: bytes) -> None:
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "r")
     await log.write(lines)
     await log.close()

@@ -1,4 +1,4 @@
-"""Claims about `RelayService` and `RemoteSinks` when the relay's process fails, gives up or cannot be started.
+"""Claims about `RelaySupervisor` and `SpoolSink` when the relay's process fails, gives up or cannot be started.
 
 The process is a real one, except where only its reports matter: those are given to the service as they would come.
 """
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.spool_sink import RemoteSinks
-from scanner.delivery.relay.supervisor import RelayService
+from scanner.delivery.relay.spool_sink import SpoolSink
+from scanner.delivery.relay.supervisor import RelaySupervisor
 from scanner.delivery.spool import Quota, RunFolder
 from scanner.errors import SinkError
 from scanner.timeouts import patience
@@ -31,9 +31,9 @@ def their_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(folder))
 
 
-def remote(tmp_path: Path, **options: Any) -> RemoteSinks:
+def remote(tmp_path: Path, **options: Any) -> SpoolSink:
     urls = [f"scriptfile://h{tmp_path / 'out'}?name=siem"]
-    return RemoteSinks(RunFolder(tmp_path / "run"), make_destinations(urls), {}, drain_s=20.0, **options)
+    return SpoolSink(RunFolder(tmp_path / "run"), make_destinations(urls), {}, drain_s=20.0, **options)
 
 
 def lines(first: int, last: int) -> list[bytes]:
@@ -71,7 +71,7 @@ def test_the_first_reason_to_give_up_is_the_one_that_is_told(tmp_path: Path, cap
     quota = Quota()
     asked: list[str] = []
     urls = [f"scriptfile://h{tmp_path / 'out'}?name=siem"]
-    service = RelayService(
+    service = RelaySupervisor(
         RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: asked.append("room")
     )
     for failure in ("it cannot be read", "its process was killed"):
@@ -163,7 +163,7 @@ async def test_a_run_that_is_to_be_kept_is(tmp_path: Path) -> None:
 
 def test_a_sweep_can_be_resumed_with_other_options_of_its_sinks_but_not_with_other_sinks(tmp_path: Path) -> None:
     def identity(url: str) -> str:
-        return RemoteSinks(RunFolder(tmp_path / "run"), make_destinations([url]), {}).identity
+        return SpoolSink(RunFolder(tmp_path / "run"), make_destinations([url]), {}).identity
 
     before = identity("scriptfile://h/out?name=siem")
     assert identity("scriptfile://h/out?name=siem&policy=required&max_lag=5") == before
@@ -182,13 +182,13 @@ def quota() -> Quota:
 
 
 @pytest.fixture
-def service(tmp_path: Path, quota: Quota) -> RelayService:
+def service(tmp_path: Path, quota: Quota) -> RelaySupervisor:
     urls = [f"scriptfile://h{tmp_path / name}?name={name}" for name in ("quick", "slow")]
-    return RelayService(RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: None)
+    return RelaySupervisor(RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: None)
 
 
 def test_who_has_given_up_holds_the_log_back_only_once_nobody_is_further_behind(
-    service: RelayService, quota: Quota
+    service: RelaySupervisor, quota: Quota
 ) -> None:
     service.durable(20)
     service._take({"relays": [report("quick", 10, failure="it can never work"), report("slow", 5)]})
@@ -198,7 +198,9 @@ def test_who_has_given_up_holds_the_log_back_only_once_nobody_is_further_behind(
     assert (quota.done, quota.stuck) == (10, "sink quick has given up (it can never work)")
 
 
-def test_trouble_is_said_once_and_that_it_is_over_too(service: RelayService, caplog: pytest.LogCaptureFixture) -> None:
+def test_trouble_is_said_once_and_that_it_is_over_too(
+    service: RelaySupervisor, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     for trouble in (None, "it is down", "it is down", None, None):
         service._take({"relays": [report("quick", 1, trouble=trouble), report("slow", 1)]})
@@ -209,7 +211,7 @@ def test_trouble_is_said_once_and_that_it_is_over_too(service: RelayService, cap
     ]
 
 
-async def test_who_answers_without_getting_on_is_waited_for(service: RelayService) -> None:
+async def test_who_answers_without_getting_on_is_waited_for(service: RelaySupervisor) -> None:
     """A batch of which every record is refused takes many answers before the first record of it is settled."""
     renewed: list[float] = []
 
@@ -228,7 +230,7 @@ async def test_who_waits_for_a_required_sink_is_told_so_and_not_that_the_log_is_
     tmp_path: Path, quota: Quota
 ) -> None:
     url = f"scriptfile://h{tmp_path / 'out'}?name=siem&policy=required&max_lag=5"
-    one = RelayService(RunFolder(tmp_path / "run"), "r", make_destinations([url]), quota, lambda: None)
+    one = RelaySupervisor(RunFolder(tmp_path / "run"), "r", make_destinations([url]), quota, lambda: None)
     one.durable(10)
     one._take({"relays": [report("siem", 2, trouble="HTTP 503", policy="required")]})
 

@@ -18,7 +18,7 @@ from scanner.delivery.receivers.receiver import (
     TryLaterError,
 )
 from scanner.delivery.receivers.urls import SinkKind
-from scanner.delivery.relay import Policy
+from scanner.delivery.relay import OverflowPolicy
 from scanner.delivery.relay.destination import Destination, make_destination
 from scanner.delivery.relay.trial import Trial, try_sink
 from scanner.errors import InputError
@@ -29,7 +29,7 @@ from tests.support.receivers_fake import Answer, FakeReceiver
 
 
 async def tried(receiver: FakeReceiver, timeout_s: float = 20) -> Trial:
-    one = Destination("fake", "fake://h", "fake://h", receiver, make_format("native"), Policy.SPOOL, 100)
+    one = Destination("fake", "fake://h", "fake://h", receiver, make_format("native"), OverflowPolicy.SPOOL, 100)
     return await try_sink(one, record(1).rstrip(b"\n"), timeout_s)
 
 
@@ -160,7 +160,7 @@ async def test_advice_names_no_option_that_the_sink_does_not_have(kind: SinkKind
         BatchRefusedError("400"), TryLaterError("503", answered=True),
     ):  # fmt: skip
         one = Destination(
-            "fake", "fake://h", "fake://h", FakeReceiver(error), make_format("native"), Policy.SPOOL, 100, kind
+            "fake", "fake://h", "fake://h", FakeReceiver(error), make_format("native"), OverflowPolicy.SPOOL, 100, kind
         )
         trial = await try_sink(one, record(1).rstrip(b"\n"), 20)
         words = {word.strip("(),;:=") for word in trial.text.split()}

@@ -9,12 +9,12 @@ import pytest
 from scanner.delivery.relay import Relay, dead_letters
 from scanner.delivery.relay.breaker import Breaker
 from scanner.delivery.spool import (
-    Entry,
     LogReader,
     Lost,
     Quota,
     RunFolder,
-    RunLog,
+    SpoolRecord,
+    SpoolWriter,
     last_record,
     read_cursor,
     read_known,
@@ -33,7 +33,7 @@ def record(number: int) -> bytes:
 
 
 async def log_of(folder: RunFolder, count: int, *, segment_bytes: int = 10_000_000, run: str = RUN) -> None:
-    log = RunLog(folder, Quota(), segment_bytes=segment_bytes)
+    log = SpoolWriter(folder, Quota(), segment_bytes=segment_bytes)
     await log.open(None, run)
     for number in range(1, count + 1):
         await log.write([record(number)])
@@ -53,7 +53,7 @@ def read(folder: RunFolder, last: int, after: int = 0) -> tuple[list[int], list[
     with LogReader(folder, after, RUN) as reader:
         found = reader.read(last, max_records=10_000, max_bytes=1 << 30)
         assert reader.read(last, max_records=10, max_bytes=100) == []
-    entries = [entry for entry in found if isinstance(entry, Entry)]
+    entries = [entry for entry in found if isinstance(entry, SpoolRecord)]
     assert [entry.line for entry in entries] == [record(entry.sequence).rstrip(b"\n") for entry in entries]
     lost = [one for one in found if isinstance(one, Lost)]
     numbers = [entry.sequence for entry in entries] + [n for one in lost for n in range(one.first, one.sequence + 1)]
@@ -165,7 +165,7 @@ async def test_the_last_segment_that_is_gone_is_missed_too(folder: RunFolder) ->
 
 
 async def test_a_log_that_was_cut_after_a_kill_is_missed_though_no_segment_had_ended(folder: RunFolder) -> None:
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, RUN)
     await log.write([record(number) for number in range(1, 10)])
     put(folder, lines_of(folder)[:5])  # the writer is gone, and with it what was only in its memory
@@ -181,7 +181,7 @@ async def test_what_only_a_kill_tore_is_no_damage(folder: RunFolder) -> None:
         out.write(framed(record(10).rstrip(b"\n"), run_key(RUN), 10)[:-20])
 
     assert last_record(folder, RUN) == 9
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open({"sequence": 9}, RUN)
     await log.write([record(10)])
     await log.close()
@@ -212,7 +212,7 @@ async def test_an_index_that_is_gone_or_damaged_is_said(folder: RunFolder) -> No
     assert read_known(folder, "run-2").trouble == ["log.index: line 1 is damaged: the log was changed"]
     file.unlink()
     assert read_known(folder, RUN).trouble == ["log.index is missing: the log was changed"]
-    log = RunLog(folder, Quota())  # a sweep that goes on does not forget it
+    log = SpoolWriter(folder, Quota())  # a sweep that goes on does not forget it
     await log.open({"sequence": 9}, RUN)
     await log.close()
     assert read_known(folder, RUN).trouble == ["log.index is missing: the log was changed"]
@@ -253,7 +253,7 @@ async def test_the_relay_counts_every_record_that_is_missing(folder: RunFolder) 
 
 
 async def test_a_record_that_the_format_cannot_write_is_a_dead_letter(folder: RunFolder) -> None:
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, RUN)
     odd = b'{"schema":"smtpsweep.record/1","event_id":"odd","observed_at":"never","ip":1}'
     await log.write([record(1), odd + b"\n", record(3)])

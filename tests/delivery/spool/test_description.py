@@ -8,7 +8,7 @@ import pytest
 
 from scanner.cli.entry import run
 from scanner.delivery.relay.replay import StoredRun
-from scanner.delivery.spool import Quota, RunFolder, RunLog
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 from scanner.delivery.spool.description import packed, unpacked
 from scanner.errors import InputError
 from scanner.files.sealed import seal
@@ -21,7 +21,7 @@ async def a_run(path: Path) -> RunFolder:
     """Make a run of one record that nobody has got."""
     folder = RunFolder(path)
     folder.create()
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "r")
     await log.write([b'{"n":1}\n'])
     await log.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.delivery.spool import Quota, RunFolder, RunLog, read_known
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter, read_known
 from scanner.delivery.spool.index import LogIndex
 from scanner.errors import SinkError
 
@@ -18,7 +18,7 @@ async def test_after_a_write_that_failed_neither_records_nor_notes_are_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_note: bool
 ) -> None:
     durable: list[int] = []
-    log = RunLog(RunFolder(tmp_path / "run"), Quota(), on_durable=durable.append)
+    log = SpoolWriter(RunFolder(tmp_path / "run"), Quota(), on_durable=durable.append)
     await log.open(None)
     await log.write([LINE])
 
@@ -40,7 +40,7 @@ async def test_after_a_write_that_failed_neither_records_nor_notes_are_taken(
 
 
 async def test_closing_what_was_never_opened_is_harmless(tmp_path: Path) -> None:
-    await RunLog(RunFolder(tmp_path / "run"), Quota()).close()
+    await SpoolWriter(RunFolder(tmp_path / "run"), Quota()).close()
 
 
 async def test_a_short_write_leaves_no_half_line_in_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scanner.cli.entry import run
 from scanner.delivery.relay import dead_letters
 from scanner.delivery.relay.dead_letters import DeadLetter
-from scanner.delivery.spool import Cursor, LogReader, Quota, RunFolder, RunLog, last_record, write_cursor
+from scanner.delivery.spool import Cursor, LogReader, Quota, RunFolder, SpoolWriter, last_record, write_cursor
 from scanner.errors import InputError, SinkError
 from tests.support.foreign_files import give_away, modes_below
 
@@ -16,7 +16,7 @@ LETTER = DeadLetter(1, "event", "too large", b'{"a":1}')
 
 
 async def written(folder: RunFolder) -> None:
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None)
     await log.write([b"{}\n"])
     await log.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.delivery.spool import Entry, LogReader, Lost, Quota, RunFolder, RunLog, last_record, reader
+from scanner.delivery.spool import LogReader, Lost, Quota, RunFolder, SpoolRecord, SpoolWriter, last_record, reader
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 async def log_of(folder: RunFolder, count: int, *, segment_bytes: int = 1 << 20) -> None:
-    log = RunLog(folder, Quota(), segment_bytes=segment_bytes)
+    log = SpoolWriter(folder, Quota(), segment_bytes=segment_bytes)
     await log.open(None)
     for number in range(1, count + 1):
         await log.write([b'{"n":%d}\n' % number])
@@ -32,11 +32,11 @@ async def test_of_many_damaged_lines_the_first_are_shown_and_every_number_is_acc
     with LogReader(folder, 0) as log:
         found = log.read(6, max_records=100, max_bytes=1000)
     assert found == [
-        Entry(1, b'{"n":1}'),
+        SpoolRecord(1, b'{"n":1}'),
         Lost(2, 2, "damaged", b"a"),
         Lost(3, 3, "damaged", b"b"),
         Lost(4, 5, "missing"),
-        Entry(6, b'{"n":6}'),
+        SpoolRecord(6, b'{"n":6}'),
     ]
 
 
@@ -50,7 +50,7 @@ async def test_a_segment_that_is_given_back_while_the_folder_is_read_is_none(
 
     with LogReader(folder, 1) as log:
         found = log.read(3, max_records=100, max_bytes=1000)
-    assert (folder.segments(), found) == ([1, 2, 3], [Entry(2, b'{"n":2}'), Entry(3, b'{"n":3}')])
+    assert (folder.segments(), found) == ([1, 2, 3], [SpoolRecord(2, b'{"n":2}'), SpoolRecord(3, b'{"n":3}')])
     assert last_record(folder) == 3
 
 

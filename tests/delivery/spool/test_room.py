@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.delivery.spool import Quota, RunFolder, RunLog
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 from scanner.delivery.spool.index import LogIndex
 from scanner.errors import SinkError
 
@@ -15,8 +15,8 @@ LINE = b'{"n":1,"x":"%s"}\n' % (b"x" * 60)
 ONE_LINE = 150
 
 
-def room_for_one(folder: RunFolder, quota: Quota, events: list[bool] | None = None) -> RunLog:
-    return RunLog(folder, quota, on_full=(events if events is not None else []).append, segment_bytes=1 << 20)
+def room_for_one(folder: RunFolder, quota: Quota, events: list[bool] | None = None) -> SpoolWriter:
+    return SpoolWriter(folder, quota, on_full=(events if events is not None else []).append, segment_bytes=1 << 20)
 
 
 async def until(events: list[bool]) -> None:
@@ -82,7 +82,7 @@ async def test_a_disk_that_fails_while_segments_are_given_back_is_said_once_and_
 
 @pytest.mark.parametrize("is_note", [False, True])
 async def test_a_closed_log_takes_neither_records_nor_notes(folder: RunFolder, is_note: bool) -> None:
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None)
     await log.write([LINE])
     await log.close()
@@ -104,7 +104,7 @@ async def test_who_waits_for_room_while_the_log_is_closed_changes_nothing_of_its
     waiting = asyncio.create_task(log.write([LINE]))
     await until(events)
     await log.close()
-    following = RunLog(folder, Quota())
+    following = SpoolWriter(folder, Quota())
     await following.open(None)
     there = folder.segments()
     quota.done = 1

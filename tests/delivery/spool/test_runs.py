@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scanner.delivery.relay.run import is_made_by_us, remove, strip, take_run
-from scanner.delivery.spool import Quota, RunFolder, RunLog, read_known
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter, read_known
 from scanner.delivery.spool.index import LogIndex
 from scanner.errors import InputError, SinkError
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 async def logged(folder: RunFolder, *lines: bytes) -> None:
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open(None, "r")
     await log.write(lines)
     await log.close()

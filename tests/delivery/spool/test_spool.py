@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.delivery.spool import Cursor, Entry, LogReader, Lost, Quota, RunFolder, RunLog, read_cursor, write_cursor
+from scanner.delivery.spool import (
+    Cursor,
+    LogReader,
+    Lost,
+    Quota,
+    RunFolder,
+    SpoolRecord,
+    SpoolWriter,
+    read_cursor,
+    write_cursor,
+)
 from scanner.errors import InputError, StateError
 from scanner.files.sealed import seal
 
@@ -28,7 +38,7 @@ def lines(first: int, last: int, size: int = 30) -> list[bytes]:
 
 
 async def written(folder: RunFolder, *batches: list[bytes], segment_bytes: int = 200) -> int:
-    log = RunLog(folder, Quota(), segment_bytes=segment_bytes)
+    log = SpoolWriter(folder, Quota(), segment_bytes=segment_bytes)
     await log.open(None)
     for batch in batches:
         await log.write(batch)
@@ -44,7 +54,7 @@ def read_all(
         while entries := reader.read(last, max_records=max_records, max_bytes=max_bytes):
             first = after + len(found) + 1
             assert [entry.sequence for entry in entries] == list(range(first, first + len(entries)))
-            found += [entry.line for entry in entries if isinstance(entry, Entry)]
+            found += [entry.line for entry in entries if isinstance(entry, SpoolRecord)]
     return found
 
 
@@ -92,7 +102,7 @@ async def test_a_torn_line_is_cut_and_its_number_given_again(tmp_path: Path) -> 
     with folder.segment(1).open("ab") as out:
         out.write(b"4 torn")
 
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open({"sequence": 3})
     await log.write([b'{"whole":4}\n'])
     await log.close()
@@ -104,7 +114,7 @@ async def test_whole_lines_beyond_the_checkpoint_stay(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     await written(folder, lines(1, 9))
 
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open({"sequence": 5})
     await log.close()
 
@@ -115,7 +125,7 @@ async def test_a_log_that_lost_what_was_acknowledged_goes_on_behind_it_and_names
     folder = RunFolder(tmp_path / "run")
     await written(folder, lines(1, 3))
 
-    log = RunLog(folder, Quota())
+    log = SpoolWriter(folder, Quota())
     await log.open({"sequence": 9})
     await log.write([line(10)])
     await log.close()
@@ -123,24 +133,28 @@ async def test_a_log_that_lost_what_was_acknowledged_goes_on_behind_it_and_names
     assert log.last == 10
     with LogReader(folder, 2) as reader:
         found = reader.read(10, max_records=99, max_bytes=9999)
-    assert found == [Entry(3, line(3).rstrip(b"\n")), Lost(4, 9, "missing"), Entry(10, line(10).rstrip(b"\n"))]
+    assert found == [
+        SpoolRecord(3, line(3).rstrip(b"\n")),
+        Lost(4, 9, "missing"),
+        SpoolRecord(10, line(10).rstrip(b"\n")),
+    ]
 
 
 async def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
-    first = RunLog(folder, Quota())
+    first = SpoolWriter(folder, Quota())
     await first.open(None)
 
     with pytest.raises(InputError, match="another process is at work"):
-        await RunLog(folder, Quota()).open(None)
+        await SpoolWriter(folder, Quota()).open(None)
     await first.close()
-    await RunLog(folder, Quota()).open(None)
+    await SpoolWriter(folder, Quota()).open(None)
 
 
 async def test_the_quota_removes_only_what_every_receiver_has(tmp_path: Path) -> None:
     folder, quota = RunFolder(tmp_path / "run"), Quota(limit_bytes=12_000)
     events: list[bool] = []
-    log = RunLog(folder, quota, on_full=events.append, segment_bytes=500)
+    log = SpoolWriter(folder, quota, on_full=events.append, segment_bytes=500)
     await log.open(None)
     for number in range(1, 101):
         await log.write([line(number)])  # 88 to 90 bytes each: 9,000 in all
@@ -163,7 +177,7 @@ async def test_the_quota_removes_only_what_every_receiver_has(tmp_path: Path) ->
 
 async def test_a_log_that_is_held_takes_nothing_until_it_is_let_go(tmp_path: Path) -> None:
     quota = Quota(held=True)
-    log = RunLog(RunFolder(tmp_path / "run"), quota)
+    log = SpoolWriter(RunFolder(tmp_path / "run"), quota)
     await log.open(None)
     waiting = asyncio.create_task(log.write([b'{"n":1}\n']))
     for _ in range(20):
@@ -181,11 +195,11 @@ async def test_a_log_that_is_held_takes_nothing_until_it_is_let_go(tmp_path: Pat
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from scanner.delivery.spool import Quota, RunFolder, RunLog
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 
 async def main():
     folder = RunFolder(Path(sys.argv[1]))
-    log = RunLog(folder, Quota(), on_durable=lambda last: print(last, flush=True), segment_bytes=9000)
+    log = SpoolWriter(folder, Quota(), on_durable=lambda last: print(last, flush=True), segment_bytes=9000)
     await log.open(None)
     number = 0
     while True:
@@ -207,7 +221,7 @@ def test_a_writer_killed_in_the_middle_loses_nothing_that_it_reported(tmp_path: 
         writer.kill()
 
     async def reopened() -> int:
-        log = RunLog(folder, Quota())
+        log = SpoolWriter(folder, Quota())
         await log.open({"sequence": durable})
         await log.close()
         return log.last
@@ -223,10 +237,10 @@ def test_a_full_disk_is_said_and_ends_the_log(tmp_path: Path) -> None:
 import asyncio, resource, signal
 from pathlib import Path
 from scanner.errors import SinkError
-from scanner.delivery.spool import Quota, RunFolder, RunLog
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 
 async def main():
-    log = RunLog(RunFolder(Path({str(tmp_path / "run")!r})), Quota())
+    log = SpoolWriter(RunFolder(Path({str(tmp_path / "run")!r})), Quota())
     await log.open(None)
     await log.write([b'{{"n":1}}\\n'])
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

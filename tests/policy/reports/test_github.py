@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from scanner.policy.check import Outcome
+from scanner.policy.check import RuleOutcome
 from scanner.policy.reports import github_lines
 from tests.support.verdicts import ALL_KINDS, HOSTILE, WAIVER, hostile, verdict_of
 
@@ -53,4 +53,4 @@ def test_hostile_text_starts_no_command_of_its_own(text: str) -> None:
     found = commands("\n".join(lines))
     assert [command for command, _, _ in found] == ["error", "warning", "error", "error", "notice"]
     assert all(message.isprintable() for _, _, message in found)
-    assert len(list(github_lines([verdict_of(Outcome.PASSED, message=text)]))) == 0
+    assert len(list(github_lines([verdict_of(RuleOutcome.PASSED, message=text)]))) == 0

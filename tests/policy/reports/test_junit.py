@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from junitparser import Failure, JUnitXml, Skipped, TestSuite
 
-from scanner.policy.check import Level, Outcome
+from scanner.policy.check import Level, RuleOutcome
 from scanner.policy.reports import write_junit
 from tests.support.requirements import require_or_skip
 from tests.support.verdicts import ALL_KINDS, HOSTILE, hostile, verdict_of
@@ -94,7 +94,7 @@ def test_xmllint_takes_it(tmp_path: Path) -> None:
 
 def test_the_counts_have_room_for_a_sweep_of_everything(tmp_path: Path) -> None:
     """The room at the top holds three numbers of twenty digits."""
-    write_junit([verdict_of(level=Level.ERROR), verdict_of(Outcome.PASSED)], tmp_path / "r.xml", suite="s")
+    write_junit([verdict_of(level=Level.ERROR), verdict_of(RuleOutcome.PASSED)], tmp_path / "r.xml", suite="s")
 
     head = (tmp_path / "r.xml").read_bytes().splitlines()[2]
     assert head.endswith(b" " * 60 + b">")

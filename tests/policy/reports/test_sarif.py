@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator, FormatChecker
 
-from scanner.policy.check import Level, Outcome, Policy, Verdict, rule_texts
+from scanner.policy.check import Level, Policy, RuleOutcome, Verdict, rule_texts
 from scanner.policy.reports import write_sarif
 from tests.support.verdicts import ALL_KINDS, HOSTILE, RULES, hostile, verdict_of
 
@@ -97,7 +97,7 @@ def fingerprints(path: Path, *verdicts: Verdict) -> list[str]:
 
 def test_a_fingerprint_outlives_what_the_server_says_and_nothing_else(tmp_path: Path) -> None:
     first = verdict_of()
-    same = verdict_of(Outcome.WAIVED, message="other", evidence="other", level=Level.WARNING)
+    same = verdict_of(RuleOutcome.WAIVED, message="other", evidence="other", level=Level.WARNING)
     others = [
         verdict_of(rule="starttls-offered"),
         verdict_of(ip="192.0.2.11"),

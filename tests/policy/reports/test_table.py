@@ -6,7 +6,7 @@ import orjson
 import pytest
 from rich.console import Console
 
-from scanner.policy.check import Outcome, Verdict
+from scanner.policy.check import RuleOutcome, Verdict
 from scanner.policy.reports import json_lines, print_verdicts
 from scanner.policy.reports.policy_table import MOST_LISTED
 from tests.support.verdicts import ALL_KINDS, HOSTILE, hostile, verdict_of
@@ -40,7 +40,7 @@ def test_a_count_for_each_rule_and_a_row_for_each_broken_one() -> None:
 
 
 def test_nothing_broken_is_no_list() -> None:
-    text = shown([verdict_of(Outcome.PASSED)] * 3)
+    text = shown([verdict_of(RuleOutcome.PASSED)] * 3)
 
     assert rows(text) == [["no-version-in-greeting", "error", "3", "", "", ""]]
     assert "why" not in text

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from scanner.errors import InputError, SinkError
 from scanner.model import Answer, Assessment, Dialogue, Exchange, Finding, Record, Software, Status
 from scanner.record import event_id
-from scanner.remediation.plans.model import PLAN_FOLDER, Plan
+from scanner.remediation.plans.model import PLAN_FOLDER, RemediationPlan
 from scanner.remediation.plans.patching import advise
 from scanner.remediation.plans.products import GENERAL, PLANS, plan_for
 from scanner.remediation.plans.writing import NO_ADDRESS, NO_GREETING, NOTHING_SHOWN, write_plans
@@ -379,7 +379,7 @@ def test_a_relative_of_sendmail_is_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("plan", ALL_PLANS, ids=lambda plan: plan.key)
-def test_every_plan_is_complete_and_honest(tmp_path: Path, plan: Plan) -> None:
+def test_every_plan_is_complete_and_honest(tmp_path: Path, plan: RemediationPlan) -> None:
     product = next((name for name, each in PLANS.items() if each is plan), "Unknown MTA")
     found = written(tmp_path, host(1, product))
     page, own = found[f"products/{plan.key}.md"], found["hosts/192.0.2.1-25.md"]

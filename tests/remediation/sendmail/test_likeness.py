@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scanner.cli.entry import run
 from scanner.errors import InputError
 from scanner.remediation.sendmail.likeness import require_configuration, require_help_file
-from scanner.remediation.sendmail.reader import Kind
+from scanner.remediation.sendmail.reader import ConfigKind
 from tests.support.sendmail_files import CF, DEBIAN_MC, GENERIC_MC, SUBMIT_MC
 
 Output = pytest.CaptureFixture[str]
@@ -41,33 +41,33 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("kind", [Kind.SENDMAIL_MC, Kind.SUBMIT_MC])
+@pytest.mark.parametrize("kind", [ConfigKind.SENDMAIL_MC, ConfigKind.SUBMIT_MC])
 @pytest.mark.parametrize("name", MC)
-def test_a_configuration_for_m4_is_one(kind: Kind, name: str) -> None:
+def test_a_configuration_for_m4_is_one(kind: ConfigKind, name: str) -> None:
     require_configuration(kind, MC[name].encode("latin-1"), "x")
 
 
-@pytest.mark.parametrize("kind", [Kind.SENDMAIL_CF, Kind.SUBMIT_CF])
+@pytest.mark.parametrize("kind", [ConfigKind.SENDMAIL_CF, ConfigKind.SUBMIT_CF])
 @pytest.mark.parametrize("name", CFS)
-def test_a_configuration_of_the_daemon_is_one(kind: Kind, name: str) -> None:
+def test_a_configuration_of_the_daemon_is_one(kind: ConfigKind, name: str) -> None:
     require_configuration(kind, CFS[name].encode("latin-1"), "x")
 
 
-def refusal(kind: Kind, raw: bytes) -> str:
+def refusal(kind: ConfigKind, raw: bytes) -> str:
     with pytest.raises(InputError) as caught:
         require_configuration(kind, raw, "x")
     return str(caught.value).removeprefix("x: ")
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", ConfigKind)
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_is_none_is_refused(kind: Kind, name: str) -> None:
+def test_what_is_none_is_refused(kind: ConfigKind, name: str) -> None:
     assert refusal(kind, OTHERS[name].encode()) == f"{NONE}{kind}"
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", ConfigKind)
 @given(raw=st.binary(max_size=3000))
-def test_random_bytes_are_refused(kind: Kind, raw: bytes) -> None:
+def test_random_bytes_are_refused(kind: ConfigKind, raw: bytes) -> None:
     assert refusal(kind, b"\x8f\0" + raw)
 
 
@@ -96,7 +96,7 @@ def test_a_help_file_has_no_nul_bytes() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
 def test_other_encodings_are_refused_by_name(encoding: str) -> None:
-    message = refusal(Kind.SENDMAIL_MC, DEBIAN_MC.encode(encoding))
+    message = refusal(ConfigKind.SENDMAIL_MC, DEBIAN_MC.encode(encoding))
 
     assert message == f"is {encoding[:6].upper()}, which Sendmail does not read: save it as plain text"
 
@@ -104,13 +104,13 @@ def test_other_encodings_are_refused_by_name(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
-        (Kind.SENDMAIL_MC, CF, "is not a sendmail.mc, but looks like a sendmail.cf: use --cf"),
-        (Kind.SENDMAIL_CF, DEBIAN_MC, "is not a sendmail.cf, but looks like a sendmail.mc: use --mc"),
-        (Kind.SUBMIT_MC, CF, "is not a submit.mc, but looks like a submit.cf: use --submit-cf"),
-        (Kind.SUBMIT_CF, SUBMIT_MC, "is not a submit.cf, but looks like a submit.mc: use --submit-mc"),
+        (ConfigKind.SENDMAIL_MC, CF, "is not a sendmail.mc, but looks like a sendmail.cf: use --cf"),
+        (ConfigKind.SENDMAIL_CF, DEBIAN_MC, "is not a sendmail.cf, but looks like a sendmail.mc: use --mc"),
+        (ConfigKind.SUBMIT_MC, CF, "is not a submit.mc, but looks like a submit.cf: use --submit-cf"),
+        (ConfigKind.SUBMIT_CF, SUBMIT_MC, "is not a submit.cf, but looks like a submit.mc: use --submit-mc"),
     ],
 )
-def test_the_other_kind_is_named_with_its_option(kind: Kind, text: str, message: str) -> None:
+def test_the_other_kind_is_named_with_its_option(kind: ConfigKind, text: str, message: str) -> None:
     assert refusal(kind, text.encode("latin-1")) == message
 
 

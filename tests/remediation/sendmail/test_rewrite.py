@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from scanner.remediation.sendmail import facts
 from scanner.remediation.sendmail.lines import apply_edits
-from scanner.remediation.sendmail.reader import Kind, read
+from scanner.remediation.sendmail.reader import ConfigKind, read
 from scanner.remediation.sendmail.rewrite import rewrite
-from scanner.remediation.sendmail.values import Edit, Finding, HelpFile, Severity
+from scanner.remediation.sendmail.values import ConfigFinding, ConfigSeverity, Edit, HelpFile
 from tests.support.sendmail_files import CF, DEBIAN_MC, GENERIC_MC, SUBMIT_MC, WRONG_NOTE, with_lines
 
 FLAGS = facts.PRIVACY_FLAGS
 OURS = HelpFile(facts.HELP_FILE_TEXT)
 
 
-def to_mend(kind: Kind, text: str) -> list[str]:
+def to_mend(kind: ConfigKind, text: str) -> list[str]:
     """Return what is still found that has edits."""
     return [finding.id for finding in read(kind, text) if finding.edits]
 
@@ -29,7 +29,7 @@ def changes(before: str, after: str) -> tuple[list[str], list[str]]:
 
 
 def test_debians_file_gets_three_lines_where_they_belong_and_keeps_its_own_privacy_flag() -> None:
-    after = rewrite(Kind.SENDMAIL_MC, DEBIAN_MC)
+    after = rewrite(ConfigKind.SENDMAIL_MC, DEBIAN_MC)
     gone, new = changes(DEBIAN_MC, after)
     assert gone == [
         "define(`confPRIVACY_FLAGS',dnl",
@@ -40,12 +40,12 @@ def test_debians_file_gets_three_lines_where_they_belong_and_keeps_its_own_priva
 
 
 def test_upstreams_file_gets_exactly_our_settings_between_domain_and_mailer() -> None:
-    after = rewrite(Kind.SENDMAIL_MC, GENERIC_MC)
+    after = rewrite(ConfigKind.SENDMAIL_MC, GENERIC_MC)
     assert after == GENERIC_MC.replace("MAILER(local)", "\n".join([*facts.MC_SETTINGS, "MAILER(local)"]))
 
 
 def test_the_submission_file_gets_one_line_before_feature_msp() -> None:
-    after = rewrite(Kind.SUBMIT_MC, SUBMIT_MC)
+    after = rewrite(ConfigKind.SUBMIT_MC, SUBMIT_MC)
     assert after == SUBMIT_MC.replace("dnl #\ndnl # The real", facts.SUBMIT_MC_SETTINGS[0] + "\ndnl #\ndnl # The real")
 
 
@@ -53,25 +53,25 @@ def test_a_cf_file_becomes_what_the_direct_edits_make_of_it_but_for_the_sites_ow
     edited = CF
     for pattern, replacement in facts.CF_EDITS:
         edited = re.sub(f"(?m){pattern}", replacement, edited)
-    assert rewrite(Kind.SENDMAIL_CF, CF) == edited.replace(FLAGS, f"{FLAGS},nobodyreturn")
+    assert rewrite(ConfigKind.SENDMAIL_CF, CF) == edited.replace(FLAGS, f"{FLAGS},nobodyreturn")
     ((pattern, replacement),) = facts.SUBMIT_CF_EDITS
-    assert rewrite(Kind.SUBMIT_CF, CF) == re.sub(pattern, replacement, CF)
+    assert rewrite(ConfigKind.SUBMIT_CF, CF) == re.sub(pattern, replacement, CF)
     plain = CF.replace(",nobodyreturn", "")
-    assert rewrite(Kind.SENDMAIL_CF, plain) == edited
+    assert rewrite(ConfigKind.SENDMAIL_CF, plain) == edited
 
 
 def test_the_wrong_note_is_dropped_from_a_cf_file_and_commented_out_in_an_mc_file() -> None:
     for text in (f"{CF}{WRONG_NOTE}\n", f"{CF}{WRONG_NOTE}dnl", f"{WRONG_NOTE}\n{CF}", f"{CF}define(`x',\n  `y')dnl\n"):
-        assert rewrite(Kind.SENDMAIL_CF, text) == rewrite(Kind.SENDMAIL_CF, CF)
-    after = rewrite(Kind.SENDMAIL_MC, with_lines(DEBIAN_MC, WRONG_NOTE))
+        assert rewrite(ConfigKind.SENDMAIL_CF, text) == rewrite(ConfigKind.SENDMAIL_CF, CF)
+    after = rewrite(ConfigKind.SENDMAIL_MC, with_lines(DEBIAN_MC, WRONG_NOTE))
     assert f"dnl The next line names no setting of Sendmail.\ndnl {WRONG_NOTE}\n" in after
     rest = after.replace(f"dnl The next line names no setting of Sendmail.\ndnl {WRONG_NOTE}\n", "")
-    assert sorted(rest.split("\n")) == sorted(rewrite(Kind.SENDMAIL_MC, DEBIAN_MC).split("\n"))
+    assert sorted(rest.split("\n")) == sorted(rewrite(ConfigKind.SENDMAIL_MC, DEBIAN_MC).split("\n"))
 
 
 def test_the_wrong_note_inside_a_header_does_not_take_the_headers_rest_with_it() -> None:
     broken = CF.replace("\tfor $u", f"{WRONG_NOTE}\n\tfor $u")
-    assert rewrite(Kind.SENDMAIL_CF, broken) == rewrite(Kind.SENDMAIL_CF, CF)
+    assert rewrite(ConfigKind.SENDMAIL_CF, broken) == rewrite(ConfigKind.SENDMAIL_CF, CF)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_the_wrong_note_inside_a_header_does_not_take_the_headers_rest_with_it()
 def test_whatever_was_wrong_before_the_result_sets_the_greeting_to_the_hosts_name(line: str) -> None:
     for at in ("MAILER_DEFINITIONS", "OSTYPE", "include(`/usr", "MAILER(`smtp')"):
         text = DEBIAN_MC.replace(at, f"{line}\n{at}", 1)
-        after = rewrite(Kind.SENDMAIL_MC, text)
-        assert to_mend(Kind.SENDMAIL_MC, after) == []
-        assert [finding.id for finding in read(Kind.SENDMAIL_MC, after, OURS)] == []
+        after = rewrite(ConfigKind.SENDMAIL_MC, text)
+        assert to_mend(ConfigKind.SENDMAIL_MC, after) == []
+        assert [finding.id for finding in read(ConfigKind.SENDMAIL_MC, after, OURS)] == []
         assert "`confSMTP_LOGIN_MSG', `$j')" in after or "\nO SmtpGreetingMessage=$j\n" in after  # below MAILER it wins
 
 
@@ -116,19 +116,19 @@ def test_whatever_was_wrong_before_the_result_sets_the_greeting_to_the_hosts_nam
     ],
 )
 def test_a_cf_file_that_was_damaged_is_whole_again(old: str, new: str) -> None:
-    after = rewrite(Kind.SENDMAIL_CF, CF.replace(old, new, 1))
-    assert [finding.id for finding in read(Kind.SENDMAIL_CF, after, OURS) if finding.counts] == []
-    assert sorted(after.split("\n")) == sorted(rewrite(Kind.SENDMAIL_CF, CF).split("\n"))
+    after = rewrite(ConfigKind.SENDMAIL_CF, CF.replace(old, new, 1))
+    assert [finding.id for finding in read(ConfigKind.SENDMAIL_CF, after, OURS) if finding.counts] == []
+    assert sorted(after.split("\n")) == sorted(rewrite(ConfigKind.SENDMAIL_CF, CF).split("\n"))
 
 
 def test_a_missing_option_goes_below_the_last_one() -> None:
     gone = CF.replace("O HelpFile=/etc/mail/helpfile\n", "")
-    assert f"O MaxRecipientsPerMessage=0\nO HelpFile={facts.HELP_FILE}\nH?P?" in rewrite(Kind.SENDMAIL_CF, gone)
+    assert f"O MaxRecipientsPerMessage=0\nO HelpFile={facts.HELP_FILE}\nH?P?" in rewrite(ConfigKind.SENDMAIL_CF, gone)
 
 
 def test_new_lines_never_go_into_quoted_text_that_looks_like_a_comment() -> None:
     text = "`quoted\ndnl to here'\ndnl a comment\nFEATURE(`msp')\n"
-    assert rewrite(Kind.SUBMIT_MC, text) == text.replace("dnl a c", facts.SUBMIT_MC_SETTINGS[0] + "\ndnl a c")
+    assert rewrite(ConfigKind.SUBMIT_MC, text) == text.replace("dnl a c", facts.SUBMIT_MC_SETTINGS[0] + "\ndnl a c")
 
 
 def test_a_setting_that_is_good_is_not_made_ours() -> None:
@@ -139,34 +139,36 @@ def test_a_setting_that_is_good_is_not_made_ours() -> None:
         "define(`_REC_BY_', `$.by $j with $r id $i$?{tls_version}')dnl",
         "define(`confPRIVACY_FLAGS', `noexpn,novrfy,noverb,noetrn')dnl",
     )
-    assert rewrite(Kind.SENDMAIL_MC, own) == own
-    assert rewrite(Kind.SENDMAIL_CF, CF, OURS).count("O HelpFile=/etc/mail/helpfile\n") == 1  # looked at, and safe
+    assert rewrite(ConfigKind.SENDMAIL_MC, own) == own
+    assert (
+        rewrite(ConfigKind.SENDMAIL_CF, CF, OURS).count("O HelpFile=/etc/mail/helpfile\n") == 1
+    )  # looked at, and safe
 
 
 def test_a_sites_own_received_header_only_loses_its_version() -> None:
     line = "define(`confRECEIVED_HEADER', `$?sfrom $s $.by $j ($v/$Z)\n\tours for $u; $b')dnl"
-    after = rewrite(Kind.SENDMAIL_MC, with_lines(DEBIAN_MC, line))
+    after = rewrite(ConfigKind.SENDMAIL_MC, with_lines(DEBIAN_MC, line))
     assert line.replace(" ($v/$Z)", "") in after
     assert "_REC_BY_" not in after
 
 
 def test_line_ends_stay_as_they_are() -> None:
-    for kind, text in ((Kind.SENDMAIL_MC, DEBIAN_MC), (Kind.SENDMAIL_CF, CF)):
+    for kind, text in ((ConfigKind.SENDMAIL_MC, DEBIAN_MC), (ConfigKind.SENDMAIL_CF, CF)):
         after = rewrite(kind, text.replace("\n", "\r\n"))
         assert "\n" not in after.replace("\r\n", "")
         assert after.replace("\r\n", "\n") == rewrite(kind, text)
-    assert rewrite(Kind.SENDMAIL_MC, "OSTYPE(linux)") == "\n".join(["OSTYPE(linux)", *facts.MC_SETTINGS])
-    assert rewrite(Kind.SUBMIT_CF, CF.rstrip("\n")) == rewrite(Kind.SUBMIT_CF, CF).rstrip("\n")
+    assert rewrite(ConfigKind.SENDMAIL_MC, "OSTYPE(linux)") == "\n".join(["OSTYPE(linux)", *facts.MC_SETTINGS])
+    assert rewrite(ConfigKind.SUBMIT_CF, CF.rstrip("\n")) == rewrite(ConfigKind.SUBMIT_CF, CF).rstrip("\n")
 
 
 def test_a_file_that_m4_cannot_read_comes_back_as_it_was() -> None:
     for text in ("define(`confSMTP_LOGIN_MSG', `$v)", "OSTYPE(`debian'", "changequote([, ])" + DEBIAN_MC):
-        assert rewrite(Kind.SENDMAIL_MC, text) == text
+        assert rewrite(ConfigKind.SENDMAIL_MC, text) == text
 
 
 def test_of_findings_that_meet_one_is_mended_whole() -> None:
-    def finding(*edits: Edit) -> Finding:
-        return Finding("x", Severity.LEAK, 1, "", "", "", edits)
+    def finding(*edits: Edit) -> ConfigFinding:
+        return ConfigFinding("x", ConfigSeverity.LEAK, 1, "", "", "", edits)
 
     commented = finding(Edit(0, 0, "#"), Edit(4, 4, "#"))
     assert apply_edits("abc\ndef\n", [finding(Edit(2, 5, "-")), commented]) == "#abc\n#def\n"
@@ -186,9 +188,9 @@ TEXTS = st.lists(PIECES, max_size=24).map("".join) | st.text(alphabet=st.charact
 
 
 @settings(max_examples=1500, deadline=None)
-@given(TEXTS, st.sampled_from(list(Kind)))
-@example("`a quote\ndnl that does not end before here: ' FEATURE(`msp')\n", Kind.SUBMIT_MC)
-def test_once_is_enough_and_nothing_is_left_that_could_be_mended(text: str, kind: Kind) -> None:
+@given(TEXTS, st.sampled_from(list(ConfigKind)))
+@example("`a quote\ndnl that does not end before here: ' FEATURE(`msp')\n", ConfigKind.SUBMIT_MC)
+def test_once_is_enough_and_nothing_is_left_that_could_be_mended(text: str, kind: ConfigKind) -> None:
     after = rewrite(kind, text)
     assert rewrite(kind, after) == after
     assert to_mend(kind, after) == []
@@ -204,7 +206,7 @@ WHOLE_LINES = [f"{line}\n" for line in re.split(r"\n(?![ \t])", CF)]
     st.booleans(),
 )
 def test_lines_that_do_not_leak_come_back_byte_for_byte(lines: list[str], is_submit: bool) -> None:
-    kind = Kind.SUBMIT_CF if is_submit else Kind.SENDMAIL_CF
+    kind = ConfigKind.SUBMIT_CF if is_submit else ConfigKind.SENDMAIL_CF
     after = rewrite(kind, "".join(lines)).split("\n")
     for line in "".join(lines).split("\n"):
         if "$v" not in line and not re.match(r"#?O (Smtp|Help|Priv)", line):

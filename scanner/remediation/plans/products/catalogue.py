@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from scanner.remediation.plans.model import Plan
+from scanner.remediation.plans.model import RemediationPlan
 from scanner.remediation.plans.products import courier, exchange, exim, general, opensmtpd, postfix, sendmail
 
 #: For every product without a plan of its own.
 GENERAL: Final = general.PLAN
 #: Product as records name it -> its plan.
-PLANS: Final[Mapping[str, Plan]] = {
+PLANS: Final[Mapping[str, RemediationPlan]] = {
     "Sendmail": sendmail.PLAN,
     "Postfix": postfix.PLAN,
     "Exim": exim.PLAN,
@@ -21,7 +21,7 @@ PLANS: Final[Mapping[str, Plan]] = {
 _OWN_LINES: Final = frozenset({"Switch", "Sentrion", "HP", "SMI", "OS/2", "MetaInfo"})
 
 
-def plan_for(product: str | None) -> Plan:
+def plan_for(product: str | None) -> RemediationPlan:
     """Return the plan for a product of a record; the general one when there is none, or no product."""
     return PLANS.get(product or "", GENERAL)
 

@@ -6,25 +6,25 @@ default, and a text of one's own has to begin with 220.
 
 from typing import Final
 
-from scanner.remediation.plans.model import File, Leak, Plan, Step
+from scanner.remediation.plans.model import File, Leak, PlanStep, RemediationPlan
 
 _SET: Final = "Set-ReceiveConnector -Identity $connector -Banner '220 mail.example.com ESMTP'"
 _CHOOSE: Final = '$connector = "$env:COMPUTERNAME\\Default Frontend $env:COMPUTERNAME"'
 
-PLAN: Final = Plan(
+PLAN: Final = RemediationPlan(
     key="exchange",
     product="Microsoft Exchange Server",
     summary="A greeting of your own on each Receive connector that strangers reach, by the Exchange Management Shell.",
     tested=None,
     steps=(
-        Step(
+        PlanStep(
             "look",
             "Look first, and keep the output as the backup",
             "Strangers usually reach the connector `Default Frontend SERVER`. An empty Banner is the default.",
             "Get-ReceiveConnector | Format-List Identity, Banner, Bindings, Fqdn",
             language="powershell",
         ),
-        Step(
+        PlanStep(
             "check",
             "Check before you change",
             "`-WhatIf` says what would be done. The text has to begin with `220 `, then the name that mail partners "
@@ -32,8 +32,8 @@ PLAN: Final = Plan(
             f"{_CHOOSE}\n{_SET} -WhatIf",
             language="powershell",
         ),
-        Step("apply", "Apply", "Replace the name by your own.", f"{_CHOOSE}\n{_SET}", language="powershell"),
-        Step(
+        PlanStep("apply", "Apply", "Replace the name by your own.", f"{_CHOOSE}\n{_SET}", language="powershell"),
+        PlanStep(
             "rollback",
             "Rollback",
             "To the default. Where the first step showed another text, set that one.",

@@ -6,7 +6,7 @@ in smtpd.conf, and `listen on ... hostname NAME` changes the host's name only. T
 
 from typing import Final
 
-from scanner.remediation.plans.model import Leak, Plan, Step
+from scanner.remediation.plans.model import Leak, PlanStep, RemediationPlan
 
 _TEXT: Final = """\
 S: 220 opensmtpd.lab.example ESMTP OpenSMTPD
@@ -17,28 +17,28 @@ S: 214 2.0.0 End of HELP info
 
 Received: from ... by opensmtpd.lab.example (OpenSMTPD) with ESMTP id ..."""
 
-PLAN: Final = Plan(
+PLAN: Final = RemediationPlan(
     key="opensmtpd",
     product="OpenSMTPD",
     summary="There is no setting to change: the greeting is compiled in. It names the product and never a version.",
     tested=None,
     can_hide=False,
     steps=(
-        Step(
+        PlanStep(
             "patch",
             "Keep it patched",
             "What the greeting gives away is a name. What an attacker can do with it depends on the release behind "
             "it, so the release is the whole remedy: install the newest one, or your distribution's package with its "
             "fixes.",
         ),
-        Step(
+        PlanStep(
             "access",
             "Let only those reach it who need it",
             "`listen on` an inner address where no mail comes from outside; a packet filter for the rest. A proxy in "
             "front that greets in its own words hides the name, and is one more program to patch: not worth it for a "
             "name alone.",
         ),
-        Step(
+        PlanStep(
             "accept",
             "Accept what is left, in writing",
             "Give the finding an owner and a reason in your policy (a waiver with a date), so that the next sweep "

@@ -7,7 +7,15 @@ before any reload: the new values are therefore tried on a copy and on a second 
 
 from typing import Final
 
-from scanner.remediation.plans.model import PREFLIGHT_PORT, PREFLIGHT_PROBE, File, Leak, Plan, Step, as_curl_shows
+from scanner.remediation.plans.model import (
+    PREFLIGHT_PORT,
+    PREFLIGHT_PROBE,
+    File,
+    Leak,
+    PlanStep,
+    RemediationPlan,
+    as_curl_shows,
+)
 
 BANNER: Final = "$myhostname ESMTP"
 MAIL_NAME: Final = "MTA"
@@ -28,14 +36,14 @@ S: 500 5.5.2 Error: command not recognized
 Received: from client.example by postfix.lab.example (MTA) with ESMTP id ..."""
 
 _STEPS: Final = (
-    Step(
+    PlanStep(
         "look",
         "Look first",
         "The values now, and services in `master.cf` that set a greeting of their own (`-o smtpd_banner=...`): those "
         f"have to be changed there. Port {PREFLIGHT_PORT} of loopback has to be free.",
         "command -v curl && postconf smtpd_banner mail_name && postconf -P '*/*/smtpd_banner'",
     ),
-    Step(
+    PlanStep(
         "backup",
         "Backup",
         "Refuses to write over an earlier backup: then this plan was applied before, and step Forget was not.",
@@ -43,7 +51,7 @@ _STEPS: Final = (
         "test ! -e main.cf.before-smtpsweep &&\n"
         "cp -p main.cf main.cf.before-smtpsweep && cp -p master.cf master.cf.before-smtpsweep",
     ),
-    Step(
+    PlanStep(
         "check",
         "Change a copy, and check it before restart",
         "The greeting must not be empty: an empty or blank value is an outage (`fatal: bad string length 0 < 1`), "
@@ -55,7 +63,7 @@ _STEPS: Final = (
         "{ diff /etc/postfix/main.cf /etc/postfix.new/main.cf; rm -r /etc/postfix.new; }",
         f"> smtpd_banner = {BANNER}\n> mail_name = {MAIL_NAME}",
     ),
-    Step(
+    PlanStep(
         "preflight",
         "Preflight on a second port",
         f"A second smtpd with the new values, on loopback port {PREFLIGHT_PORT} only; port 25 is not touched. It is "
@@ -67,7 +75,7 @@ _STEPS: Final = (
         f"postconf -MX {_SERVICE}/inet && postfix reload",
         as_curl_shows(AFTER),
     ),
-    Step(
+    PlanStep(
         "apply",
         "Apply",
         "Connections under way are finished by the old processes.",
@@ -76,7 +84,7 @@ _STEPS: Final = (
         "postfix check &&\n"
         "postfix reload",
     ),
-    Step(
+    PlanStep(
         "rollback",
         "Rollback, when anything is wrong",
         "",
@@ -84,7 +92,7 @@ _STEPS: Final = (
         "cp -p main.cf.before-smtpsweep main.cf && cp -p master.cf.before-smtpsweep master.cf &&\n"
         "postfix reload",
     ),
-    Step(
+    PlanStep(
         "forget",
         "Forget, some weeks later",
         "Removes the backups.",
@@ -92,7 +100,7 @@ _STEPS: Final = (
     ),
 )
 
-PLAN: Final = Plan(
+PLAN: Final = RemediationPlan(
     key="postfix",
     product="Postfix",
     summary="Two lines in `main.cf`. By default Postfix names itself and Debian or Ubuntu, but no version.",

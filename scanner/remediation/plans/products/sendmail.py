@@ -13,8 +13,8 @@ from scanner.remediation.plans.model import (
     PREFLIGHT_PROBE,
     File,
     Leak,
-    Plan,
-    Step,
+    PlanStep,
+    RemediationPlan,
     as_curl_shows,
 )
 from scanner.remediation.plans.products.sendmail_notes import AFTER, BEFORE, LEAKS, SIDE_EFFECTS, STAYS, WARNINGS
@@ -67,7 +67,7 @@ _FILES: Final = (
 )
 
 _STEPS: Final = (
-    Step(
+    PlanStep(
         "look",
         "Look first",
         "Copy the files of this plan to the server. A HUP can only restart a daemon that was started with its "
@@ -80,7 +80,7 @@ _STEPS: Final = (
         "done",
         "/usr/sbin/sendmail-mta -L sm-mta -bD -q10m",
     ),
-    Step(
+    PlanStep(
         "backup",
         "Backup",
         "Refuses to write over an earlier backup: then this plan was applied before, and step Forget was not.",
@@ -90,7 +90,7 @@ _STEPS: Final = (
         '  test ! -e "$name" || cp -p "$name" "$name.before-smtpsweep"\n'
         "done",
     ),
-    Step(
+    PlanStep(
         "change-mc",
         "Change, with m4 (where `sendmail.mc` is kept)",
         "Writes `.new` files only; the live ones stay. The order matters: a define BEFORE `OSTYPE` is overridden there "
@@ -109,7 +109,7 @@ _STEPS: Final = (
         "m4 sendmail.mc.new >sendmail.cf.new &&\n"
         "m4 submit.mc.new >submit.cf.new",
     ),
-    Step(
+    PlanStep(
         "change-cf",
         "Or change `sendmail.cf` itself (where there is no m4, or no `.mc` file)",
         "Instead of the step before, never after it. The result is the same, byte for byte, but the next run of m4, "
@@ -120,7 +120,7 @@ _STEPS: Final = (
         f'  cp -p "$name.cf" "$name.cf.new" && sed -E -i -f "{PLAN_FOLDER}/$name.cf.sed" "$name.cf.new" || break\n'
         "done",
     ),
-    Step(
+    PlanStep(
         "check",
         "Check before restart",
         f"Exit status 0 is good; {facts.BAD_CONFIGURATION_EXIT} means that Sendmail would NOT START with this file: it "
@@ -134,7 +134,7 @@ _STEPS: Final = (
         f"{{ diff {facts.CF_FILE} {_NEW_CF}; diff {facts.SUBMIT_CF_FILE} {_NEW_SUBMIT_CF}; true; }}",
         "\n".join(facts.EXPECTED_VALUES),
     ),
-    Step(
+    PlanStep(
         "preflight",
         "Preflight on a second port",
         f"A second instance with the new file, on loopback port {PREFLIGHT_PORT} only; the live one goes on "
@@ -144,7 +144,7 @@ _STEPS: Final = (
         f'kill "$(head -1 {_PID_FILE})"',
         as_curl_shows(AFTER),
     ),
-    Step(
+    PlanStep(
         "apply",
         "Apply",
         "Moves the checked files over the old ones and lets the daemon read them. It re-executes itself; connections "
@@ -154,7 +154,7 @@ _STEPS: Final = (
         '  test ! -e "$name.new" || mv "$name.new" "$name"\n'
         f"done &&\n{_RELOAD}",
     ),
-    Step(
+    PlanStep(
         "rollback",
         "Rollback, when anything is wrong",
         "The old greeting was back within two seconds. When the daemon died (a file that was not checked), start the "
@@ -164,7 +164,7 @@ _STEPS: Final = (
         '  test ! -e "$name.before-smtpsweep" || cp -p "$name.before-smtpsweep" "$name"\n'
         f"done &&\n{_RELOAD}",
     ),
-    Step(
+    PlanStep(
         "forget",
         "Forget, some weeks later",
         f"Removes the backups. `{facts.HELP_FILE}` has to stay as long as the configuration names it.",
@@ -173,7 +173,7 @@ _STEPS: Final = (
     ),
 )
 
-PLAN: Final = Plan(
+PLAN: Final = RemediationPlan(
     key="sendmail",
     product="Sendmail",
     summary="Four settings in `sendmail.mc` and one in `submit.mc`, or the same five edits in the `.cf` files.",
