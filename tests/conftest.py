@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,19 +25,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
 
 #: Modules whose tests touch sockets, tasks or timers: what works on one loop need not work on the other.
-_BOTH_LOOPS = frozenset(
+BOTH_LOOPS = frozenset(
     {
-        "test_pool",
-        "test_sweep",
-        "test_dialogue",
-        "test_delivery",
-        "test_api",
-        "test_smoke",
-        "test_sending",
-        "test_single",
-        "test_receiver",
+        "delivery/test_delivery.py",
+        "engine/test_dialogue.py",
+        "engine/test_gated_connect.py",
+        "engine/test_pool.py",
+        "smoke/test_receiver.py",
+        "smoke/test_sending.py",
+        "smoke/test_smoke.py",
+        "sweeps/test_sweep.py",
+        "test_api.py",
     }
 )
+_TESTS = Path(__file__).parent
 
 
 def pytest_asyncio_loop_factories(
@@ -44,7 +46,7 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run the tests of some modules on asyncio's own loop and on uvloop, the others on the first."""
     del config
-    if item.path.stem in _BOTH_LOOPS:
+    if str(item.path.relative_to(_TESTS)) in BOTH_LOOPS:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 

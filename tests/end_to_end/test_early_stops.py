@@ -7,8 +7,8 @@ import pytest
 
 from scanner.delivery.local.file import FileSink
 from scanner.sweeps.pipeline import Sweep
-from tests.cli.test_signals import PATIENCE_S, started
-from tests.sweeps.test_sweep import plan, settings
+from tests.support.pipelines import plan, settings
+from tests.support.processes import PATIENCE_S, started
 
 _SLOW_SINK = """
 import asyncio, os, signal

@@ -2,7 +2,7 @@
 
 import errno
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from socket import inet_aton
 
 import pytest
@@ -11,22 +11,9 @@ from scanner.engine import no_way
 from scanner.engine.no_way import BACK_OFF_S, IDLE_LOOKS, LOOKS, NoWay
 from scanner.model import Target
 from scanner.sweeps.unvisited import no_way_notice, no_way_reason
+from tests.support.positions import Positions, ip
 
 TICK_S = 0.01
-
-
-class Positions:
-    """A source of which each address is its position, 256 to a network."""
-
-    def take(self, n: int) -> list[Target]:
-        raise AssertionError(f"nobody takes {n} new ones here")
-
-    def targets_at(self, positions: Sequence[int]) -> list[Target]:
-        return [Target(position, ip(position), 25) for position in positions]
-
-
-def ip(position: int) -> str:
-    return f"10.{position >> 16}.{position >> 8 & 255}.{position & 255}"
 
 
 class Machine:

@@ -16,20 +16,8 @@ from scanner.errors import LocalError
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
 from scanner.smtp import is_whole_greeting
+from tests.support.pools import FAST, PLAIN, settings
 from tests.support.servers import ListSource, Peer, Server, by_ip, free_port, greets, in_turn, loopback_targets, serving
-
-PLAIN = b"220 mx.example.org ESMTP Postfix\r\n"
-FAST = Settings(
-    rate=0,
-    subnet_rate=0,
-    connect_timeout_s=3,
-    greeting_timeout_s=3,
-    idle_timeout_s=3,
-    total_timeout_s=8,
-    retry_delay_s=0.02,
-    quit_timeout_s=3,
-    grace_s=1,
-)
 
 
 class NoAddresses:
@@ -38,10 +26,6 @@ class NoAddresses:
 
     def __bool__(self) -> bool:
         return False
-
-
-def settings(**changes: object) -> Settings:
-    return Settings(**{**{name: getattr(FAST, name) for name in FAST.__slots__}, **changes})
 
 
 async def sweep(

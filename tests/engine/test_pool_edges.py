@@ -9,7 +9,7 @@ from scanner.engine import DescriptorBudget, Gate, Pool, pool
 from scanner.engine.away import MAX_AGAIN, Away
 from scanner.model import Attempt, Status, Target
 from scanner.targets import Ranges
-from tests.engine.test_pool import PLAIN, settings
+from tests.support.pools import PLAIN, settings
 from tests.support.servers import ListSource, Peer, greets, loopback_targets, serving
 
 NOBODY = Ranges.from_pairs()

@@ -9,7 +9,7 @@ from scanner.errors import InputError, SinkError
 from scanner.files.places import WholeFolder
 from scanner.remediation.ansible.playbook import write_playbook
 from scanner.remediation.plans.writing import write_plans
-from tests.remediation.plans.test_plans import host
+from tests.support.plan_records import host
 
 
 def ours(folder: Path) -> WholeFolder:

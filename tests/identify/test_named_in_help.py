@@ -5,9 +5,9 @@ import pytest
 from scanner.identify.behaviour import identify_behaviour
 from scanner.model import Answer, Software
 from scanner.verification.states import VerificationState
+from tests.support.attempts import spoken
 from tests.support.dialogues import EXIM, POSTFIX, SENDMAIL, Replies, dialogue_of
 from tests.support.fresh_looks import verified, visit
-from tests.sweeps.test_record_builder import spoken
 
 EHLO = "EHLO scanner.lab.example"
 HELP = (214, ("2.0.0 This is sendmail version 8.17.1.9", "2.0.0 End of HELP info"))

@@ -7,8 +7,7 @@ import pytest
 
 from scanner.maillogs.events import LogSoftware
 from scanner.maillogs.mail_logs import LogReport
-from tests.maillogs.test_table import QUESTION, read
-from tests.support.mail_logs import examined, log_file
+from tests.support.mail_logs import QUESTION, examined, log_file, read
 from tests.support.mail_logs import unix_time as at
 
 AT = at("2026-11-23T20:16:53Z")

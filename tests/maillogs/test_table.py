@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from scanner.maillogs.events import LoggedConnection, LogSoftware
-from scanner.maillogs.mail_logs import LogQuestion
-from tests.support.mail_logs import examined, log_file
+from scanner.maillogs.events import LogSoftware
+from tests.support.mail_logs import QUESTION, examined, read
 from tests.support.mail_logs import unix_time as at
 
 #: When all of it happens, by this machine's clock; `log_file` was changed within the year after.
@@ -327,14 +325,6 @@ SERVERS: dict[str, tuple[LogSoftware, str, tuple[str, ...]]] = {
         "smtp-in: Closing session f9c0dbf27cbba6d3")),
     "courier": (LogSoftware.COURIER, "courieresmtpd", ("started,ip=[::ffff:192.0.2.5],port=[4711]",)),
 }  # fmt: skip
-QUESTION = LogQuestion(scanners=("192.0.2.5",), zone=UTC)
-
-
-def read(folder: Path, *lines: str) -> list[LoggedConnection]:
-    found, report = examined(log_file(folder, *(line.encode() for line in lines)), question=QUESTION)
-    assert (report.doubts, report.counts.broken) == ([], 0)
-    assert report.counts.lines == report.counts.of_mail_servers == report.events
-    return [judged.connection for judged in found]
 
 
 @pytest.mark.parametrize("frame", FRAMES)

@@ -45,3 +45,23 @@ def server_context(certificate: bytes, key: bytes) -> ssl.SSLContext:
         path.write_bytes(certificate + key)
         context.load_cert_chain(path)
     return context
+
+
+class Pem:
+    """Certificates in files: ours and a stranger's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificate, self.key = make_certificate("127.0.0.1", names=("127.0.0.1",))
+        self.own, self.stranger = folder / "own.pem", folder / "stranger.pem"
+        self.own.write_bytes(self.certificate + self.key)
+        self.stranger.write_bytes(b"".join(make_certificate("127.0.0.1", names=("127.0.0.1",))))
+
+    def server(self, version: ssl.TLSVersion, *, mutual: bool = False, tickets: bool = True) -> ssl.SSLContext:
+        context = server_context(self.certificate, self.key)
+        context.minimum_version = context.maximum_version = version
+        if mutual:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cafile=self.own)
+        if not tickets:
+            context.num_tickets = 0
+        return context

@@ -1,7 +1,7 @@
 """Mail logs for tests: lines of real servers, and files made of lines."""
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from scanner.maillogs.events import LoggedConnection
@@ -36,3 +36,13 @@ def examined(*files: Path, question: LogQuestion | None = None) -> tuple[list[Ju
 
 def connections(*files: Path) -> list[LoggedConnection]:
     return [judged.connection for judged in examined(*files)[0]]
+
+
+QUESTION = LogQuestion(scanners=("192.0.2.5",), zone=UTC)
+
+
+def read(folder: Path, *lines: str) -> list[LoggedConnection]:
+    found, report = examined(log_file(folder, *(line.encode() for line in lines)), question=QUESTION)
+    assert (report.doubts, report.counts.broken) == ([], 0)
+    assert report.counts.lines == report.counts.of_mail_servers == report.events
+    return [judged.connection for judged in found]

@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import orjson
+
 from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, BatchLimits, Receipt, TryLaterError
 from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, whole
 from scanner.errors import InputError
@@ -112,3 +114,9 @@ def provided(folder: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-sink\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[smtpsweep.receivers]\nscriptfile = tests.support.receivers_fake:KIND\n")
     return folder
+
+
+def taken(file: Path) -> list[int]:
+    if not file.exists():
+        return []
+    return [int(orjson.loads(line)["event_id"], 16) for line in file.read_bytes().splitlines()]

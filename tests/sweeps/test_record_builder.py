@@ -7,23 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.identify.combine import CONTRADICTION
-from scanner.model import DISCLOSED, Attempt, Dialogue, Record, Status, Target
+from scanner.model import DISCLOSED, Dialogue, Record, Status
 from scanner.record import EventIds, encode, event_id
-from scanner.settings import Probe, Settings
+from scanner.settings import Settings
 from scanner.smtp import parse_greeting
 from scanner.sweeps import record_builder
 from scanner.sweeps.record_builder import RecordBuilder, final_status
-from tests.support.dialogues import POSTFIX, SENDMAIL, Replies, dialogue_of
+from tests.support.attempts import TARGET, attempt, spoken
+from tests.support.dialogues import POSTFIX, SENDMAIL, dialogue_of
 
-TARGET = Target(5, "192.0.2.10", 2525, "mail.example.com")
 PLAIN = b"220 mx.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 
 #: All endings that a conversation with bytes can have, apart from a whole greeting.
 ENDINGS = (Status.CUT, Status.SLOW, Status.RESET, Status.UNREACHABLE)
-
-
-def attempt(raw: bytes, status: Status | None = None, *, error: str | None = None) -> Attempt:
-    return Attempt(TARGET, status, raw, 1795342616.5, 0.01, 0.25 if raw else None, 0.5, 2, error)
 
 
 def observed(raw: bytes, status: Status | None = None, *, settings: Settings | None = None) -> Record:
@@ -185,11 +181,6 @@ def test_the_sweep_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
         assert observer.record(attempt(PLAIN)).status is Status.BUG
 
     assert observer.record(attempt(PLAIN)).status is Status.READY
-
-
-def spoken(raw: bytes, replies: Replies) -> Record:
-    observer = RecordBuilder("scan", Settings(probe=Probe.DIALOGUE))
-    return observer.record(attempt(raw)._replace(dialogue=dialogue_of(replies)))
 
 
 def test_a_hidden_greeting_takes_the_identity_from_the_dialogue() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,75 +11,21 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from scanner.assess import load_facts
-from scanner.delivery import FileSink, Position, SinkOptions
+from scanner.delivery import FileSink, SinkOptions
 from scanner.errors import InputError, SinkError, StateError
 from scanner.model import Status
 from scanner.record import json_schema
 from scanner.settings import Settings
 from scanner.sweeps.pipeline import Sweep
-from scanner.sweeps.plan import Plan, make_plan
-from scanner.sweeps.summary import Summary
-from scanner.targets import COMMAND_LINE, TextSource, parse_spec
+from tests.support.pipelines import MemorySink, plan, run, settings
 from tests.support.servers import Peer, Script, greets, serving
 
 SENDMAIL = b"220 mx.example.org ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 VALID = Draft202012Validator(json_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-def settings(port: int, **changes: Any) -> Settings:
-    defaults: dict[str, Any] = {"rate": 0, "subnet_rate": 0, "seed": 7, "retry_delay_s": 0.02, "greeting_timeout_s": 1}
-    return Settings(ports=(port,), **{**defaults, **changes})
-
-
-async def plan(targets: str, options: Settings, exclude: str = "") -> Plan:
-    return await make_plan(
-        parse_spec([TextSource(COMMAND_LINE, [targets])]),
-        parse_spec([TextSource(COMMAND_LINE, exclude.split())]),
-        options,
-    )
-
-
 def listing(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-class MemorySink:
-    """Keeps what it gets, and can fail or hold on request."""
-
-    def __init__(self, *, fail_after: int | None = None, gate: asyncio.Event | None = None) -> None:
-        self.name = "memory"
-        self.lines: list[bytes] = []
-        self.opened_with: Position | None = None
-        self.closed = False
-        self._fail_after = fail_after
-        self._gate = gate
-
-    async def open(self, resume: Position | None) -> None:
-        self.opened_with = resume
-
-    async def write(self, lines: Sequence[bytes]) -> None:
-        if not lines:
-            return
-        if self._gate is not None:
-            await self._gate.wait()
-        if self._fail_after is not None and len(self.lines) >= self._fail_after:
-            raise SinkError("memory: full; empty it")
-        self.lines += lines
-
-    def position(self) -> Position | None:
-        return None
-
-    async def close(self) -> None:
-        self.closed = True
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line) for line in self.lines]
-
-
-async def run(sweep: Sweep) -> Summary:
-    await sweep.prepare()
-    return await sweep.run()
 
 
 def by_address(peers: dict[str, Script]) -> Script:

@@ -10,10 +10,10 @@ from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 from scanner.sweeps.pipeline import Sweep
-from tests.delivery.relay.test_relay import record
+from tests.support.pipelines import MemorySink, plan, run, settings
 from tests.support.receivers_fake import provided
 from tests.support.servers import greets, serving
-from tests.sweeps.test_sweep import MemorySink, plan, run, settings
+from tests.support.spooled_records import record
 
 GREETING = b"220 mail.example.com ESMTP\r\n"
 

@@ -9,11 +9,9 @@ import os
 import re
 import socket
 import ssl
-import struct
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Self
 
 import orjson
 import pytest
@@ -21,15 +19,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.delivery.receivers import gelf, syslog
-from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, Receipt, Receiver, RefusedEvent, TryLaterError
+from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, Receipt, RefusedEvent, TryLaterError
 from scanner.delivery.receivers.stream_connection import StreamConnection
 from scanner.delivery.receivers.syslog_message import MessageStyle, frame, message, own_hostname
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl
+from scanner.delivery.receivers.urls import SinkKind
 from scanner.errors import InputError
 from scanner.formats import make_format
-from scanner.formats.event import Event
 from tests.receivers import hostile
-from tests.support.certificates import make_certificate, server_context
+from tests.support.certificates import Pem
+from tests.support.syslog_collector import Collector, event, receiver, unframed, until_connected
 
 STYLE = MessageStyle(hostname="probe1")
 #: RFC 5424, 6: written from its ABNF, for reading back what we write.
@@ -42,87 +40,12 @@ GRAMMAR = re.compile(
 PARAM = re.compile(rb' ([a-z]+)="((?:[^"\\\]]|\\["\\\]])*)"')
 
 
-def event(number: int = 1, body: bytes = b"{}", key: str = "192.0.2.1 25") -> Event:
-    return Event(f"id-{number}", key, 1_795_342_616.123, 6, body)
-
-
 def parsed(raw: bytes) -> tuple[dict[str, bytes], dict[str, str]]:
     """Read a message back: its parts, and its structured data without escapes."""
     match = GRAMMAR.fullmatch(raw)
     assert match is not None
     data = {name.decode(): re.sub(rb"\\(.)", rb"\1", value).decode() for name, value in PARAM.findall(match["sd"])}
     return match.groupdict(), data
-
-
-def unframed(stream: bytes) -> list[bytes]:
-    """Take octet-counted frames apart (RFC 6587, 3.4.1); what is cut off at the end is no message."""
-    messages = []
-    while stream:
-        length, _, rest = stream.partition(b" ")
-        assert re.fullmatch(rb"[1-9][0-9]*", length)
-        if len(rest) < int(length):
-            break
-        messages.append(rest[: int(length)])
-        stream = rest[int(length) :]
-    return messages
-
-
-def receiver(text: str, kind: SinkKind = syslog.KIND) -> Receiver:
-    return kind.make(SinkUrl(text, kind))
-
-
-class Collector:
-    """A receiver in the test's own loop: what each connection said; it can stop reading, close, and reset."""
-
-    def __init__(self) -> None:
-        self.said: list[bytearray] = []
-        self.reads = asyncio.Event()
-        self.reads.set()
-        self.writers: list[asyncio.StreamWriter] = []
-        self.port = 0
-        self._server: asyncio.Server | None = None
-
-    async def start(self, context: ssl.SSLContext | None = None) -> Self:
-        one = socket.socket()
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # who does not read is noticed early
-        one.bind(("127.0.0.1", self.port))
-        self.port = one.getsockname()[1]
-        self._server = await asyncio.start_server(self._serve, sock=one, ssl=context, limit=4096)
-        return self
-
-    async def stop(self) -> None:
-        """End it; the port stays known, so that it can be started again."""
-        assert self._server is not None
-        self._server.close()
-        await self.reset()
-        await self._server.wait_closed()  # from Python 3.12 on it waits for the connections, too
-
-    async def reset(self) -> None:
-        """Break every connection off, with what was not read."""
-        for writer in list(self.writers):
-            one = writer.get_extra_info("socket")
-            with contextlib.suppress(OSError):
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-        self.writers.clear()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writers.append(writer)
-        said = bytearray()
-        self.said.append(said)
-        with contextlib.suppress(OSError):
-            while True:
-                await self.reads.wait()
-                data = await reader.read(4096)
-                said += data
-                if not data:
-                    break
-        writer.close()
-        with contextlib.suppress(ValueError):  # reset
-            self.writers.remove(writer)
 
 
 @pytest.fixture
@@ -282,11 +205,6 @@ async def test_a_receiver_that_closed_has_taken_nothing_more(collector: Collecto
     await one.close()
 
 
-async def until_connected(collector: Collector) -> None:
-    while not collector.writers:
-        await asyncio.sleep(0.005)
-
-
 async def test_what_the_other_kernel_has_not_acknowledged_is_not_taken(collector: Collector) -> None:
     one = receiver(f"syslog+tcp://127.0.0.1:{collector.port}?timeout=0.3&max_bytes=1000000")
     await one.open("run")
@@ -414,26 +332,6 @@ async def test_of_several_hosts_the_next_takes_over(collector: Collector, unused
 
 
 # Over TLS.
-
-
-class Pem:
-    """Certificates in files: ours and a stranger's."""
-
-    def __init__(self, folder: Path) -> None:
-        self.certificate, self.key = make_certificate("127.0.0.1", names=("127.0.0.1",))
-        self.own, self.stranger = folder / "own.pem", folder / "stranger.pem"
-        self.own.write_bytes(self.certificate + self.key)
-        self.stranger.write_bytes(b"".join(make_certificate("127.0.0.1", names=("127.0.0.1",))))
-
-    def server(self, version: ssl.TLSVersion, *, mutual: bool = False, tickets: bool = True) -> ssl.SSLContext:
-        context = server_context(self.certificate, self.key)
-        context.minimum_version = context.maximum_version = version
-        if mutual:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(cafile=self.own)
-        if not tickets:
-            context.num_tickets = 0
-        return context
 
 
 @pytest.fixture

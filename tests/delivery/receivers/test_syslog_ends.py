@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scanner.delivery.receivers.receiver import TAKEN, Receiver, TryLaterError
-from tests.delivery.receivers.test_syslog import Collector, Pem, event, receiver, unframed
+from tests.support.certificates import Pem
+from tests.support.syslog_collector import Collector, event, receiver, unframed
 
 
 @pytest.fixture

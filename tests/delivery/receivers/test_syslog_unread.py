@@ -8,7 +8,7 @@ import pytest
 from scanner.delivery.receivers import gelf, stream_client, syslog
 from scanner.delivery.receivers.receiver import TAKEN, TryLaterError
 from scanner.delivery.receivers.urls import SinkKind
-from tests.delivery.receivers.test_syslog import Collector, event, receiver, until_connected
+from tests.support.syslog_collector import Collector, event, receiver, until_connected
 
 
 @pytest.fixture

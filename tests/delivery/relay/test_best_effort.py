@@ -14,9 +14,9 @@ from scanner.delivery.relay.supervisor import RelaySupervisor
 from scanner.delivery.spool import LogReader, Lost, Quota, RunFolder, SpoolRecord, read_cursor
 from scanner.delivery.spool.index import LogIndex
 from scanner.formats import Event
-from tests.delivery.relay.test_relay import delivered, log_of, numbers, relay
-from tests.delivery.relay.test_supervisor import report
 from tests.support.receivers_fake import FakeReceiver, provided
+from tests.support.relays import delivered, numbers, relay, report
+from tests.support.spooled_records import log_of
 
 
 @pytest.fixture

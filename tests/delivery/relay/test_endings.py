@@ -22,9 +22,10 @@ from scanner.delivery.spool import Cursor, Quota, RunFolder, SpoolWriter, read_c
 from scanner.errors import SinkError
 from scanner.formats import Event, make_format
 from scanner.record import encode
-from tests.delivery.relay.test_relay import delivered, log_of, numbers, record, relay
 from tests.support.receivers_fake import FakeReceiver
 from tests.support.records import full_record
+from tests.support.relays import delivered, numbers, relay
+from tests.support.spooled_records import log_of, record
 
 LOOPBACK = "127.0.0.1"
 FIVE = [encode(full_record()).rstrip() + b"\n"] * 5  # with all that GELF asks for

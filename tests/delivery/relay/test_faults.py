@@ -17,8 +17,9 @@ from scanner.delivery.spool import Cursor, Lost, Quota, RunFolder, SpoolRecord, 
 from scanner.delivery.spool.index import Known
 from scanner.errors import SinkError
 from scanner.formats import Event, make_format
-from tests.delivery.relay.test_relay import delivered, log_of, numbers, record, relay
 from tests.support.receivers_fake import FakeReceiver
+from tests.support.relays import delivered, numbers, relay
+from tests.support.spooled_records import log_of, record
 
 
 @pytest.fixture

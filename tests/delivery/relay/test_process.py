@@ -15,8 +15,8 @@ from scanner.delivery.relay import Relay, process
 from scanner.delivery.relay.process import RelayProcess
 from scanner.delivery.spool import RunFolder
 from scanner.errors import InputError
-from tests.delivery.relay.test_relay import log_of, record
 from tests.support.receivers_fake import provided
+from tests.support.spooled_records import log_of, record
 
 
 @pytest.fixture(autouse=True)

@@ -3,48 +3,18 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 
 from scanner.delivery.receivers.receiver import BatchLimits, BatchRefusedError, Receipt, TryLaterError
 from scanner.delivery.relay import OverflowPolicy, Relay, RelayState, dead_letters
-from scanner.delivery.relay.breaker import Breaker
 from scanner.delivery.spool import Quota, RunFolder, SpoolWriter, read_cursor
 from scanner.errors import SinkError, StateError
 from scanner.formats import Event, make_format
 from tests.support.receivers_fake import FakeReceiver
-
-
-def record(number: int) -> bytes:
-    document = {"schema": "smtpsweep.record/1", "event_id": f"{number:032x}", "ip": "192.0.2.1", "port": 25,
-                "observed_at": "2026-11-22T10:16:56.123Z", "findings": []}  # fmt: skip
-    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-
-
-async def log_of(folder: RunFolder, count: int, *, first: int = 1, segment_bytes: int = 10_000) -> None:
-    log = SpoolWriter(folder, Quota(), segment_bytes=segment_bytes)
-    await log.open(None, "run-1")
-    for number in range(first, first + count):
-        await log.write([record(number)])
-    await log.close()
-
-
-def relay(folder: RunFolder, receiver: FakeReceiver, name: str = "fake", **options: Any) -> Relay:
-    return Relay(
-        name, receiver, make_format("native"), folder, "run-1", breaker=Breaker(lambda low, high: 0.0), **options
-    )
-
-
-async def delivered(one: Relay, last: int) -> None:
-    one.durable(last)
-    one.finish()
-    await one.run()
-
-
-def numbers(events: Sequence[Event]) -> list[int]:
-    return [int(event.id, 16) for event in events]
+from tests.support.relays import delivered, numbers, relay
+from tests.support.spooled_records import log_of, record
 
 
 @pytest.fixture

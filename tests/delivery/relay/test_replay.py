@@ -17,8 +17,9 @@ from scanner.delivery.spool import Cursor, RunFolder, read_cursor, write_cursor
 from scanner.delivery.spool.index import LogIndex
 from scanner.errors import InputError, SinkError
 from scanner.formats import Event, make_format
-from tests.delivery.relay.test_relay import log_of, numbers, record
 from tests.support.receivers_fake import FakeReceiver
+from tests.support.relays import numbers
+from tests.support.spooled_records import log_of, record
 
 SINK = {"name": "siem", "url": "https://127.0.0.1/", "shown": "https://127.0.0.1/", "policy": "best_effort"}
 

@@ -12,9 +12,8 @@ from scanner.delivery.relay.destination import make_destinations
 from scanner.delivery.relay.replay import StoredRun
 from scanner.delivery.relay.statistics import RelayStatistics
 from scanner.delivery.spool import Known, Quota, RunFolder, SpoolWriter, read_cursor
-from tests.delivery.relay.test_relay import record
-from tests.delivery.relay.test_spool_sink import taken
-from tests.support.receivers_fake import provided
+from tests.support.receivers_fake import provided, taken
+from tests.support.spooled_records import record
 
 
 @pytest.fixture(autouse=True)

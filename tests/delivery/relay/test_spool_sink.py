@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import orjson
 import pytest
 
 from scanner.delivery.relay.destination import make_destinations
@@ -21,7 +20,8 @@ from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.sink import Position
 from scanner.delivery.spool import Cursor, Quota, RunFolder, read_cursor, write_cursor
 from scanner.errors import InputError, SinkError
-from tests.support.receivers_fake import provided
+from tests.support.receivers_fake import provided, taken
+from tests.support.spooled_records import record, records
 
 ABOUT = {"version": "1", "seed": "7"}
 
@@ -32,22 +32,6 @@ def their_sink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = provided(tmp_path / "site")
     monkeypatch.setenv("PYTHONPATH", f"{folder}:{Path(__file__).parents[3]}")
     monkeypatch.syspath_prepend(str(folder))
-
-
-def record(number: int) -> bytes:
-    document = {"schema": "smtpsweep.record/1", "event_id": f"{number:032x}", "ip": "192.0.2.1", "port": 25,
-                "observed_at": "2026-11-22T10:16:56.123Z", "findings": []}  # fmt: skip
-    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def records(first: int, last: int) -> list[bytes]:
-    return [record(number) for number in range(first, last + 1)]
-
-
-def taken(file: Path) -> list[int]:
-    if not file.exists():
-        return []
-    return [int(orjson.loads(line)["event_id"], 16) for line in file.read_bytes().splitlines()]
 
 
 def sinks(tmp_path: Path, *urls: str, quota: Quota | None = None, drain_s: float = 20.0) -> SpoolSink:

@@ -17,8 +17,9 @@ from scanner.delivery.relay.supervisor import RelaySupervisor
 from scanner.delivery.spool import Quota, RunFolder
 from scanner.errors import SinkError
 from scanner.timeouts import patience
-from tests.delivery.relay.test_relay import record
 from tests.support.receivers_fake import provided
+from tests.support.relays import report
+from tests.support.spooled_records import record
 
 ROOT = Path(__file__).parents[3]
 
@@ -169,11 +170,6 @@ def test_a_sweep_can_be_resumed_with_other_options_of_its_sinks_but_not_with_oth
     assert identity("scriptfile://h/out?name=siem&policy=required&max_lag=5") == before
     assert identity("scriptfile://h/other?name=siem") != before
     assert identity("scriptfile://h/out?name=other") != before
-
-
-def report(name: str, sequence: int, **more: Any) -> dict[str, Any]:
-    return {"name": name, "sequence": sequence, "needs_after": sequence, "policy": "spool", "failure": None,
-            "trouble": None, "answers": 0, "dead": 0, "skipped": 0, "reason": None} | more  # fmt: skip
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from scanner.delivery.relay.destination import Destination, make_destination
 from scanner.delivery.relay.trial import Trial, try_sink
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
-from tests.delivery.relay.test_relay import record
 from tests.receivers.http_server import Say, ScriptedServer
 from tests.support.receivers_fake import Answer, FakeReceiver
+from tests.support.spooled_records import record
 
 
 async def tried(receiver: FakeReceiver, timeout_s: float = 20) -> Trial:

@@ -14,29 +14,16 @@ from markdown_it import MarkdownIt
 
 from scanner.errors import InputError, SinkError
 from scanner.model import Answer, Assessment, Dialogue, Exchange, Finding, Record, Software, Status
-from scanner.record import event_id
 from scanner.remediation.plans.model import PLAN_FOLDER, RemediationPlan
 from scanner.remediation.plans.patching import advise
 from scanner.remediation.plans.products import GENERAL, PLANS, plan_for
 from scanner.remediation.plans.writing import NO_ADDRESS, NO_GREETING, NOTHING_SHOWN, write_plans
 from scanner.remediation.sendmail import facts as sendmail_facts
-from tests.remediation.plans.test_plan_markdown import HOSTILE
+from tests.support.hostile_texts import HOSTILE
+from tests.support.plan_records import host
 from tests.support.records import FLAW, SENDMAIL, full_record, greeting_of, record_of
 
 ALL_PLANS = (*PLANS.values(), GENERAL)
-
-
-def host(number: int, product: str | None = "Sendmail", raw: bytes = SENDMAIL, **changes: Any) -> Record:
-    """Make the record of one host that discloses its product."""
-    address = f"192.0.2.{number}"
-    told: dict[str, Any] = {
-        "greeting": greeting_of(raw),
-        "ip": address,
-        "event_id": event_id("0199-scan", address, 25),
-        "software": None if product is None else Software(product=product, version="8.14.7", confidence=0.95),
-        "disclosure": ("product",),
-    }
-    return record_of(**(told | changes))
 
 
 def pages(folder: Path) -> dict[str, str]:

@@ -1,0 +1,20 @@
+"""Records of hosts that remediation plans are written for."""
+
+from typing import Any
+
+from scanner.model import Record, Software
+from scanner.record import event_id
+from tests.support.records import SENDMAIL, greeting_of, record_of
+
+
+def host(number: int, product: str | None = "Sendmail", raw: bytes = SENDMAIL, **changes: Any) -> Record:
+    """Make the record of one host that discloses its product."""
+    address = f"192.0.2.{number}"
+    told: dict[str, Any] = {
+        "greeting": greeting_of(raw),
+        "ip": address,
+        "event_id": event_id("0199-scan", address, 25),
+        "software": None if product is None else Software(product=product, version="8.14.7", confidence=0.95),
+        "disclosure": ("product",),
+    }
+    return record_of(**(told | changes))
