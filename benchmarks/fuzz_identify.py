@@ -11,6 +11,7 @@ Left out: words of others shuffled among one's own, which by chance write anothe
 """
 
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator
 from time import perf_counter
@@ -27,6 +28,7 @@ SEED: Final = 7
 _CAPTURED: Final = ("version", "config_version", "patch", "vendor_tag", "build", "package", "os", "os_version", "cpe")
 #: Up to this confidence an identification is a hint from the form, not from a name.
 _HINT: Final = 0.4
+_WORD: Final = re.compile(r"[0-9a-z]+")
 _BYTES: Final = [*range(256)]
 
 
@@ -106,13 +108,15 @@ def broken_promises(said: tuple[Software, ...], allowed: set[str]) -> Iterator[s
 
 
 def products_of(rule: Rule, fingerprints: Fingerprints) -> set[str]:
-    """Return what a mutation may be taken for: whom the examples name, and relatives that go by the same words.
+    """Return what a mutation may be taken for: whom the examples name or speak of, and relatives by the same words.
 
-    A filter in between leaves the greeting of the server behind it.
+    A filter in between leaves the greeting of the server behind it, and "ESMTP iRedMail Postfix" has both names of its
+    own: without the second the first is what it is.
     """
     greetings = [parse_greeting(example.greeting.encode() + b"\r\n") for example in rule.examples]
     named = {software.product for greeting in greetings for software in fingerprints.matches(greeting)}
-    return named | {other.fixed["product"] for other in fingerprints.rules if set(other.words) & set(rule.words)}
+    own = {word for greeting in greetings for word in _WORD.findall(greeting.text.lower())}.union(rule.words)
+    return named | {other.fixed["product"] for other in fingerprints.rules if own.intersection(other.words)}
 
 
 def mutated(example: bytes, words: list[str], chance: random.Random) -> bytes:

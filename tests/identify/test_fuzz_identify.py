@@ -38,3 +38,11 @@ def test_a_filter_leaves_the_greeting_of_the_server_behind_it() -> None:
     products = products_of(rules["trend.interscan-front"], fingerprints)
     assert {"InterScan VirusWall", "Postfix"} <= products
     assert "Exim" not in products
+
+
+def test_a_greeting_with_two_names_of_its_own_may_be_taken_for_either() -> None:
+    rules = {rule.id: rule for rule in rules_with_examples()}
+
+    products = products_of(rules["postfix.word-before"], Fingerprints(rules.values()))
+    assert {"Postfix", "iRedMail"} <= products
+    assert "Sendmail" not in products
