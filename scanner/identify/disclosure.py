@@ -17,6 +17,8 @@ NAMED: Final = 0.7
 _FIELDS: Final = ("product", "version", "config_version", "patch", "build", "package", "os")
 #: For every host of a sweep: in a third of the time that a loop takes.
 _values: Final = attrgetter(*_FIELDS)
+_PRODUCT: Final = _FIELDS[:1]
+_OTHERS: Final = len(_FIELDS) - 1
 
 
 def disclosure(greeting: Greeting, software: Software | None) -> tuple[str, ...]:
@@ -26,5 +28,7 @@ def disclosure(greeting: Greeting, software: Software | None) -> tuple[str, ...]
     """
     told: tuple[str, ...] = ()
     if software is not None and software.confidence >= NAMED:
-        told = tuple(compress(_FIELDS, _values(software)))
+        values = _values(software)
+        # Most software is named and no more.
+        told = _PRODUCT if values.count(None) == _OTHERS else tuple(compress(_FIELDS, values))
     return told if greeting.server_time is None else (*told, "time")

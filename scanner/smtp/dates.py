@@ -82,6 +82,9 @@ _OTHER_TIMES: Final = frozenset(
 _BETWEEN_WORDS: Final = frozenset(("mon", "tue", "wed", "thu", "fri", "sat", "sun", "on", "at", "of", "dat"))
 #: As many characters as "installed: on Wednesday, " has, and a blank before them.
 _LOOK_BACK: Final = 32
+_LOOK_NEAR: Final = 16
+#: Stands before the first word, which is whole then.
+_NO_WORD: Final = "-"
 #: A clock of twelve hours has none above, and none below one.
 _NO_HOUR: Final = 24
 #: The first year that RFC 5322 3.3 allows.
@@ -111,12 +114,22 @@ def maybe_server_time(text: str) -> str | None:
 
 def _is_other_time(text: str, start: int) -> bool:
     """Tell whether a word before the date at `start` says that it is not the date of the greeting."""
-    words = text[max(start - _LOOK_BACK, 0) : start].lower().split()
-    while words:
+    # Most is said within a few characters, which many servers have alike ("Exim 4.96 Sun, "): a look-up, mostly.
+    said = _maybe_other_time(text[max(start - _LOOK_NEAR, 0) : start])
+    if said is None:
+        said = _maybe_other_time(f"{_NO_WORD} {text[max(start - _LOOK_BACK, 0) : start]}")
+    return said is True
+
+
+@lru_cache(maxsize=1024)
+def _maybe_other_time(before: str) -> bool | None:
+    """Tell whether the words before a date say that it is another's; None when the one that says so may be cut."""
+    words = before.lower().split()
+    while len(words) > 1:
         word = words.pop().strip(",:;([")
         if word[:3] not in _BETWEEN_WORDS:
             return word in _OTHER_TIMES
-    return False
+    return None
 
 
 @lru_cache(maxsize=1024)

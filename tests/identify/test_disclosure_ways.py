@@ -56,6 +56,11 @@ def test_the_usual_greetings_are_not_looked_into(rest: str) -> None:
     assert not _may_show_version(parse_greeting(f"220 mx1.example.com {rest}\r\n".encode()))
 
 
+def test_a_version_in_the_place_of_the_host_name_is_looked_at() -> None:
+    assert _may_show_version(parse_greeting(b"220 v5\r\n"))
+    assert not _may_show_version(parse_greeting(b"220 v5.example.com\r\n"))
+
+
 @pytest.mark.parametrize(
     "rest", ["ESMTP 4.96", f"ESMTP Foo v5 {DATE}", f"{DATE}.5 ESMTP", "ESMTP Foo version 5", f"ESMTP; {DATE}; rel 4.2"]
 )

@@ -60,6 +60,8 @@ def test_a_date_takes_nothing_back(date: str, rest: str) -> None:
 
 def test_what_looks_like_a_date_and_is_a_company_takes_the_name_back() -> None:
     assert takes_back("Foo Sun, Inc", 3)
+    assert takes_back("Foo Sun Microsystems Inc", 3)
+    assert not takes_back("Foo Sun Nov 22 10:16:56 2026", 3)
 
 
 def test_a_remark_takes_a_name_back_from_a_later_rule_too_but_not_from_one_elsewhere() -> None:

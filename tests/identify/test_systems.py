@@ -95,7 +95,9 @@ def test_later_distributions_and_short_names_are_known(written: str, name: str) 
 @pytest.mark.parametrize("greeting", ["Postfix on {}", "Postfix ({})", "Exim 4.93 ({})"])
 def test_a_name_that_only_contains_a_system_is_none(greeting: str, place: str) -> None:
     assert os_of("220 h ESMTP " + greeting.format(place)) == (None, None)
-    assert identify(parse_greeting(f"220 h ESMTP Exim 4.93 {place}\r\n".encode())) is None
+    software = identify(parse_greeting(f"220 h ESMTP Exim 4.93 {place}\r\n".encode()))
+    # Behind a version a company is who runs it; other words take the name back.
+    assert software is None if "Ltd" not in place else software is not None and software.os is None
 
 
 @pytest.mark.parametrize(
