@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
+from hypothesis import settings
 
 from tests.support.ports import free_ports
 
@@ -23,6 +24,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # The tests do not depend on what the developer has set for himself.
 os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
+
+# How long an example takes depends on what else the machine does, and is no claim of a test.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 #: Modules whose tests touch sockets, tasks or timers: what works on one loop need not work on the other.
 BOTH_LOOPS = frozenset(

@@ -17,9 +17,8 @@ import pytest
 import scanner
 from scanner import Record, Settings, Status, Summary, api
 from scanner.errors import InputError, LocalError, StateError
+from tests.support.greetings import SENDMAIL_8_14
 from tests.support.servers import Peer, greets, serving
-
-SENDMAIL = b"220 mx.example.org ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 
 
 def settings(port: int, **changes: Any) -> Settings:
@@ -44,7 +43,7 @@ async def taken(records: AsyncGenerator[Record], count: int) -> list[Record]:
 
 async def test_a_sweep_yields_a_record_for_each_host_that_answers_and_a_summary_that_balances() -> None:
     summaries: list[Summary] = []
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         records = [
             record
             async for record in api.sweep(
@@ -59,7 +58,7 @@ async def test_a_sweep_yields_a_record_for_each_host_that_answers_and_a_summary_
     for record in records:
         assert record.status is Status.READY
         assert record.greeting is not None
-        assert record.greeting.raw == SENDMAIL
+        assert record.greeting.raw == SENDMAIL_8_14
         assert record.software is not None
         assert (record.software.product, record.software.version) == ("Sendmail", "8.14.7")
     (summary,) = summaries
@@ -70,13 +69,13 @@ async def test_a_sweep_yields_a_record_for_each_host_that_answers_and_a_summary_
 async def test_an_open_file_of_targets_will_do(tmp_path: Path) -> None:
     path = tmp_path / "targets"
     path.write_text("# ours\n127.10.0.0/31\n\n127.10.0.9  # the new one\n")
-    with serving(greets(SENDMAIL)) as server, path.open() as lines:
+    with serving(greets(SENDMAIL_8_14)) as server, path.open() as lines:
         records = [record async for record in api.sweep(lines, settings=settings(server.port))]
     assert {record.ip for record in records} == {"127.10.0.0", "127.10.0.1", "127.10.0.9"}
 
 
 async def test_a_wrong_target_is_refused_with_its_place_before_anything_is_visited() -> None:
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         with pytest.raises(InputError, match=r"^targets:2: '127\.0\.0\.1/99'"):
             await anext(api.sweep(["127.0.0.1", "127.0.0.1/99"], settings=settings(server.port)))
         with pytest.raises(InputError, match=r"^exclude:1: "):
@@ -95,7 +94,7 @@ async def test_settings_that_make_no_sense_are_refused() -> None:
 
 async def test_a_slow_consumer_slows_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scanner.sweeps.pipeline.MAX_PENDING", 10)
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         records = api.sweep("127.8.0.0/23", settings=settings(server.port, rate=400))
         first = await anext(records)
         held = -1
@@ -110,7 +109,7 @@ async def test_a_slow_consumer_slows_the_sweep(monkeypatch: pytest.MonkeyPatch) 
 async def test_leaving_early_stops_the_sweep_and_leaves_no_task_and_no_descriptor_behind() -> None:
     summaries: list[Summary] = []
     before = open_descriptors()
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         found = await taken(
             api.sweep("127.11.0.0/16", settings=settings(server.port, concurrency=5), on_summary=summaries.append), 3
         )
@@ -143,7 +142,7 @@ async def test_leaving_while_hosts_are_silent_does_not_wait_for_them() -> None:
 
 async def test_a_generator_that_is_forgotten_is_stopped_too() -> None:
     ended = asyncio.Event()
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         records = api.sweep("127.12.0.0/16", settings=settings(server.port), on_summary=lambda _: ended.set())
         await anext(records)
         del records
@@ -154,7 +153,7 @@ async def test_a_generator_that_is_forgotten_is_stopped_too() -> None:
 async def test_with_a_state_what_was_taken_is_not_visited_again_and_the_rest_is(tmp_path: Path) -> None:
     summaries: list[Summary] = []
     state = tmp_path / "sweep.state"
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         options = settings(server.port, rate=120)  # slowly: a batch is far smaller than what is taken
         first = await taken(api.sweep("127.13.0.0/24", settings=options, state=state, on_summary=summaries.append), 100)
         second = [
@@ -183,7 +182,7 @@ async def test_when_this_machine_fails_the_records_come_first_and_then_the_error
 
 
 async def test_check_returns_a_record_whatever_became_of_the_visit() -> None:
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         (record,) = await api.check("127.0.0.1", settings=settings(server.port))
     assert (record.status, record.port) == (Status.READY, server.port)
     (record,) = await api.check("127.0.0.1", settings=settings(server.port))
@@ -215,7 +214,7 @@ def test_the_documented_example_runs(source: str, capsys: pytest.CaptureFixture[
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL) or [
         re.sub(r"(?m)^    ", "", text[text.index("    import asyncio") : text.index("What is not listed")])
     ]
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         for example in examples:
             assert "192.0.2.0/24" in example
             local = example.replace("192.0.2.0/24", "127.14.0.0/30").replace("192.0.2.128/25", "127.14.0.2/31")

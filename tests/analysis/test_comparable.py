@@ -8,7 +8,7 @@ import pytest
 from scanner.analysis.changes import ChangeKind
 from scanner.errors import InputError
 from tests.support.sweeps import (
-    SENDMAIL,
+    SENDMAIL_HOST,
     TUESDAY,
     A,
     B,
@@ -23,7 +23,7 @@ from tests.support.sweeps import (
 
 
 def test_a_target_that_is_missing_from_a_file_is_neither_gone_nor_new(tmp_path: Path) -> None:
-    changes, comparison = finished(tmp_path, [SENDMAIL], [visit(B, scan=TUESDAY)])
+    changes, comparison = finished(tmp_path, [SENDMAIL_HOST], [visit(B, scan=TUESDAY)])
     assert changes == []
     assert comparison.counts.not_compared == {("after", "no record"): 1, ("before", "no record"): 1}
     assert comparison.absences[1].why_not is not None
@@ -31,7 +31,7 @@ def test_a_target_that_is_missing_from_a_file_is_neither_gone_nor_new(tmp_path: 
 
 
 def test_two_summaries_of_the_same_complete_plan_make_a_missing_record_an_answer(tmp_path: Path) -> None:
-    changes, comparison = finished(tmp_path, [SENDMAIL], [visit(B, scan=TUESDAY)], **with_summaries(tmp_path))
+    changes, comparison = finished(tmp_path, [SENDMAIL_HOST], [visit(B, scan=TUESDAY)], **with_summaries(tmp_path))
     assert [(change.kind, change.ip) for change in changes] == [(ChangeKind.GONE, A), (ChangeKind.NEW, B)]
     assert (changes[0].after, changes[0].at, changes[1].before) == (None, None, None)
     assert comparison.counts.compared == 2
@@ -53,7 +53,7 @@ def test_a_missing_record_means_nothing_when_the_later_sweep_does_not_vouch_for_
     tmp_path: Path, summary: dict[str, Any], why_not: str
 ) -> None:
     options = with_summaries(tmp_path, **summary)
-    changes, comparison = finished(tmp_path, [SENDMAIL], [visit(B, scan=TUESDAY)], **options)
+    changes, comparison = finished(tmp_path, [SENDMAIL_HOST], [visit(B, scan=TUESDAY)], **options)
     assert kinds(changes) == ["new"]
     assert comparison.counts.not_compared == {("after", "no record"): 1}
     assert why_not in str(comparison.absences[1].why_not)
@@ -61,7 +61,7 @@ def test_a_missing_record_means_nothing_when_the_later_sweep_does_not_vouch_for_
 
 def test_time_outs_may_be_the_missing_records_unless_they_count_as_gone(tmp_path: Path) -> None:
     options = with_summaries(tmp_path, statuses={"connect_timeout": 3})
-    changes, _ = finished(tmp_path, [SENDMAIL], [visit(B, scan=TUESDAY)], **options, time_out_is_gone=True)
+    changes, _ = finished(tmp_path, [SENDMAIL_HOST], [visit(B, scan=TUESDAY)], **options, time_out_is_gone=True)
     assert kinds(changes) == ["gone", "new"]
 
 
@@ -80,16 +80,16 @@ def test_sweeps_that_do_not_belong_together_are_refused_and_never_forced_to_say_
 ) -> None:
     options = with_summaries(tmp_path, **after)
     with pytest.raises(InputError, match=f"{reason}.*; --force compares them all the same"):
-        compared(tmp_path, [SENDMAIL], [visit(B, scan=TUESDAY)], **options)
+        compared(tmp_path, [SENDMAIL_HOST], [visit(B, scan=TUESDAY)], **options)
 
-    changes, comparison = finished(tmp_path, [SENDMAIL], [visit(B, scan=TUESDAY)], **options, force=True)
+    changes, comparison = finished(tmp_path, [SENDMAIL_HOST], [visit(B, scan=TUESDAY)], **options, force=True)
     assert changes == []
     assert comparison.counts.not_compared == {("after", "no record"): 1, ("before", "no record"): 1}
     assert any(reason in warning for warning in comparison.warnings)
 
 
 def test_another_seed_hides_whether_the_targets_were_the_same_unless_their_own_digest_is_there(tmp_path: Path) -> None:
-    records = [SENDMAIL], [visit(B, scan=TUESDAY)]
+    records = [SENDMAIL_HOST], [visit(B, scan=TUESDAY)]
     changes, comparison = finished(tmp_path, *records, **with_summaries(tmp_path, seed=8, digest="e" * 32))
     assert changes == []
     assert comparison.warnings == [
@@ -106,7 +106,7 @@ def test_another_seed_hides_whether_the_targets_were_the_same_unless_their_own_d
 def test_other_options_and_versions_are_said(tmp_path: Path) -> None:
     options = {"ports": [25], "probe": "dialogue", "samples": 1, "all_statuses": False, "fingerprints": None}
     _, comparison = finished(
-        tmp_path, [SENDMAIL], [later(SENDMAIL)], **with_summaries(tmp_path, version="2.0", options=options)
+        tmp_path, [SENDMAIL_HOST], [later(SENDMAIL_HOST)], **with_summaries(tmp_path, version="2.0", options=options)
     )
     assert comparison.warnings == [
         "made by different versions of smtpsweep (1.0 and 2.0)",

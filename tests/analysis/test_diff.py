@@ -13,7 +13,7 @@ from scanner.model import Record, Software, Status
 from tests.support.sweeps import (
     HIDDEN,
     MONDAY,
-    SENDMAIL,
+    SENDMAIL_HOST,
     TUESDAY,
     A,
     B,
@@ -29,31 +29,31 @@ from tests.support.sweeps import (
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (SENDMAIL, SENDMAIL, []),
+        (SENDMAIL_HOST, SENDMAIL_HOST, []),
         (HIDDEN, HIDDEN, []),
-        (SENDMAIL, visit(A, "Sendmail", "8.17.1"), ["version_changed"]),
-        (SENDMAIL, HIDDEN, ["now_hidden"]),
-        (SENDMAIL, visit(A, "Sendmail"), ["now_hidden"]),
+        (SENDMAIL_HOST, visit(A, "Sendmail", "8.17.1"), ["version_changed"]),
+        (SENDMAIL_HOST, HIDDEN, ["now_hidden"]),
+        (SENDMAIL_HOST, visit(A, "Sendmail"), ["now_hidden"]),
         (visit(A, "Sendmail"), HIDDEN, ["now_hidden"]),
-        (HIDDEN, SENDMAIL, ["now_disclosed"]),
-        (visit(A, "Sendmail"), SENDMAIL, ["now_disclosed"]),
-        (SENDMAIL, visit(A, "Postfix"), ["software_replaced"]),
-        (SENDMAIL, visit(A, "Exim", "4.96"), ["software_replaced"]),
-        (SENDMAIL, visit(A, status=Status.REJECTED), ["status_changed"]),
-        (visit(A, status=Status.REJECTED), SENDMAIL, ["status_changed"]),
-        (SENDMAIL, visit(A, status=Status.NOT_SMTP), ["status_changed"]),
-        (SENDMAIL, visit(A, "Sendmail", "8.17.1", status=Status.REJECTED), ["status_changed", "version_changed"]),
-        (visit(A, status=Status.REFUSED), SENDMAIL, ["new"]),
+        (HIDDEN, SENDMAIL_HOST, ["now_disclosed"]),
+        (visit(A, "Sendmail"), SENDMAIL_HOST, ["now_disclosed"]),
+        (SENDMAIL_HOST, visit(A, "Postfix"), ["software_replaced"]),
+        (SENDMAIL_HOST, visit(A, "Exim", "4.96"), ["software_replaced"]),
+        (SENDMAIL_HOST, visit(A, status=Status.REJECTED), ["status_changed"]),
+        (visit(A, status=Status.REJECTED), SENDMAIL_HOST, ["status_changed"]),
+        (SENDMAIL_HOST, visit(A, status=Status.NOT_SMTP), ["status_changed"]),
+        (SENDMAIL_HOST, visit(A, "Sendmail", "8.17.1", status=Status.REJECTED), ["status_changed", "version_changed"]),
+        (visit(A, status=Status.REFUSED), SENDMAIL_HOST, ["new"]),
         (visit(A, status=Status.REFUSED), visit(A, status=Status.BUSY), ["new"]),
         (visit(A, status=Status.REFUSED), visit(A, status=Status.REJECTED, refused_us=True), ["new"]),
-        (SENDMAIL, visit(A, status=Status.REFUSED), ["gone"]),
-        (SENDMAIL, visit(A, status=Status.UNREACHABLE, error="EHOSTUNREACH"), ["gone"]),
+        (SENDMAIL_HOST, visit(A, status=Status.REFUSED), ["gone"]),
+        (SENDMAIL_HOST, visit(A, status=Status.UNREACHABLE, error="EHOSTUNREACH"), ["gone"]),
         (visit(A, status=Status.MALFORMED), visit(A, status=Status.REFUSED), ["gone"]),
         (visit(A, status=Status.REFUSED), visit(A, status=Status.UNREACHABLE), []),
         # Momentary refusals: what they name is believed, what they leave out is not.
-        (SENDMAIL, visit(A, "Sendmail", "8.17.1", status=Status.BUSY), ["version_changed"]),
-        (SENDMAIL, visit(A, "Sendmail", status=Status.TEMPORARY), []),
-        (visit(A, "Sendmail", status=Status.BUSY), SENDMAIL, []),
+        (SENDMAIL_HOST, visit(A, "Sendmail", "8.17.1", status=Status.BUSY), ["version_changed"]),
+        (SENDMAIL_HOST, visit(A, "Sendmail", status=Status.TEMPORARY), []),
+        (visit(A, "Sendmail", status=Status.BUSY), SENDMAIL_HOST, []),
     ],
 )
 def test_what_one_visit_each_comes_to(tmp_path: Path, before: Record, after: Record, expected: list[str]) -> None:
@@ -81,7 +81,7 @@ NO_CONCLUSION = [
 @pytest.mark.parametrize("status", NO_CONCLUSION)
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_visit_without_a_conclusion_changes_nothing_and_is_counted(tmp_path: Path, status: Status, side: int) -> None:
-    pair = [SENDMAIL, SENDMAIL]
+    pair = [SENDMAIL_HOST, SENDMAIL_HOST]
     pair[side] = visit(A, status=status)
     changes, comparison = finished(tmp_path, [pair[0]], [later(pair[1])])
     assert changes == []
@@ -103,7 +103,7 @@ def test_every_status_is_a_conclusion_a_negative_answer_or_neither() -> None:
 def test_a_server_that_turned_our_address_away_is_not_compared(tmp_path: Path) -> None:
     for status in (Status.REJECTED, Status.TEMPORARY, Status.READY):
         refused = visit(A, "Postfix", "3.7", status=status, refused_us=True)
-        for before, after, side in ((SENDMAIL, refused, "after"), (refused, SENDMAIL, "before")):
+        for before, after, side in ((SENDMAIL_HOST, refused, "after"), (refused, SENDMAIL_HOST, "before")):
             changes, comparison = finished(tmp_path, [before], [later(after)])
             assert changes == []
             assert comparison.counts.not_compared == {(side, "refused us"): 1}
@@ -111,13 +111,15 @@ def test_a_server_that_turned_our_address_away_is_not_compared(tmp_path: Path) -
 
 def test_no_route_from_our_own_machine_is_never_gone(tmp_path: Path) -> None:
     for error in ("ENETUNREACH", "ENETUNREACH: no route from this machine", "EAFNOSUPPORT"):
-        changes, comparison = finished(tmp_path, [SENDMAIL], [later(visit(A, status=Status.UNREACHABLE, error=error))])
+        changes, comparison = finished(
+            tmp_path, [SENDMAIL_HOST], [later(visit(A, status=Status.UNREACHABLE, error=error))]
+        )
         assert changes == []
         assert comparison.counts.not_compared == {("after", "unreachable"): 1}
 
 
 def test_a_time_out_is_gone_only_for_who_says_so(tmp_path: Path) -> None:
-    records = [SENDMAIL], [later(visit(A, status=Status.CONNECT_TIMEOUT))]
+    records = [SENDMAIL_HOST], [later(visit(A, status=Status.CONNECT_TIMEOUT))]
     assert compared(tmp_path, *records) == []
     assert kinds(compared(tmp_path, *records, time_out_is_gone=True)) == ["gone"]
     assert kinds(compared(tmp_path, records[1], records[0], time_out_is_gone=True)) == ["new"]
@@ -168,7 +170,7 @@ def sides_of(folder: Path, before: Record, after: Record) -> tuple[Any, Any, flo
 def test_a_guess_replaces_nothing(tmp_path: Path) -> None:
     guess = visit(A)._replace(software=Software("Exim", confidence=NAMED - 0.01))
     assert compared(tmp_path, [later(guess)], [visit(A)._replace(software=Software("Qmail", confidence=0.3))]) == []
-    assert kinds(compared(tmp_path, [SENDMAIL], [later(guess)])) == ["now_hidden"]
+    assert kinds(compared(tmp_path, [SENDMAIL_HOST], [later(guess)])) == ["now_hidden"]
 
 
 @pytest.mark.parametrize("shown", [("product",), ("version",), ("product", "version")])
@@ -181,10 +183,10 @@ def test_a_guess_replaces_nothing_whatever_the_greeting_gives_away(tmp_path: Pat
 
 def test_every_part_of_a_version_counts(tmp_path: Path) -> None:
     old = Software("Sendmail", version="8.14.7", config_version="8.13.8", patch="p3", package="Debian-2", confidence=1)
-    before = SENDMAIL._replace(software=old)
+    before = SENDMAIL_HOST._replace(software=old)
     for field, value in (("config_version", "8.14.7"), ("patch", "p4"), ("package", None), ("version", "8.14.8")):
         software = Software(**{name: getattr(old, name) for name in old.__slots__} | {field: value})
-        (change,) = compared(tmp_path, [before], [later(SENDMAIL._replace(software=software))])
+        (change,) = compared(tmp_path, [before], [later(SENDMAIL_HOST._replace(software=software))])
         assert change.kind is ChangeKind.VERSION_CHANGED
         assert change.before is not None
         assert change.before.version == ("8.14.7/8.13.8 p3 Debian-2",)
@@ -241,12 +243,12 @@ def test_a_target_is_only_gone_when_every_sample_says_so(tmp_path: Path) -> None
 def test_of_a_visit_that_a_resumed_sweep_wrote_twice_the_last_counts_once(tmp_path: Path) -> None:
     hidden, shown = visit(A, scan=TUESDAY), visit(A, "Sendmail", "8.14.7", scan=TUESDAY)
     others = [visit(f"192.0.2.{number}", scan=TUESDAY) for number in range(10, 20)]
-    assert kinds(compared(tmp_path, [SENDMAIL], [shown, *others, hidden])) == ["now_hidden"]
-    assert kinds(compared(tmp_path, [SENDMAIL], [hidden, *others, shown])) == []
+    assert kinds(compared(tmp_path, [SENDMAIL_HOST], [shown, *others, hidden])) == ["now_hidden"]
+    assert kinds(compared(tmp_path, [SENDMAIL_HOST], [hidden, *others, shown])) == []
     assert kinds(compared(tmp_path, [hidden, *others, shown], [later(visit(A))])) == ["now_hidden"]
 
 
 def test_a_file_of_several_scans_is_read_as_one_and_said(tmp_path: Path) -> None:
-    twice = [SENDMAIL, visit(A, "Sendmail", "8.15", scan="sunday"), visit(B, scan="sunday")]
+    twice = [SENDMAIL_HOST, visit(A, "Sendmail", "8.15", scan="sunday"), visit(B, scan="sunday")]
     changes, comparison = finished(tmp_path, twice, [later(visit(A, "Sendmail", "8.15"))])
     assert (changes, comparison.counts.several_scans, comparison.counts.in_part) == ([], 1, 1)

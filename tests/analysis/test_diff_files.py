@@ -24,7 +24,7 @@ from tests.support.command_line import ROOT
 from tests.support.records import record_of
 from tests.support.sweeps import (
     HIDDEN,
-    SENDMAIL,
+    SENDMAIL_HOST,
     TUESDAY,
     VALIDATOR,
     A,
@@ -48,7 +48,7 @@ def duckdb_in_a_module_folder(tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_records_without_address_or_port_are_left_out_and_said(tmp_path: Path) -> None:
-    changes, comparison = finished(tmp_path, [SENDMAIL._replace(ip=None), SENDMAIL._replace(port=None)], [])
+    changes, comparison = finished(tmp_path, [SENDMAIL_HOST._replace(ip=None), SENDMAIL_HOST._replace(port=None)], [])
     assert changes == []
     assert comparison.counts.compared == 0
     assert comparison.warnings == [f"{tmp_path / 'monday.jsonl'}: 2 records without address or port were left out"]
@@ -95,14 +95,14 @@ def test_equal_texts_of_an_address_are_one_target() -> None:
         {"scan_id": None},
         {"error": 5, "status": "unreachable"},
         {"observed_at": "9999-12-31T23:59:59.999-23:59"},
-        {"disclosure": [[]], "software": json.loads(encode(SENDMAIL))["software"]},
-        {"software": json.loads(encode(SENDMAIL))["software"] | {"confidence": "high"}},
+        {"disclosure": [[]], "software": json.loads(encode(SENDMAIL_HOST))["software"]},
+        {"software": json.loads(encode(SENDMAIL_HOST))["software"] | {"confidence": "high"}},
     ],
 )
 def test_a_record_that_no_sweep_writes_is_an_error_with_file_and_line(tmp_path: Path, changes: dict[str, Any]) -> None:
-    write(tmp_path / "before", [SENDMAIL])
-    bad = json.dumps(json.loads(encode(SENDMAIL)) | changes)
-    (tmp_path / "after").write_text(f"\n{encode(SENDMAIL).decode()}{bad}\n")
+    write(tmp_path / "before", [SENDMAIL_HOST])
+    bad = json.dumps(json.loads(encode(SENDMAIL_HOST)) | changes)
+    (tmp_path / "after").write_text(f"\n{encode(SENDMAIL_HOST).decode()}{bad}\n")
     with (
         pytest.raises(InputError, match=f"^{tmp_path / 'after'}:3: ") as caught,
         compare(tmp_path / "before", tmp_path / "after"),
@@ -112,11 +112,11 @@ def test_a_record_that_no_sweep_writes_is_an_error_with_file_and_line(tmp_path: 
 
 
 def test_text_of_another_type_in_a_hand_made_file_does_no_harm(tmp_path: Path) -> None:
-    document = json.loads(encode(SENDMAIL))
+    document = json.loads(encode(SENDMAIL_HOST))
     document["software"] |= {"product": ["Sendmail"], "version": {"a": 1}}
     document["host"] = 5
     (tmp_path / "before").write_text(json.dumps(document) + "\n")
-    write(tmp_path / "after", [SENDMAIL])
+    write(tmp_path / "after", [SENDMAIL_HOST])
     with compare(tmp_path / "before", tmp_path / "after") as comparison:
         (change,) = comparison.changes()
     assert (change.kind, change.before and change.before.product) == (ChangeKind.SOFTWARE_REPLACED, ("['Sendmail']",))
@@ -124,7 +124,7 @@ def test_text_of_another_type_in_a_hand_made_file_does_no_harm(tmp_path: Path) -
 
 
 def test_a_damaged_file_is_an_error_before_the_first_change(tmp_path: Path) -> None:
-    write(tmp_path / "before", [SENDMAIL])
+    write(tmp_path / "before", [SENDMAIL_HOST])
     (tmp_path / "after").write_bytes(encode(later(HIDDEN)) + b"{")
     with (
         pytest.raises(InputError, match=r"after:2: the line is cut"),
@@ -140,7 +140,7 @@ def test_standard_input_can_be_one_of_the_files_only() -> None:
 
 def test_a_change_is_one_line_of_the_published_schema_with_hostile_text_as_it_is(tmp_path: Path) -> None:
     hostile = "<script>\x1b[2J]]>=cmd|' /C calc'!A0${jndi:ldap://x}\u2028`::error::`\n{{ 1 }}"
-    (change,) = compared(tmp_path, [SENDMAIL], [later(visit(A, hostile, hostile, host="mail.example.com"))])
+    (change,) = compared(tmp_path, [SENDMAIL_HOST], [later(visit(A, hostile, hostile, host="mail.example.com"))])
     line = encode_change(change)
     assert line.count(b"\n") == 1
     assert line.isascii()
@@ -152,7 +152,7 @@ def test_a_change_is_one_line_of_the_published_schema_with_hostile_text_as_it_is
         "mail.example.com",
     )
     assert document["at"] == document["after"]["observed_at"] == "2026-11-22T10:16:56.123Z"
-    assert document["before"]["event_id"] == SENDMAIL.event_id
+    assert document["before"]["event_id"] == SENDMAIL_HOST.event_id
 
 
 def test_the_published_schema_is_the_programs_and_closed() -> None:
@@ -206,14 +206,16 @@ def test_duckdb_gets_a_limit_its_own_folder_and_nothing_from_outside(
 
 
 def test_a_look_comes_back_from_its_text_as_it_was() -> None:
-    for record in (SENDMAIL, HIDDEN, record_of(), visit(A, dialogue=dialogue("a"), host="h")):
+    for record in (SENDMAIL_HOST, HIDDEN, record_of(), visit(A, dialogue=dialogue("a"), host="h")):
         look = Look.of(record)
         assert Look.unpacked(look.packed()) == look
 
 
 def test_records_without_a_time_are_compared_like_any_others(tmp_path: Path) -> None:
     """Greetings that were kept elsewhere may tell no time."""
-    (change,) = compared(tmp_path, [SENDMAIL._replace(observed_at=None)], [later(HIDDEN)._replace(observed_at=None)])
+    (change,) = compared(
+        tmp_path, [SENDMAIL_HOST._replace(observed_at=None)], [later(HIDDEN)._replace(observed_at=None)]
+    )
     assert (change.kind, change.at) == (ChangeKind.NOW_HIDDEN, None)
 
 

@@ -16,7 +16,8 @@ from scanner.model import Record, Status
 from scanner.policy.file import default_document
 from scanner.record import encode
 from tests.support.command_line import smtpsweep
-from tests.support.policy_records import PLAIN, SENDMAIL, dialogue_of, record_of
+from tests.support.greetings import NO_PRODUCT, SENDMAIL_8_14
+from tests.support.policy_records import dialogue_of, record_of
 
 Output = pytest.CaptureFixture[str]
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-schema-2.1.0.json").read_text("utf-8"))
@@ -42,11 +43,11 @@ def store(*records: Record, name: str = "sweep.jsonl") -> str:
 
 
 def clean(**changes: Any) -> Record:
-    return record_of(PLAIN, dialogue=dialogue_of(), **changes)
+    return record_of(NO_PRODUCT, dialogue=dialogue_of(), **changes)
 
 
 def leaky(**changes: Any) -> Record:
-    return record_of(SENDMAIL, dialogue=dialogue_of(), **changes)
+    return record_of(SENDMAIL_8_14, dialogue=dialogue_of(), **changes)
 
 
 def unseen(status: Status = Status.REFUSED) -> Record:
@@ -86,7 +87,7 @@ def test_too_little_coverage_ends_with_3_and_violations_outweigh_it(capsys: Outp
 
 
 def test_a_sweep_without_dialogues_is_no_pass(capsys: Output) -> None:
-    assert run(["policy", "check", store(record_of(PLAIN))]) == 3
+    assert run(["policy", "check", store(record_of(NO_PRODUCT))]) == 3
 
     assert "sweep with --probe dialogue" in " ".join(capsys.readouterr().out.replace("│", "").split())
 

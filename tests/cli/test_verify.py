@@ -10,13 +10,14 @@ import pytest
 from scanner.cli import verify as cli_verify
 from scanner.cli.entry import run
 from tests.support.command_line import Done, smtpsweep
-from tests.support.dialogues import POSTFIX, SENDMAIL, SENDMAIL_HARDENED
-from tests.support.mail_hosts import HIDDEN, SENDMAIL_GREETING, MailHost
+from tests.support.dialogues import HARDENED_REPLIES, POSTFIX_REPLIES, SENDMAIL_REPLIES
+from tests.support.greetings import NO_PRODUCT_LAB, SENDMAIL_8_17
+from tests.support.mail_hosts import MailHost
 from tests.support.servers import Peer, Script, free_port, greets, serving
 
 QUICK = ("--rate", "0", "--subnet-rate", "0", "--retries", "0", "--connect-timeout", "2s", "--greeting-timeout", "1s")
-LEAKING, HARDENED = MailHost(SENDMAIL_GREETING, SENDMAIL), MailHost(HIDDEN, SENDMAIL_HARDENED)
-POSTFIX_HOST = MailHost(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX)
+LEAKING, HARDENED = MailHost(SENDMAIL_8_17, SENDMAIL_REPLIES), MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)
+POSTFIX_HOST = MailHost(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX_REPLIES)
 
 
 def verify(folder: Path, script: Script, *arguments: str | Path, target: str = "127.0.0.9") -> Done:
@@ -79,7 +80,7 @@ def test_a_host_that_is_down_is_not_fixed_and_one_that_leaks_beside_it_decides(t
 
 
 def test_a_stored_sweep_says_whom_to_visit_and_what_was_there(tmp_path: Path) -> None:
-    host = MailHost(SENDMAIL_GREETING, SENDMAIL)
+    host = MailHost(SENDMAIL_8_17, SENDMAIL_REPLIES)
     with serving(host) as server:
         swept = smtpsweep(
             *(
@@ -111,7 +112,7 @@ def test_a_stored_sweep_says_whom_to_visit_and_what_was_there(tmp_path: Path) ->
 
 
 def test_the_table_has_before_and_after_beside_each_other_and_whole_lines_of_evidence(tmp_path: Path) -> None:
-    done = verify(tmp_path, MailHost(HIDDEN, SENDMAIL))
+    done = verify(tmp_path, MailHost(NO_PRODUCT_LAB, SENDMAIL_REPLIES))
 
     assert done.code == 1
     assert "still discloses, 3 of 3 visits" in done.out

@@ -14,9 +14,10 @@ from scanner.smoke.received import HeaderLeak, software_in_headers
 from scanner.smtp import unescape
 from scanner.verification.evidence import Evidence, EvidencePlace
 from scanner.verification.states import VerificationState
-from tests.support.dialogues import SENDMAIL_HARDENED
+from tests.support.dialogues import HARDENED_REPLIES
 from tests.support.dialogues import dialogue_of as said_with
-from tests.support.fresh_looks import CLEAN, HIDDEN, verified, visit, with_ehlo, with_help
+from tests.support.fresh_looks import CLEAN, verified, visit, with_ehlo, with_help
+from tests.support.greetings import NO_PRODUCT_LAB
 from tests.support.policy_records import dialogue_of, record_of
 from tests.support.version_texts import NONE, OPEN, SURE
 
@@ -49,7 +50,7 @@ def test_policy_and_verification_judge_help_alike(text: str, what: str) -> None:
     record = record_of(dialogue=dialogue_of((text,)))
 
     assert outcome("no-version-in-help", record) is OUTCOMES[what]
-    assert verified(visit(HIDDEN, with_help(214, text))).state in STATES[what]
+    assert verified(visit(NO_PRODUCT_LAB, with_help(214, text))).state in STATES[what]
     assert record.disclosed_in is not None
     assert ("help" in record.disclosed_in["version"]) is (what == "sure")
 
@@ -64,22 +65,22 @@ def test_a_smoke_test_judges_a_header_line_alike(text: str, what: str) -> None:
 
 @pytest.mark.parametrize(("text", "what"), [(text, what) for text, what in TABLE if what != "none" or "@" not in text])
 def test_every_other_reply_is_judged_alike(text: str, what: str) -> None:
-    other = {**SENDMAIL_HARDENED, "NOOP": (250, (text,)), "QUIT": (221, (f"2.0.0 {text}",))}
+    other = {**HARDENED_REPLIES, "NOOP": (250, (text,)), "QUIT": (221, (f"2.0.0 {text}",))}
 
-    assert verified(visit(HIDDEN, other)).state in STATES[what]
-    assert verified(visit(HIDDEN, with_ehlo("h", "SIZE 10240000", text))).state in STATES[what]
+    assert verified(visit(NO_PRODUCT_LAB, other)).state in STATES[what]
+    assert verified(visit(NO_PRODUCT_LAB, with_ehlo("h", "SIZE 10240000", text))).state in STATES[what]
 
 
 def test_the_answer_to_quit_and_a_certificate_show_a_version_and_the_evidence_says_where() -> None:
     replies = {
-        **SENDMAIL_HARDENED,
+        **HARDENED_REPLIES,
         "QUIT": (221, ("2.0.0 FooMail-3.2.1 closing",)),
         "NOOP": (500, ("exim-4.94: what?",)),
     }
     tls = Tls(certificates=(Certificate("00", subject="CN=mx4.2.example.com,O=qpsmtpd-0.84", issuer="CN=Root 1.3"),))
     dialogue = said_with(replies, unknown_verb=False)._replace(tls=tls)
 
-    result = verified(visit(HIDDEN, dialogue))
+    result = verified(visit(NO_PRODUCT_LAB, dialogue))
 
     assert (result.state, result.shows_version) == (VerificationState.STILL_DISCLOSES, True)
     assert result.evidence == (
@@ -102,7 +103,7 @@ def test_the_answer_to_quit_and_a_certificate_show_a_version_and_the_evidence_sa
 
 
 def test_what_may_be_a_version_in_one_visit_is_not_outvoted() -> None:
-    doubtful = visit(HIDDEN, with_help(214, "5.5.1 what"))
+    doubtful = visit(NO_PRODUCT_LAB, with_help(214, "5.5.1 what"))
 
     result = verified(CLEAN, CLEAN, doubtful, agree=2)
 
@@ -124,10 +125,10 @@ def test_a_doubtful_header_line_leaves_a_clean_host_inconclusive_and_a_sure_one_
 
 
 def test_a_reply_of_another_exchange_is_only_looked_at_when_it_came() -> None:
-    silent = said_with(SENDMAIL_HARDENED, unknown_verb=False)
+    silent = said_with(HARDENED_REPLIES, unknown_verb=False)
     silent = silent._replace(exchanges=(*silent.exchanges, Exchange("NOOP", None, (), 0.1)))
 
-    assert verified(visit(HIDDEN, silent)).state is VerificationState.FIXED
+    assert verified(visit(NO_PRODUCT_LAB, silent)).state is VerificationState.FIXED
 
 
 def test_a_record_of_an_older_version_is_judged_by_its_text() -> None:

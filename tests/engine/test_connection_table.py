@@ -11,8 +11,8 @@ from scanner.engine.connection_table import ConnectionTable, Phase
 from scanner.engine.readiness import EpollReadiness, Readiness, SelectorReadiness
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
+from tests.support.greetings import POSTFIX
 
-PLAIN = b"220 mx.example.org ESMTP Postfix\r\n"
 YEAR_S = 365 * 86_400.0
 
 
@@ -43,7 +43,7 @@ class Hosts:
 
     def greet(self, *numbers: int) -> None:
         for number in numbers:
-            self.accepted[number].sendall(PLAIN)
+            self.accepted[number].sendall(POSTFIX)
 
     def wait_until_it_has_arrived(self) -> None:
         """Return when the sockets have something to report; nothing is taken."""
@@ -75,7 +75,7 @@ def test_a_greeting_that_is_there_is_read_before_its_time_out_is_looked_at(hosts
     hosts.wait_until_it_has_arrived()
     ended = hosts.suspended(YEAR_S)
 
-    assert {attempt.raw for attempt in ended.values()} == {PLAIN}
+    assert {attempt.raw for attempt in ended.values()} == {POSTFIX}
     assert len(ended) == 40
 
 

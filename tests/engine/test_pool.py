@@ -16,7 +16,8 @@ from scanner.errors import LocalError
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
 from scanner.smtp import is_whole_greeting
-from tests.support.pools import FAST, PLAIN, settings
+from tests.support.greetings import POSTFIX
+from tests.support.pools import FAST, settings
 from tests.support.servers import ListSource, Peer, Server, by_ip, free_port, greets, in_turn, loopback_targets, serving
 
 
@@ -63,12 +64,12 @@ def readiness(request: pytest.FixtureRequest) -> Callable[[], Readiness]:
 
 
 async def test_every_host_of_a_network_is_read_once_and_left_in_good_order(readiness: Callable[[], Readiness]) -> None:
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         attempts, counts = await sweep(loopback_targets(300, server.port), readiness=readiness)
         server.join()
     assert sorted(by_ip(attempts)) == sorted(target.ip for target in loopback_targets(300, 0))
     assert {attempt.status for attempt in attempts} == {None}
-    assert {attempt.raw for attempt in attempts} == {PLAIN}
+    assert {attempt.raw for attempt in attempts} == {POSTFIX}
     assert {peer.received for peer in server.peers} == {b"QUIT\r\n"}
     assert {peer.ended for peer in server.peers} == {"closed"}
     assert (counts.started, counts.finished, counts.sockets) == (300, 300, 0)
@@ -102,12 +103,12 @@ async def test_passive_sends_no_byte_at_all_and_ends_without_a_reset() -> None:
     ends: list[str] = []
 
     def script(peer: Peer) -> None:
-        peer.send(PLAIN)
+        peer.send(POSTFIX)
         ends.append(peer.read_end())
 
     with serving(script) as server:
         attempt = await visit_one(server, settings(passive=True))
-    assert attempt.raw == PLAIN
+    assert attempt.raw == POSTFIX
     assert server.peers[0].received == b""
     assert ends == ["closed"]
 
@@ -130,12 +131,12 @@ async def test_a_server_that_hung_up_after_its_greeting_gets_no_quit() -> None:
 
 async def test_the_wait_for_the_reply_to_quit_ends() -> None:
     def never_answers(peer: Peer) -> None:
-        peer.send(PLAIN)
+        peer.send(POSTFIX)
         peer.read_end()
 
     with serving(never_answers) as server:
         attempt = await visit_one(server, settings(quit_timeout_s=0.1))
-    assert attempt.raw == PLAIN
+    assert attempt.raw == POSTFIX
     assert server.peers[0].received == b"QUIT\r\n"
     assert server.peers[0].ended == "closed"
 
@@ -233,9 +234,9 @@ async def test_a_closed_port_is_refused(readiness: Callable[[], Readiness]) -> N
 
 
 async def test_a_reset_without_a_byte_is_tried_again_later_and_the_second_answer_counts() -> None:
-    with serving(in_turn(resets, greets(PLAIN))) as server:
+    with serving(in_turn(resets, greets(POSTFIX))) as server:
         attempt = await visit_one(server)
-    assert (attempt.status, attempt.raw, attempt.tries) == (None, PLAIN, 2)
+    assert (attempt.status, attempt.raw, attempt.tries) == (None, POSTFIX, 2)
 
 
 async def test_retries_are_bounded() -> None:
@@ -251,27 +252,27 @@ async def test_no_more_attempts_are_under_way_than_the_concurrency_and_silent_ho
 
     def script(peer: Peer) -> None:
         all_in.wait(5)
-        greets(PLAIN)(peer)
+        greets(POSTFIX)(peer)
 
     with serving(script) as server:
         attempts, _ = await sweep(
             loopback_targets(40, server.port), options=settings(concurrency=4), budget=DescriptorBudget(100, 4, None)
         )
-    assert {attempt.raw for attempt in attempts} == {PLAIN}
+    assert {attempt.raw for attempt in attempts} == {POSTFIX}
     assert server.most_at_once == 40
 
 
 async def test_sockets_stay_within_the_descriptor_budget() -> None:
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         attempts, _ = await sweep(loopback_targets(60, server.port), budget=DescriptorBudget(8, 8, None))
         server.join()
     assert len(by_ip(attempts)) == 60
-    assert {attempt.raw for attempt in attempts} == {PLAIN}
+    assert {attempt.raw for attempt in attempts} == {POSTFIX}
 
 
 async def test_those_waiting_for_the_reply_to_quit_give_way_to_new_connections() -> None:
     def never_answers(peer: Peer) -> None:
-        peer.send(PLAIN)
+        peer.send(POSTFIX)
         peer.read_end()
 
     with serving(never_answers) as server:
@@ -295,7 +296,7 @@ async def test_local_trouble_is_never_the_result_of_a_target(code: int, monkeypa
 
     monkeypatch.setattr("scanner.engine.connection_table.start_connection", sometimes)
     monkeypatch.setattr("scanner.engine.pool.BACK_OFF_S", (0.001, 0.002))
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         attempts, counts = await sweep(loopback_targets(20, server.port))
     assert {attempt.status for attempt in attempts} == {None}
     assert len(by_ip(attempts)) == 20
@@ -344,7 +345,7 @@ async def test_a_target_without_a_way_is_visited_when_the_way_is_back(
     lost = [f"127.1.0.{host}" for host in range(5, 12)]
     routes.errors = dict.fromkeys(lost, code)
     delivered: list[Attempt] = []
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         pool = Pool(
             settings(route_patience_s=30),
             ListSource(loopback_targets(20, server.port)),
@@ -362,7 +363,7 @@ async def test_a_target_without_a_way_is_visited_when_the_way_is_back(
     found = by_ip(delivered)
     expected = set(found) | set(lost) if code != errno.EAFNOSUPPORT else set(found)
     assert {attempt.status for attempt in delivered} == {None}
-    assert {attempt.raw for attempt in delivered} == {PLAIN}
+    assert {attempt.raw for attempt in delivered} == {POSTFIX}
     assert set(found) == expected
     assert pool.statistics().no_way == 20 - len(found)
 
@@ -372,11 +373,11 @@ async def test_a_way_that_never_comes_back_has_no_result_and_the_others_are_all_
 ) -> None:
     routes = Routes(monkeypatch)
     routes.errors = dict.fromkeys(["127.1.0.3", "127.1.1.7"], errno.ENETUNREACH)
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         attempts, counts = await sweep(loopback_targets(300, server.port), options=settings(route_patience_s=0.05))
         server.join()
     assert set(by_ip(attempts)) == {target.ip for target in loopback_targets(300, 0)} - set(routes.errors)
-    assert {attempt.raw for attempt in attempts} == {PLAIN}
+    assert {attempt.raw for attempt in attempts} == {POSTFIX}
     assert (counts.started, counts.finished, counts.no_way) == (298, 298, 2)
 
 
@@ -388,7 +389,7 @@ async def test_a_firewall_of_ours_that_no_route_shows_does_not_keep_the_sweep_fo
     routes.errors = {"127.1.0.1": errno.EPERM}
     monkeypatch.setattr("scanner.engine.pool.route_error", lambda _ip, _source: 0)
     monkeypatch.setattr("scanner.engine.no_way.BACK_OFF_S", (0.05, 0.1))
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         attempts, counts = await sweep(loopback_targets(3, server.port), options=settings(route_patience_s=0.3))
     assert set(by_ip(attempts)) == {"127.1.0.0", "127.1.0.2"}
     assert counts.no_way == 1
@@ -424,7 +425,7 @@ async def test_a_resumed_sweep_with_only_lost_networks_left_waits_as_long_as_the
     routes.default = errno.ENETUNREACH
     monkeypatch.setattr("scanner.engine.pool.NO_WAY_LIMIT", 2)
     delivered: list[Attempt] = []
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         pool = Pool(
             settings(route_patience_s=3600),
             ListSource(loopback_targets(4, server.port)),
@@ -470,7 +471,7 @@ async def test_who_waits_for_a_slow_turn_is_visited_when_the_network_gets_its_pa
     delivered: list[Attempt] = []
     for host in range(3):
         gate.refused(f"127.1.0.{host}", 0.0)
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         targets = loopback_targets(2, server.port)
         pool = Pool(FAST, ListSource(targets), gate, delivered.extend, budget=DescriptorBudget(9, 9, None))
         running = asyncio.create_task(pool.run())
@@ -487,7 +488,7 @@ async def test_a_stop_does_not_wait_for_a_way(monkeypatch: pytest.MonkeyPatch) -
     routes = Routes(monkeypatch)
     routes.errors = {"127.1.0.1": errno.ENETUNREACH}
     delivered: list[Attempt] = []
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         pool = Pool(
             settings(route_patience_s=3600),
             ListSource(loopback_targets(2, server.port)),
@@ -532,7 +533,7 @@ async def test_an_excluded_address_that_slipped_into_the_source_is_not_visited()
         def __bool__(self) -> bool:
             return True
 
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         attempts, counts = await sweep(loopback_targets(6, server.port), gate=Gate(Never(), rate=0, subnet_rate=0))
         server.join()
     found = by_ip(attempts)
@@ -543,7 +544,7 @@ async def test_an_excluded_address_that_slipped_into_the_source_is_not_visited()
 async def test_a_full_network_is_put_off_without_holding_up_the_others() -> None:
     """Eight targets of one /24 at ten a second take at least 0.7 s; one of another network does not wait for them."""
     options = settings(subnet_rate=10)
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         targets = [*loopback_targets(8, server.port), Target(8, "127.9.9.9", server.port)]
         attempts, counts = await sweep(targets, options=options)
     order = sorted(attempts, key=lambda attempt: attempt.started_at)
@@ -559,7 +560,7 @@ async def test_stop_lets_those_under_way_finish_and_leaves_the_others_unvisited(
 
     def script(peer: Peer) -> None:
         all_in.wait(5)
-        greets(PLAIN)(peer)
+        greets(POSTFIX)(peer)
 
     with serving(script) as server:
         source = ListSource(loopback_targets(200, server.port))
@@ -577,7 +578,7 @@ async def test_stop_lets_those_under_way_finish_and_leaves_the_others_unvisited(
         await asyncio.to_thread(all_in.wait, 5)
         await running
     assert len(attempts) == 4
-    assert {attempt.raw for attempt in attempts} == {PLAIN}
+    assert {attempt.raw for attempt in attempts} == {POSTFIX}
     assert len(server.peers) == 4
 
 
@@ -603,7 +604,7 @@ async def test_abort_reports_nothing_of_those_under_way() -> None:
 async def test_nothing_is_admitted_while_the_sinks_have_no_room() -> None:
     room = 0
     attempts: list[Attempt] = []
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         source = ListSource(loopback_targets(10, server.port))
         pool = Pool(
             FAST,
@@ -632,7 +633,7 @@ async def test_a_surprise_in_our_own_code_is_that_hosts_status_and_the_sweep_goe
         return is_whole_greeting(data)
 
     monkeypatch.setattr("scanner.engine.connection_table.is_whole_greeting", surprising)
-    with serving(in_turn(greets(PLAIN), greets(b"220 bomb\r\n"), greets(PLAIN))) as server:
+    with serving(in_turn(greets(POSTFIX), greets(b"220 bomb\r\n"), greets(POSTFIX))) as server:
         attempts, _ = await sweep(loopback_targets(3, server.port))
     assert sorted(str(attempt.status) for attempt in attempts) == ["None", "None", "bug"]
     assert "ZeroDivisionError" in caplog.text
@@ -643,7 +644,7 @@ async def test_a_source_address_is_used(readiness: Callable[[], Readiness]) -> N
 
     def script(peer: Peer) -> None:
         seen.append(peer.sock.getpeername()[0])
-        greets(PLAIN)(peer)
+        greets(POSTFIX)(peer)
 
     with serving(script) as server:
         await sweep(loopback_targets(3, server.port), options=settings(source_address="127.3.2.1"), readiness=readiness)

@@ -9,7 +9,8 @@ from scanner.engine import DescriptorBudget, Gate, Pool, pool
 from scanner.engine.away import MAX_AGAIN, Away
 from scanner.model import Attempt, Status, Target
 from scanner.targets import Ranges
-from tests.support.pools import PLAIN, settings
+from tests.support.greetings import POSTFIX
+from tests.support.pools import settings
 from tests.support.servers import ListSource, Peer, greets, loopback_targets, serving
 
 NOBODY = Ranges.from_pairs()
@@ -47,7 +48,7 @@ async def test_who_was_visited_while_our_interface_was_down_waits_until_it_is_up
         if len(server.peers) == 1:
             peer.reset()
         else:
-            greets(PLAIN)(peer)
+            greets(POSTFIX)(peer)
 
     spoils, downs = iter([True]), iter([True, True])
     monkeypatch.setattr(Away, "has_spoiled", lambda _self, _attempt, _now: next(spoils, False))
@@ -58,7 +59,7 @@ async def test_who_was_visited_while_our_interface_was_down_waits_until_it_is_up
         await one.run()
         server.join()
 
-    assert [(attempt.target.position, attempt.raw, attempt.tries) for attempt in attempts] == [(0, PLAIN, 1)]
+    assert [(attempt.target.position, attempt.raw, attempt.tries) for attempt in attempts] == [(0, POSTFIX, 1)]
     assert (len(server.peers), next(downs, "asked")) == (2, "asked")
 
 
@@ -81,19 +82,19 @@ async def test_while_more_is_waiting_than_one_look_brings_everybody_is_visited_a
 ) -> None:
     monkeypatch.setattr(pool, "BATCH", 1)
     attempts: list[Attempt] = []
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         await pool_of(loopback_targets(30, server.port), attempts).run()
         server.join()
 
     assert sorted(attempt.target.position for attempt in attempts) == list(range(30))
-    assert {attempt.raw for attempt in attempts} == {PLAIN}
+    assert {attempt.raw for attempt in attempts} == {POSTFIX}
 
 
 async def test_no_more_than_so_many_are_put_aside_and_the_rest_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "MAX_DEFERRED", 2)
     attempts: list[Attempt] = []
     most = 0
-    with serving(greets(PLAIN)) as server:
+    with serving(greets(POSTFIX)) as server:
         one = pool_of(loopback_targets(8, server.port), attempts, subnet_rate=100)
         running = asyncio.create_task(one.run())
         while not running.done():

@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator
 
 from scanner.formats import Event, make_format
 from scanner.model import Status
-from tests.support.formats_corpus import SENDMAIL, Line, line_of, record_of, records, run_lines
+from tests.support.formats_corpus import Line, line_of, record_of, records, run_lines
+from tests.support.greetings import SENDMAIL_8_14
 from tests.support.records import FLAW, full_record
 
 SCHEMAS: Final = Path(__file__).parents[1] / "data" / "schemas"
@@ -175,7 +176,7 @@ def test_the_document_of_a_visit_says_what_was_seen() -> None:
     assert document["event"]["outcome"] == "success"
     assert document["event"]["code"] == "220"
     assert document["event"]["duration"] == 2_100_000
-    assert document["event"]["hash"] == sha256(SENDMAIL).hexdigest()
+    assert document["event"]["hash"] == sha256(SENDMAIL_8_14).hexdigest()
     assert document["destination"] == document["server"] == {"ip": "192.0.2.10", "port": 25, "address": "192.0.2.10"}
     assert document["service"]["name"] == "Sendmail"
     assert document["service"]["version"] == "8.14.7"
@@ -241,7 +242,7 @@ def test_each_weakness_is_a_compliance_finding_and_each_event_has_an_id_of_its_o
     ],
 )
 def test_a_status_is_an_activity_of_the_network(status: Status, type_uid: int, status_id: int) -> None:
-    document = bodies("ocsf", line_of(record_of(b"" if status is not Status.READY else SENDMAIL, status)))[0]
+    document = bodies("ocsf", line_of(record_of(b"" if status is not Status.READY else SENDMAIL_8_14, status)))[0]
 
     assert document["type_uid"] == type_uid
     assert document["status_id"] == status_id

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scanner.identify.behaviour import identify_behaviour, shipped_behaviours
 from scanner.model import Dialogue, Exchange, Software
 from tests.support.dialogues import (
-    HARAKA,
-    OPENSMTPD,
-    POSTFIX,
-    QPSMTPD,
-    SENDMAIL,
-    SENDMAIL_HARDENED,
+    HARAKA_REPLIES,
+    HARDENED_REPLIES,
+    OPENSMTPD_REPLIES,
+    POSTFIX_REPLIES,
+    QPSMTPD_REPLIES,
+    SENDMAIL_REPLIES,
     SERVERS,
     Replies,
     dialogue_of,
@@ -63,7 +63,7 @@ def test_with_any_one_thing_left_out_it_is_still_that_server_or_none(
 
 
 def test_hardened_sendmail_is_recognised_without_a_version_and_with_the_reasons() -> None:
-    assert identified(SENDMAIL_HARDENED, unknown_verb=True) == Software(
+    assert identified(HARDENED_REPLIES, unknown_verb=True) == Software(
         "Sendmail",
         "Sendmail",
         cpe="cpe:2.3:a:sendmail:sendmail:*:*:*:*:*:*:*:*",
@@ -77,8 +77,8 @@ def test_hardened_sendmail_is_recognised_without_a_version_and_with_the_reasons(
 
 
 def test_hardened_sendmail_is_recognised_without_deliverby_by_its_order_and_its_goodbye() -> None:
-    code, lines = SENDMAIL_HARDENED[EHLO]
-    replies = {**SENDMAIL_HARDENED, EHLO: (code, tuple(line for line in lines if line != "DELIVERBY"))}
+    code, lines = HARDENED_REPLIES[EHLO]
+    replies = {**HARDENED_REPLIES, EHLO: (code, tuple(line for line in lines if line != "DELIVERBY"))}
 
     software = identified(replies)
 
@@ -87,9 +87,9 @@ def test_hardened_sendmail_is_recognised_without_deliverby_by_its_order_and_its_
 
 
 def test_opensmtpd_is_not_mistaken_for_sendmail_also_when_its_help_names_nothing() -> None:
-    replies = {**OPENSMTPD, "HELP": (214, ("2.0.0 End of HELP info",))}
+    replies = {**OPENSMTPD_REPLIES, "HELP": (214, ("2.0.0 End of HELP info",))}
 
-    assert identified(OPENSMTPD).confidence == 0.9
+    assert identified(OPENSMTPD_REPLIES).confidence == 0.9
     assert identified(replies).product == "OpenSMTPD"
 
 
@@ -109,7 +109,7 @@ def test_opensmtpd_is_not_mistaken_for_sendmail_also_when_its_help_names_nothing
     ],
 )
 def test_the_version_is_the_one_that_help_shows(reply: str, version: str | None) -> None:
-    software = identified({**SENDMAIL, "HELP": (214, (reply,))})
+    software = identified({**SENDMAIL_REPLIES, "HELP": (214, (reply,))})
 
     assert (software.product, software.version) == ("Sendmail", version)
     assert software.method == ("help" if version else "behaviour")
@@ -119,7 +119,7 @@ def test_the_version_is_the_one_that_help_shows(reply: str, version: str | None)
 
 
 def test_qpsmtpd_shows_its_version_in_help_and_a_product_without_cpe_has_none() -> None:
-    software = identified(QPSMTPD)
+    software = identified(QPSMTPD_REPLIES)
 
     assert (software.version, software.method, software.confidence, software.cpe) == ("0.94", "help", 0.95, None)
 
@@ -155,7 +155,7 @@ def test_qpsmtpd_shows_its_version_in_help_and_a_product_without_cpe_has_none() 
         ),
         (  # Postfix behind a firewall that crosses STARTTLS out
             {
-                **POSTFIX,
+                **POSTFIX_REPLIES,
                 EHLO: (250, ("mx", "PIPELINING", "SIZE 1", "VRFY", "ETRN", "XXXXXXXA", "8BITMIME", "XFOO")),
             },
             "Postfix",
@@ -219,16 +219,16 @@ def test_a_reply_that_can_be_set_does_not() -> None:
 
 
 def test_the_same_words_with_another_code_are_not_the_same_reply() -> None:
-    ours: Replies = {"HELP": (250, ("Not implemented",)), "QUIT": HARAKA["QUIT"]}
+    ours: Replies = {"HELP": (250, ("Not implemented",)), "QUIT": HARAKA_REPLIES["QUIT"]}
 
     assert identified(ours).product == "Haraka"
     assert identify_behaviour(dialogue_of({**ours, "HELP": (502, ("Not implemented",))})) is None
 
 
 def test_the_order_of_a_few_extensions_says_nothing() -> None:
-    few = {**POSTFIX, EHLO: (250, ("mx", "PIPELINING", "SIZE 1", "VRFY"))}
-    more = {**POSTFIX, EHLO: (250, ("mx", "PIPELINING", "SIZE 1", "VRFY", "ETRN"))}
-    mixed = {**POSTFIX, EHLO: (250, ("mx", "SIZE 1", "PIPELINING", "VRFY"))}
+    few = {**POSTFIX_REPLIES, EHLO: (250, ("mx", "PIPELINING", "SIZE 1", "VRFY"))}
+    more = {**POSTFIX_REPLIES, EHLO: (250, ("mx", "PIPELINING", "SIZE 1", "VRFY", "ETRN"))}
+    mixed = {**POSTFIX_REPLIES, EHLO: (250, ("mx", "SIZE 1", "PIPELINING", "VRFY"))}
 
     assert identified(few).evidence == "ehlo:bare-host,help:not-recognized,quit:bye"
     assert identified(more).evidence == "ehlo:bare-host+order,help:not-recognized,quit:bye"
@@ -236,7 +236,7 @@ def test_the_order_of_a_few_extensions_says_nothing() -> None:
 
 
 def test_a_command_without_a_reply_says_nothing() -> None:
-    full = dialogue_of(SENDMAIL_HARDENED, unknown_verb=False)
+    full = dialogue_of(HARDENED_REPLIES, unknown_verb=False)
     cut = full._replace(
         exchanges=tuple(
             exchange._replace(code=None, lines=()) if exchange.command == "QUIT" else exchange
@@ -249,15 +249,15 @@ def test_a_command_without_a_reply_says_nothing() -> None:
 
 
 def test_the_first_ehlo_counts_not_the_one_inside_tls() -> None:
-    full = dialogue_of(SENDMAIL_HARDENED)
-    inside = Exchange(EHLO, 250, POSTFIX[EHLO][1], 0.1)
+    full = dialogue_of(HARDENED_REPLIES)
+    inside = Exchange(EHLO, 250, POSTFIX_REPLIES[EHLO][1], 0.1)
 
     assert identify_behaviour(full._replace(exchanges=(*full.exchanges, inside))) == identify_behaviour(full)
 
 
 def test_what_is_beyond_the_limits_of_a_reply_is_not_looked_at() -> None:
-    late = {**SENDMAIL_HARDENED, "HELP": (214, (*["x"] * 64, "2.0.0 This is sendmail version 8.17.1.9"))}
-    long = {**SENDMAIL_HARDENED, "HELP": (214, ("2.0.0 This is sendmail version 8.1 " + "x" * 30_000,))}
+    late = {**HARDENED_REPLIES, "HELP": (214, (*["x"] * 64, "2.0.0 This is sendmail version 8.17.1.9"))}
+    long = {**HARDENED_REPLIES, "HELP": (214, ("2.0.0 This is sendmail version 8.1 " + "x" * 30_000,))}
 
     assert identified(late).version is None
     assert identified(long).version is None

@@ -8,7 +8,7 @@ from scanner.identify import identify
 from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
 from scanner.model import DISCLOSED, PLACES, Certificate, Dialogue, Exchange, Software, Tls
 from scanner.smtp import parse_greeting
-from tests.support.dialogues import EXIM, SENDMAIL, SENDMAIL_HARDENED, dialogue_of
+from tests.support.dialogues import EXIM_REPLIES, HARDENED_REPLIES, SENDMAIL_REPLIES, dialogue_of
 
 IP = "10.0.0.5"
 
@@ -84,7 +84,7 @@ def seen(
 def test_a_default_sendmail_tells_its_version_in_greeting_and_help() -> None:
     places = seen(
         b"mail1.lab.example ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2+deb12u2; Sun, 22 Nov 2026 10:16:56 GMT",
-        dialogue_of(SENDMAIL),
+        dialogue_of(SENDMAIL_REPLIES),
     )
 
     assert places == {
@@ -101,7 +101,7 @@ def test_a_default_sendmail_tells_its_version_in_greeting_and_help() -> None:
 def test_a_hidden_greeting_still_tells_the_version_in_help() -> None:
     by_help = Software("Sendmail", version="8.17.1.9", method="help", confidence=0.95)
 
-    places = seen(b"mail1.lab.example ESMTP", dialogue_of(SENDMAIL), by_help)
+    places = seen(b"mail1.lab.example ESMTP", dialogue_of(SENDMAIL_REPLIES), by_help)
 
     assert places == {"product": ("help",), "version": ("help",), "hostname": ("greeting", "ehlo")}
 
@@ -109,8 +109,8 @@ def test_a_hidden_greeting_still_tells_the_version_in_help() -> None:
 def test_what_was_concluded_from_behaviour_alone_is_not_disclosed() -> None:
     by_words = Software("Sendmail", method="behaviour", confidence=0.65)
 
-    assert seen(b"ESMTP", dialogue_of(SENDMAIL_HARDENED), by_words) == {"hostname": ("ehlo",)}
-    assert seen(b"ESMTP", dialogue_of(EXIM), Software("Exim", confidence=0.65)) == {"hostname": ("ehlo",)}
+    assert seen(b"ESMTP", dialogue_of(HARDENED_REPLIES), by_words) == {"hostname": ("ehlo",)}
+    assert seen(b"ESMTP", dialogue_of(EXIM_REPLIES), Software("Exim", confidence=0.65)) == {"hostname": ("ehlo",)}
 
 
 def ehlo(*lines: str, help_lines: tuple[str, ...] = (), tls: Tls | None = None) -> Dialogue:

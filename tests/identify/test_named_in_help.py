@@ -6,12 +6,12 @@ from scanner.identify.behaviour import identify_behaviour
 from scanner.model import Answer, Software
 from scanner.verification.states import VerificationState
 from tests.support.attempts import spoken
-from tests.support.dialogues import EXIM, POSTFIX, SENDMAIL, Replies, dialogue_of
+from tests.support.dialogues import EXIM_REPLIES, POSTFIX_REPLIES, SENDMAIL_REPLIES, Replies, dialogue_of
 from tests.support.fresh_looks import verified, visit
+from tests.support.greetings import NO_PRODUCT_LAB
 
 EHLO = "EHLO scanner.lab.example"
 HELP = (214, ("2.0.0 This is sendmail version 8.17.1.9", "2.0.0 End of HELP info"))
-PLAIN = b"220 mail1.lab.example ESMTP\r\n"
 #: Replies to EHLO as a proxy or a setting makes them.
 GREETED: dict[str, tuple[int, tuple[str, ...]]] = {
     "bare": (250, ("mail1.lab.example",)),
@@ -28,7 +28,7 @@ def replies(greeted: str) -> Replies:
 
 @pytest.mark.parametrize("greeted", GREETED)
 def test_help_names_the_product_of_a_record(greeted: str) -> None:
-    record = spoken(PLAIN, replies(greeted))
+    record = spoken(NO_PRODUCT_LAB, replies(greeted))
 
     assert record.software is not None
     assert (record.software.product, record.software.version, record.software.method) == (
@@ -47,7 +47,7 @@ def test_help_names_the_product_of_a_record(greeted: str) -> None:
 
 @pytest.mark.parametrize("greeted", GREETED)
 def test_help_names_the_product_of_a_verified_host(greeted: str) -> None:
-    result = verified(visit(PLAIN, replies(greeted)))
+    result = verified(visit(NO_PRODUCT_LAB, replies(greeted)))
 
     assert result.state is VerificationState.STILL_DISCLOSES
     assert result.after is not None
@@ -60,7 +60,9 @@ def test_two_products_that_are_named_tell_none() -> None:
     assert identify_behaviour(dialogue_of(both)) is None
 
 
-@pytest.mark.parametrize(("product", "known"), [("Postfix", POSTFIX), ("Exim", EXIM), ("Sendmail", SENDMAIL)])
+@pytest.mark.parametrize(
+    ("product", "known"), [("Postfix", POSTFIX_REPLIES), ("Exim", EXIM_REPLIES), ("Sendmail", SENDMAIL_REPLIES)]
+)
 def test_who_is_told_by_behaviour_stays_that(product: str, known: Replies) -> None:
     software = identify_behaviour(dialogue_of(known))
 

@@ -13,7 +13,7 @@ from scanner.model import Software
 from scanner.smtp import parse_greeting
 
 DATE = "Thu, 30 Nov 2017 10:25:48 +0100"
-SENDMAIL = {"product": "Sendmail", "vendor": "Sendmail", "product_line": "Sendmail"}
+NAMED_SENDMAIL = {"product": "Sendmail", "vendor": "Sendmail", "product_line": "Sendmail"}
 
 
 def identified(greeting: str) -> Software | None:
@@ -264,7 +264,7 @@ FORMS: list[tuple[str, dict[str, str]]] = [
 
 @pytest.mark.parametrize(("greeting", "expected"), FORMS, ids=[greeting[:90] for greeting, _ in FORMS])
 def test_every_form_is_read_into_its_fields(greeting: str, expected: dict[str, str]) -> None:
-    assert told(identified(greeting)) == {**SENDMAIL, **expected}
+    assert told(identified(greeting)) == {**NAMED_SENDMAIL, **expected}
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_another_product_that_mentions_the_word_keeps_its_name(greeting: str, pr
 )
 def test_refusals_in_sendmails_words_are_sendmail_with_less_confidence(greeting: str) -> None:
     software = identified(greeting)
-    assert told(software) == SENDMAIL
+    assert told(software) == NAMED_SENDMAIL
     assert software is not None
     assert software.confidence == 0.6
 
@@ -426,7 +426,7 @@ def test_a_greeting_made_from_parts_gives_the_same_parts_back(
     ]
     expected["os"], expected["os_version"] = next(filter(None, settled), (None, None))
     stated = {name: value for name, value in expected.items() if value is not None}
-    assert told(identified(frame.format(text))) == {**SENDMAIL, **stated}
+    assert told(identified(frame.format(text))) == {**NAMED_SENDMAIL, **stated}
 
 
 @given(

@@ -12,7 +12,7 @@ from scanner.errors import InputError
 from scanner.importers import FORMATS, BadLine, Kept, parse_text, read_kept
 from scanner.importers.formats import MAX_LINE_BYTES
 from scanner.smtp import escape
-from tests.support.kept_greetings import EXIM, ODD, POSTFIX, REFUSAL, SENDMAIL
+from tests.support.kept_greetings import KEPT_EXIM, KEPT_POSTFIX, KEPT_SENDMAIL, ODD, REFUSAL
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -100,9 +100,9 @@ def test_zgrab2_keeps_all_but_bytes_that_are_no_utf_8(file: str) -> None:
     found = by_address("zgrab2", file)
 
     assert {ip: kept.raw for ip, kept in found.items()} == {
-        "127.77.0.1": SENDMAIL,
-        "127.77.0.2": EXIM,
-        "127.77.0.3": POSTFIX,
+        "127.77.0.1": KEPT_SENDMAIL,
+        "127.77.0.2": KEPT_EXIM,
+        "127.77.0.3": KEPT_POSTFIX,
         "127.77.0.4": REFUSAL,
         "127.77.0.5": ODD.replace(b"\xfc", "\ufffd".encode()),
     }
@@ -165,9 +165,9 @@ def test_masscan_cuts_at_the_first_odd_byte_and_its_line_ends_are_mended(file: s
     found = by_address("masscan", file)
 
     assert {ip: kept.raw for ip, kept in found.items()} == {
-        "127.77.0.1": SENDMAIL,
-        "127.77.0.2": EXIM,
-        "127.77.0.3": POSTFIX,
+        "127.77.0.1": KEPT_SENDMAIL,
+        "127.77.0.2": KEPT_EXIM,
+        "127.77.0.3": KEPT_POSTFIX,
         "127.77.0.4": REFUSAL,
         "127.77.0.5": b"220 m",
     }
@@ -225,9 +225,9 @@ def test_nmap_wraps_the_banner_and_cuts_it_off_which_is_told() -> None:
     found = by_address("nmap-xml", "nmap-banner.xml")
 
     assert {ip: kept.raw for ip, kept in found.items()} == {
-        "127.77.0.1": SENDMAIL,
-        "127.77.0.2": EXIM[: EXIM.index(b"nsport")],
-        "127.77.0.3": POSTFIX,
+        "127.77.0.1": KEPT_SENDMAIL,
+        "127.77.0.2": KEPT_EXIM[: KEPT_EXIM.index(b"nsport")],
+        "127.77.0.3": KEPT_POSTFIX,
         "127.77.0.4": REFUSAL,
         "127.77.0.5": ODD,
     }

@@ -12,10 +12,10 @@ import pytest
 from scanner.files.text_input import utf_8_stream
 from scanner.importers import BadLine, Kept, json_entries
 from scanner.importers.json_entries import MAX_ENTRY, MAX_TEXT, read_entries
-from tests.support.kept_greetings import EXIM, FTP, ODD, POSTFIX, REFUSAL, SENDMAIL, SSH, greetings, read
+from tests.support.kept_greetings import FTP, KEPT_EXIM, KEPT_POSTFIX, KEPT_SENDMAIL, ODD, REFUSAL, SSH, greetings, read
 
 DATA = Path(__file__).parents[1] / "data" / "scanners"
-MAIL = {1: SENDMAIL, 2: EXIM, 3: POSTFIX, 4: REFUSAL, 5: ODD}
+MAIL = {1: KEPT_SENDMAIL, 2: KEPT_EXIM, 3: KEPT_POSTFIX, 4: REFUSAL, 5: ODD}
 
 
 def by_host(kind: str, file: str) -> dict[tuple[int, int | None], bytes]:
@@ -45,8 +45,8 @@ def test_masscans_xml_is_read_as_xml_too() -> None:
 
 
 def test_a_service_that_nmap_probed_is_believed_and_its_table_of_ports_is_not() -> None:
-    cut = EXIM[: EXIM.index(b"nsport")]
-    mail = {(host, 25): raw for host, raw in (MAIL | {2: cut}).items()} | {(1, 465): SENDMAIL}
+    cut = KEPT_EXIM[: KEPT_EXIM.index(b"nsport")]
+    mail = {(host, 25): raw for host, raw in (MAIL | {2: cut}).items()} | {(1, 465): KEPT_SENDMAIL}
 
     assert by_host("nmap-xml", "nmap-table.xml") == mail | {(6, 25): SSH, (7, 25): FTP}
     assert by_host("nmap-xml", "nmap-services.xml") | {(4, 25): REFUSAL} == mail
@@ -69,14 +69,14 @@ def test_banners_that_zgrab2_wrote_in_hex_or_base64_are_whole(file: str) -> None
 
 
 def test_a_greeting_behind_tls_is_one() -> None:
-    assert by_host("zgrab2", "zgrab2-banner-tls.jsonl")[1, 465] == SENDMAIL
+    assert by_host("zgrab2", "zgrab2-banner-tls.jsonl")[1, 465] == KEPT_SENDMAIL
 
 
 def test_the_domain_that_was_given_to_zgrab2_is_the_host() -> None:
     (kept,) = read("zgrab2", (DATA / "zgrab2-domain.jsonl").read_bytes())
 
     assert isinstance(kept, Kept)
-    assert (kept.ip, kept.host, kept.raw) == ("127.77.0.3", "mx.example.com", POSTFIX)
+    assert (kept.ip, kept.host, kept.raw) == ("127.77.0.3", "mx.example.com", KEPT_POSTFIX)
 
 
 # ---------------------------------------------------------------------------------------------------------- layouts

@@ -15,8 +15,9 @@ from scanner.maillogs.mail_logs import SILENT_LOGS, LogQuestion, read_visits
 from scanner.maillogs.matching import ConnectionOwner, Judged, Matching, SweepVisit, maybe_visit
 from scanner.model import Dialogue, Exchange, Record, Software, Status, Tls
 from scanner.record import encode
+from tests.support.greetings import SENDMAIL_8_14
 from tests.support.mail_logs import examined, log_file
-from tests.support.records import SENDMAIL, greeting_of, record_of
+from tests.support.records import greeting_of, record_of
 
 OURS, STRANGER = "192.0.2.5", "198.51.100.7"
 AT = 1795465013.0  # 2026-11-23T20:16:53Z
@@ -232,7 +233,7 @@ def dialogue(*commands: str, took_s: float = 2.0, implicit: bool = False) -> Dia
 def test_a_visit_says_when_it_was_what_it_said_and_how_long_it_took() -> None:
     said = dialogue("EHLO scanner.example", "HELP", "STARTTLS", "TLS", "EHLO scanner.example", "QUIT")
     record = record_of(
-        greeting_of(SENDMAIL), dialogue=said, clock_skew_s=-1, tries=2, software=Software(product="Sendmail")
+        greeting_of(SENDMAIL_8_14), dialogue=said, clock_skew_s=-1, tries=2, software=Software(product="Sendmail")
     )
 
     found = maybe_visit(record)

@@ -9,15 +9,8 @@ from scanner.model import Answer, Assessment, Dialogue, Finding, Record, Refusal
 from scanner.policy.check import RuleOutcome
 from scanner.policy.judges import MAX_EVIDENCE, Judgement, why_not_seen
 from scanner.policy.rules import RULES
-from tests.support.policy_records import (
-    BLOCKED,
-    PLAIN,
-    POSTFIX,
-    SENDMAIL,
-    certificate_of,
-    dialogue_of,
-    record_of,
-)
+from tests.support.greetings import NO_PRODUCT, POSTFIX, SENDMAIL_8_14
+from tests.support.policy_records import BLOCKED, certificate_of, dialogue_of, record_of
 
 TODAY = date(2026, 11, 23)
 PASSED, FAILED, NOT_JUDGED = RuleOutcome.PASSED, RuleOutcome.FAILED, RuleOutcome.NOT_JUDGED
@@ -34,7 +27,7 @@ def outcome(rule: str, record: Record, today: date = TODAY, **options: Any) -> R
 
 
 def test_a_version_in_the_greeting_is_told_with_the_greeting() -> None:
-    judgement = judged("no-version-in-greeting", record_of(SENDMAIL))
+    judgement = judged("no-version-in-greeting", record_of(SENDMAIL_8_14))
 
     assert judgement == Judgement(
         FAILED,
@@ -46,13 +39,13 @@ def test_a_version_in_the_greeting_is_told_with_the_greeting() -> None:
 @pytest.mark.parametrize(
     ("raw", "status", "version", "product"),
     [
-        (PLAIN, None, PASSED, PASSED),
+        (NO_PRODUCT, None, PASSED, PASSED),
         (POSTFIX, None, PASSED, FAILED),
-        (SENDMAIL, None, FAILED, FAILED),
+        (SENDMAIL_8_14, None, FAILED, FAILED),
         (b"554 5.7.1 mail1.example.com no mail service here\r\n", None, PASSED, PASSED),
         # Of a greeting that others may not get, or that is not whole, only bad news is believed.
-        (SENDMAIL[:-2], Status.CUT, FAILED, FAILED),
-        (SENDMAIL[:30], Status.SLOW, NOT_JUDGED, NOT_JUDGED),
+        (SENDMAIL_8_14[:-2], Status.CUT, FAILED, FAILED),
+        (SENDMAIL_8_14[:30], Status.SLOW, NOT_JUDGED, NOT_JUDGED),
         (BLOCKED, None, NOT_JUDGED, NOT_JUDGED),
         (b"421 mail1.example.com too busy, try later\r\n", None, NOT_JUDGED, NOT_JUDGED),
         (b"450 mail1.example.com try later\r\n", None, NOT_JUDGED, NOT_JUDGED),
@@ -72,7 +65,7 @@ def test_greetings(raw: bytes, status: Status | None, version: RuleOutcome, prod
 
 
 def test_what_counts_as_a_leak_can_be_chosen() -> None:
-    record = record_of(SENDMAIL)
+    record = record_of(SENDMAIL_8_14)
 
     assert outcome("no-version-in-greeting", record, fields=("os",)) is PASSED
     assert outcome("no-version-in-greeting", record, fields=("os", "time")) is FAILED
@@ -299,11 +292,11 @@ def test_without_a_version_no_flaw_is_known_and_none_ruled_out(software: Softwar
 @pytest.mark.parametrize(
     ("raw", "text", "wanted"),
     [
-        (PLAIN, "$host ESMTP", PASSED),
-        (PLAIN, "mail1.example.com ESMTP", PASSED),
-        (PLAIN, "$host ESMTP ready", FAILED),
-        (PLAIN, "$host", FAILED),
-        (SENDMAIL, "$host ESMTP", FAILED),
+        (NO_PRODUCT, "$host ESMTP", PASSED),
+        (NO_PRODUCT, "mail1.example.com ESMTP", PASSED),
+        (NO_PRODUCT, "$host ESMTP ready", FAILED),
+        (NO_PRODUCT, "$host", FAILED),
+        (SENDMAIL_8_14, "$host ESMTP", FAILED),
         (b"220 ESMTP\r\n", "$host ESMTP", FAILED),
         (b"220-mail1.example.com ESMTP\r\n220 no spam\r\n", "$host ESMTP\nno spam", PASSED),
         (b"554 mail1.example.com ESMTP\r\n", "$host ESMTP", NOT_JUDGED),
@@ -315,7 +308,7 @@ def test_agreed_greetings(raw: bytes, text: str, wanted: RuleOutcome) -> None:
 
 
 def test_a_greeting_without_host_name_is_told_apart() -> None:
-    record = record_of(PLAIN)
+    record = record_of(NO_PRODUCT)
     assert record.greeting is not None
     nameless = record._replace(greeting=record.greeting._replace(hostname=None))
 
@@ -328,7 +321,7 @@ def test_a_greeting_without_host_name_is_told_apart() -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (record_of(PLAIN), None),
+        (record_of(NO_PRODUCT), None),
         (record_of(b"521 mail1.example.com no mail here\r\n"), None),
         (record_of(b"SSH-2.0-OpenSSH_9.2\r\n"), None),
         (record_of(b"", status=Status.REFUSED), "refused"),
@@ -338,7 +331,7 @@ def test_a_greeting_without_host_name_is_told_apart() -> None:
         (record_of(b"421 mail1.example.com too many\r\n", refusal=None), "busy"),
         (record_of(BLOCKED), "it refuses this scanner (dnsbl)"),
         (record_of(BLOCKED, refusal=Refusal(RefusalKind.NOT_ACCEPTING, refused_us=False, evidence=None)), None),
-        (record_of(PLAIN, greeting=None), "no greeting"),
+        (record_of(NO_PRODUCT, greeting=None), "no greeting"),
     ],
 )
 def test_what_counts_as_seen(record: Record, reason: str | None) -> None:

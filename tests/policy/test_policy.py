@@ -24,7 +24,8 @@ from scanner.policy.check import (
 )
 from scanner.policy.rules import RULES
 from scanner.policy.waivers import Waiver, is_among
-from tests.support.policy_records import PLAIN, POSTFIX, SENDMAIL, dialogue_of, record_of
+from tests.support.greetings import NO_PRODUCT, POSTFIX, SENDMAIL_8_14
+from tests.support.policy_records import dialogue_of, record_of
 from tests.support.verdicts import verdict_of
 
 TODAY = date(2026, 11, 23)
@@ -56,7 +57,7 @@ def outcomes(verdicts: list[Verdict]) -> list[tuple[str, RuleOutcome]]:
 
 
 def test_every_rule_has_a_verdict_on_a_host_that_was_seen() -> None:
-    by_host, _ = checked(Policy(), record_of(SENDMAIL, dialogue=dialogue_of(), host="mx.example.com"))
+    by_host, _ = checked(Policy(), record_of(SENDMAIL_8_14, dialogue=dialogue_of(), host="mx.example.com"))
 
     assert outcomes(by_host) == [
         (GREETING, FAILED),
@@ -82,7 +83,9 @@ def test_a_host_that_was_not_seen_is_not_judged_and_never_passes() -> None:
 
 
 def test_half_a_greeting_can_break_a_rule_and_counts_as_not_seen() -> None:
-    by_host, (overall, *_) = checked(only(GREETING, "no-version-in-help"), record_of(SENDMAIL[:-2], status=Status.CUT))
+    by_host, (overall, *_) = checked(
+        only(GREETING, "no-version-in-help"), record_of(SENDMAIL_8_14[:-2], status=Status.CUT)
+    )
 
     assert outcomes(by_host) == [(GREETING, FAILED), (COVERAGE, NOT_JUDGED)]
     assert overall.outcome is FAILED
@@ -96,7 +99,7 @@ def test_what_is_no_mail_server_is_seen_and_has_nothing_to_judge() -> None:
 
 
 def test_an_excluded_target_is_no_host() -> None:
-    by_host, (overall,) = checked(only(GREETING), record_of(b"", status=Status.EXCLUDED), record_of(PLAIN))
+    by_host, (overall,) = checked(only(GREETING), record_of(b"", status=Status.EXCLUDED), record_of(NO_PRODUCT))
 
     assert outcomes(by_host) == [(GREETING, PASSED)]
     assert overall.message == "1 of 1 hosts were seen (100.0%), 95.0% are wanted"
@@ -109,7 +112,7 @@ def test_no_record_at_all_is_a_failure() -> None:
 
 
 def test_the_repeat_of_a_resumed_sweep_counts_once() -> None:
-    record = record_of(PLAIN)
+    record = record_of(NO_PRODUCT)
     by_host, (overall,) = checked(only(GREETING), record, record, record._replace(event_id="another"))
 
     assert len(by_host) == 2
@@ -118,21 +121,21 @@ def test_the_repeat_of_a_resumed_sweep_counts_once() -> None:
 
 @pytest.mark.parametrize(("seen", "unseen", "wanted"), [(19, 1, PASSED), (18, 1, FAILED), (1, 0, PASSED)])
 def test_enough_hosts_must_have_been_seen(seen: int, unseen: int, wanted: RuleOutcome) -> None:
-    records = [record_of(PLAIN) for _ in range(seen)]
+    records = [record_of(NO_PRODUCT) for _ in range(seen)]
     _, (overall,) = checked(only(GREETING), *records, *(record_of(b"", status=Status.REFUSED) for _ in range(unseen)))
 
     assert overall.outcome is wanted
 
 
 def test_what_was_planned_and_has_no_record_was_not_seen() -> None:
-    _, (overall,) = checked(only(GREETING), record_of(PLAIN), planned=4)
+    _, (overall,) = checked(only(GREETING), record_of(NO_PRODUCT), planned=4)
 
     assert overall.outcome is FAILED
     assert overall.message == "1 of 4 hosts were seen (25.0%), 95.0% are wanted; not seen: 3 no record"
 
 
 def test_fewer_planned_than_there_are_records_changes_nothing() -> None:
-    _, (overall,) = checked(only(GREETING), record_of(PLAIN), record_of(PLAIN), planned=1)
+    _, (overall,) = checked(only(GREETING), record_of(NO_PRODUCT), record_of(NO_PRODUCT), planned=1)
 
     assert overall.message.startswith("2 of 2 hosts")
 
@@ -140,7 +143,7 @@ def test_fewer_planned_than_there_are_records_changes_nothing() -> None:
 def test_empty_addresses_can_be_left_out() -> None:
     policy = only(GREETING, ignore=frozenset({Status.REFUSED}))
     by_host, (overall,) = checked(
-        policy, record_of(PLAIN), record_of(b"", status=Status.REFUSED), record_of(b"", status=Status.SILENT)
+        policy, record_of(NO_PRODUCT), record_of(b"", status=Status.REFUSED), record_of(b"", status=Status.SILENT)
     )
 
     assert outcomes(by_host) == [(GREETING, PASSED), (COVERAGE, NOT_JUDGED)]
@@ -148,7 +151,7 @@ def test_empty_addresses_can_be_left_out() -> None:
 
 
 def test_a_rule_that_could_not_judge_enough_hosts_is_a_failure_of_coverage() -> None:
-    records = [record_of(PLAIN), record_of(PLAIN, dialogue=dialogue_of())]
+    records = [record_of(NO_PRODUCT), record_of(NO_PRODUCT, dialogue=dialogue_of())]
     _, overall = checked(only("no-version-in-help"), *records)
 
     assert outcomes(overall) == [(COVERAGE, PASSED), (COVERAGE, FAILED)]
@@ -163,14 +166,14 @@ def test_a_rule_that_could_not_judge_enough_hosts_is_a_failure_of_coverage() -> 
 
 def test_a_rule_at_level_warning_needs_no_coverage() -> None:
     rules = dict(only().rules) | {"starttls-offered": RuleSetting(Level.WARNING, {"must_work": True})}
-    by_host, overall = checked(Policy(rules=rules), record_of(PLAIN))
+    by_host, overall = checked(Policy(rules=rules), record_of(NO_PRODUCT))
 
     assert outcomes(by_host) == [("starttls-offered", NOT_JUDGED)]
     assert outcomes(overall) == [(COVERAGE, PASSED)]
 
 
 def test_hosts_that_were_not_seen_do_not_count_for_what_a_rule_judged() -> None:
-    records = [record_of(PLAIN)] + [record_of(SENDMAIL[:40], status=Status.CUT) for _ in range(9)]
+    records = [record_of(NO_PRODUCT)] + [record_of(SENDMAIL_8_14[:40], status=Status.CUT) for _ in range(9)]
     _, overall = checked(only(GREETING, min_seen=0.1), *records)
 
     assert outcomes(overall) == [(COVERAGE, PASSED)]
@@ -187,7 +190,7 @@ def test_in_a_range_other_levels_and_options_hold_and_the_later_range_wins() -> 
     )
     found = {}
     for ip in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
-        by_host, _ = checked(policy, record_of(SENDMAIL, ip=ip))
+        by_host, _ = checked(policy, record_of(SENDMAIL_8_14, ip=ip))
         found[ip] = [(verdict.rule, verdict.level, verdict.message.split(" (")[0]) for verdict in by_host]
 
     assert found == {
@@ -204,9 +207,9 @@ def test_a_waiver_waives_its_rule_at_its_addresses_and_no_more() -> None:
     mine = waiver("192.0.2.1", "192.0.2.9")
     by_host, overall = checked(
         only(GREETING, "no-product-in-greeting", waivers=[mine]),
-        record_of(SENDMAIL, ip="192.0.2.1"),
-        record_of(SENDMAIL, ip="192.0.2.2"),
-        record_of(PLAIN, ip="192.0.2.9"),
+        record_of(SENDMAIL_8_14, ip="192.0.2.1"),
+        record_of(SENDMAIL_8_14, ip="192.0.2.2"),
+        record_of(NO_PRODUCT, ip="192.0.2.9"),
     )
 
     assert outcomes(by_host)[:4] == [
@@ -223,7 +226,7 @@ def test_a_waiver_waives_its_rule_at_its_addresses_and_no_more() -> None:
 
 def test_an_expired_waiver_waives_nothing_and_is_a_violation() -> None:
     old = waiver("192.0.2.1", expires=date(2026, 11, 22))
-    by_host, overall = checked(only(GREETING, waivers=[old]), record_of(SENDMAIL, ip="192.0.2.1"))
+    by_host, overall = checked(only(GREETING, waivers=[old]), record_of(SENDMAIL_8_14, ip="192.0.2.1"))
 
     assert outcomes(by_host) == [(GREETING, FAILED)]
     assert outcomes(overall)[1:] == [(EXPIRED_WAIVER, FAILED), (FACTS, PASSED)]
@@ -234,7 +237,7 @@ def test_an_expired_waiver_waives_nothing_and_is_a_violation() -> None:
 
 
 def test_a_waiver_that_nobody_needs_is_a_warning() -> None:
-    _, overall = checked(only(GREETING, waivers=[waiver("192.0.2.1")]), record_of(PLAIN, ip="192.0.2.1"))
+    _, overall = checked(only(GREETING, waivers=[waiver("192.0.2.1")]), record_of(NO_PRODUCT, ip="192.0.2.1"))
 
     assert outcomes(overall)[1:] == [(UNUSED_WAIVER, FAILED)]
     assert overall[1].level is Level.WARNING
@@ -242,7 +245,7 @@ def test_a_waiver_that_nobody_needs_is_a_warning() -> None:
 
 def test_of_two_waivers_the_first_is_used() -> None:
     first, second = waiver("192.0.2.1"), waiver("192.0.2.1")
-    by_host, overall = checked(only(GREETING, waivers=[first, second]), record_of(SENDMAIL, ip="192.0.2.1"))
+    by_host, overall = checked(only(GREETING, waivers=[first, second]), record_of(SENDMAIL_8_14, ip="192.0.2.1"))
 
     assert by_host[0].waiver is first
     assert outcomes(overall)[1:] == [(UNUSED_WAIVER, FAILED), (FACTS, PASSED)]
@@ -262,7 +265,7 @@ def test_what_is_no_address_is_in_no_range() -> None:
     assert not is_among("nonsense", _Strict())
     assert not is_among(None, _Strict())
     by_host, _ = checked(
-        only(GREETING, waivers=[waiver("192.0.2.1")]), record_of(SENDMAIL)._replace(ip=None, port=None)
+        only(GREETING, waivers=[waiver("192.0.2.1")]), record_of(SENDMAIL_8_14)._replace(ip=None, port=None)
     )
     assert outcomes(by_host) == [(GREETING, FAILED)]
 

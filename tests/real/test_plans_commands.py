@@ -21,7 +21,8 @@ from scanner.remediation.plans.writing import write_plans
 from tests.real.command import scanner
 from tests.real.mta_lab import LabError, MtaLab
 from tests.real.mta_servers import MAIL_SERVERS
-from tests.support.records import SENDMAIL, greeting_of, record_of
+from tests.support.greetings import SENDMAIL_8_14
+from tests.support.records import greeting_of, record_of
 from tests.support.requirements import require_or_skip
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -55,7 +56,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plans") / "plan"
     hosts = [
         record_of(
-            greeting_of(SENDMAIL),
+            greeting_of(SENDMAIL_8_14),
             ip=f"192.0.2.{number}",
             software=Software(product=product, confidence=0.95),
             disclosure=("product",),

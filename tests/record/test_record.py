@@ -16,7 +16,8 @@ from scanner.model import Finding, Refusal, RefusalKind, Software, Status
 from scanner.record import EventIds, decode, encode, encode_findings, event_id
 from scanner.record import encoding as record_module
 from scanner.smtp import parse_greeting
-from tests.support.records import SENDMAIL, VALIDATOR, full_record, greeting_of, record_of
+from tests.support.greetings import SENDMAIL_8_14
+from tests.support.records import VALIDATOR, full_record, greeting_of, record_of
 
 #: The fields of a finding that is not a vulnerability, in their order.
 NOT_KNOWN = (
@@ -26,7 +27,7 @@ NOT_KNOWN = (
 
 
 def test_a_full_record_is_written_field_by_field_in_the_order_of_the_schema() -> None:
-    text = SENDMAIL[:-2].decode()
+    text = SENDMAIL_8_14[:-2].decode()
     expected = {
         "schema": "smtpsweep.record/1",
         "scan_id": "0199-scan",
@@ -41,7 +42,7 @@ def test_a_full_record_is_written_field_by_field_in_the_order_of_the_schema() ->
         "banner": {
             "text": text,
             "raw_b64": None,
-            "bytes": len(SENDMAIL),
+            "bytes": len(SENDMAIL_8_14),
             "truncated": False,
             "code": 220,
             "lines": [text[4:]],
@@ -128,7 +129,7 @@ def test_a_refusal_is_written_with_what_it_means_and_comes_back() -> None:
 
 def test_a_kept_greeting_has_null_for_what_its_source_does_not_tell() -> None:
     kept: dict[str, Any] = {"observed_at": None, "ip": None, "port": None, "tries": 0}
-    record = record_of(greeting_of(SENDMAIL), **kept, connect_s=None, first_byte_s=None, total_s=None)
+    record = record_of(greeting_of(SENDMAIL_8_14), **kept, connect_s=None, first_byte_s=None, total_s=None)
 
     line = encode(record)
     written = orjson.loads(line)
@@ -163,7 +164,7 @@ def test_a_full_record_comes_back_as_it_was() -> None:
 
 
 @given(st.binary(min_size=1, max_size=300))
-@example(SENDMAIL)
+@example(SENDMAIL_8_14)
 @example(b"\r\r\n")
 @example(b"220 a\r\r\n")
 @example(b"220 \\\r\r\n")  # as long as its text and a CR LF, but not plain
@@ -278,7 +279,7 @@ def test_times_are_utc_with_milliseconds_also_when_seconds_alternate(at: float, 
 def test_what_a_line_does_not_carry_about_a_greeting_is_filled_in_from_the_status(
     status: Status, complete: bool, meaning: Status
 ) -> None:
-    back = decode(encode(record_of(greeting_of(SENDMAIL), status=status)))
+    back = decode(encode(record_of(greeting_of(SENDMAIL_8_14), status=status)))
 
     assert back.greeting is not None
     assert (back.greeting.complete, back.greeting.status) == (complete, meaning)
@@ -357,7 +358,7 @@ def test_event_ids_tell_scans_addresses_and_ports_apart_also_where_their_texts_r
 
 def test_the_findings_that_hosts_share_are_encoded_once_and_written_whole_each_time() -> None:
     findings = tuple(Finding(f"F-{number}", "low", "A title", condition="\u2028\n") for number in range(3))
-    one, other = (record_of(greeting_of(SENDMAIL), ip=f"192.0.2.{n}", findings=findings) for n in (1, 2))
+    one, other = (record_of(greeting_of(SENDMAIL_8_14), ip=f"192.0.2.{n}", findings=findings) for n in (1, 2))
 
     assert encode_findings(findings) is encode_findings(findings)
     for record in (one, other):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scanner.errors import InputError
 from scanner.model import DISCLOSED, Certificate, Dialogue, Exchange, Names, Record, Tls
 from scanner.record import EventIds, decode, encode
-from tests.support.records import SENDMAIL, VALIDATOR, escape, full_record, greeting_of, record_of
+from tests.support.greetings import SENDMAIL_8_14
+from tests.support.records import VALIDATOR, escape, full_record, greeting_of, record_of
 
 CERTIFICATE = Certificate(
     sha256="ab" * 32,
@@ -132,7 +133,7 @@ def test_whatever_a_server_replies_makes_a_valid_line_that_comes_back(
     lines: tuple[str, ...], extensions: tuple[str, ...], code: int | None, took_s: float
 ) -> None:
     exchange = Exchange("HELP", code, lines, took_s)
-    line = encode(record_of(greeting_of(SENDMAIL), dialogue=Dialogue((exchange,), extensions)))
+    line = encode(record_of(greeting_of(SENDMAIL_8_14), dialogue=Dialogue((exchange,), extensions)))
     back = decode(line).dialogue
 
     VALIDATOR.validate(orjson.loads(line))

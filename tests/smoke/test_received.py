@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scanner.smoke.received import MAX_HEADER_BYTES, HeaderLeak, software_in_headers
 
 #: As a real Sendmail 8.17.1.9 of Debian wrote it, and the same after `_REC_BY_` was changed.
-SENDMAIL = (
+FROM_SENDMAIL = (
     b"Return-Path: <alice@lab.example>\r\n"
     b"Received: from client.lab.example (localhost [127.0.0.1])\r\n"
     b"\tby mail1.lab.example (8.17.1.9/8.17.1.9/Debian-2+deb12u2) with ESMTP id 6AMA22hj002839\r\n"
@@ -16,7 +16,7 @@ SENDMAIL = (
     b"\r\n"
     b"Received: from x by body.example (Exim 4.96); in the body\r\n"
 )
-SENDMAIL_CLEAN = SENDMAIL.replace(b" (8.17.1.9/8.17.1.9/Debian-2+deb12u2)", b"")
+FROM_SENDMAIL_CLEAN = FROM_SENDMAIL.replace(b" (8.17.1.9/8.17.1.9/Debian-2+deb12u2)", b"")
 
 
 def versions_in_headers(raw: bytes) -> tuple[HeaderLeak, ...]:
@@ -30,7 +30,7 @@ def received(value: str) -> tuple[tuple[str | None, str | None], ...]:
 
 
 def test_sendmails_line_is_reported_whole_with_its_place_and_its_hop() -> None:
-    assert versions_in_headers(SENDMAIL) == (
+    assert versions_in_headers(FROM_SENDMAIL) == (
         HeaderLeak(
             header="Received",
             number=2,
@@ -46,7 +46,7 @@ def test_sendmails_line_is_reported_whole_with_its_place_and_its_hop() -> None:
 
 
 def test_a_remedied_sendmail_shows_nothing() -> None:
-    assert software_in_headers(SENDMAIL_CLEAN) == ()
+    assert software_in_headers(FROM_SENDMAIL_CLEAN) == ()
 
 
 def test_hops_count_from_the_server_that_took_the_message_first() -> None:

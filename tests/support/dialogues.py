@@ -1,14 +1,14 @@
 """What nine mail servers reply (four noted in full, five in part; see behaviours.toml), and dialogues made of it.
 
 EHLO's lines, HELP, QUIT and the refusal of a verb that does not exist are those of the servers' default configurations;
-only host names and addresses are changed. `SENDMAIL_HARDENED` has its help file, greeting and privacy options closed.
+only host names and addresses are changed. `HARDENED_REPLIES` has its help file, greeting and privacy options closed.
 """
 
 from scanner.model import Dialogue, Exchange
 
 Replies = dict[str, tuple[int, tuple[str, ...]]]
 
-SENDMAIL: Replies = {
+SENDMAIL_REPLIES: Replies = {
     "EHLO scanner.lab.example": (
         250,
         (
@@ -31,7 +31,7 @@ SENDMAIL: Replies = {
     "FOO": (500, ('5.5.1 Command unrecognized: "FOO"',)),
     "QUIT": (221, ("2.0.0 mail1.lab.example closing connection",)),
 }
-SENDMAIL_HARDENED: Replies = {
+HARDENED_REPLIES: Replies = {
     "EHLO scanner.lab.example": (
         250,
         (
@@ -43,7 +43,7 @@ SENDMAIL_HARDENED: Replies = {
     "FOO": (500, ('5.5.1 Command unrecognized: "FOO"',)),
     "QUIT": (221, ("2.0.0 mail1.lab.example closing connection",)),
 }
-POSTFIX: Replies = {
+POSTFIX_REPLIES: Replies = {
     "EHLO scanner.lab.example": (
         250,
         (
@@ -56,7 +56,7 @@ POSTFIX: Replies = {
     "FOO": (500, ("5.5.2 Error: command not recognized",)),
     "QUIT": (221, ("2.0.0 Bye",)),
 }
-EXIM: Replies = {
+EXIM_REPLIES: Replies = {
     "EHLO scanner.lab.example": (
         250,
         (
@@ -68,7 +68,7 @@ EXIM: Replies = {
     "FOO": (500, ("unrecognized command",)),
     "QUIT": (221, ("mail3.lab.example closing connection",)),
 }
-OPENSMTPD: Replies = {
+OPENSMTPD_REPLIES: Replies = {
     "EHLO scanner.lab.example": (
         250,
         (
@@ -88,7 +88,7 @@ OPENSMTPD: Replies = {
     "FOO": (500, ("5.5.1 Invalid command: Command unrecognized",)),
     "QUIT": (221, ("2.0.0 Bye",)),
 }
-COURIER: Replies = {
+COURIER_REPLIES: Replies = {
     "EHLO scanner.lab.example": (
         250,
         (
@@ -100,13 +100,13 @@ COURIER: Replies = {
     "FOO": (502, ("ESMTP command error",)),
     "QUIT": (221, ("Bye.",)),
 }
-QPSMTPD: Replies = {
+QPSMTPD_REPLIES: Replies = {
     "EHLO scanner.lab.example": (250, ("mail6.lab.example Hi localhost [127.0.0.1]", "PIPELINING", "8BITMIME")),
     "HELP": (214, ("This is qpsmtpd 0.94",)),
     "FOO": (500, ("Unrecognized command",)),
     "QUIT": (221, ("mail6.lab.example closing connection. Have a wonderful day.",)),
 }
-HARAKA: Replies = {
+HARAKA_REPLIES: Replies = {
     "EHLO scanner.lab.example": (
         250,
         (
@@ -118,7 +118,7 @@ HARAKA: Replies = {
     "FOO": (500, ("Unrecognized command",)),
     "QUIT": (221, ("mail7.lab.example closing connection. Have a jolly good day.",)),
 }
-SMTP_SERVER: Replies = {
+SMTP_SERVER_REPLIES: Replies = {
     "EHLO scanner.lab.example": (
         250,
         (
@@ -130,7 +130,7 @@ SMTP_SERVER: Replies = {
     "FOO": (500, ("Error: command not recognized",)),
     "QUIT": (221, ("Bye",)),
 }
-AIOSMTPD: Replies = {
+AIOSMTPD_REPLIES: Replies = {
     "EHLO scanner.lab.example": (250, ("mail9.lab.example", "SIZE 33554432", "8BITMIME", "SMTPUTF8", "HELP")),
     "HELP": (250, ("Supported commands: AUTH DATA EHLO HELO HELP MAIL NOOP QUIT RCPT RSET VRFY",)),
     "FOO": (500, ('Error: command "FOO" not recognized',)),
@@ -139,15 +139,15 @@ AIOSMTPD: Replies = {
 
 #: Product -> what it replies, each with its own way to hide.
 SERVERS: dict[str, list[Replies]] = {
-    "Sendmail": [SENDMAIL, SENDMAIL_HARDENED],
-    "Postfix": [POSTFIX],
-    "Exim": [EXIM],
-    "OpenSMTPD": [OPENSMTPD],
-    "Courier": [COURIER],
-    "qpsmtpd": [QPSMTPD],
-    "Haraka": [HARAKA],
-    "smtp-server": [SMTP_SERVER],
-    "aiosmtpd": [AIOSMTPD],
+    "Sendmail": [SENDMAIL_REPLIES, HARDENED_REPLIES],
+    "Postfix": [POSTFIX_REPLIES],
+    "Exim": [EXIM_REPLIES],
+    "OpenSMTPD": [OPENSMTPD_REPLIES],
+    "Courier": [COURIER_REPLIES],
+    "qpsmtpd": [QPSMTPD_REPLIES],
+    "Haraka": [HARAKA_REPLIES],
+    "smtp-server": [SMTP_SERVER_REPLIES],
+    "aiosmtpd": [AIOSMTPD_REPLIES],
 }
 
 

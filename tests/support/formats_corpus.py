@@ -12,10 +12,10 @@ from scanner.record import encode
 from scanner.settings import Settings
 from scanner.sweeps.record_builder import RecordBuilder
 from tests.receivers import hostile
+from tests.support.greetings import SENDMAIL_8_14
 from tests.support.records import full_record
 
 AT: Final = 1_795_342_616.123
-SENDMAIL: Final = b"220 mail1.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 CERTIFICATE: Final = Certificate(
     sha256="ab" * 32,
     subject="CN=mail.example.com",
@@ -43,7 +43,7 @@ def line_of(record: Record) -> Line:
     return Line(orjson.loads(line), line)
 
 
-def record_of(raw: bytes = SENDMAIL, status: Status | None = None, **changes: Any) -> Record:
+def record_of(raw: bytes = SENDMAIL_8_14, status: Status | None = None, **changes: Any) -> Record:
     """Make the record that a sweep would make."""
     attempt = Attempt(Target(0, "192.0.2.10", 25), status, raw, AT, 0.0004, 0.001 if raw else None, 0.0021)
     return _observer().record(attempt)._replace(**changes)
@@ -79,7 +79,7 @@ def _records() -> Mapping[str, Record]:
         "malformed": record_of(b"hello\r\n"),
         "not_smtp": record_of(b"SSH-2.0-OpenSSH_9.2p1\r\n"),
         "error": record_of(b"", Status.RESET, error="ECONNRESET"),
-        "ipv6": _observer().record(Attempt(ipv6, None, SENDMAIL, AT, 0.1, 0.2, 0.3)),
+        "ipv6": _observer().record(Attempt(ipv6, None, SENDMAIL_8_14, AT, 0.1, 0.2, 0.3)),
         "no_tls": record_of(dialogue=dialogue_of(None, starttls=False)),
         "tls": record_of(
             dialogue=dialogue_of(Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384", (CERTIFICATE,))),
@@ -94,8 +94,8 @@ def _records() -> Mapping[str, Record]:
         ),
         "ehlo_refused": record_of(dialogue=Dialogue((Exchange("EHLO x", 550, ("no",), 0.001),), error="refused")),
         "sample": record_of(sample=3),
-        "kept": _observer().kept(Kept(SENDMAIL, "192.0.2.99", 25, AT), 1),
-        "kept_without_anything": _observer().kept(Kept(SENDMAIL), 2),
+        "kept": _observer().kept(Kept(SENDMAIL_8_14, "192.0.2.99", 25, AT), 1),
+        "kept_without_anything": _observer().kept(Kept(SENDMAIL_8_14), 2),
         "kept_nameless": _observer().kept(Kept(b"220 ok\r\n"), 3),
         "scan_named_oddly": record_of(scan_id="sc\u00e4n \u2028 |=\\\t\n \U0001f600"),
     }

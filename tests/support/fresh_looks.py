@@ -8,17 +8,17 @@ from scanner.sweeps.record_builder import RecordBuilder
 from scanner.verification.evidence import Opinion
 from scanner.verification.states import Subject, Verified, judge
 from scanner.verification.visits import Visit, visit_of
-from tests.support.dialogues import SENDMAIL, SENDMAIL_HARDENED, Replies, dialogue_of
+from tests.support.dialogues import HARDENED_REPLIES, SENDMAIL_REPLIES, Replies, dialogue_of
+from tests.support.greetings import NO_PRODUCT_LAB
 
 OBSERVER = RecordBuilder("scan", Settings(probe=Probe.DIALOGUE))
-HIDDEN = b"220 mail1.lab.example ESMTP\r\n"
 SHOWN = b"220 mail1.lab.example ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 HOST = Subject("192.0.2.1", 25, "mail1.lab.example")
 
 
 def visit(
-    raw: bytes = HIDDEN,
-    replies: Replies | Dialogue | None = SENDMAIL_HARDENED,
+    raw: bytes = NO_PRODUCT_LAB,
+    replies: Replies | Dialogue | None = HARDENED_REPLIES,
     status: Status | None = None,
     error: str | None = None,
 ) -> Record:
@@ -28,18 +28,18 @@ def visit(
     return OBSERVER.record(Attempt(target, status, raw, 1795342616.0, 0.1, 0.1, 0.2, error=error, dialogue=dialogue))
 
 
-def opinion_of(raw: bytes = HIDDEN, replies: Replies = SENDMAIL_HARDENED, error: str | None = None) -> Opinion:
+def opinion_of(raw: bytes = NO_PRODUCT_LAB, replies: Replies = HARDENED_REPLIES, error: str | None = None) -> Opinion:
     found = {command.partition(" ")[0]: Exchange(command, *reply, 0.1) for command, reply in replies.items()}
     text = raw.decode("latin-1").rstrip("\r\n")
     return Opinion(Exchange("greeting", int(text[:3]), (text[4:],), 0.1), found["EHLO"], found["HELP"], error)
 
 
-def with_help(code: int, *lines: str, base: Replies = SENDMAIL_HARDENED) -> Replies:
+def with_help(code: int, *lines: str, base: Replies = HARDENED_REPLIES) -> Replies:
     return {**base, "HELP": (code, lines)}
 
 
 def with_ehlo(*lines: str) -> Replies:
-    return {"EHLO scanner.lab.example": (250, lines), "HELP": SENDMAIL_HARDENED["HELP"]}
+    return {"EHLO scanner.lab.example": (250, lines), "HELP": HARDENED_REPLIES["HELP"]}
 
 
 def before(record: Record) -> Visit:
@@ -50,5 +50,5 @@ def verified(*records: Record, known: Visit | None = None, opinion: Opinion | No
     return judge(HOST._replace(before=known), records, opinion=opinion, **options)
 
 
-LEAKING = visit(SHOWN, SENDMAIL)
+LEAKING = visit(SHOWN, SENDMAIL_REPLIES)
 CLEAN = visit()

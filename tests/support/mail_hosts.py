@@ -6,11 +6,6 @@ from collections.abc import Mapping, Sequence
 from tests.support.dialogues import Replies
 from tests.support.servers import Peer
 
-HIDDEN = b"220 mail1.lab.example ESMTP\r\n"
-SENDMAIL_GREETING = (
-    b"220 mail1.lab.example ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2+deb12u2; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
-)
-
 
 class MailHost:
     """A script that greets and answers by a table; `heard` are the commands of all its connections."""

@@ -4,10 +4,11 @@ from typing import Any
 
 from scanner.model import Record, Software
 from scanner.record import event_id
-from tests.support.records import SENDMAIL, greeting_of, record_of
+from tests.support.greetings import SENDMAIL_8_14
+from tests.support.records import greeting_of, record_of
 
 
-def host(number: int, product: str | None = "Sendmail", raw: bytes = SENDMAIL, **changes: Any) -> Record:
+def host(number: int, product: str | None = "Sendmail", raw: bytes = SENDMAIL_8_14, **changes: Any) -> Record:
     """Make the record of one host that discloses its product."""
     address = f"192.0.2.{number}"
     told: dict[str, Any] = {

@@ -8,10 +8,8 @@ from typing import Any
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Record, Status, Target, Tls
 from scanner.settings import Settings
 from scanner.sweeps.record_builder import RecordBuilder
+from tests.support.greetings import NO_PRODUCT
 
-PLAIN = b"220 mail1.example.com ESMTP\r\n"
-SENDMAIL = b"220 mail1.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
-POSTFIX = b"220 mail2.example.com ESMTP Postfix\r\n"
 BLOCKED = b"554 5.7.1 Service unavailable; client [192.0.2.9] blocked using zen.spamhaus.org\r\n"
 CERTIFICATE = Certificate(
     "00" * 32,
@@ -31,7 +29,7 @@ def _observer() -> RecordBuilder:
 
 
 def record_of(
-    raw: bytes = PLAIN,
+    raw: bytes = NO_PRODUCT,
     *,
     ip: str = "192.0.2.10",
     status: Status | None = None,

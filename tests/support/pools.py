@@ -2,9 +2,6 @@
 
 from scanner.settings import Settings
 
-PLAIN = b"220 mx.example.org ESMTP Postfix\r\n"
-
-
 FAST = Settings(
     rate=0,
     subnet_rate=0,

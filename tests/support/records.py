@@ -6,9 +6,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from scanner.model import Finding, Greeting, Record, Software, Status
 from scanner.record import event_id, json_schema
+from tests.support.greetings import SENDMAIL_8_14
 
 VALIDATOR = Draft202012Validator(json_schema(), format_checker=FormatChecker())
-SENDMAIL = b"220 mail1.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 
 FLAW = Finding(
     id="CVE-2023-51765",
@@ -66,7 +66,7 @@ def record_of(greeting: Greeting | None = None, **changes: Any) -> Record:
 
 
 def full_record() -> Record:
-    greeting = greeting_of(SENDMAIL)._replace(
+    greeting = greeting_of(SENDMAIL_8_14)._replace(
         hostname="mail1.example.com", server_time="2026-11-22T10:16:56Z", flags=("teaser",)
     )
     software = Software(

@@ -122,5 +122,5 @@ def later(record: Record) -> Record:
     )
 
 
-SENDMAIL = visit(A, "Sendmail", "8.14.7")
+SENDMAIL_HOST = visit(A, "Sendmail", "8.14.7")
 HIDDEN = visit(A)

@@ -14,9 +14,8 @@ from scanner.smtp import parse_greeting
 from scanner.sweeps import record_builder
 from scanner.sweeps.record_builder import RecordBuilder, final_status
 from tests.support.attempts import TARGET, attempt, spoken
-from tests.support.dialogues import POSTFIX, SENDMAIL, dialogue_of
-
-PLAIN = b"220 mx.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
+from tests.support.dialogues import POSTFIX_REPLIES, SENDMAIL_REPLIES, dialogue_of
+from tests.support.greetings import SENDMAIL_8_14
 
 #: All endings that a conversation with bytes can have, apart from a whole greeting.
 ENDINGS = (Status.CUT, Status.SLOW, Status.RESET, Status.UNREACHABLE)
@@ -94,12 +93,12 @@ def test_another_protocol_is_that_however_it_ended(raw: bytes, ending: Status) -
 
 
 def test_a_record_has_what_the_visit_and_the_greeting_say() -> None:
-    record = observed(PLAIN)
+    record = observed(SENDMAIL_8_14)
 
     assert record[:4] == ("scan", event_id("scan", "192.0.2.10", 2525), 1795342616.5, "192.0.2.10")
     assert (record.port, record.host, record.status) == (2525, "mail.example.com", Status.READY)
     assert (record.connect_s, record.first_byte_s, record.total_s, record.tries) == (0.01, 0.25, 0.5, 2)
-    assert record.greeting == parse_greeting(PLAIN)
+    assert record.greeting == parse_greeting(SENDMAIL_8_14)
     assert record.software is not None
     assert (record.software.version, record.software.config_version) == ("8.14.7", "8.13.8")
     assert set(record.disclosure) >= {"product", "version", "config_version"}
@@ -178,13 +177,13 @@ def test_the_sweep_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     observer = RecordBuilder("scan", Settings())
     with monkeypatch.context() as broken:
         broken.setattr(record_builder, "parse_greeting", None)
-        assert observer.record(attempt(PLAIN)).status is Status.BUG
+        assert observer.record(attempt(SENDMAIL_8_14)).status is Status.BUG
 
-    assert observer.record(attempt(PLAIN)).status is Status.READY
+    assert observer.record(attempt(SENDMAIL_8_14)).status is Status.READY
 
 
 def test_a_hidden_greeting_takes_the_identity_from_the_dialogue() -> None:
-    record = spoken(b"220 mail1.lab.example ESMTP\r\n", SENDMAIL)
+    record = spoken(b"220 mail1.lab.example ESMTP\r\n", SENDMAIL_REPLIES)
 
     assert record.software is not None
     assert (record.software.product, record.software.version, record.software.method) == (
@@ -195,12 +194,12 @@ def test_a_hidden_greeting_takes_the_identity_from_the_dialogue() -> None:
     assert record.disclosure == ("product", "version")
     assert record.disclosed_in is not None
     assert record.disclosed_in["version"] == ("help",)
-    assert record.dialogue == dialogue_of(SENDMAIL)
+    assert record.dialogue == dialogue_of(SENDMAIL_REPLIES)
     assert "CVE-2023-51765" in {finding.id for finding in record.findings}
 
 
 def test_a_greeting_that_its_server_contradicts_stays_and_has_a_finding() -> None:
-    record = spoken(PLAIN, POSTFIX)
+    record = spoken(SENDMAIL_8_14, POSTFIX_REPLIES)
 
     assert record.software is not None
     assert record.software.version == "8.14.7"
@@ -225,8 +224,8 @@ def test_a_dialogue_without_a_greeting_is_kept() -> None:
 def test_several_visits_to_a_target_are_told_apart_by_their_position() -> None:
     observer = RecordBuilder("scan", Settings(samples=3), lambda position: position % 3)
 
-    record = observer.record(attempt(PLAIN))
+    record = observer.record(attempt(SENDMAIL_8_14))
 
     assert (record.sample, TARGET.position % 3) == (2, 2)
     assert record.event_id == EventIds("scan").of("192.0.2.10", 2525, 2) != event_id("scan", "192.0.2.10", 2525)
-    assert observed(PLAIN).sample is None
+    assert observed(SENDMAIL_8_14).sample is None

@@ -21,9 +21,9 @@ from scanner.settings import Settings
 from scanner.sweeps.record_builder import RecordBuilder
 from scanner.sweeps.single_check import Transcript, check_host
 from tests.support.command_line import smtpsweep
+from tests.support.greetings import SENDMAIL_8_14
 from tests.support.servers import Peer, Script, free_port, greets, serving
 
-SENDMAIL = b"220 mx.example.org ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 TARGET, OTHER = Target(0, "127.0.0.1", 25), Target(1, "127.0.0.2", 25)
 
 
@@ -106,7 +106,7 @@ async def test_a_check_is_the_dialogue_and_the_record(dialogue: Transcript, show
 
 
 async def test_a_name_is_checked_at_each_of_its_addresses_that_is_not_excluded() -> None:
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         records = await check_host("localhost", quick(server.port), exclude=["::1", "2001:db8::/32"])
 
     assert [(record.ip, record.host, record.status) for record in records] == [("127.0.0.1", "localhost", Status.READY)]
@@ -127,7 +127,7 @@ async def test_a_name_is_checked_at_each_of_its_addresses_that_is_not_excluded()
 async def test_what_is_not_one_host_that_may_be_visited_is_not_visited(
     host: str, exclude: list[str], message: str
 ) -> None:
-    with serving(greets(SENDMAIL)) as server, pytest.raises(InputError) as caught:
+    with serving(greets(SENDMAIL_8_14)) as server, pytest.raises(InputError) as caught:
         await check_host(host, quick(server.port), exclude=exclude)
 
     assert str(caught.value).startswith(message)
@@ -151,7 +151,7 @@ def test_the_verdict_names_only_what_is_known(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_the_dialogue_and_then_the_verdict(tmp_path: Path) -> None:
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         done = smtpsweep("check", "127.0.0.1", "-p", str(server.port), cwd=tmp_path)
     dialogue, _, meaning = done.out.partition("\n\n")
     told = {line[:12].strip(): line[12:] for line in meaning.splitlines()}
@@ -159,14 +159,14 @@ def test_the_command_prints_the_dialogue_and_then_the_verdict(tmp_path: Path) ->
     assert (done.code, done.err) == (0, "")
     assert [line.split(" s  ", 1)[1] for line in dialogue.splitlines()] == [
         f"connected to 127.0.0.1 port {server.port}",
-        f"< {SENDMAIL.decode().strip()}",
+        f"< {SENDMAIL_8_14.decode().strip()}",
         "> QUIT",
         "< 221 2.0.0 bye",
         f"closed 127.0.0.1 port {server.port}",
     ]
     assert told["address"] == f"127.0.0.1 port {server.port}"
     assert told["status"] == "ready"
-    assert told["greets as"] == "mx.example.org"
+    assert told["greets as"] == "mail1.example.com"
     assert told["product"] == "Sendmail 8.14.7"
     assert told["config"] == "8.13.8"
     assert told["CPE"].startswith("cpe:2.3:a:")
@@ -185,7 +185,7 @@ def after(greeting: bytes) -> Script:
 @pytest.mark.parametrize(
     ("script", "status", "code"),
     [
-        (greets(SENDMAIL), "ready", 0),
+        (greets(SENDMAIL_8_14), "ready", 0),
         (greets(b"421 4.3.2 later\r\n"), "busy", 0),
         (greets(b"554 no\r\n"), "rejected", 0),
         (greets(b"450 later\r\n"), "temporary", 0),

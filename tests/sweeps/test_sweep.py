@@ -17,10 +17,10 @@ from scanner.model import Status
 from scanner.record import json_schema
 from scanner.settings import Settings
 from scanner.sweeps.pipeline import Sweep
+from tests.support.greetings import SENDMAIL_8_14
 from tests.support.pipelines import MemorySink, plan, run, settings
 from tests.support.servers import Peer, Script, greets, serving
 
-SENDMAIL = b"220 mx.example.org ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 VALID = Draft202012Validator(json_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
@@ -51,7 +51,7 @@ def cut(peer: Peer) -> None:
 
 async def test_every_kind_of_answer_has_its_status_and_the_books_balance() -> None:
     peers = {
-        "127.5.0.0": greets(SENDMAIL),
+        "127.5.0.0": greets(SENDMAIL_8_14),
         "127.5.0.1": greets(b"421 4.3.2 too busy\r\n"),
         "127.5.0.2": greets(b"554 mx.example.org ESMTP not accepting messages\r\n"),
         "127.5.0.3": greets(b"450 later\r\n"),
@@ -106,7 +106,7 @@ async def test_refused_hosts_are_counted_but_recorded_only_on_request() -> None:
 
 async def test_several_ports_and_shards_together_visit_every_target_once() -> None:
     visited: Counter[tuple[str, int]] = Counter()
-    with serving(greets(SENDMAIL)) as one, serving(greets(SENDMAIL)) as two:
+    with serving(greets(SENDMAIL_8_14)) as one, serving(greets(SENDMAIL_8_14)) as two:
         for shard in range(3):
             sink = MemorySink()
             options = Settings(ports=(one.port, two.port), rate=0, subnet_rate=0, seed=7, shard=shard, shards=3)
@@ -119,7 +119,7 @@ async def test_several_ports_and_shards_together_visit_every_target_once() -> No
 
 async def test_the_name_of_a_host_stays_with_its_record() -> None:
     sink = MemorySink()
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         planned = await plan("localhost", settings(server.port, connect_timeout_s=1), "::1")
         await run(Sweep(planned, [sink]))
     assert [(record["ip"], record["host"]) for record in sink.records] == [("127.0.0.1", "localhost")]
@@ -127,7 +127,7 @@ async def test_the_name_of_a_host_stays_with_its_record() -> None:
 
 async def test_the_same_target_in_the_same_scan_has_the_same_event_id_and_in_another_scan_another() -> None:
     sinks = [MemorySink(), MemorySink()]
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         for sink in sinks:
             await run(Sweep(await plan("127.0.0.1", settings(server.port)), [sink]))
     first, second = (sink.records[0] for sink in sinks)
@@ -137,7 +137,7 @@ async def test_the_same_target_in_the_same_scan_has_the_same_event_id_and_in_ano
 
 async def test_two_sinks_get_the_same_records() -> None:
     sinks = [MemorySink(), MemorySink()]
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         await run(Sweep(await plan("127.7.0.0/28", settings(server.port)), sinks))
     assert len(sinks[0].lines) == 16
     assert sinks[0].lines == sinks[1].lines
@@ -145,7 +145,7 @@ async def test_two_sinks_get_the_same_records() -> None:
 
 async def test_a_sink_that_fails_ends_the_sweep_and_what_it_did_not_take_is_not_booked() -> None:
     sink = MemorySink(fail_after=0)
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         sweep = Sweep(await plan("127.7.0.0/28", settings(server.port)), [sink])
         summary = await run(sweep)
     assert not summary.complete
@@ -159,7 +159,7 @@ async def test_a_sink_that_lags_holds_the_sweep_back_instead_of_filling_memory(m
     monkeypatch.setattr("scanner.sweeps.pipeline.MAX_PENDING", 10)
     gate = asyncio.Event()
     sink = MemorySink(gate=gate)
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         planned = await plan("127.8.0.0/24", settings(server.port, rate=200))
         sweep = Sweep(planned, [sink])
         await sweep.prepare()
@@ -183,7 +183,7 @@ async def test_stop_finishes_those_under_way_and_the_rest_is_resumed(tmp_path: P
 
     def held(peer: Peer) -> None:
         hold.wait(10)
-        greets(SENDMAIL)(peer)
+        greets(SENDMAIL_8_14)(peer)
 
     with serving(held) as server:
         options = settings(server.port, concurrency=3, greeting_timeout_s=20)
@@ -212,7 +212,7 @@ async def test_stop_finishes_those_under_way_and_the_rest_is_resumed(tmp_path: P
 
 
 async def test_a_finished_state_is_resumed_to_nothing(tmp_path: Path) -> None:
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         for connections in (4, 0):
             planned = await plan("127.9.0.0/30", settings(server.port))
             summary = await run(Sweep(planned, [FileSink(tmp_path / "out")], state=tmp_path / "state"))
@@ -232,7 +232,7 @@ async def test_a_finished_state_is_resumed_to_nothing(tmp_path: Path) -> None:
 async def test_a_state_of_another_sweep_is_refused_before_anything_happens(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         await run(Sweep(await plan("127.9.0.0/30", settings(server.port)), [MemorySink()], state=tmp_path / "state"))
         before = (tmp_path / "state").read_bytes()
         other = {name: getattr(settings(server.port), name) for name in Settings.__slots__} | change
@@ -255,7 +255,7 @@ async def test_an_output_that_exists_is_refused_and_no_state_is_left_behind(tmp_
 
 
 async def test_passive_is_passed_down_to_the_engine() -> None:
-    with serving(greets(SENDMAIL)) as server:
+    with serving(greets(SENDMAIL_8_14)) as server:
         await run(Sweep(await plan("127.0.0.1", settings(server.port, passive=True)), [MemorySink()]))
         server.join()
     assert [peer.received for peer in server.peers] == [b""]

@@ -6,19 +6,17 @@ from scanner.model import Certificate, Tls
 from scanner.verification.evidence import Evidence, EvidencePlace, ServerLine, versions_in
 from scanner.verification.states import VerificationState
 from scanner.verification.verdicts import outcome_of
-from tests.support.dialogues import COURIER, EXIM, HARAKA, POSTFIX, SENDMAIL_HARDENED, Replies, dialogue_of
-from tests.support.fresh_looks import (
-    CLEAN,
-    HIDDEN,
-    LEAKING,
-    SHOWN,
-    before,
-    opinion_of,
-    verified,
-    visit,
-    with_ehlo,
-    with_help,
+from tests.support.dialogues import (
+    COURIER_REPLIES,
+    EXIM_REPLIES,
+    HARAKA_REPLIES,
+    HARDENED_REPLIES,
+    POSTFIX_REPLIES,
+    Replies,
+    dialogue_of,
 )
+from tests.support.fresh_looks import CLEAN, LEAKING, SHOWN, before, opinion_of, verified, visit, with_ehlo, with_help
+from tests.support.greetings import NO_PRODUCT_LAB
 
 QMAIL: Replies = {
     "EHLO scanner.lab.example": (250, ("mail1.lab.example", "PIPELINING", "8BITMIME")),
@@ -83,7 +81,7 @@ def test_a_default_sendmail_discloses_in_greeting_and_help_with_the_lines() -> N
 def test_a_greeting_that_hides_does_not_make_up_for_another_reply_that_shows(
     replies: Replies, place: EvidencePlace, line: str
 ) -> None:
-    result = verified(visit(HIDDEN, replies), known=before(LEAKING))
+    result = verified(visit(NO_PRODUCT_LAB, replies), known=before(LEAKING))
 
     assert result.state is VerificationState.STILL_DISCLOSES
     assert [(each.place, each.line) for each in result.evidence] == [(place, line)]
@@ -93,7 +91,7 @@ def test_a_version_that_was_known_before_is_found_in_any_words() -> None:
     known = before(LEAKING)
     replies = with_help(214, "2.0.0 build 8.17.1.9 of the mailer")
 
-    assert verified(visit(HIDDEN, replies), known=known).state is VerificationState.STILL_DISCLOSES
+    assert verified(visit(NO_PRODUCT_LAB, replies), known=known).state is VerificationState.STILL_DISCLOSES
 
 
 @pytest.mark.parametrize(
@@ -113,7 +111,7 @@ def test_a_version_that_was_known_before_is_found_in_any_words() -> None:
     ],
 )
 def test_numbers_that_are_no_version_of_the_server_are_no_leak(line: str) -> None:
-    assert verified(visit(HIDDEN, with_help(214, line))).state is VerificationState.FIXED
+    assert verified(visit(NO_PRODUCT_LAB, with_help(214, line))).state is VerificationState.FIXED
 
 
 def test_a_reply_code_that_equals_the_version_of_before_is_no_leak() -> None:
@@ -121,7 +119,7 @@ def test_a_reply_code_that_equals_the_version_of_before_is_no_leak() -> None:
 
     assert verified(CLEAN, known=known).state is VerificationState.FIXED
     assert (
-        verified(visit(HIDDEN, with_help(214, "2.0.0 mailer 2.0.0")), known=known).state
+        verified(visit(NO_PRODUCT_LAB, with_help(214, "2.0.0 mailer 2.0.0")), known=known).state
         is VerificationState.STILL_DISCLOSES
     )
 
@@ -147,7 +145,7 @@ def test_a_host_named_like_a_product_does_not_name_its_software() -> None:
     assert result.after.disclosure == ()
 
 
-SENDMAIL_EXTENSIONS = SENDMAIL_HARDENED["EHLO scanner.lab.example"][1][1:]
+SENDMAIL_EXTENSIONS = HARDENED_REPLIES["EHLO scanner.lab.example"][1][1:]
 
 
 def test_what_a_greeting_says_of_the_client_is_the_clients() -> None:
@@ -159,11 +157,11 @@ def test_what_a_greeting_says_of_the_client_is_the_clients() -> None:
 @pytest.mark.parametrize(
     ("raw", "replies", "product"),
     [
-        (b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX, "Postfix"),
-        (HIDDEN, COURIER, "Courier"),
-        (HIDDEN, HARAKA, "Haraka"),
-        (HIDDEN, with_help(214, "ask the qmail team"), "qmail"),
-        (HIDDEN, QMAIL, "qmail"),
+        (b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX_REPLIES, "Postfix"),
+        (NO_PRODUCT_LAB, COURIER_REPLIES, "Courier"),
+        (NO_PRODUCT_LAB, HARAKA_REPLIES, "Haraka"),
+        (NO_PRODUCT_LAB, with_help(214, "ask the qmail team"), "qmail"),
+        (NO_PRODUCT_LAB, QMAIL, "qmail"),
     ],
 )
 def test_a_product_that_is_named_without_its_version_is_recognisable(
@@ -207,9 +205,9 @@ def test_a_version_like_an_address_is_one_after_a_name_that_has_such_versions() 
 
 def test_a_certificate_that_names_the_product_is_said_and_not_judged() -> None:
     tls = Tls(certificates=(Certificate("00", subject="CN=h.lab.example,O=Exim Developers"),))
-    dialogue = dialogue_of(EXIM, unknown_verb=False)._replace(tls=tls)
+    dialogue = dialogue_of(EXIM_REPLIES, unknown_verb=False)._replace(tls=tls)
 
-    result = verified(visit(HIDDEN, dialogue))
+    result = verified(visit(NO_PRODUCT_LAB, dialogue))
 
     assert result.state is VerificationState.FIXED
     certificate = Evidence(EvidencePlace.CERTIFICATE, "subject CN=h.lab.example,O=Exim Developers", "names Exim")
@@ -217,7 +215,7 @@ def test_a_certificate_that_names_the_product_is_said_and_not_judged() -> None:
 
 
 def test_a_strict_gate_fails_a_recognisable_host_and_the_other_one_does_not() -> None:
-    result = verified(visit(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX))
+    result = verified(visit(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX_REPLIES))
 
     assert (outcome_of(result), outcome_of(result, strict=True)) == ("passed", "failed")
 

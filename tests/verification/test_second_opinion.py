@@ -13,8 +13,9 @@ from scanner.targets import ALWAYS_EXCLUDED, COMMAND_LINE, TextSource, parse_spe
 from scanner.verification.evidence import Opinion
 from scanner.verification.second_opinion import second_opinion
 from tests.support.certificates import make_certificate, server_context
-from tests.support.dialogues import SENDMAIL
-from tests.support.mail_hosts import HIDDEN, SENDMAIL_GREETING, MailHost
+from tests.support.dialogues import SENDMAIL_REPLIES
+from tests.support.greetings import NO_PRODUCT_LAB, SENDMAIL_8_17
+from tests.support.mail_hosts import MailHost
 from tests.support.servers import Peer, Script, free_port, serving
 
 SETTINGS = Settings(
@@ -44,12 +45,12 @@ def said(exchange: Exchange | None) -> tuple[int | None, tuple[str, ...]] | None
 
 
 async def test_greeting_ehlo_and_help_are_read_as_they_are_and_nothing_else_is_said() -> None:
-    host = MailHost(SENDMAIL_GREETING, SENDMAIL)
+    host = MailHost(SENDMAIL_8_17, SENDMAIL_REPLIES)
 
     opinion = await opinion_on(host)
 
-    assert said(opinion.greeting) == (220, (SENDMAIL_GREETING[4:-2].decode(),))
-    assert said(opinion.ehlo) == SENDMAIL["EHLO scanner.lab.example"]
+    assert said(opinion.greeting) == (220, (SENDMAIL_8_17[4:-2].decode(),))
+    assert said(opinion.ehlo) == SENDMAIL_REPLIES["EHLO scanner.lab.example"]
     assert said(opinion.help) is not None
     assert opinion.help is not None
     assert opinion.help.lines[0] == "2.0.0 This is sendmail version 8.17.1.9"
@@ -58,7 +59,7 @@ async def test_greeting_ehlo_and_help_are_read_as_they_are_and_nothing_else_is_s
 
 
 async def test_a_greeting_that_refuses_is_kept_and_nothing_is_said_after_it() -> None:
-    host = MailHost(b"554-mail1 no\r\n554 Sendmail 8.14.4 says no\r\n", SENDMAIL)
+    host = MailHost(b"554-mail1 no\r\n554 Sendmail 8.14.4 says no\r\n", SENDMAIL_REPLIES)
 
     opinion = await opinion_on(host)
 
@@ -67,7 +68,7 @@ async def test_a_greeting_that_refuses_is_kept_and_nothing_is_said_after_it() ->
 
 
 async def test_help_that_is_not_known_is_an_answer() -> None:
-    opinion = await opinion_on(MailHost(HIDDEN, {"EHLO": b"250 mail1\r\n", "HELP": b"502 5.3.0 no\r\n"}))
+    opinion = await opinion_on(MailHost(NO_PRODUCT_LAB, {"EHLO": b"250 mail1\r\n", "HELP": b"502 5.3.0 no\r\n"}))
 
     assert said(opinion.help) == (502, ("5.3.0 no",))
     assert opinion.error is None
@@ -75,7 +76,7 @@ async def test_help_that_is_not_known_is_an_answer() -> None:
 
 async def test_bytes_that_are_no_ascii_come_back_escaped() -> None:
     opinion = await opinion_on(
-        MailHost(HIDDEN, {"EHLO": b"250 m\xff\x1b[31m\r\n", "HELP": b"214 a\xe2\x80\xa8b\\c\r\n"})
+        MailHost(NO_PRODUCT_LAB, {"EHLO": b"250 m\xff\x1b[31m\r\n", "HELP": b"214 a\xe2\x80\xa8b\\c\r\n"})
     )
 
     assert said(opinion.ehlo) == (250, ("m\\xff\\x1b[31m",))
@@ -83,7 +84,7 @@ async def test_bytes_that_are_no_ascii_come_back_escaped() -> None:
 
 
 async def test_a_server_that_hangs_up_leaves_what_was_read_and_why_it_ended() -> None:
-    opinion = await opinion_on(MailHost(HIDDEN, {"EHLO": b"250 mail1\r\n", "HELP": b""}))
+    opinion = await opinion_on(MailHost(NO_PRODUCT_LAB, {"EHLO": b"250 mail1\r\n", "HELP": b""}))
 
     assert said(opinion.ehlo) == (250, ("mail1",))
     assert (opinion.help, opinion.error) == (None, "closed by the server at HELP")
@@ -91,7 +92,7 @@ async def test_a_server_that_hangs_up_leaves_what_was_read_and_why_it_ended() ->
 
 async def test_a_server_that_never_answers_is_given_up() -> None:
     def silent(peer: Peer) -> None:
-        peer.send(HIDDEN)
+        peer.send(NO_PRODUCT_LAB)
         peer.read_end()
 
     opinion = await opinion_on(silent, replace(SETTINGS, dialogue_timeout_s=0.2))
@@ -123,24 +124,24 @@ async def test_a_port_on_which_nobody_listens_is_a_reason_and_no_exception() -> 
 
 
 async def test_an_excluded_address_gets_no_connection() -> None:
-    with serving(MailHost(HIDDEN, SENDMAIL)) as server:
+    with serving(MailHost(NO_PRODUCT_LAB, SENDMAIL_REPLIES)) as server:
         opinion = await second_opinion(gate("127.0.0.8/29"), "127.0.0.9", server.port, SETTINGS)
 
     assert (opinion, server.peers) == (Opinion(error="excluded"), [])
 
 
 async def test_where_tls_comes_first_it_is_read_inside() -> None:
-    host = MailHost(SENDMAIL_GREETING, SENDMAIL, tls=server_context(*make_certificate("mail1.lab.example")))
+    host = MailHost(SENDMAIL_8_17, SENDMAIL_REPLIES, tls=server_context(*make_certificate("mail1.lab.example")))
 
     opinion = await opinion_on(host, replace(SETTINGS, tls_ports=(0,)))
 
     assert opinion.error is None
-    assert said(opinion.greeting) == (220, (SENDMAIL_GREETING[4:-2].decode(),))
+    assert said(opinion.greeting) == (220, (SENDMAIL_8_17[4:-2].decode(),))
     assert host.heard == ["EHLO scanner.example.net", "HELP", "QUIT"]
 
 
 async def test_a_plain_server_where_tls_should_come_first_is_a_reason() -> None:
-    opinion = await opinion_on(MailHost(HIDDEN, {}), replace(SETTINGS, tls_ports=(0,)))
+    opinion = await opinion_on(MailHost(NO_PRODUCT_LAB, {}), replace(SETTINGS, tls_ports=(0,)))
 
     assert opinion == Opinion(error="TLS handshake failed: WRONG_VERSION_NUMBER")
 
@@ -162,7 +163,7 @@ async def test_a_cancelled_reading_leaves_no_connection() -> None:
 
 
 async def test_without_a_name_of_our_own_it_says_who_it_is() -> None:
-    host = MailHost(HIDDEN, SENDMAIL)
+    host = MailHost(NO_PRODUCT_LAB, SENDMAIL_REPLIES)
 
     await opinion_on(host, replace(SETTINGS, ehlo_name=None))
 

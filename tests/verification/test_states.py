@@ -15,18 +15,9 @@ from scanner.verification.evidence import Evidence, EvidencePlace, Opinion
 from scanner.verification.states import NOT_FIXED, NOT_SEEN, VerificationState, judge
 from scanner.verification.verdicts import coverage_verdict, outcome_of, seen_of, verdict_of
 from scanner.verification.visits import Visit, visit_from, visit_of
-from tests.support.dialogues import EXIM, POSTFIX, SENDMAIL, SENDMAIL_HARDENED
-from tests.support.fresh_looks import (
-    CLEAN,
-    HIDDEN,
-    HOST,
-    LEAKING,
-    before,
-    opinion_of,
-    verified,
-    visit,
-    with_help,
-)
+from tests.support.dialogues import EXIM_REPLIES, HARDENED_REPLIES, POSTFIX_REPLIES, SENDMAIL_REPLIES
+from tests.support.fresh_looks import CLEAN, HOST, LEAKING, before, opinion_of, verified, visit, with_help
+from tests.support.greetings import NO_PRODUCT_LAB
 
 # What was there before
 
@@ -36,16 +27,19 @@ def test_a_leak_where_an_earlier_visit_saw_none_is_a_regression() -> None:
 
 
 def test_a_leak_in_help_is_no_regression_when_only_greetings_were_read_before() -> None:
-    only_greeting = before(visit(HIDDEN, None))
+    only_greeting = before(visit(NO_PRODUCT_LAB, None))
 
     assert only_greeting.looked_at == (EvidencePlace.GREETING,)
-    assert verified(visit(HIDDEN, SENDMAIL), known=only_greeting).state is VerificationState.STILL_DISCLOSES
+    assert (
+        verified(visit(NO_PRODUCT_LAB, SENDMAIL_REPLIES), known=only_greeting).state
+        is VerificationState.STILL_DISCLOSES
+    )
     assert verified(LEAKING, known=only_greeting).state is VerificationState.REGRESSED
 
 
 def test_another_product_is_replaced_and_when_it_shows_its_version_it_discloses() -> None:
-    postfix = visit(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX)
-    exim = visit(b"220 mail3.lab.example ESMTP Exim 4.96 Sun, 22 Nov 2026 10:16:56 +0000\r\n", EXIM)
+    postfix = visit(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX_REPLIES)
+    exim = visit(b"220 mail3.lab.example ESMTP Exim 4.96 Sun, 22 Nov 2026 10:16:56 +0000\r\n", EXIM_REPLIES)
 
     result = verified(postfix, known=before(LEAKING))
 
@@ -78,7 +72,7 @@ def test_a_firewalls_stars_are_masked_and_not_fixed() -> None:
 def test_a_masked_greeting_with_a_version_in_help_discloses() -> None:
     stars = b"220 ****************************************************0*2******0****\r\n"
 
-    assert verified(visit(stars, SENDMAIL)).state is VerificationState.STILL_DISCLOSES
+    assert verified(visit(stars, SENDMAIL_REPLIES)).state is VerificationState.STILL_DISCLOSES
 
 
 # Not seen is not fixed
@@ -117,11 +111,13 @@ INCONCLUSIVE = {
     "malformed": visit(b"hello there\r\n", None),
     "overloaded": visit(b"421 mail1.lab.example too many connections, try again later\r\n", None),
     "refuses everybody": visit(b"554 mail1.lab.example no SMTP service here\r\n", None),
-    "no dialogue": visit(HIDDEN, None),
-    "no reply to HELP": visit(HIDDEN, {key: value for key, value in SENDMAIL_HARDENED.items() if key[:4] == "EHLO"}),
-    "no reply to EHLO": visit(HIDDEN, Dialogue(error="closed by the server at EHLO")),
-    "HELP put off": visit(HIDDEN, with_help(421, "later")),
-    "EHLO refused": visit(HIDDEN, {"EHLO x": (550, ("no",)), "HELP": (550, ("no",))}),
+    "no dialogue": visit(NO_PRODUCT_LAB, None),
+    "no reply to HELP": visit(
+        NO_PRODUCT_LAB, {key: value for key, value in HARDENED_REPLIES.items() if key[:4] == "EHLO"}
+    ),
+    "no reply to EHLO": visit(NO_PRODUCT_LAB, Dialogue(error="closed by the server at EHLO")),
+    "HELP put off": visit(NO_PRODUCT_LAB, with_help(421, "later")),
+    "EHLO refused": visit(NO_PRODUCT_LAB, {"EHLO x": (550, ("no",)), "HELP": (550, ("no",))}),
 }
 
 
@@ -183,7 +179,7 @@ def test_visits_that_were_not_made_do_not_agree() -> None:
 
 
 def test_a_pool_of_which_one_server_names_its_product_is_recognisable() -> None:
-    result = verified(CLEAN, visit(HIDDEN, with_help(214, "2.0.0 sendmail help")), CLEAN)
+    result = verified(CLEAN, visit(NO_PRODUCT_LAB, with_help(214, "2.0.0 sendmail help")), CLEAN)
 
     assert (result.state, result.agreed) == (VerificationState.HIDDEN_BUT_RECOGNISABLE, 3)
 
@@ -192,7 +188,7 @@ def test_a_pool_of_which_one_server_names_its_product_is_recognisable() -> None:
 
 
 def test_readers_that_contradict_each_other_are_inconclusive_with_both_shown() -> None:
-    result = verified(CLEAN, CLEAN, opinion=opinion_of(replies=SENDMAIL))
+    result = verified(CLEAN, CLEAN, opinion=opinion_of(replies=SENDMAIL_REPLIES))
 
     assert (result.state, result.shows_version) == (VerificationState.INCONCLUSIVE, True)
     assert result.evidence == (
@@ -265,7 +261,7 @@ def test_a_received_line_that_names_the_product_leaves_it_recognisable() -> None
 
 
 def test_a_verdict_has_the_state_and_the_first_evidence() -> None:
-    verdict = verdict_of(verified(visit(HIDDEN, SENDMAIL)))
+    verdict = verdict_of(verified(visit(NO_PRODUCT_LAB, SENDMAIL_REPLIES)))
 
     assert verdict[:6] == ("verify", Level.ERROR, RuleOutcome.FAILED, "192.0.2.1", 25, "mail1.lab.example")
     assert verdict.message == "still discloses: help shows version 8.17.1.9"

@@ -20,12 +20,13 @@ from scanner.verification.evidence import EvidencePlace, Opinion
 from scanner.verification.states import Subject, VerificationState, Verified, judge
 from scanner.verification.verdicts import document
 from scanner.verification.verify import VerificationProgress, VerificationRequest, verify
-from tests.support.dialogues import POSTFIX, SENDMAIL, SENDMAIL_HARDENED, dialogue_of
-from tests.support.mail_hosts import HIDDEN, SENDMAIL_GREETING, MailHost
+from tests.support.dialogues import HARDENED_REPLIES, POSTFIX_REPLIES, SENDMAIL_REPLIES, dialogue_of
+from tests.support.greetings import NO_PRODUCT_LAB, SENDMAIL_8_17
+from tests.support.mail_hosts import MailHost
 from tests.support.servers import Peer, Script, free_port, greets, in_turn, serving
 
-LEAKING, HARDENED = MailHost(SENDMAIL_GREETING, SENDMAIL), MailHost(HIDDEN, SENDMAIL_HARDENED)
-POSTFIX_HOST = MailHost(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX)
+LEAKING, HARDENED = MailHost(SENDMAIL_8_17, SENDMAIL_REPLIES), MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)
+POSTFIX_HOST = MailHost(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX_REPLIES)
 OBSERVER = RecordBuilder("scan-1", Settings(probe=Probe.DIALOGUE))
 
 
@@ -51,7 +52,7 @@ def spec(*texts: str) -> Spec:
 def stored(ip: str, port: int, server: MailHost | bytes = LEAKING, at: float = 1795342616.0, **changes: Any) -> bytes:
     """Return the line that a sweep with a dialogue would have stored of a server."""
     raw = server if isinstance(server, bytes) else server.greeting
-    dialogue = dialogue_of(SENDMAIL if server is LEAKING else SENDMAIL_HARDENED, unknown_verb=False)
+    dialogue = dialogue_of(SENDMAIL_REPLIES if server is LEAKING else HARDENED_REPLIES, unknown_verb=False)
     attempt = Attempt(Target(0, ip, port), None if raw else Status.REFUSED, raw, at, 0.1, 0.1, 0.2)
     return encode(OBSERVER.record(attempt._replace(dialogue=dialogue if raw else None))._replace(**changes))
 
@@ -92,7 +93,7 @@ STATES: dict[str, tuple[Script, MailHost | None, VerificationState]] = {
     "still": (LEAKING, LEAKING, VerificationState.STILL_DISCLOSES),
     "nothing known before": (LEAKING, None, VerificationState.STILL_DISCLOSES),
     "regressed": (LEAKING, HARDENED, VerificationState.REGRESSED),
-    "only help": (MailHost(HIDDEN, SENDMAIL), LEAKING, VerificationState.STILL_DISCLOSES),
+    "only help": (MailHost(NO_PRODUCT_LAB, SENDMAIL_REPLIES), LEAKING, VerificationState.STILL_DISCLOSES),
     "recognisable": (POSTFIX_HOST, None, VerificationState.HIDDEN_BUT_RECOGNISABLE),
     "masked": (greets(b"220 ****************************0*2******0****\r\n"), LEAKING, VerificationState.MASKED),
     "replaced": (POSTFIX_HOST, LEAKING, VerificationState.REPLACED),
@@ -107,7 +108,7 @@ STATES: dict[str, tuple[Script, MailHost | None, VerificationState]] = {
     "reset": (lambda peer: peer.reset(), LEAKING, VerificationState.INCONCLUSIVE),
     "malformed": (greets(b"\x00\x01\x02\r\n"), LEAKING, VerificationState.INCONCLUSIVE),
     "hangs up at HELP": (
-        MailHost(HIDDEN, {"EHLO": b"250 mail1\r\n", "HELP": b""}),
+        MailHost(NO_PRODUCT_LAB, {"EHLO": b"250 mail1\r\n", "HELP": b""}),
         LEAKING,
         VerificationState.INCONCLUSIVE,
     ),
@@ -140,7 +141,7 @@ async def test_a_host_on_which_nothing_listens_is_unreachable_and_its_before_is_
 
 
 async def test_help_that_leaks_behind_a_hidden_greeting_is_shown_with_its_line(tmp_path: Path) -> None:
-    result, _ = await look(MailHost(HIDDEN, SENDMAIL), before=LEAKING, folder=tmp_path)
+    result, _ = await look(MailHost(NO_PRODUCT_LAB, SENDMAIL_REPLIES), before=LEAKING, folder=tmp_path)
 
     assert [(each.place, each.line) for each in result.evidence] == [
         (EvidencePlace.HELP, "214-2.0.0 This is sendmail version 8.17.1.9")
@@ -176,7 +177,10 @@ async def test_the_second_reader_is_one_connection_more_or_none() -> None:
     def of(script: MailHost) -> int:
         return sum(line == "QUIT" for line in script.heard)
 
-    with_it, without = MailHost(HIDDEN, SENDMAIL_HARDENED), MailHost(HIDDEN, SENDMAIL_HARDENED)
+    with_it, without = (
+        MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES),
+        MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES),
+    )
     await look(with_it)
     await look(without, ask_second_reader=False)
 
@@ -185,7 +189,10 @@ async def test_the_second_reader_is_one_connection_more_or_none() -> None:
 
 
 async def test_only_the_ports_of_the_stored_sweep_are_visited_each_at_its_own_address(tmp_path: Path) -> None:
-    with serving(MailHost(HIDDEN, SENDMAIL_HARDENED)) as one, serving(MailHost(HIDDEN, SENDMAIL_HARDENED)) as two:
+    with (
+        serving(MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)) as one,
+        serving(MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)) as two,
+    ):
         earlier = read_earlier(
             [sweep_file(tmp_path, stored("127.0.0.9", one.port, host="a.example"), stored("127.0.0.10", two.port))]
         )
@@ -209,7 +216,7 @@ async def test_only_the_ports_of_the_stored_sweep_are_visited_each_at_its_own_ad
 
 async def test_progress_counts_visits_and_hosts_read_again_and_results_can_be_gone_through_twice() -> None:
     said: list[VerificationProgress] = []
-    with serving(MailHost(HIDDEN, SENDMAIL_HARDENED)) as server:
+    with serving(MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)) as server:
         fresh = await verify(
             VerificationRequest(
                 settings=settings(), targets=spec("127.0.0.9-127.0.0.12"), ports=(server.port, free_port())
@@ -224,7 +231,7 @@ async def test_progress_counts_visits_and_hosts_read_again_and_results_can_be_go
 
 
 async def test_an_excluded_host_is_neither_visited_nor_judged_but_counted(tmp_path: Path) -> None:
-    with serving(MailHost(HIDDEN, SENDMAIL_HARDENED)) as server:
+    with serving(MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)) as server:
         earlier = read_earlier(
             [sweep_file(tmp_path, stored("127.0.0.9", server.port), stored("127.0.1.9", server.port))]
         )

@@ -19,9 +19,10 @@ from scanner.remediation.plans.patching import advise
 from scanner.remediation.plans.products import GENERAL, PLANS, plan_for
 from scanner.remediation.plans.writing import NO_ADDRESS, NO_GREETING, NOTHING_SHOWN, write_plans
 from scanner.remediation.sendmail import facts as sendmail_facts
+from tests.support.greetings import SENDMAIL_8_14
 from tests.support.hostile_texts import HOSTILE
 from tests.support.plan_records import host
-from tests.support.records import FLAW, SENDMAIL, full_record, greeting_of, record_of
+from tests.support.records import FLAW, full_record, greeting_of, record_of
 
 ALL_PLANS = (*PLANS.values(), GENERAL)
 
@@ -102,7 +103,7 @@ def test_the_index_lists_hosts_by_product_and_address(tmp_path: Path) -> None:
         host(9),
         host(10),
         host(2, "Exim"),
-        record_of(greeting_of(SENDMAIL), ip="2001:db8::1", port=2525, disclosure=("version",)),
+        record_of(greeting_of(SENDMAIL_8_14), ip="2001:db8::1", port=2525, disclosure=("version",)),
     )
 
     rows = [line.split(" | ")[0] for line in found["index.md"].splitlines() if "[steps]" in line]
