@@ -103,8 +103,8 @@ GOES_ON: Final = frozenset(" 0123456789%")
 DATES: Final = frozenset(f" {day}, {digit}" for day in _DAYS for digit in range(4))
 # A word that asks to be looked at: most greetings go on with a date or end with "ready", which ask nothing.
 _WORD: Final = lazy.pattern(
-    _NUMBER
-    + r"[ ]{1,4}(?!(?:ready (?:at |on )? ?)?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? {1,2}(?:[0-9]|[A-S][a-z]{2} )|ready$)[A-Za-z]|%"
+    _NUMBER + r"[ ]{1,4}(?!(?:ready (?:at |on )? ?)?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? {1,2}(?:[0-9]|[A-S][a-z]{2} )"
+    r"|ready$)[A-Za-z]|%"
 )
 # An address, a day and a size, which have the form of a version.
 _NO_VERSION: Final = lazy.pattern(
