@@ -116,14 +116,16 @@ class Exchange(NamedTuple):
     """One command of a dialogue and its reply.
 
     `command` is what was sent, without the line end, or "TLS" for a handshake that is not a command. `code` is None
-    when no reply came. `lines` are the reply's texts after the code, escaped like `Greeting.lines`. `took_s` is in
-    seconds.
+    when no reply came. `lines` are the reply's texts after the code, escaped like `Greeting.lines`, and behind them
+    those of further replies that came at once with it. `took_s` is in seconds. `incomplete` says that the reply was not
+    read to its end: nobody can say what is not in it.
     """
 
     command: str
     code: int | None
     lines: tuple[str, ...]
     took_s: float
+    incomplete: bool = False
 
 
 class Certificate(NamedTuple):

@@ -26,7 +26,7 @@ from aiosmtplib.protocol import SMTPProtocol
 from scanner.engine.certificates import accepting_context, session_facts
 from scanner.model import Dialogue, Exchange, Tls
 from scanner.settings import Probe, Settings
-from scanner.smtp import ReplyReader, escape
+from scanner.smtp import Reply, ReplyReader, escape
 from scanner.timeouts import FOREVER_S, patience
 
 #: Bytes of one reply that are kept.
@@ -246,18 +246,29 @@ def _session(protocol: _Protocol) -> object:
 
 
 def _exchange(command: str, raw: bytes, took_s: float) -> Exchange:
-    reader = ReplyReader(MAX_REPLY_BYTES)
+    """Return a command with its reply; a server that sends two replies at once said both."""
+    reply, rest = _first_reply(raw)
+    code = reply.lines[-1].code if reply.lines else None
+    lines = list(reply.lines)
+    # What follows the reply to STARTTLS is injected, and has a place of its own.
+    while rest.strip() and reply.complete and command != "STARTTLS":
+        reply, rest = _first_reply(rest)
+        lines += reply.lines
+    is_cut = not reply.complete or len(raw) >= MAX_REPLY_BYTES
+    return Exchange(command, code, tuple(escape(line.text) for line in lines), took_s, incomplete=is_cut)
+
+
+def _first_reply(raw: bytes) -> tuple[Reply, bytes]:
+    """Return the first reply in these bytes, which are few, so that its lines need no limit, and what follows it."""
+    reader = ReplyReader(MAX_REPLY_BYTES, max_lines=MAX_REPLY_BYTES)
     reader.receive_data(raw)
     reply = reader.end()
-    code = reply.lines[-1].code if reply.lines else None
-    return Exchange(command, code, tuple(escape(line.text) for line in reply.lines), took_s)
+    return reply, raw[len(reply.raw) :]
 
 
 def _after_reply(raw: bytes) -> str | None:
     """Return what a server sent after its reply to STARTTLS, escaped; None for nothing."""
-    reader = ReplyReader(MAX_REPLY_BYTES)
-    reader.receive_data(raw)
-    rest = raw[len(reader.end().raw) :]
+    _, rest = _first_reply(raw)
     return escape(rest) if rest else None
 
 

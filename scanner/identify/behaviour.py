@@ -145,6 +145,22 @@ def first_reply(dialogue: Dialogue, verb: str) -> Exchange | None:
     return None
 
 
+def why_unsaid(reply: Exchange) -> str | None:
+    """Say why a reply to EHLO or HELP is not what the server has to say: cut, put off, refused; None when it is.
+
+    That HELP is not known there (500 to 504: Postfix, Courier) is an answer. A server that refuses EHLO would speak to
+    HELO, and one that wants TLS or a password first would speak then.
+    """
+    if reply.incomplete:
+        return "was not read to its end"
+    code = reply.code or 0
+    if 400 <= code < 500:
+        return f"was put off with {code}"
+    if code >= (500 if _verb(reply) == "EHLO" else 505):
+        return f"was refused with {code}"
+    return None
+
+
 def _replies(dialogue: Dialogue) -> dict[str, _Reply]:
     """Return what was replied, by place; what was not asked or not answered is left out."""
     found: dict[str, _Reply] = {}

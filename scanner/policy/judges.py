@@ -17,7 +17,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from scanner.identify.behaviour import first_reply
+from scanner.identify.behaviour import first_reply, why_unsaid
 from scanner.identify.said_versions import known_versions, said_versions
 from scanner.model import Certificate, Dialogue, Exchange, Record, Status
 
@@ -120,6 +120,8 @@ def judge_help(record: Record, options: Options, today: date) -> Judgement | Non
         return failed(f"HELP gives away {', '.join(told)}{named(record)}", _telling_line(answer, record))
     if written := _written("HELP", answer.code, answer.lines, record):
         return written
+    if (why := why_unsaid(answer)) is not None:
+        return not_judged(f"HELP {why}")
     return passed(f"HELP ({answer.code}) gives away none of {', '.join(options['fields'])}")
 
 

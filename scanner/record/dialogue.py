@@ -19,6 +19,7 @@ def dialogue_fields(dialogue: Dialogue) -> dict[str, Any]:
                 "code": exchange.code,
                 "lines": exchange.lines,
                 "took_ms": int(exchange.took_s * 10_000 + 0.5) / 10,
+                "incomplete": exchange.incomplete,
             }
             for exchange in dialogue.exchanges
         ],
@@ -42,7 +43,13 @@ def read_dialogue(data: dict[str, Any]) -> Dialogue:
     """
     return Dialogue(
         exchanges=tuple(
-            Exchange(each["command"], each["code"], _texts(each["lines"]), round(each["took_ms"] * 10) / 10_000)
+            Exchange(
+                each["command"],
+                each["code"],
+                _texts(each["lines"]),
+                round(each["took_ms"] * 10) / 10_000,
+                incomplete=bool(each.get("incomplete", False)),
+            )
             for each in data["exchanges"]
         ),
         extensions=_texts(data["extensions"]),

@@ -9,7 +9,7 @@ def dialogue_schema() -> Schema:
     return {
         "exchanges": {
             "type": "array",
-            "items": object_of("One command and its reply.", _exchange()),
+            "items": object_of("One command and its reply.", _exchange(), later=("incomplete",)),
             "description": "All that was said, in order.",
         },
         "extensions": escaped_list("What EHLO announced: the lines of its reply after the first."),
@@ -30,6 +30,7 @@ def _exchange() -> Schema:
         ),
         "lines": escaped_list("The texts after the codes, escaped like the banner's."),
         "took_ms": {"type": "number", "minimum": 0, "description": "Milliseconds until the reply was there."},
+        "incomplete": {"type": "boolean", "description": "Whether the reply was not read to its end."},
     }
 
 

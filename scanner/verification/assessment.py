@@ -2,14 +2,14 @@
 
 Everything here is about a single record, beside what was there before; `states` makes one verdict of several
 visits. Absence is only believed of what was read: a greeting with 220, and replies to EHLO and to HELP that
-are neither "not now" nor a refusal to talk. Whoever was not seen was not fixed.
+are whole, and neither "not now" nor a refusal to talk. Whoever was not seen was not fixed.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from scanner.identify.behaviour import first_reply
+from scanner.identify.behaviour import first_reply, why_unsaid
 from scanner.identify.said_versions import known_versions
 from scanner.model import Record, Software, Status
 from scanner.verification.evidence import (
@@ -24,7 +24,7 @@ from scanner.verification.evidence import (
     said_by,
     versions_in,
 )
-from scanner.verification.visits import RECOGNISED, Visit, is_masked, visit_of
+from scanner.verification.visits import RECOGNISED, Visit, is_crossed_out, is_masked, visit_of
 
 #: Characters of a line in the evidence.
 MAX_LINE: Final = 500
@@ -160,10 +160,10 @@ def _not_seen(record: Record) -> str | None:
     for verb, reply in (("EHLO", ehlo), ("HELP", answer)):
         if reply is None:
             return f"{verb} got no reply: {dialogue.error or 'it was not said'}"
-        if reply.code is not None and 400 <= reply.code < 500:
-            return f"{verb} was put off with {reply.code}"
-    if ehlo is not None and ehlo.code is not None and ehlo.code >= 521:
-        return f"EHLO was refused with {ehlo.code}"
+        if (why := why_unsaid(reply)) is not None:
+            return f"{verb} {why}"
+    if ehlo is not None and any(map(is_crossed_out, ehlo.lines)):
+        return "a firewall has crossed out lines of the reply to EHLO"
     return None
 
 

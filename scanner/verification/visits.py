@@ -5,6 +5,7 @@ verification can be the `--before` of the next. `looked_at` says where we looked
 cannot say that HELP was clean, and so a version in HELP is no step back from it.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +20,8 @@ VERIFY_SCHEMA: Final = "smtpsweep.verify/1"
 RECOGNISED: Final = 0.6
 #: What stands in for a server that is hidden behind a firewall which overwrites its greeting.
 MASK_RULE: Final = "cisco.fixup"
+#: Cisco's `inspect esmtp` leaves the length of a keyword that it does not know: XXXXXXXA, XXXXXXXB ...
+_CROSSED_OUT: Final = re.compile(r"\s*(?:X{4,}[A-Z]?|\*{4,})\s*", re.IGNORECASE)
 
 
 class Visit(NamedTuple):
@@ -99,7 +102,12 @@ def is_masked(record: Record) -> bool:
     if named is not None and named.evidence == MASK_RULE:
         return True
     text = "" if record.greeting is None else "".join(record.greeting.lines)
-    return text.count("*") >= 10 and not set(text) - set("*0123456789 ")
+    return any(text.upper().count(each) >= 10 and not set(text.upper()) - set(f"{each}0123456789 ") for each in "*X")
+
+
+def is_crossed_out(line: str) -> bool:
+    """Say whether a firewall has written over a line of a reply: "XXXXXXXA", "********"."""
+    return _CROSSED_OUT.fullmatch(line) is not None
 
 
 def _is_certain(software: Software | None) -> bool:
@@ -112,7 +120,7 @@ def _looked_at(record: Record) -> tuple[EvidencePlace, ...]:
     places = [EvidencePlace.GREETING]
     dialogue = record.dialogue
     if dialogue is not None:
-        answered = {place_of(exchange) for exchange in dialogue.exchanges if exchange.code is not None}
+        answered = {place_of(each) for each in dialogue.exchanges if each.code is not None and not each.incomplete}
         places += [place for place in EvidencePlace if place in answered]
         if dialogue.tls is not None and dialogue.tls.certificates:
             places.append(EvidencePlace.CERTIFICATE)

@@ -244,6 +244,38 @@ async def test_a_reply_that_never_comes_to_an_end_ends_the_dialogue_and_what_cam
     assert sum(len(line) for exchange in dialogue.exchanges for line in exchange.lines) <= len(reply)
 
 
+@pytest.mark.parametrize(
+    ("reply", "lines", "incomplete"),
+    [
+        (b"214 hi\r\n214 Exim 4.94\r\n", ("hi", "Exim 4.94"), False),
+        (b"214 hi\r\n214-Exim\r\n214 4.94\r\n", ("hi", "Exim", "4.94"), False),
+        (b"214 hi\r\n214-Exim 4.94\r\n", ("hi", "Exim 4.94"), True),
+        (b"214 hi\r\n\r\n", ("hi",), False),
+        (b"214-line\r\n" * 150 + b"214 Exim 4.94\r\n", ("line",) * 150 + ("Exim 4.94",), False),
+        (b"214-first\r\n", ("first",), True),
+        (b"214-" + b"x" * 50 + b"\r\n", ("x" * 50,), True),
+    ],
+    ids=["two", "two, one of them long", "the second half", "a blank line", "many lines", "half", "half a line"],
+)
+async def test_all_that_comes_in_answer_to_a_command_is_kept_and_what_is_not_whole_says_so(
+    reply: bytes, lines: tuple[str, ...], *, incomplete: bool
+) -> None:
+    options = replace(DIALOGUE, dialogue_timeout_s=0.3) if incomplete else DIALOGUE
+    dialogue = await dialogue_with(Talker(polite(EHLO=b"250 mx\r\n", HELP=reply)), options)
+    answer = dialogue.exchanges[1]
+    assert (answer.command, answer.code, answer.lines) == ("HELP", 214, lines)
+    assert answer.incomplete is incomplete
+    assert not dialogue.exchanges[0].incomplete
+
+
+async def test_a_reply_beyond_our_limit_says_that_it_was_cut() -> None:
+    reply = b"214-" + b"line\r\n214-" * 4000 + b"end\r\n214 sendmail version 8.17.1.9\r\n"
+    dialogue = await dialogue_with(Talker(polite(EHLO=b"250 mx\r\n", HELP=reply)))
+    answer = dialogue.exchanges[1]
+    assert (answer.command, answer.incomplete) == ("HELP", True)
+    assert "sendmail version 8.17.1.9" not in answer.lines
+
+
 async def test_a_reply_without_a_code_is_kept_as_it_came_and_ends_the_dialogue() -> None:
     dialogue = await dialogue_with(Talker(polite(EHLO=b"250 mx\r\n", HELP=b"\x1b[31mhelp yourself\r\n")))
     help_reply = dialogue.exchanges[1]

@@ -28,7 +28,7 @@ CERTIFICATE = Certificate(
 DIALOGUE = Dialogue(
     exchanges=(
         Exchange("EHLO scanner.example", 250, ("mail1.example.com", "SIZE 10", "AUTH LOGIN", "STARTTLS"), 0.00125),
-        Exchange("QUIT", None, (), 2.0),
+        Exchange("QUIT", None, (), 2.0, incomplete=True),
     ),
     extensions=("SIZE 10", "AUTH LOGIN", "STARTTLS"),
     tls_extensions=("SIZE 10", "AUTH PLAIN"),
@@ -60,8 +60,9 @@ def test_a_dialogue_is_written_field_by_field() -> None:
                 "code": 250,
                 "lines": ["mail1.example.com", "SIZE 10", "AUTH LOGIN", "STARTTLS"],
                 "took_ms": 1.3,
+                "incomplete": False,
             },
-            {"command": "QUIT", "code": None, "lines": [], "took_ms": 2000.0},
+            {"command": "QUIT", "code": None, "lines": [], "took_ms": 2000.0, "incomplete": True},
         ],
         "extensions": ["SIZE 10", "AUTH LOGIN", "STARTTLS"],
         "tls_extensions": ["SIZE 10", "AUTH PLAIN"],
