@@ -124,6 +124,10 @@ _LIKE_SOFTWARE: Final = lazy.pattern(r"[a-z][A-Z]|(?i:mail|mta|smtp|daemon|proxy
 #: They stand at most so many characters before it, a description of TLS in between.
 _MICROSOFT_BEFORE: Final = 300
 _MICROSOFT: Final = lazy.pattern(r"\bwith\s(?:Microsoft SMTP Server|mapi)\b", re.IGNORECASE)
+#: A number in brackets that are closed, right before another.
+_CLOSED: Final = lazy.pattern(r"[0-9][^()\[\]]{0,20}[)\]][^0-9A-Za-z]{1,5}\Z")
+_TLS: Final = frozenset({"tls", "tlsv", "ssl", "sslv"})
+_TLS_VERSIONS: Final = frozenset({"1.0", "1.1", "1.2", "1.3", "2.0", "3.0"})
 #: "v5", IBM's "V5R3M0" and "CSV2R10".
 _MARKED: Final = lazy.pattern(r"(?:CS)?[vV][0-9]{1,6}(?:[rR][0-9]{1,2}(?:[mM][0-9]{1,2})?)?[a-z]?")
 _WHOLE: Final = lazy.pattern(r"#?[0-9]{1,8}(?:[A-Za-z][0-9]{0,3})?(?:-[0-9]{1,6})?")
@@ -167,11 +171,25 @@ def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], 
         verdict = Certainty.NONE
     else:
         verdict = _alone(number, before, behind, clean[start - 1 : start], code)
+        if verdict is Certainty.NONE and before.last in NEVER and _is_of_another(number, before, clean[:start], code):
+            verdict = Certainty.OPEN  # "(TLS 1.3) 4.94"
         if verdict is Certainty.NONE and before.last == "id" and len(pieces) > 2 and _is_microsofts(clean, start):
             return Certainty.SURE
     if "." not in number and before.last not in VERSION:  # 8_15: in names and ids more often than in versions
         return Certainty.OPEN if verdict is Certainty.SURE else Certainty.NONE
     return verdict
+
+
+def _is_of_another(number: str, before: Before, text: str, code: int | None) -> bool:
+    """Say whether the word before it has its number already: in brackets that are closed, or a protocol that has none.
+
+    "TLS 1.2, 1.3" are both of TLS, which never had a 4.94.
+    """
+    if _maybe_ipv4(number) is not None or _verdict_on_other_forms(number, before, code) is Certainty.NONE:
+        return False
+    if _CLOSED.search(text, max(len(text) - _BEFORE, 0)) is not None:
+        return True
+    return not before.near and before.last in _TLS and number not in _TLS_VERSIONS
 
 
 def _is_object_id(number: str, before: Before, behind: str) -> bool:
@@ -228,7 +246,7 @@ def _verdict_on_glued(part: str) -> Certainty:
     word, is_day = glued["word"], _DAY.fullmatch(glued["number"]) is not None
     if is_day and word.lower() in VERSION | product_names():
         return Certainty.SURE
-    is_open = word.lower() in product_names() or (is_day and _names_software(word))
+    is_open = word.lower() in product_names() or (is_day and names_software(word))
     return Certainty.OPEN if is_open else Certainty.NONE
 
 
@@ -236,10 +254,10 @@ def _is_of_the_source(part: str, before: Before) -> bool:
     """Say whether a word may be a state of the source: "r1234" after a program's name, "abcdef1" after "commit"."""
     if _HEX.fullmatch(part):
         return before.last in _SOURCES
-    return _REVISION.fullmatch(part) is not None and _names_software(before.spelled)
+    return _REVISION.fullmatch(part) is not None and names_software(before.spelled)
 
 
-def _names_software(word: str) -> bool:
+def names_software(word: str) -> bool:
     """Say whether a word may be a program's name: one that is known, one like "FooMail", or any with a capital.
 
     Words that servers use for other things are none.
@@ -272,7 +290,7 @@ def _verdict_on_small(part: str, before: Before, sign: str) -> Certainty:
         return Certainty.NONE
     names_product = last in COMMON and not product_names().isdisjoint(before.words)  # "GroupWise Internet Agent 7"
     is_said_so = sign == "/" and len(last) >= _SHORTEST_WORD and last not in NO_PROGRAMS  # "foobus/7"
-    return Certainty.OPEN if names_product or is_said_so or _names_software(before.spelled) else Certainty.NONE
+    return Certainty.OPEN if names_product or is_said_so or names_software(before.spelled) else Certainty.NONE
 
 
 def _glued(prefix: str, number: str, before: Before) -> Certainty:

@@ -23,6 +23,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from scanner import lazy
+from scanner.identify.doubtful_words import may_be_version
 from scanner.identify.number_verdicts import Certainty, before_number, verdict_on_number, verdict_on_word
 from scanner.identify.number_words import words_before_versions
 from scanner.model import Software
@@ -36,7 +37,7 @@ _LETTERS: Final = lazy.pattern(r"([A-Za-z]++)[0-9]{0,4}[^0-9A-Za-z,;!?|]{0,80}+[
 _DIGIT: Final = lazy.pattern(r"[0-9]")
 #: A state of the source, as git names it, also where letters alone do: git-abc.
 _STATE: Final = lazy.pattern(
-    r"(?<![0-9A-Za-z_.@-])(?:git|svn|hg)[-.:_ ]([0-9a-f]{3,40})(?![0-9A-Za-z_.-])", re.IGNORECASE
+    r"(?<![0-9A-Za-z_.@])(?:git|svn|hg)[-.:_ ]([0-9a-f]{3,40})(?![0-9A-Za-z_.-])", re.IGNORECASE
 )
 _ESCAPED: Final = lazy.pattern(r"\\x[0-9a-f]{2}|\\\\")
 _OTHER: Final = lazy.pattern(
@@ -54,6 +55,10 @@ _OTHER: Final = lazy.pattern(
 _STATUS_CODE: Final = lazy.pattern(r"\s{0,3}([245])\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z.])")
 #: Fields of `Software` that tell how old it is.
 _FIELDS: Final = ("version", "config_version", "patch", "build", "package")
+#: A day: a number before one of these is not a version.
+_MONTH: Final = lazy.pattern(
+    r"[-/ .]{0,2}(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}(?![0-9A-Za-z])", re.IGNORECASE
+)
 #: One word of a text, and the parts of one.
 _CHUNK: Final = lazy.pattern(r"[^\s()<>\[\]{}\"',;|*!?&=]++")
 _PART: Final = lazy.pattern(r"[^/:#@]++")
@@ -181,7 +186,12 @@ def _in_part(clean: str, part: str, start: int, code: int | None) -> Iterator[Sa
     if open_one is not None:
         yield open_one
     elif not has_number:
-        verdict = verdict_on_word(part, before_number(clean, start), clean[start - 1 : start])
+        if part.isdigit() and _MONTH.match(clean, start + len(part)) is not None:
+            return
+        before = before_number(clean, start)
+        verdict = verdict_on_word(part, before, clean[start - 1 : start])
+        if verdict is Certainty.NONE and may_be_version(part, before, clean[max(start - 4, 0) : start]):
+            verdict = Certainty.OPEN
         if verdict is not Certainty.NONE:
             yield SaidVersion(part[:_MAX_VERSION], start, verdict is Certainty.SURE)
 
