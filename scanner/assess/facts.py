@@ -16,6 +16,8 @@ What an entry of a product may have besides names, releases and branches:
 - `flaws_from`: the day from which flaws were searched for, where older ones were not;
 - `releases_complete_from`: from this version up to `latest`, `releases` names every release there was, so that a
   version which is not among them was never released;
+- `snapshots`: states between two releases, with a number more, that are known to have been given out;
+- `lines`: the first and the last release of each name, where a product goes on under another one;
 - `release_names`: what people call a release whose number says little: 15.1.2507.6 is Exchange Server 2016 CU23;
 - in a branch `first`: the first version of the branch, where that is not its name ("2019" of Exchange is 15.2).
 
@@ -204,6 +206,10 @@ def _product_problems(name: str, product: Any) -> Iterator[str]:
     yield from (f"{key} must be a date" for key in ("flaws_from", "latest_date") if not _is_maybe_day(product.get(key)))
     if not all(_is_maybe_day(day) for day in product.get("releases", {}).values()):
         yield "the day of a release must be a date, or null"
+    if not all(_is_version(name, text) for text in product.get("snapshots", ())):
+        yield "a snapshot must be a version"
+    if not all(_is_version(name, text) for ends in product.get("lines", {}).values() for text in ends):
+        yield "lines must have the versions of a first and a last release"
     named = product.get("release_names", {})
     if not isinstance(named, dict) or not all(_is_version(name, text) for text in named):
         yield "release_names must be an object whose keys are versions"

@@ -2,8 +2,9 @@
 
 "No known flaw" of Sendmail 8.99 is nonsense: there is no such release. A version is unknown to us when it is newer than
 the newest one that the facts name (they are older than it, or it was made up), newer than the newest of its branch, or
-not among the releases where the facts have them all. A release with something added (`8.17.1.9`, `8.11.6p2`) is known
-when the release is. Builds of Exchange are known when their cumulative update is, and no newer than its newest build.
+not among the releases where the facts have them all. A release with something added (`8.11.6p2`, `8.13.5.20060308`) is
+known when the release is; with a number more that is not a day (`8.17.1.9`), only when the facts have that. Builds of
+Exchange are known when their cumulative update is, and no newer than its newest build.
 
 A version before the first release of its branch is a snapshot of Sendmail also when only its number says so: 8.16.0.29
 came before 8.16.1, which was the first. Left out: whether a version has a flaw (`ranges`).
@@ -31,6 +32,8 @@ from scanner.assess.versions import (
 _OF_UPDATE: Final = 3
 #: The digits of a day.
 _OF_DAY: Final = 8
+#: The earliest day that is written as a number.
+_FIRST_DAY: Final = 19_800_101
 #: "3.8" may be a release, or be said for 3.8.0; "3" is any of a hundred.
 _FEWEST_NUMBERS: Final = 2
 
@@ -49,6 +52,7 @@ class Releases:
         for key, text in _named_elsewhere(product):
             if not is_before_release(key):
                 self._texts.setdefault(key, text)
+        self._snapshots = {version_key(self._key, text) for text in product.facts.get("snapshots", ())}
         self._sorted = sorted(self._texts)
         self._newest_listed = max(self._listed, default=None)
         self._branch_starts = {branch_of(self._key, key): key for key in reversed(self._sorted)}
@@ -105,9 +109,23 @@ class Releases:
         """Say that there was no such release, where all of them are listed and it adds nothing to one."""
         if not self._is_complete_at(release):
             return None
-        if self._is_before_its_branch(key) or self._maybe_base(key) is not None:
+        if self._is_before_its_branch(key) or key in self._snapshots:
             return None
-        return "there was no such release"
+        base = self._maybe_base(key)
+        if base is None:
+            return "there was no such release"
+        added = key[0][written_numbers(base) :]
+        if not added or any(number >= _FIRST_DAY for number in added):
+            return None
+        return f"no such release is known here, nor what was added to {base}"
+
+    def maybe_of_another(self, name: str, key: VersionKey) -> str | None:
+        """Say why there was no such release under a name, where a product went on under another one."""
+        for line, (first, last) in self._product.facts.get("lines", {}).items():
+            low, high = version_key(self._key, first), version_key(self._key, last)
+            if line == name.casefold() and low is not None and high is not None and not low <= release_of(key) <= high:
+                return f"the releases of {line} are {first} to {last}"
+        return None
 
     def _maybe_unknown_build(self, key: VersionKey) -> str | None:
         """Say why a build that is not listed cannot be a hotfix between two that are."""

@@ -157,16 +157,17 @@ class Assessor:
         subject = _Subject(product, full, place, is_plain and unread is None, debian, system, unread)
         is_release = not is_after and unread is None
         others = lifecycle_findings(product, version, config_version, key, is_release=is_release)
-        return self._of_release(subject, tuple(others))
+        return self._of_release(subject, tuple(others), line or name)
 
-    def _of_release(self, subject: _Subject, others: tuple[Finding, ...]) -> Assessed:
+    def _of_release(self, subject: _Subject, others: tuple[Finding, ...], name: str) -> Assessed:
         product, key = subject.product, subject.place.key
         flaws = sorted(self._flaws(subject), key=_rank)
         if any(finding.verdict != VENDOR_FIXED for finding in flaws):
             others = (*next_clear_release(product, subject.version, key), *others)
         if product.covered_since is None or key < product.covered_since:
             return self._worth(product, Answer.NOT_COVERED, *flaws, *others)
-        why = releases_of(product).maybe_unknown(key)
+        releases = releases_of(product)
+        why = releases.maybe_unknown(key) or releases.maybe_of_another(name, key)
         if why is not None:
             unknown = not_compared(product, product.name, subject.version, why, VERSION_UNKNOWN)
             return self._worth(product, Answer.VERSION_UNKNOWN, *flaws, *others, unknown)

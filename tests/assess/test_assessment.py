@@ -87,7 +87,8 @@ def test_why_a_version_is_unknown_is_a_finding(facts: Facts) -> None:
 
     assert why("8.99") == ["Sendmail 8.99: it is newer than 8.18.2, the newest release known here"]
     assert why("8.10.7") == ["Sendmail 8.10.7: it is newer than 8.10.2, the newest release of its branch known here"]
-    assert why("8.9.2.5") == []  # 8.9.2 with something added
+    assert why("8.9.2.5") == ["Sendmail 8.9.2.5: no such release is known here, nor what was added to 8.9.2"]
+    assert why("8.9.2.20060308") == []  # a day: somebody's build of 8.9.2
     assert why("8.7.7") == []  # before the search began
     assert why("8.14.7") == []
 

@@ -262,6 +262,8 @@ def test_checking_does_not_change_a_document() -> None:
         ({"branches": [{"branch": "2019", "first": "SE"}]}, "the first version of a branch must be a version"),
         ({"latest_date": "2026-11"}, "latest_date must be a date"),
         ({"flaws_from": "2026"}, "flaws_from must be a date"),
+        ({"snapshots": ["soon"]}, "a snapshot must be a version"),
+        ({"lines": {"sendmail": ["8.1", "soon"]}}, "lines must have the versions of a first and a last release"),
         ({"releases": {"8.18.2": "2025-12"}}, "the day of a release must be a date, or null"),
         ({"branches": [{"branch": "8.18", "latest_date": "soon"}]}, "the latest_date of a branch must be a date"),
     ],

@@ -1,5 +1,7 @@
 """Claims about which versions there were: nothing is said to be clean of a release that never was."""
 
+from dataclasses import replace
+
 import pytest
 
 from scanner.assess import Assessor, shipped_facts, version_key
@@ -40,6 +42,16 @@ def finding(product: str, version: str, name: str) -> Finding | None:
         ("Apache James", "2.3.99"),
         ("Apache James", "3.8.9"),
         ("qmail", "1.2.3"),
+        ("Sendmail", "8.18.1.1"),
+        ("Sendmail", "8.11.6.3"),
+        ("Postfix", "3.9.1.1"),
+        ("Exim", "4.99.2.1"),
+        ("Stalwart", "0.15.4.1"),
+        ("qmail", "1.04"),
+        ("qmail", "1.09"),
+        ("netqmail", "1.03"),
+        ("netqmail", "1.09"),
+        ("notqmail", "1.06"),
         ("Courier", "1.3.99"),
         ("Courier", "1.9"),
         ("KumoMTA", "2025.99.99"),
@@ -71,6 +83,11 @@ def test_a_release_that_never_was_is_unknown(product: str, version: str) -> None
         ("Stalwart", "0.15.5"),
         ("Apache James", "2.3.2.1"),
         ("qmail", "1.03"),
+        ("netqmail", "1.06"),
+        ("notqmail", "1.09"),
+        ("Sendmail", "8.17.1.9"),
+        ("Sendmail", "8.18.1.10"),
+        ("Exim", "4.93.0.4"),
         ("Courier", "1.3.13"),
         ("KumoMTA", "2025.01.29-833f82a8"),
         ("Haraka", "3.3.1"),
@@ -176,3 +193,10 @@ def test_a_state_of_development_has_no_day() -> None:
     assert released is not None
     assert released.title == "Exim 4.96 is 1546 days behind 4.100.1; the newest, 4.100.2, has no day here."
     assert developed is None
+
+
+def test_the_product_line_says_under_which_name_a_release_was_made() -> None:
+    netqmail = Software(product="qmail", product_line="netqmail", version="1.06")
+
+    assert ASSESSOR.answer(netqmail).assessment.answer is Answer.KNOWN_FLAWS
+    assert ASSESSOR.answer(replace(netqmail, product_line=None)).assessment.answer is Answer.VERSION_UNKNOWN

@@ -8,16 +8,17 @@ from scanner.policy.rules import RULES
 from scanner.verification.evidence import EvidencePlace
 from scanner.verification.states import VerificationState
 from tests.policy.test_judges import TODAY
-from tests.support.dialogues import POSTFIX, SENDMAIL_HARDENED, dialogue_of
-from tests.support.fresh_looks import HIDDEN, SHOWN, before, verified, visit, with_ehlo, with_help
+from tests.support.dialogues import POSTFIX_REPLIES, HARDENED_REPLIES, dialogue_of
+from tests.support.fresh_looks import SHOWN, before, verified, visit, with_ehlo, with_help
+from tests.support.greetings import NO_PRODUCT_LAB
 
 
 def half_help(*lines: str) -> Record:
     """Return a visit whose reply to HELP was not read to its end."""
-    dialogue = dialogue_of(SENDMAIL_HARDENED, unknown_verb=False)
+    dialogue = dialogue_of(HARDENED_REPLIES, unknown_verb=False)
     exchanges = [each for each in dialogue.exchanges if each.command != "HELP"]
     cut = Exchange("HELP", 214, lines, 0.1, incomplete=True)
-    return visit(HIDDEN, dialogue._replace(exchanges=(*exchanges, cut)))
+    return visit(NO_PRODUCT_LAB, dialogue._replace(exchanges=(*exchanges, cut)))
 
 
 def judged_help(record: Record) -> tuple[RuleOutcome, str]:
@@ -47,7 +48,7 @@ def test_a_version_in_half_a_reply_is_believed() -> None:
 
 @pytest.mark.parametrize("code", [421, 450, 521, 530, 550, 554])
 def test_help_that_is_put_off_or_refused_is_not_seen(code: int) -> None:
-    record = visit(HIDDEN, with_help(code, "not for you"))
+    record = visit(NO_PRODUCT_LAB, with_help(code, "not for you"))
     what = f"HELP was {'put off' if code < 500 else 'refused'} with {code}"
 
     assert (verified(record).state, verified(record).evidence[0].what) == (VerificationState.INCONCLUSIVE, what)
@@ -56,7 +57,7 @@ def test_help_that_is_put_off_or_refused_is_not_seen(code: int) -> None:
 
 @pytest.mark.parametrize("code", [500, 501, 502, 503, 504])
 def test_help_that_is_not_known_there_is_an_answer(code: int) -> None:
-    record = visit(HIDDEN, with_help(code, "ESMTP command error"))
+    record = visit(NO_PRODUCT_LAB, with_help(code, "ESMTP command error"))
 
     assert verified(record).state is VerificationState.FIXED
     assert judged_help(record)[0] is RuleOutcome.PASSED
@@ -64,7 +65,7 @@ def test_help_that_is_not_known_there_is_an_answer(code: int) -> None:
 
 @pytest.mark.parametrize("code", [500, 502, 530, 554])
 def test_a_server_that_refuses_ehlo_was_not_heard(code: int) -> None:
-    record = visit(HIDDEN, {"EHLO scanner.lab.example": (code, ("no",)), "HELP": POSTFIX["HELP"]})
+    record = visit(NO_PRODUCT_LAB, {"EHLO scanner.lab.example": (code, ("no",)), "HELP": POSTFIX_REPLIES["HELP"]})
 
     assert verified(record).state is VerificationState.INCONCLUSIVE
     assert verified(record).evidence[0].what == f"EHLO was refused with {code}"
@@ -74,7 +75,7 @@ def test_a_server_that_refuses_ehlo_was_not_heard(code: int) -> None:
     "lines", [("XXXXXXXX", "XXXXXXXXB"), ("mail1.lab.example", "SIZE", "xxxxxxxa"), ("a", "*****")]
 )
 def test_a_reply_to_ehlo_that_a_firewall_wrote_over_was_not_read(lines: tuple[str, ...]) -> None:
-    result = verified(visit(HIDDEN, with_ehlo(*lines)))
+    result = verified(visit(NO_PRODUCT_LAB, with_ehlo(*lines)))
 
     assert result.state is VerificationState.INCONCLUSIVE
     assert result.evidence[0].what == "a firewall has crossed out lines of the reply to EHLO"
