@@ -29,6 +29,7 @@ _CAPTURED: Final = ("version", "config_version", "patch", "vendor_tag", "build",
 #: Up to this confidence an identification is a hint from the form, not from a name.
 _HINT: Final = 0.4
 _WORD: Final = re.compile(r"[0-9a-z]+")
+_NUMBER: Final = re.compile(rb"[vV(]?[0-9]")
 _BYTES: Final = [*range(256)]
 
 
@@ -150,9 +151,11 @@ def _words_swapped(raw: bytes, words: list[str], chance: random.Random) -> bytes
 
 
 def _host_named(raw: bytes, words: list[str], chance: random.Random) -> bytes:
-    name = _spelt(words, chance)
-    host = chance.choice((f"{name}.example.com", f"mail.{name}.example.org", name)).encode()
-    return raw[:4] + host + b" " + raw[4:].partition(b" ")[2]
+    name, rest = _spelt(words, chance), raw[4:].partition(b" ")[2]
+    # A bare name before a number is what a product is called, and no host.
+    bare = f"mx.{name}.example" if _NUMBER.match(rest) else name
+    host = chance.choice((f"{name}.example.com", f"mail.{name}.example.org", bare)).encode()
+    return raw[:4] + host + b" " + rest
 
 
 def _mention_behind(raw: bytes, words: list[str], chance: random.Random) -> bytes:

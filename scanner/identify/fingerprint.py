@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Final, Literal, Protocol, Self
 
+from scanner import lazy
 from scanner.identify.cpe import cpe_name
-from scanner.identify.index import RuleIndex, line_starts
+from scanner.identify.index import RuleIndex, Try, line_starts
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
 from scanner.identify.sentences import DATES, GOES_ON, is_no_version, takes_back
 from scanner.identify.systems import system, system_version
@@ -26,6 +27,12 @@ _NOT_SMTP: Final = Status.NOT_SMTP
 _FIRST_LINE: Final = (0,)
 #: Finished identities kept. Versions in the world are hundreds; a hostile network can fill it, not grow it.
 _CACHED_SOFTWARE: Final = 4096
+
+#: RFC 2606: no host is called so. Stands where a greeting begins with the product's name.
+_A_HOST: Final = "host.invalid "
+_OF_A_PRODUCT: Final = lazy.pattern(r"[A-Z][a-z]+ ?[A-Z][a-z]|\b[a-z][A-Z][a-z]|[A-Z][a-z]+[A-Z]{2}|[A-Z]{2}[a-z]")
+
+_ADDRESS: Final = lazy.pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 
 #: What a rule says; None when it cannot read what it captured, False when that has only the form of a version.
 _Said = Software | Literal[False] | None
@@ -106,6 +113,8 @@ class Fingerprints:
                             continue
                     if said:
                         return said
+            if greeting.hostname is None and (said := self._at_the_beginning(text, tries)):
+                return said
         return None if self._after is None or greeting.status is _NOT_SMTP else self._after.identify(greeting)
 
     def matches(self, greeting: Greeting) -> tuple[Software, ...]:
@@ -116,7 +125,29 @@ class Fingerprints:
             said = self._captured(rule, match.groups())
             if not _is_taken_back(rule, match, said, taken_back) and said:
                 software.setdefault(rule, said)
+        if not software and greeting.hostname is None and greeting.status is not _NOT_SMTP:
+            said = self._at_the_beginning(*self._index.asked(greeting))
+            return (said,) if said else ()
         return tuple(software.values())
+
+    def _at_the_beginning(self, text: str, tries: Iterable[Try[Rule]]) -> _Said:
+        """Return what a name says that stands where rules expect a host's: "DavMail 6.3.12 SMTP ready".
+
+        A single word could be the host's own name ("courier ESMTP ready"), so it needs a version behind it, several
+        words with capitals, or capitals as only names of products have them.
+        """
+        text = _A_HOST + text.partition("\n")[0]
+        for rule, match_at in tries:
+            match = match_at(text, 0)
+            if match is None or _is_sure(rule):
+                continue
+            said = self._captured(rule, match.groups())
+            if not said or _is_taken_back(rule, match, said, set()):
+                continue
+            numbered = said.version is not None and _ADDRESS.fullmatch(said.version) is None
+            if numbered or _OF_A_PRODUCT.search(match[0], len(_A_HOST)):
+                return said
+        return None
 
     def _made(self, rule: Rule, groups: tuple[str | None, ...]) -> _Said:
         """Make the identity from what a rule captured; None when its grammar cannot read it.

@@ -233,3 +233,27 @@ def test_a_hundred_lines_of_every_word_end_in_an_answer() -> None:
     software = identify(parsed(everything))
     assert software is not None
     assert software.evidence == "postfix.plain"
+
+
+@pytest.mark.parametrize(
+    ("greeting", "product", "version"),
+    [
+        ("220 DavMail 6.3.12 SMTP ready at ", "DavMail", "6.3.12"),
+        ("220 DavMail SMTP ready at Tue, 14 Nov 2023 10:20:30 +0000", "DavMail", None),
+        ("220 Exim 4.96 ESMTP ready", "Exim", "4.96"),
+        ("220 Haraka/3.1.1 ready", "Haraka", "3.1.1"),
+        ("220 CommuniGate Pro 6.3.12 mail server ready", "CommuniGate Pro", "6.3.12"),
+        ("220 hMailServer ESMTP", "hMailServer", None),
+        ("220 exim ESMTP ready", None, None),
+        ("220 courier ESMTP server ready", None, None),
+        ("220 COURIER SMTP", None, None),
+        ("220 exim.example.com 4.96 ESMTP ready", None, None),
+        ("220 exim 10.0.0.1 ESMTP ready", None, None),
+        ("220 Exim 4.96 was replaced", None, None),
+    ],
+)
+def test_a_name_that_begins_a_greeting_needs_a_version_or_capitals_that_no_host_has(
+    greeting: str, product: str | None, version: str | None
+) -> None:
+    said = identify(parse_greeting(greeting.encode() + b"\r\n"))
+    assert (said and said.product, said and said.version) == (product, version)
