@@ -22,7 +22,15 @@ from scanner.files.text_input import utf_8
 from scanner.model import Status
 from scanner.policy.check import Level, Policy, PolicyCheck, Verdict, VerdictTally, rule_texts
 from scanner.policy.file import default_document, read_policy
-from scanner.policy.reports import JunitReport, SarifReport, VerdictTable, json_line, maybe_annotation
+from scanner.policy.reports import (
+    JunitReport,
+    NotJudged,
+    SarifReport,
+    VerdictTable,
+    json_line,
+    maybe_annotation,
+    maybe_not_judged,
+)
 from scanner.sweeps.summary import SUMMARY_SCHEMA
 from scanner.targets import COMMAND_LINE, Ranges, TextSource, parse_spec
 from scanner.text.counted import counted
@@ -189,17 +197,21 @@ class _Lines:
 
     def __init__(self, *, github: bool) -> None:
         self._github = github
+        self._not_judged = NotJudged()
 
     def add(self, verdict: Verdict) -> None:
         """Print one verdict, where it has a line."""
         if self._github:
+            self._not_judged.add(verdict)
             line = maybe_annotation(verdict)
             sys.stdout.buffer.write(b"" if line is None else line.encode() + b"\n")
         else:
             sys.stdout.buffer.write(json_line(verdict))
 
     def print(self) -> None:
-        """Bring out what is still held back."""
+        """Bring out what is still held back, and what was not judged."""
+        line = maybe_not_judged(self._not_judged)
+        sys.stdout.buffer.write(b"" if line is None else line.encode() + b"\n")
         sys.stdout.buffer.flush()
 
 

@@ -218,7 +218,7 @@ def test_a_hostile_greeting_is_text_in_every_report(capsys: Output, evil: bytes)
         assert out.replace("\n", "").isprintable()
         starts = [line.split(" ")[0] for line in out.splitlines() if line.lstrip().startswith("::")]
         assert set(starts) <= {"::error", "::warning", "::notice"}
-        assert len(starts) == (4 if kind == "--github" else 0)
+        assert len(starts) == (5 if kind == "--github" else 0)
     (suite,) = JUnitXml.fromfile("r.xml")
     assert suite.tests == 9
     Draft4Validator(SCHEMA).validate(json.loads(Path("r.sarif").read_text()))

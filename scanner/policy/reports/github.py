@@ -2,8 +2,8 @@
 
 The runner takes any line that begins with `::` for a command, and older commands (`##[`) anywhere in a line; so a
 greeting must never begin a line, end one, or end a property. Broken rules are errors or warnings by their level, waived
-ones notices, as is the day of the facts about flaws; the rest has no line. GitHub shows ten annotations of a kind for a
-step: the full list is for JUnit.
+ones notices, as is the day of the facts about flaws. What was not judged is one notice at the end, and what passed has
+no line. GitHub shows ten annotations of a kind for a step: the full list is for JUnit.
 
 Source: GitHub's documentation, "Workflow commands"; actions/toolkit, packages/core (the quoting).
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from scanner.policy.check import FACTS, Level, RuleOutcome, Verdict
-from scanner.policy.reports.neutral import printable, said, target_name
+from scanner.policy.reports.neutral import NotJudged, printable, said, target_name
 
 _DATA: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
@@ -33,12 +33,23 @@ def maybe_annotation(verdict: Verdict) -> str | None:
     return f"::{kind} title={title.translate(_PROPERTY)}::{without_old_commands(text).translate(_DATA)}"
 
 
+def maybe_not_judged(not_judged: NotJudged) -> str | None:
+    """Return the line about what was not judged, without its end; None when everything was."""
+    sentence = not_judged.maybe_sentence()
+    return None if sentence is None else f"::notice title=not judged::{without_old_commands(sentence).translate(_DATA)}"
+
+
 def github_lines(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    """Yield an annotation for each verdict that needs one."""
+    """Yield an annotation for each verdict that needs one, and one for all that were not judged."""
+    not_judged = NotJudged()
     for verdict in verdicts:
+        not_judged.add(verdict)
         line = maybe_annotation(verdict)
         if line is not None:
             yield line
+    line = maybe_not_judged(not_judged)
+    if line is not None:
+        yield line
 
 
 def without_old_commands(text: str) -> str:

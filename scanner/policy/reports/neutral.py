@@ -5,11 +5,13 @@ through `printable` first: what is left has no line end, no control or formattin
 nothing that XML 1.0 forbids. What a format then gives a meaning to (`<`, `%`, `{`), it quotes itself.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from scanner.policy.check import Verdict
+from scanner.policy.check import FACTS, RuleOutcome, Verdict
 
 #: Characters of one text in a report; a verdict's own are shorter.
 MAX_TEXT: Final = 2_000
@@ -50,3 +52,30 @@ def said(verdict: Verdict) -> str:
     """Return the message, and for a waived verdict who waives it."""
     text = printable(verdict.message)
     return text if verdict.waiver is None else f"{text} [{printable(str(verdict.waiver))}]"
+
+
+class NotJudged:
+    """Counts the verdicts that were not made, for reports in which they have no place of their own."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._counts: Counter[str] = Counter()
+
+    def add(self, verdict: Verdict) -> None:
+        """Count a verdict, where it is one that was not made; the day of the facts is none."""
+        if verdict.outcome is RuleOutcome.NOT_JUDGED and verdict.rule != FACTS:
+            self._counts[verdict.rule] += 1
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield each rule that was not judged everywhere, and a sentence about it; in the order they were met."""
+        for rule, count in self._counts.items():
+            name = printable(rule)
+            yield name, f"{name} was not judged at {count:,} {'place' if count == 1 else 'places'}, so it is not passed"
+
+    def maybe_sentence(self) -> str | None:
+        """Return one sentence about all rules; None when everything was judged."""
+        if not self._counts:
+            return None
+        rules = ", ".join(f"{printable(rule)} {count:,}" for rule, count in self._counts.items())
+        total = self._counts.total()
+        return f"{total:,} {'verdict was' if total == 1 else 'verdicts were'} not judged, so not passed: {rules}"

@@ -1,13 +1,15 @@
 """Verdicts as SARIF 2.1.0, for whatever collects the findings of many tools.
 
 One result for each broken rule at a host; waived ones are results with an accepted suppression. What passed and what
-was not judged is counted in the run's properties, which also tell the day of the facts about flaws. A host is not a
+was not judged is counted in the run's properties, which also tell the day of the facts about flaws. A rule that was not
+judged everywhere is a warning of the run (a notification) as well: results would be taken for findings. A host is not a
 file: its location is a logical one, a `resource` with the name `smtp://192.0.2.10:25`, and the same as an artifact's
 URI, since many readers show nothing else.
 `partialFingerprints` depend on rule and target alone, so that a finding stays the same one from sweep to sweep.
 
 Results are written one by one; nothing is kept but counts.
-Source: OASIS, SARIF 2.1.0 (3.11.5 placeholders, 3.11.6 links, 3.27 result, 3.35 suppression, 3.49 rules).
+Source: OASIS, SARIF 2.1.0 (3.11.5 placeholders, 3.11.6 links, 3.20 invocation, 3.27 result, 3.35 suppression,
+3.49 rules, 3.58 notification).
 """
 
 from collections import Counter
@@ -21,7 +23,7 @@ import orjson
 from scanner.files.names import SARIF
 from scanner.policy.check import FACTS, Level, RuleOutcome, RuleText, Verdict
 from scanner.policy.reports.file_report import FileReport
-from scanner.policy.reports.neutral import printable, target_name, target_uri
+from scanner.policy.reports.neutral import NotJudged, printable, target_name, target_uri
 from scanner.version import VERSION
 
 _SCHEMA_URI: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -39,12 +41,14 @@ class SarifReport(FileReport):
         self._rules = rules
         self._places = {rule.name: place for place, rule in enumerate(rules)}
         self._counts: Counter[str] = Counter()
+        self._not_judged = NotJudged()
         self._written = 0
         self._facts: str | None = None
 
     def add(self, verdict: Verdict) -> None:
         """Write a result for what failed or was waived; count the rest."""
         self._counts[verdict.outcome] += 1
+        self._not_judged.add(verdict)
         if verdict.rule == FACTS:
             self._facts = printable(verdict.message)
         if verdict.outcome in {RuleOutcome.FAILED, RuleOutcome.WAIVED}:
@@ -58,7 +62,14 @@ class SarifReport(FileReport):
 
     def _end(self) -> None:
         counts = {outcome.value: self._counts[outcome] for outcome in RuleOutcome}
-        self._write(b'\n],"properties":' + orjson.dumps({"counts": counts, "facts": self._facts}) + b"}]}\n")
+        warnings = [self._notification(rule, text) for rule, text in self._not_judged.lines()]
+        invocation = {"executionSuccessful": True, "toolExecutionNotifications": warnings}
+        self._write(b'\n],"invocations":' + orjson.dumps([invocation]))
+        self._write(b',"properties":' + orjson.dumps({"counts": counts, "facts": self._facts}) + b"}]}\n")
+
+    def _notification(self, rule: str, text: str) -> dict[str, Any]:
+        place = {"index": self._places[rule]} if rule in self._places else {}
+        return {"level": "warning", "message": {"text": _message(text)}, "associatedRule": {"id": rule, **place}}
 
     def _result(self, verdict: Verdict) -> dict[str, Any]:
         result: dict[str, Any] = {

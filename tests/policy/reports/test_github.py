@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from scanner.policy.check import RuleOutcome
+from scanner.policy.check import FACTS, RuleOutcome
 from scanner.policy.reports import github_lines
 from tests.support.verdicts import ALL_KINDS, HOSTILE, WAIVER, hostile, verdict_of
 
@@ -30,7 +30,18 @@ def test_each_broken_or_waived_rule_is_one_annotation() -> None:
         f"::error title=no-version-in-greeting at 192.0.2.10%3A25::{LEAK}: {EVIDENCE}",
         "::warning title=starttls-offered at 192.0.2.10%3A25::192.0.2.10:25: STARTTLS is not offered",
         f"::notice title=no-version-in-greeting at 192.0.2.10%3A25::{LEAK} [{WAIVER}]: {EVIDENCE}",
+        "::notice title=not judged::1 verdict was not judged, so not passed: no-version-in-greeting 1",
     ]
+
+
+def test_what_was_not_judged_is_one_notice_whatever_it_is_called() -> None:
+    unseen = [verdict_of(RuleOutcome.NOT_JUDGED, rule=rule) for rule in ("a", "b\n::error::x ##[error]", "a", FACTS)]
+
+    *_, line = github_lines(unseen)
+    assert (
+        line == "::notice title=not judged::3 verdicts were not judged, so not passed: a 2, b\\n::error::x ## [error] 1"
+    )
+    assert list(github_lines([verdict_of(RuleOutcome.PASSED)])) == []
 
 
 def test_what_a_verdict_without_address_is_about_is_not_said_twice() -> None:
@@ -51,6 +62,6 @@ def test_hostile_text_starts_no_command_of_its_own(text: str) -> None:
     lines = list(github_lines(hostile(text)))
 
     found = commands("\n".join(lines))
-    assert [command for command, _, _ in found] == ["error", "warning", "error", "error", "notice"]
+    assert [command for command, _, _ in found] == ["error", "warning", "error", "error", "notice", "notice"]
     assert all(message.isprintable() for _, _, message in found)
     assert len(list(github_lines([verdict_of(RuleOutcome.PASSED, message=text)]))) == 0

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator, FormatChecker
 
-from scanner.policy.check import Level, Policy, RuleOutcome, Verdict, rule_texts
+from scanner.policy.check import FACTS, Level, Policy, RuleOutcome, Verdict, rule_texts
 from scanner.policy.reports import write_sarif
 from tests.support.verdicts import ALL_KINDS, HOSTILE, RULES, hostile, verdict_of
 
@@ -51,6 +51,35 @@ def test_a_broken_rule_is_a_result_at_its_host(tmp_path: Path) -> None:
     assert location["physicalLocation"]["artifactLocation"]["uri"] == "smtp://192.0.2.10:25"
     assert run["results"][1]["level"] == "warning"
     assert run["properties"]["counts"] == {"passed": 1, "failed": 2, "waived": 1, "not_judged": 1}
+
+
+def test_what_was_not_judged_is_a_warning_of_the_run_and_no_result(tmp_path: Path) -> None:
+    unseen = verdict_of(RuleOutcome.NOT_JUDGED, message="not seen")
+    verdicts = [
+        unseen,
+        unseen,
+        unseen._replace(rule="other"),
+        unseen._replace(rule=FACTS),
+        verdict_of(RuleOutcome.PASSED),
+    ]
+    run = written(tmp_path / "r.sarif", verdicts)
+
+    assert run["results"] == []
+    (invocation,) = run["invocations"]
+    assert invocation["executionSuccessful"] is True
+    assert invocation["toolExecutionNotifications"] == [
+        {
+            "level": "warning",
+            "message": {"text": "no-version-in-greeting was not judged at 2 places, so it is not passed"},
+            "associatedRule": {"id": "no-version-in-greeting", "index": 0},
+        },
+        {
+            "level": "warning",
+            "message": {"text": "other was not judged at 1 place, so it is not passed"},
+            "associatedRule": {"id": "other"},
+        },
+    ]
+    assert written(tmp_path / "none.sarif", [])["invocations"][0]["toolExecutionNotifications"] == []
 
 
 def test_a_waived_rule_is_a_suppressed_result(tmp_path: Path) -> None:
