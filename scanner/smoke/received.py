@@ -3,12 +3,13 @@ r"""Which header lines of a delivered message still show a product and its versi
 A greeting that says nothing is half the work: every server writes its name, and often its version, into the `Received:`
 line of each message it takes, where whoever gets the mail reads it. Filters on the way write lines of their own.
 
-In a `Received:` line only what the server says of itself is read: from `by` on, without the date, without what it says
-of the client, of the envelope and of TLS (`TLS1.3` is no product), and without addresses and host names. What is a
-version in it is decided where it is for all texts of servers (`scanner.identify.said_versions`); what may be one is
-told, too. Sendmail's `(8.17.1.9/8.17.1.9/Debian-2)` names no product and is known by its form. Hops count in the order
-of the path: 1 is the server that took the message first, the lowest `Received:` line. Of the other lines those are
-read that servers and filters write (`DKIM-Filter`, `X-Spam-Checker-Version` ...), not the sender's own (Subject).
+In a `Received:` line (and `X-Received:`) only what the server says of itself is read: from `by` on, without the date
+(but with a comment behind it that is not its time zone), without what it says of the client, of the envelope and of TLS
+(`TLS1.3` is no product), and without addresses and host names. What is a version in it is decided where it is for all
+texts of servers (`scanner.identify.said_versions`); what may be one is told, too. Sendmail's
+`(8.17.1.9/8.17.1.9/Debian-2)` names no product and is known by its form. Hops count in the order of the path: 1 is the
+server that took the message first, the lowest `Received:` line. Of the other lines those are read that servers and
+filters write (`DKIM-Filter`, `X-Spam-Checker-Version` ...), not the sender's own (Subject).
 
 Any bytes are valid input; the result is escaped printable ASCII (`scanner.text.escape`). At most `MAX_HEADER_BYTES` are
 looked at. Sources: RFC 5321 (4.4) and RFC 5322 (2.2.3 folding, 3.2.2 comments); forms as real servers write them.
@@ -77,13 +78,14 @@ def read_header(raw: bytes) -> HeaderSoftware:
     leaks: list[HeaderLeak] = []
     writers: list[str | None] = []
     for line in lines:
-        if line.name == "received":
-            hop -= 1
+        if line.name in _PATH_LINES:
             own = _own_part(line.value)
-            by = _BY.match(own)
-            writers.append(by[1] if by else None)
-            found = _in_received(own, by[1] if by else "")
-            leaks += [_leak(line, hop, writers[-1], each) for each in found[:1]]
+            match = _BY.match(own)
+            by = match[1] if match else None
+            if is_hop := line.name == "received":
+                hop -= 1
+                writers.append(by)
+            leaks += [_leak(line, hop if is_hop else None, by, each) for each in _in_received(own, by or "")[:1]]
         elif line.name in _FILTER_LINES or (line.name.endswith("-version") and line.name != "mime-version"):
             leaks += [_leak(line, None, None, each) for each in _in_filter_line(line)]
     return HeaderSoftware(tuple(leaks), tuple(writers))
@@ -106,6 +108,8 @@ class _Found(NamedTuple):
     is_sure: bool = True
 
 
+#: Lines that say on which way a message came; some servers write a second one for what happens inside of them.
+_PATH_LINES: Final = frozenset({"received", "x-received"})
 #: Lines that servers and filters write about themselves.
 _FILTER_LINES: Final = frozenset(
     {
@@ -140,6 +144,8 @@ _MARK: Final = re.compile(r"(?<![0-9A-Za-z])v(?:M\.|er(?:sion)?[ .:]{0,2})?$", r
 _HOST: Final = re.compile(r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){0,10}\.[A-Za-z]{2,24}(?![\w.-])")
 #: Their version comes where others have the id of the message, or right behind the name in a bracket.
 _MICROSOFT: Final = re.compile(r"\bwith\s+(Microsoft SMTP Server|mapi|Microsoft SMTPSVC)\b", re.IGNORECASE)
+#: What a comment behind a date usually says: the name of its time zone.
+_ZONE: Final = re.compile(r"\(\s*(?:[A-Za-z]{1,5}|[A-Za-z ]{1,60} time|[+-]\d{4})\s*\)?", re.IGNORECASE)
 _ID: Final = re.compile(r"(?<=\sid)\s{1,5}[^\s;()]{1,200}")
 #: Products that say no version by default; qmail's number is a process id.
 _KNOWN: Final = re.compile(
@@ -196,11 +202,14 @@ def _shown(text: str | None) -> str | None:
 
 
 def _own_part(value: str) -> str:
-    """Return what a server says of itself: from `by` outside comments on, up to the date."""
+    """Return what a server says of itself: from `by` outside comments on, up to the date, and comments behind that."""
     plain = _without_comments(value)
     by = _CLAUSE_BY.search(plain)
     end = plain.rfind(";")
-    return value[by.start() if by else 0 : end if end > 0 else len(value)]
+    if end <= 0:
+        return value[by.start() if by else 0 :]
+    behind = [value[start:stop] for start, stop in _comment_places(value) if start > end]
+    return " ".join((value[by.start() if by else 0 : end], *(each for each in behind if not _ZONE.fullmatch(each))))
 
 
 def _without_comments(value: str) -> str:

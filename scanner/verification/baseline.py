@@ -105,7 +105,7 @@ def leaks_of(key: Key, names: Iterable[str], messages: Iterable[Headers]) -> lis
         leak
         for message in messages
         for leak in message.leaks
-        if leak.hop is not None and (_plain(leak.by or "") <= own or (leak.hop == 1 and message.taken_by == key))
+        if (leak.by is not None and _plain(leak.by) <= own) or (leak.hop == 1 and message.taken_by == key)
     ]
 
 

@@ -171,6 +171,41 @@ def test_lines_of_the_sender_are_not_the_servers(line: str) -> None:
     assert software_in_headers(line.encode()) == ()
 
 
+DAY = "Mon, 23 Nov 2026 10:00:00 +0000"
+
+
+@pytest.mark.parametrize(
+    ("behind", "version"),
+    [
+        ("(Exim 4.94)", "4.94"),
+        ("(UTC) (Exim 4.94)", "4.94"),
+        ("(Exim 4.94", "4.94"),
+        ("(UTC)", None),
+        ("(CEST)", None),
+        ("(Pacific Standard Time)", None),
+        ("(+0100)", None),
+        ("", None),
+    ],
+)
+def test_a_comment_behind_the_date_is_the_servers_own_unless_it_names_the_time_zone(
+    behind: str, version: str | None
+) -> None:
+    raw = f"Received: from a by mx.example.com with ESMTP id 1;\r\n {DAY} {behind}\r\n\r\n"
+
+    leaks = software_in_headers(raw.encode())
+
+    assert [(each.version, each.by, each.hop) for each in leaks] == [(version, "mx.example.com", 1)] * bool(version)
+
+
+def test_a_second_line_of_the_path_is_read_like_the_first_and_is_no_hop() -> None:
+    raw = f"X-Received: by mx.example.com (Exim 4.94) id 1; {DAY}\r\nReceived: by mx.example.com id 2; {DAY}\r\n\r\n"
+
+    (leak,) = software_in_headers(raw.encode())
+
+    assert (leak.header, leak.product, leak.version) == ("X-Received", "Exim", "4.94")
+    assert (leak.by, leak.hop, leak.number) == ("mx.example.com", None, 1)
+
+
 def test_an_mbox_line_before_the_headers_and_an_empty_first_line_do_not_matter() -> None:
     line = b"Received: by h (Exim 4.96) id 1; Sun\n"
 

@@ -5,10 +5,12 @@ import pytest
 from scanner.model import Exchange, Record
 from scanner.policy.check import RuleOutcome
 from scanner.policy.rules import RULES
+from scanner.smoke.received import software_in_headers
+from scanner.verification.baseline import Headers, leaks_of
 from scanner.verification.evidence import EvidencePlace
 from scanner.verification.states import VerificationState
 from tests.policy.test_judges import TODAY
-from tests.support.dialogues import POSTFIX_REPLIES, HARDENED_REPLIES, dialogue_of
+from tests.support.dialogues import HARDENED_REPLIES, POSTFIX_REPLIES, dialogue_of
 from tests.support.fresh_looks import SHOWN, before, verified, visit, with_ehlo, with_help
 from tests.support.greetings import NO_PRODUCT_LAB
 
@@ -86,3 +88,14 @@ def test_a_greeting_that_is_crossed_out_is_masked(text: bytes) -> None:
     result = verified(visit(b"220 " + text + b"\r\n"), known=before(visit(SHOWN)))
 
     assert (result.state, result.is_failed) == (VerificationState.MASKED, True)
+
+
+def test_a_second_line_of_the_path_by_the_verified_host_counts_like_its_first() -> None:
+    raw = b"X-Received: by Mail1.lab.example (Exim 4.94); x\r\nReceived: by mail1.lab.example id 2; x\r\n\r\n"
+    message = Headers(software_in_headers(raw), writers=("mail1.lab.example",))
+
+    leaks = leaks_of(("192.0.2.1", 25), ["mail1.lab.example"], [message])
+
+    assert [each.header for each in leaks] == ["X-Received"]
+    assert verified(visit(), received=leaks).state is VerificationState.STILL_DISCLOSES
+    assert leaks_of(("192.0.2.2", 25), ["mail2.lab.example"], [message]) == []
