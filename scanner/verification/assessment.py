@@ -24,6 +24,7 @@ from scanner.verification.evidence import (
     said_by,
     versions_in,
 )
+from scanner.verification.named_lines import maybe_named
 from scanner.verification.visits import RECOGNISED, Visit, is_crossed_out, is_masked, visit_of
 
 #: Characters of a line in the evidence.
@@ -214,7 +215,12 @@ def _name_lines(record: Record, said: Sequence[ServerLine], products: Iterable[s
             if by_behaviour is not None and "help:" in (by_behaviour.evidence or "")
             else EvidencePlace.EHLO
         )
+        named_in.add(place)
         yield from _first_line(said, place, by_behaviour)
+    if EvidencePlace.HELP not in named_in:
+        for each in said:
+            if each.place is EvidencePlace.HELP and (software := maybe_named(each.own)) is not None:
+                yield Evidence(each.place, each.line[:MAX_LINE], f"names {software.product}")
 
 
 def _first_line(said: Iterable[ServerLine], place: EvidencePlace, software: Software | None) -> Iterator[Evidence]:

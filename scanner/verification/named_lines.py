@@ -1,0 +1,43 @@
+"""Which product a line of HELP names that our records of behaviour do not know.
+
+A server with a cleaned greeting may go on to name itself in HELP ("214 Mirapoint help"). The rules for greetings know
+far more products than HELP texts were collected of, so parts of each line are read as a greeting of the host: up to
+`_MOST_WORDS` words from each place near its beginning, as names stand there.
+
+Left out: names further in a line, mostly another's ("see the Sendmail book"), and lines about copyright, which
+name the maker of a part.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from scanner.identify import identify
+from scanner.identify.disclosure import NAMED
+from scanner.model import Software
+from scanner.smtp import parse_greeting
+
+#: Where in a line a name may begin, in words, and how many words it may have.
+_MOST_PLACES: Final = 6
+_MOST_WORDS: Final = 4
+#: Characters of a line that are looked at; RFC 5321 allows a reply 512.
+_MOST_TEXT: Final = 512
+
+
+@lru_cache(maxsize=1024)  # many hosts of a verification have the same HELP
+def maybe_named(text: str) -> Software | None:
+    """Return the product that a line of HELP names, its code and the host's own names left out; None when none."""
+    if "copyright" in text.lower():
+        return None
+    for part in _parts(text[:_MOST_TEXT].split()):
+        software = identify(parse_greeting(f"220 host.invalid {part}\r\n".encode("ascii", "replace")))
+        if software is not None and software.confidence >= NAMED and software.method == "banner":
+            return software
+    return None
+
+
+def _parts(words: list[str]) -> Iterator[str]:
+    """Yield what may be a name, the longest first: a longer one is the more exact."""
+    for start in range(min(len(words), _MOST_PLACES)):
+        for length in range(min(_MOST_WORDS, len(words) - start), 0, -1):
+            yield " ".join(words[start : start + length])
