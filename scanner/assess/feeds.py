@@ -16,6 +16,7 @@ from datetime import date
 from typing import Any, Final
 
 from scanner import lazy
+from scanner.assess.described import products_in
 from scanner.assess.exchange import maybe_builds, maybe_builds_of_name
 from scanner.assess.versions import version_key
 
@@ -64,6 +65,8 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Affected
             names = products[key].get("release_names", {})
             ranges.setdefault(key, []).extend(_nvd_range(key, match, parts, edition, names))
     descriptions = {each["lang"]: each["value"] for each in item.get("descriptions", ())}
+    if not item.get("configurations"):
+        ranges.update((key, []) for key in products_in(descriptions.get("en", ""), products))
     metrics = item.get("metrics", {})
     scores = [metrics[name][0] for name in _NVD_METRICS if metrics.get(name)]
     cvss = None
@@ -91,17 +94,14 @@ def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Affe
     identifier = _identifier(metadata["cveId"])
     if metadata["state"] != "PUBLISHED":
         return [], 0
-    ranges: dict[str, list[dict[str, str]]] = {}
-    names = _cpe_names(products) | _spoken_names(products)
-    for affected in container.get("affected", ()):
-        spoken = _spoken(affected.get("vendor", ""), affected.get("product", ""))
-        alone = spoken.rpartition(":")[2]
-        key = names.get(spoken) or names.get(alone) or names.get(_OF_EXCHANGE.sub("", alone))
-        if key is not None:
-            builds = maybe_builds_of_name(products[key].get("release_names", {}), alone)
-            for version in affected.get("versions", ()):
-                ranges.setdefault(key, []).extend(_cve_range(key, version, None if builds is None else builds[0]))
     descriptions = {each["lang"][:2]: each["value"] for each in container.get("descriptions", ())}
+    ranges = _cve_ranges(container, products)
+    # Others add to a record (CISA does): theirs is asked where the owner of the record names no versions.
+    for other in record["containers"].get("adp", ()):
+        for key, found in _cve_ranges(other, products).items():
+            ranges[key] = ranges.get(key) or found
+    if not ranges and not any(map(_is_named, container.get("affected", ()))):
+        ranges = {key: [] for key in products_in(descriptions.get("en", ""), products)}
     scores = [metric[name] for metric in container.get("metrics", ()) for name in _CVE_METRICS if name in metric]
     updated = day_of(metadata.get("dateUpdated", metadata.get("datePublished")))
     return _made(
@@ -113,6 +113,27 @@ def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Affe
         as_of=updated,
         source=f"CVE record {identifier}, updated {updated}",
     )
+
+
+def _cve_ranges(container: Any, products: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """Return the usable ranges of each product of ours that one container of a CVE record names."""
+    ranges: dict[str, list[dict[str, str]]] = {}
+    names = _cpe_names(products) | _spoken_names(products)
+    for affected in container.get("affected", ()):
+        spoken = _spoken(affected.get("vendor", ""), affected.get("product", ""))
+        alone = spoken.rpartition(":")[2]
+        key = names.get(spoken) or names.get(alone) or names.get(_OF_EXCHANGE.sub("", alone))
+        if key is not None:
+            found = ranges.setdefault(key, [])
+            builds = maybe_builds_of_name(products[key].get("release_names", {}), alone)
+            for version in affected.get("versions", ()):
+                found.extend(_cve_range(key, version, None if builds is None else builds[0]))
+    return ranges
+
+
+def _is_named(affected: Any) -> bool:
+    """Say whether an entry names a product, as it does not with "n/a"."""
+    return str(affected.get("product", "")).lower() not in _ANY
 
 
 def _made(ranges: Mapping[str, list[dict[str, str]]], **facts: Any) -> tuple[list[AffectedProduct], int]:

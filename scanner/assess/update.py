@@ -27,8 +27,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from scanner.assess.described import products_in
 from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
-from scanner.assess.feed_files import files_of, items_of, read
+from scanner.assess.feed_files import files_of, items_of, missing_of, name_of, read, said_of
 from scanner.assess.feeds import AffectedProduct, day_of, summary_of
 from scanner.errors import InputError
 from scanner.files.clashes import Named, named, refuse_clashes
@@ -36,6 +37,8 @@ from scanner.files.names import JSON_DOCUMENT, require_fitting_name
 from scanner.files.places import FilePlace, always
 from scanner.files.whole import make_folders
 
+#: What stands in KEV where no single maker or product is named.
+_NOBODYS: Final = frozenset({"", "n/a", "n/a n/a", "unspecified"})
 _NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
 
 
@@ -46,7 +49,8 @@ class UpdateOutcome:
     `changes` says what is different now, one line for each row; `compiled` is the day of the facts before and after.
     `left_open` are flaws that name a product of ours, and no version of it that can be compared, as records do that
     nobody analysed, and KEV always: they are rows without ranges.
-    `in_future` are records and lists with a day that has not come, each with that day.
+    `in_future` are records and lists with a day that has not come, each with that day. `pages` are NVD's answers: how
+    many records one has in all (answers of the same number are pages of one), and how many of them were read.
     """
 
     files: int = 0
@@ -59,6 +63,12 @@ class UpdateOutcome:
     compiled: tuple[str, str] = ("", "")
     left_open: set[str] = field(default_factory=set)
     in_future: dict[str, str] = field(default_factory=dict)
+    pages: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """How many records are in no file that was read, by what the answers of NVD say of themselves."""
+        return sum(max(0, total - found) for total, found in self.pages.items())
 
 
 class _Listing(NamedTuple):
@@ -94,7 +104,7 @@ def update(sources: Sequence[Path], user_file: Path, known: Facts, today: date) 
             document = read(path)
             entries, listed, whole = _entries(document, known, outcome, path, strict=not source.is_dir())
             entries = list(map(clock.entry, entries))
-            if source.is_dir() or whole:
+            if source.is_dir() or (whole and not outcome.missing):
                 compiled = max([compiled, *(each.as_of for each in entries)])
             found += entries
             listings += map(clock.listing, listed)
@@ -183,6 +193,8 @@ def _entries(
 ) -> tuple[list[AffectedProduct], list[_Listing], bool]:
     """Return the flaws of a file, its listings as exploited, and whether it is a whole feed of flaws."""
     outcome.files += 1
+    if (page := missing_of(document)) is not None:
+        outcome.pages[page[1]] = outcome.pages.get(page[1], 0) + page[0]
     try:
         if isinstance(document, dict) and "catalogVersion" in document:
             released = day_of(document["dateReleased"])
@@ -191,7 +203,7 @@ def _entries(
             return [], listed, False
         items, whole = list(items_of(document)), "vulnerabilities" in document
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not the layout it claims: {type(error).__name__} {str(error)!a}") from error
+        raise InputError(f"{path}: not the layout it claims: {said_of(error)}") from error
     if not items:
         if strict and not whole:
             raise InputError(f"{path}: neither NVD API 2.0, nor CVE JSON 5, nor CISA KEV")
@@ -202,7 +214,7 @@ def _entries(
         try:
             found, unusable = reader(item, known.document["products"])
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{path}: a record is damaged: {type(error).__name__} {str(error)!a}") from error
+            raise InputError(f"{path}: {name_of(item)} is damaged: {said_of(error)}") from error
         outcome.unusable += unusable
         entries += found
     return entries, [], whole
@@ -216,6 +228,9 @@ def _listing(item: Any, released: str, known: Facts) -> _Listing:
         for key, entry in known.document["products"].items()
         if any(re.search(rf"(?<![0-9a-z]){re.escape(name.casefold())}(?![0-9a-z])", said) for name in entry["names"])
     )
+    if said.strip() in _NOBODYS or "multiple" in said:
+        told = f"{item.get('vulnerabilityName', '')}. {item.get('shortDescription', '')}"
+        products = (*products, *(key for key in products_in(told, known.document["products"]) if key not in products))
     summary = summary_of(str(item.get("vulnerabilityName") or item["cveID"]))
     return _Listing(item["cveID"], day_of(item["dateAdded"]), released, summary, products)
 

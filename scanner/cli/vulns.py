@@ -123,6 +123,11 @@ def _report(outcome: "UpdateOutcome", user_file: Path) -> None:
             f"left open: {flaw} names a product of ours without a version that can be compared: "
             "undecided for every release until a record says more"
         )
+    if outcome.missing:
+        complain(
+            f"a part only: {outcome.missing:,} records of NVD's answer are in no file that was given; "
+            "fetch the other pages (startIndex) and take them in, too"
+        )
     if outcome.in_future:
         whose, day = min(outcome.in_future.items())
         complain(
