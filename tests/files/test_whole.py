@@ -183,6 +183,16 @@ def test_what_is_not_there_is_said_as_the_system_says_it(tmp_path: Path) -> None
         files.open_own(tmp_path / "a", os.O_RDONLY)
 
 
+def test_a_folder_on_the_way_may_be_a_link_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    files.require_followable(tmp_path / "link" / "a")
+    asked: list[object] = []
+    monkeypatch.setattr(files, "require_own", lambda _, name: asked.append(name))
+    files.require_followable(tmp_path / "link" / "a")
+    assert asked == [tmp_path / "link"]
+
+
 def test_what_is_ours_is_told_by_the_user_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").touch()
     (tmp_path / "link").symlink_to("a")

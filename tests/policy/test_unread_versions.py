@@ -44,6 +44,15 @@ def test_no_version_is_not_said_of_a_server_that_shows_one() -> None:
     assert hidden.answer is Answer.NO_VERSION
 
 
+def test_a_version_counts_where_the_record_of_an_earlier_release_names_none() -> None:
+    record = record_of(FOOMAIL)._replace(disclosure=(), disclosed_in=None)
+
+    assert judged("no-version-in-greeting", record)[:2] == (
+        RuleOutcome.FAILED,
+        "the greeting shows what is written like a version",
+    )
+
+
 def test_a_version_of_a_product_not_known_is_missed_and_said() -> None:
     record = record_of(FOOMAIL)
     assert record.software is None
