@@ -121,7 +121,7 @@ def _software_kinds(before: TargetHistory, after: TargetHistory) -> Iterator[Cha
         return
     shown_before, shown_after = _shown(old), _shown(new)
     if shown_before > shown_after:
-        if Status.READY in after.statuses:
+        if Status.READY in after.statuses and not after.masked:  # a firewall hides all that is behind it, from us
             yield ChangeKind.NOW_HIDDEN
     elif shown_before < shown_after:
         if Status.READY in before.statuses:

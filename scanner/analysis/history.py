@@ -20,6 +20,7 @@ from scanner.errors import InputError
 from scanner.identify.disclosure import NAMED
 from scanner.identify.leaks import versions_said
 from scanner.model import Record, Software, Status
+from scanner.smtp.grammar import Flag
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text
 
 #: How much is shown of the software: nothing, its name, its version.
@@ -65,6 +66,7 @@ class Look(NamedTuple):
     certificate: str | None
     at: float | None
     host: str | None
+    masked: bool
 
     @classmethod
     def of(cls, record: Record, *, time_out_is_gone: bool = False) -> Self:
@@ -95,6 +97,7 @@ class Look(NamedTuple):
             certificate=_maybe_text(tls.certificates[0].sha256) if tls is not None and tls.certificates else None,
             at=record.observed_at,
             host=_maybe_text(record.host),
+            masked=record.greeting is not None and Flag.MASKED in record.greeting.flags,
         )
 
     def packed(self) -> str:
@@ -104,8 +107,8 @@ class Look(NamedTuple):
     @classmethod
     def unpacked(cls, text: str) -> Self:
         """Return what was packed."""
-        *first, everything, greeting, certificate, at, host = orjson.loads(text)
-        return cls._make((*first, SeenSoftware(*everything), SeenSoftware(*greeting), certificate, at, host))
+        *first, everything, greeting, certificate, at, host, masked = orjson.loads(text)
+        return cls._make((*first, SeenSoftware(*everything), SeenSoftware(*greeting), certificate, at, host, masked))
 
 
 def _presence(record: Record) -> bool | None:
@@ -170,6 +173,7 @@ class TargetHistory:
     scans: set[int] = field(default_factory=set)
     concludes: bool = False
     spoke: bool = True
+    masked: bool = False
 
     def add(self, look: Look) -> None:
         """Take one look in."""
@@ -181,6 +185,7 @@ class TargetHistory:
             return
         self.concludes = True
         self.spoke = self.spoke and look.spoke
+        self.masked = self.masked or look.masked
         self.everything.add(look.everything)
         self.greeting.add(look.greeting)
         if look.status not in _MOMENTARY:

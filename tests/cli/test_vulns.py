@@ -271,6 +271,17 @@ def test_all_files_that_are_named_are_taken_in(tmp_path: Path, capsys: Output) -
 
 
 @pytest.mark.usefixtures("young")
+def test_a_page_of_an_answer_is_named(tmp_path: Path, capsys: Output) -> None:
+    source = tmp_path / "page.json"
+    item = nvd("CVE-2026-90001", cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19"))
+    source.write_bytes(orjson.dumps({**feed(item), "totalResults": 500}))
+
+    assert run(["vulns", "--update", str(source)]) == 0
+
+    assert "a part only: 499 records of NVD's answer are in no file that was given" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("young")
 def test_a_day_that_has_not_come_is_not_believed_and_named(tmp_path: Path, capsys: Output) -> None:
     bounds = cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19")
     source = tmp_path / "feed.json"
