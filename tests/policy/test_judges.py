@@ -10,9 +10,8 @@ from scanner.policy.check import RuleOutcome
 from scanner.policy.judges import MAX_EVIDENCE, Judgement, why_not_seen
 from scanner.policy.rules import RULES
 from tests.support.greetings import NO_PRODUCT, POSTFIX, SENDMAIL_8_14
-from tests.support.policy_records import BLOCKED, certificate_of, dialogue_of, record_of
+from tests.support.policy_records import BLOCKED, TODAY, certificate_of, dialogue_of, record_of
 
-TODAY = date(2026, 11, 23)
 PASSED, FAILED, NOT_JUDGED = RuleOutcome.PASSED, RuleOutcome.FAILED, RuleOutcome.NOT_JUDGED
 
 

@@ -1,6 +1,7 @@
 """Records for tests of policies, as a sweep makes them: from bytes and dialogues, by the program's own reading."""
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from itertools import count
 from typing import Any
@@ -10,6 +11,7 @@ from scanner.settings import Settings
 from scanner.sweeps.record_builder import RecordBuilder
 from tests.support.greetings import NO_PRODUCT
 
+TODAY = date(2026, 11, 23)
 BLOCKED = b"554 5.7.1 Service unavailable; client [192.0.2.9] blocked using zen.spamhaus.org\r\n"
 CERTIFICATE = Certificate(
     "00" * 32,

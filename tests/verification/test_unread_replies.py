@@ -9,10 +9,10 @@ from scanner.smoke.received import software_in_headers
 from scanner.verification.baseline import Headers, leaks_of
 from scanner.verification.evidence import EvidencePlace
 from scanner.verification.states import VerificationState
-from tests.policy.test_judges import TODAY
 from tests.support.dialogues import HARDENED_REPLIES, POSTFIX_REPLIES, dialogue_of
 from tests.support.fresh_looks import SHOWN, before, verified, visit, with_ehlo, with_help
 from tests.support.greetings import NO_PRODUCT_LAB
+from tests.support.policy_records import TODAY
 
 
 def half_help(*lines: str) -> Record:

@@ -187,7 +187,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=24).map("".join) | st.text(alphabet=st.characters(max_codepoint=255))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(TEXTS, st.sampled_from(list(ConfigKind)))
 @example("`a quote\ndnl that does not end before here: ' FEATURE(`msp')\n", ConfigKind.SUBMIT_MC)
 def test_once_is_enough_and_nothing_is_left_that_could_be_mended(text: str, kind: ConfigKind) -> None:
