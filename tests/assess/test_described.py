@@ -14,8 +14,8 @@ from scanner.assess.feeds import read_cve_record, read_nvd_item
 from scanner.assess.update import UpdateOutcome, update
 from scanner.errors import InputError
 from scanner.model import Answer, Software
-from tests.assess.test_update_unknown import TODAY, take
 from tests.support.vulnerability_records import cpe, feed, kev, metric, nvd, record
+from tests.support.vulnerability_updates import TODAY, take
 
 PRODUCTS = shipped_facts().document["products"]
 CPE = cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19")

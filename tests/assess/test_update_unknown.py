@@ -12,12 +12,11 @@ from scanner.assess import Assessor, load_facts, shipped_facts
 from scanner.assess.backports import shipped_backports
 from scanner.assess.facts import FORMAT, Facts, Product, merged
 from scanner.assess.releases import releases_of
-from scanner.assess.update import UpdateOutcome, update
 from scanner.assess.versions import version_key
 from scanner.model import Answer, Software
 from tests.support.vulnerability_records import cpe, feed, kev, nvd, record
+from tests.support.vulnerability_updates import TODAY, take
 
-TODAY = date(2027, 1, 15)
 SHIPPED = shipped_facts()
 COVERED = [name for name in SHIPPED.names() if "covered_since" in SHIPPED.document["products"][name]]
 
@@ -45,16 +44,6 @@ def row(product: str, *ranges: dict[str, str], **more: Any) -> dict[str, Any]:
 
 def alone(text: str) -> dict[str, str]:
     return {"introduced": text, "last_affected": text}
-
-
-def take(folder: Path, *documents: Any, today: date = TODAY) -> tuple[UpdateOutcome, Facts]:
-    """Take documents in, each from a file of its own, in this order."""
-    user_file, sources = folder / "user.json", []
-    for document in documents:
-        sources.append(folder / f"{len(list(folder.iterdir()))}.json")
-        sources[-1].write_bytes(orjson.dumps(document))
-    outcome = update(sources, user_file, load_facts(user_file), today)
-    return outcome, load_facts(user_file)
 
 
 def verdicts(facts: Facts, product: str, version: str) -> dict[str, str | None]:
