@@ -77,7 +77,11 @@ def _show(assessor: Assessor, name: str, version: str, package: str | None, *, a
     if version_key(key, binary) is None:
         raise InputError(f"{version!r} is not a version of {said}: write it as a greeting does, such as 8.14.7")
     product = said if known is None else known.facts["names"][0]
-    software = Software(product=product, version=binary, config_version=config or None, package=package)
+    lines = () if known is None else known.facts.get("lines", ())
+    line = next((each for each in lines if each == name.casefold() != product.casefold()), None)
+    software = Software(
+        product=product, product_line=line, version=binary, config_version=config or None, package=package
+    )
     assessed = assessor.answer(software)
     if warning := facts.maybe_warning(today):
         complain(warning)

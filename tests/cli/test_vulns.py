@@ -271,6 +271,25 @@ def test_all_files_that_are_named_are_taken_in(tmp_path: Path, capsys: Output) -
 
 
 @pytest.mark.usefixtures("young")
+@pytest.mark.parametrize(
+    ("name", "version", "is_known"),
+    [
+        ("netqmail", "1.06", True),
+        ("NotQmail", "1.09", True),
+        ("qmail", "1.03", True),
+        ("netqmail", "1.09", False),
+        ("qmail", "1.04", False),
+    ],
+)
+def test_a_successor_has_the_numbers_of_its_own_name(
+    name: str, version: str, *, is_known: bool, capsys: Output
+) -> None:
+    run(["vulns", name, version])
+
+    assert ("unknown version" not in capsys.readouterr().out) is is_known
+
+
+@pytest.mark.usefixtures("young")
 def test_a_page_of_an_answer_is_named(tmp_path: Path, capsys: Output) -> None:
     source = tmp_path / "page.json"
     item = nvd("CVE-2026-90001", cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19"))
