@@ -44,9 +44,6 @@ PRIVACY_FLAGS: Final = "goaway,noetrn,restrictqrun,restrictexpand"
 PRIVACY_SETTING: Final = "confPRIVACY_FLAGS"
 PRIVACY_OPTION: Final = "PrivacyOptions"
 
-#: Macros of sendmail.cf that carry a version: the program's, and the configuration's (line DZ, `confCF_VERSION`).
-VERSION_MACROS: Final = ("$v", "$Z")
-
 #: Name -> value, for sendmail.mc: in a place after OSTYPE and DOMAIN, which may set the same names (Debian's OSTYPE
 #: sets the greeting), and before the first MAILER or MAILER_DEFINITIONS.
 MC_VALUES: Final[Mapping[str, str]] = {
