@@ -309,7 +309,7 @@ class Record(NamedTuple):
     from 0, None when there is only one. `assessment` says what `findings` are worth, None without software, and in
     records of versions of this program that did not say it.
 
-    A record that was made from a kept greeting, without a visit, has None for what its source does not tell:
+    A record that was made from an imported banner, without a visit, has None for what its source does not tell:
     `observed_at`, `ip`, `port`, and every time. Its `tries` is 0.
     """
 

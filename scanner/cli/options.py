@@ -46,7 +46,7 @@ target_options = group(
     click.option("--shard", type=Shard(), default=(0, 1), metavar="K/N",
                  help="Visit part K of N of the targets: whole networks (/24, IPv6 /64)."),
     click.option("--samples", type=click.IntRange(1, MAX_SAMPLES), default=_DEFAULTS.samples, show_default=True,
-                 help="Visit every target so often, each time after all others: pools of servers show themselves."),
+                 help="Visit every target this many times, each time after all others. Reveals pools of servers."),
     click.option("--seed", type=Seed(),
                  help="Fix the order of the targets, below 2^53 (default: random; with --shard, from the targets)."),
     click.option("--strict-names", is_flag=True,
@@ -71,7 +71,7 @@ pace_options = group(
                       "stop: do not visit the rest of it; the exit code is 3."),
     click.option("--route-patience", "route_patience_s", type=Duration(), default=Seconds(_DEFAULTS.route_patience_s),
                  show_default=True,
-                 help="At the end: wait so long for a route to targets that this machine has none to."),
+                 help="At the end: how long to wait for a route to targets that this machine cannot reach."),
 )  # fmt: skip
 waiting_options = group(
     "Connection",
@@ -149,8 +149,8 @@ output_options = options(
         click.option("--spool-limit", type=Size(), default="10GiB", show_default=True, metavar="SIZE",
                      help="How large that log may grow; then the sweep waits for its sinks."),
         click.option("--drain", "drain_s", type=Duration(), default=Seconds(30.0), show_default=True,
-                     help="At the end: wait so long for remote sinks that acknowledge nothing. After Ctrl-C and "
-                          "--grace: so long for all that sinks have not got."),
+                     help="At the end: how long to wait for remote sinks that acknowledge nothing. After Ctrl-C and "
+                          "--grace: how long to wait for all that sinks still lack."),
     ),
     group(
         "Interruption",

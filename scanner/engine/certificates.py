@@ -1,6 +1,6 @@
 """What a TLS session shows: version, cipher, and the certificate as facts. Nothing is trusted and nothing is refused.
 
-A mail server's certificate is often self-made, expired, or made out to another name, and old servers speak old TLS; a
+A mail server's certificate is often self-signed, expired, or made out to another name, and old servers speak old TLS; a
 scanner that insisted on good ones would see the least of what it is there to find. So the handshake accepts whatever
 OpenSSL still can, and a certificate that cannot even be read is a fact of its own: its hash and what is wrong with it.
 """

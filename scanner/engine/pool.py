@@ -207,7 +207,7 @@ class Pool:
 
     def _on_ready(self) -> None:
         self._clock.tick()
-        # A full batch means that more is waiting: those come first, so that nobody's greeting lies about for long.
+        # A full batch means that more events are waiting: handle those first, so that no greeting waits long.
         self._pump(admit=self._in_flight.drain() < BATCH)
 
     def _on_tick(self) -> None:
