@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from scanner.analysis.history import VERSION, SeenSoftware, TargetHistory
+from scanner.analysis.history import UNSURE, VERSION, SeenSoftware, TargetHistory
 from scanner.model import Status
 from scanner.sweeps.summary import iso
 
@@ -118,6 +118,8 @@ def _software_kinds(before: TargetHistory, after: TargetHistory) -> Iterator[Cha
     old, new = _comparable(before, after)
     if _apart(_products(old), _products(new)):
         yield ChangeKind.SOFTWARE_REPLACED
+        return
+    if any(fact.shown == UNSURE for fact in old | new):  # a product that nobody here knows is not hidden
         return
     shown_before, shown_after = _shown(old), _shown(new)
     if shown_before > shown_after:

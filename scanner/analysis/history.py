@@ -19,12 +19,15 @@ import orjson
 from scanner.errors import InputError
 from scanner.identify.disclosure import NAMED
 from scanner.identify.leaks import versions_said
+from scanner.identify.perhaps import perhaps_disclosed
 from scanner.model import Record, Software, Status
 from scanner.smtp.grammar import Flag
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text
 
 #: How much is shown of the software: nothing, its name, its version.
 NOTHING, NAME, VERSION = 0, 1, 2
+#: Perhaps something: a word or a number that nobody here knows. It is neither more nor less than the others.
+UNSURE: Final = -1
 
 _CONCLUSIVE: Final = frozenset({Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP})
 #: "Not now" (RFC 5321, 4.2.1: 4yz is transient). What such a greeting names is believed, what it leaves out is not.
@@ -40,7 +43,7 @@ _VERSIONS: Final = ("version", "config_version", "patch", "build", "package")
 
 
 class SeenSoftware(NamedTuple):
-    """The software of one look: `shown` is NOTHING, NAME or VERSION; product and version are None when not known."""
+    """The software of one look: `shown` is NOTHING, NAME, VERSION or UNSURE; product and version may be unknown."""
 
     product: str | None = None
     version: str | None = None
@@ -123,10 +126,16 @@ def _everything(record: Record) -> SeenSoftware:
     software = record.software
     if software is None:  # a product that nobody knows can show its version, too
         if not set(_VERSIONS) & set(record.disclosure):
-            return SeenSoftware()
+            return SeenSoftware(shown=UNSURE) if _is_doubtful(record) else SeenSoftware()
         said = () if record.greeting is None else dict.fromkeys(versions_said(record.greeting, record.ip))
         return SeenSoftware(version=", ".join(said) or None, shown=VERSION)
     return _facts(software, frozenset(record.disclosure), software.version)
+
+
+def _is_doubtful(record: Record) -> bool:
+    """Say whether a greeting may name a product, or show a version, that is not known here."""
+    greeting = record.greeting if record.status is Status.READY else None
+    return greeting is not None and bool(perhaps_disclosed(greeting, record.software, record.ip))
 
 
 def _greeting(record: Record) -> SeenSoftware:

@@ -10,7 +10,10 @@ from scanner.cli.codes import ALL_LOCAL
 from scanner.cli.commands import Command, group
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
-from scanner.model import Assessment, Record, Status, Target
+from scanner.identify.leaks import versions_said
+from scanner.identify.perhaps import perhaps_disclosed, perhaps_named
+from scanner.model import Assessment, Greeting, Record, Status, Target
+from scanner.policy.judges import why_not_seen
 from scanner.record import encode
 from scanner.settings import Settings
 from scanner.sweeps.single_check import Transcript, check_host
@@ -108,6 +111,30 @@ def _others(assessment: Assessment) -> str:
     return f"there may be more: {assessment}"
 
 
+def _is_seen(record: Record) -> bool:
+    """Say whether the usual greeting of a mail server was read, whole."""
+    return record.status in {Status.READY, Status.REJECTED} and why_not_seen(record) is None
+
+
+def _product_unknown(record: Record, greeting: Greeting) -> str:
+    """Say what the greeting names where we know no product of it."""
+    if record.status is Status.NOT_SMTP:
+        return "no mail server"
+    if not _is_seen(record):
+        return "not seen"
+    names = perhaps_named(greeting, None)
+    words = dict.fromkeys((*names, *versions_said(greeting, record.ip)))
+    return f"not known here (perhaps {' '.join(words)})" if names else "not named in the greeting"
+
+
+def _discloses_nothing(record: Record) -> str:
+    """Say why nothing is listed of what a greeting gives away."""
+    if record.greeting is None or not (_is_seen(record) or record.status is Status.NOT_SMTP):
+        return "not seen"
+    perhaps = perhaps_disclosed(record.greeting, record.software, record.ip)
+    return f"perhaps {', '.join(perhaps)}" if perhaps else "nothing"
+
+
 def verdict(record: Record) -> dict[str, str]:
     """Describe a record for people; only what is known."""
     greeting, software = record.greeting, record.software
@@ -135,7 +162,7 @@ def verdict(record: Record) -> dict[str, str]:
         lines["CPE"] = software.cpe
         lines["confidence"] = f"{software.confidence:.0%} (rule {software.evidence})"
     elif greeting is not None:
-        lines["product"] = "no mail server" if record.status is Status.NOT_SMTP else "not named in the greeting"
+        lines["product"] = _product_unknown(record, greeting)
     flaws = [finding for finding in record.findings if finding.verdict is not None]
     if record.assessment is not None:
         lines["flaws"] = str(record.assessment)
@@ -143,5 +170,7 @@ def verdict(record: Record) -> dict[str, str]:
         listed = ", ".join(f"{flaw.id} ({flaw.verdict})" for flaw in flaws)
         lines["flaws"] = listed if record.assessment is None else f"{listed}; {_others(record.assessment)}"
         lines["more"] = f"smtpsweep vulns {software.product.lower()} {software.version}"
-    lines["discloses"] = ", ".join(record.disclosure) or "nothing"
+    elif software is None and "version" in record.disclosure:
+        lines["flaws"] = "nothing is known of this product"
+    lines["discloses"] = ", ".join(record.disclosure) or _discloses_nothing(record)
     return {name: value for name, value in lines.items() if value}

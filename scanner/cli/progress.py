@@ -163,7 +163,9 @@ def print_summary(summary: Summary, said: ToldNotices | None = None) -> None:
     if document["refused_us"]:
         _say(f"{document['refused_us']:,} of them refused this address: they were not really seen")
     if document["products"]:
-        _say("products: " + _products(document["products"]))
+        greeted = sum(document["statuses"].get(status, 0) for status in ("ready", "busy", "rejected", "temporary"))
+        unnamed = max(greeted - sum(document["products"].values()), 0)
+        _say("products: " + _products(document["products"]) + (f", not named {unnamed:,}" if unnamed else ""))
     for sink in document.get("sinks") or ():
         _say(f"sink {summary_line(sink)}")
     (said or ToldNotices()).say_new([*document.get("notices", ()), *remarks(document)])

@@ -65,7 +65,7 @@ def greeting_disclosure(greeting: Greeting, software: Software | None, ip: str |
     if not (is_internal or may_be_private):
         return told
     words = {*told, "internal_name"} if is_internal else {*told}
-    if may_be_private and _shows_private_address(_own_part(text), _not_addresses(ip, (software,)).union(said)):
+    if may_be_private and _shows_private_address(own_part(text), _not_addresses(ip, (software,)).union(said)):
         words.add("private_address")
     return tuple(word for word in DISCLOSED if word in words)
 
@@ -109,7 +109,7 @@ def _texts(greeting: Greeting, dialogue: Dialogue) -> dict[str, str]:
     # "mail Hello client [192.0.2.1], pleased to meet you": the first word, and what follows the client's address
     own = (first.partition(" ")[0], first.rpartition("]")[2] if "]" in first else "")
     parts = {
-        "greeting": (_own_part(greeting.text),),
+        "greeting": (own_part(greeting.text),),
         "ehlo": (*own, *dialogue.extensions, *dialogue.tls_extensions),
         "help": answer.lines if answer is not None else (),
         "quit": end.lines if end is not None else (),
@@ -173,7 +173,7 @@ def versions_said(greeting: Greeting, ip: str | None) -> Iterator[str]:
     """Yield what is surely a version in a greeting, the part about the client left out."""
     hosts = [name for name in (greeting.hostname, ip) if name]
     for line in greeting.lines:
-        said = said_versions(_own_part(line), code=greeting.code, hosts=hosts)
+        said = said_versions(own_part(line), code=greeting.code, hosts=hosts)
         yield from (each.version for each in said if each.is_sure)
 
 
@@ -195,7 +195,7 @@ def _mentions(text: str, value: str) -> bool:
     return re.search(rf"(?<![0-9A-Za-z.]){re.escape(value)}(?![0-9A-Za-z])", text, re.IGNORECASE) is not None
 
 
-def _own_part(text: str) -> str:
+def own_part(text: str) -> str:
     """Return a greeting up to where it begins to speak of the client."""
     client = _CLIENT.search(text)
     return text if client is None else text[: client.start()]

@@ -16,7 +16,7 @@ from datetime import date
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from scanner.assess.facts import OLD_DAYS
+from scanner.assess.facts import OLD_DAYS, shipped_facts
 from scanner.model import Record, Status
 from scanner.policy.judges import RuleOutcome, shows_version, why_not_seen
 from scanner.policy.rules import RULES, Level, RuleText
@@ -45,6 +45,7 @@ FACTS: Final = "facts"
 #: Statuses that `coverage.ignore` may name: nothing accepted the connection.
 EMPTY: Final = (Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE)
 DEFAULT_MIN_SEEN: Final = 0.95
+_NOT_KNOWN: Final = "of a product not known"
 
 
 class Verdict(NamedTuple):
@@ -210,7 +211,7 @@ class PolicyCheck:
         if not shows_version(record) or (assessment is not None and assessment.is_known):
             return
         if software is None:
-            self._not_told["of a product not known"] += 1
+            self._not_told[_NOT_KNOWN] += 1
         else:
             self._not_told["not told by the record" if assessment is None else assessment.words] += 1
 
@@ -219,6 +220,8 @@ class PolicyCheck:
         if not self._facts_of and not self._not_told:
             return
         days = sorted(self._facts_of)
+        if not days and self._not_told.keys() == {_NOT_KNOWN}:  # it is our own facts that know nothing of it
+            days = [shipped_facts().compiled]
         oldest = (self._today - date.fromisoformat(days[0])).days if days else 0
         message = f"flaw data of {' and '.join(days) or 'an unknown day'}"
         if oldest > OLD_DAYS:

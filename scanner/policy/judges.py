@@ -6,18 +6,20 @@ reply for rules about HELP, a certificate for rules about certificates. Else the
 rule is believed from half a greeting, too.
 
 A product that nobody knows can still show its version, so a number that looks like one is no pass either: where it is
-sure to be one it breaks the rule, where it may be one the rule is not judged (`scanner.identify.said_versions`).
+sure to be one it breaks the rule, where it may be one the rule is not judged (`scanner.identify.said_versions`). The
+same holds for a word that stands where a product's name does (`scanner.identify.unknown_names`).
 
 Left out: what a rule costs a team that breaks it (levels, waivers and ranges: `policy`), and trust in issuers of
 certificates, which hardly any mail client asks for. Sources: RFC 3207 (STARTTLS), RFC 6125, 6.4 (names), RFC 3463.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from scanner.identify.behaviour import first_reply, why_unsaid
+from scanner.identify.perhaps import perhaps_named
 from scanner.identify.said_versions import known_versions, said_versions
 from scanner.model import Certificate, Dialogue, Exchange, Record, Status
 
@@ -104,7 +106,14 @@ def judge_greeting(record: Record, options: Options, today: date) -> Judgement |
         return not_judged(f"its usual greeting was not seen: {reason}")
     if record.status not in {Status.READY, Status.REJECTED}:
         return not_judged(f"no mail server's greeting: {record.status.value}")
-    return passed(f"the greeting gives away none of {', '.join(fields)}")
+    names = perhaps_named(greeting, record.software) if "product" in fields else ()
+    return _unknown(greeting.text, names) if names else passed(f"the greeting gives away none of {', '.join(fields)}")
+
+
+def _unknown(text: str, names: Collection[str]) -> Judgement:
+    """Say that a greeting may name a product which no rule knows."""
+    message = f"the greeting may name a product that is not known here: {', '.join(names)}"
+    return Judgement(RuleOutcome.NOT_JUDGED, message, text[:MAX_EVIDENCE])
 
 
 def judge_help(record: Record, options: Options, today: date) -> Judgement | None:

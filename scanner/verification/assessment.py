@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from scanner.identify.behaviour import first_reply, why_unsaid
 from scanner.identify.said_versions import known_versions
+from scanner.identify.unknown_names import names_perhaps
 from scanner.model import Record, Software, Status
 from scanner.verification.evidence import (
     Evidence,
@@ -107,6 +108,8 @@ def see(record: Record, before: Visit | None, words: Words) -> Sighting:
     doubts = tuple(_doubtful_lines(said))
     if doubts and state in CLEAN:
         state, remarks = VerificationState.INCONCLUSIVE, doubts
+    elif state is VerificationState.FIXED and (unknown := tuple(_perhaps_named(record))):
+        state, remarks = VerificationState.INCONCLUSIVE, (*unknown, *remarks)
     remarks += tuple(each for each in found if each.place is EvidencePlace.CERTIFICATE)
     return Sighting(state, record, visit, versions, names, remarks, reading_of(said, words, visit.looked_at), doubts)
 
@@ -191,6 +194,13 @@ def _doubtful_lines(said: Iterable[ServerLine]) -> Iterator[Evidence]:
     for each in said:
         if found := doubts_in(each):
             yield Evidence(each.place, each.line[:MAX_LINE], f"may show a version: {', '.join(found)}")
+
+
+def _perhaps_named(record: Record) -> Iterator[Evidence]:
+    """Yield the greeting when it may name a product that no rule knows: then nobody can say that none is named."""
+    greeting = record.greeting
+    if greeting is not None and (names := names_perhaps(greeting)):
+        yield Evidence(EvidencePlace.GREETING, greeting.text[:MAX_LINE], f"may name a product: {', '.join(names)}")
 
 
 def _name_lines(record: Record, said: Sequence[ServerLine], products: Iterable[str]) -> Iterator[Evidence]:

@@ -229,7 +229,7 @@ def test_the_summary_is_a_balance(capsys: pytest.CaptureFixture[str]) -> None:
         "  excluded                 536",
         "  ready                     55",
         "  refused               64,945",
-        "products: Postfix 40, Sendmail 12",
+        "products: Postfix 40, Sendmail 12, not named 3",
         "55 records, 65,010 connections in 131.2 s",
     ]
 

@@ -52,8 +52,8 @@ def test_a_version_in_the_greeting_is_told_with_the_greeting() -> None:
         (b"\xff\xfe\xfd\xfc", Status.CLOSED, NOT_JUDGED, NOT_JUDGED),
         (b"", Status.SILENT, NOT_JUDGED, NOT_JUDGED),
         # A product that no rule knows
-        (b"220 mail1.example.com FooMail version 3.2 ready\r\n", None, FAILED, PASSED),
-        (b"220 mail1.example.com FooMail 3.2.1 ready\r\n", None, FAILED, PASSED),
+        (b"220 mail1.example.com FooMail version 3.2 ready\r\n", None, FAILED, NOT_JUDGED),
+        (b"220 mail1.example.com FooMail 3.2.1 ready\r\n", None, FAILED, NOT_JUDGED),
         (b"220 mail1.example.com (3.2.1) ready\r\n", None, NOT_JUDGED, PASSED),
     ],
 )

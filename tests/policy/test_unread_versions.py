@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scanner.assess.facts import shipped_facts
 from scanner.cli.check import verdict
 from scanner.formats.cef import Cef
 from scanner.formats.columns import row_of
@@ -63,9 +64,8 @@ def test_a_version_of_a_product_not_known_is_missed_and_said() -> None:
     check = PolicyCheck(Policy(), TODAY)
     check.judge(record)
     messages = [each.message for each in check.finish() if each.rule == FACTS]
-    assert messages == [
-        "flaw data of an unknown day; hosts that show a version of which flaws are not known: 1 of a product not known"
-    ]
+    day, what = shipped_facts().compiled, "hosts that show a version of which flaws are not known"
+    assert messages == [f"flaw data of {day}; {what}: 1 of a product not known"]
 
 
 def test_the_lowest_version_is_not_kept_by_one_that_cannot_be_read_or_is_not_known() -> None:
@@ -122,7 +122,7 @@ def test_hosts_that_were_not_seen_are_not_said_to_give_nothing_away(tmp_path: Pa
     assert plans.hosts == 1
     assert plans.left_out == {"did not show their usual greeting": 1, "are no mail servers": 1, "give nothing away": 1}
     assert (playbook.without_role, playbook.nothing_to_hide, playbook.not_seen) == (1, 1, 2)
-    assert advise(unknown).describe() == "the version shown cannot be read, so nothing is known"
+    assert advise(unknown).describe() == "the product is not known here, so nothing is known"
     assert verdict(ftp)["product"] == "no mail server"
 
 

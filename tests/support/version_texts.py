@@ -182,7 +182,6 @@ NONE: Final = (
     "Postfix; 22 Nov 2026 10:00",
     "FooMail 22 Nov 2026",
     "MAIL-7 ESMTP",
-    "Mailhost-3 ESMTP",
     "TLS 1.2, 1.3",
     "ESMTP (mreue010)",
     "session 4711",

@@ -346,3 +346,10 @@ def test_what_only_the_second_reader_reads_and_may_be_a_version_leaves_it_open()
         EvidencePlace.SECOND_OPINION,
         "may show a version: 7",
     )
+
+
+def test_a_word_that_may_name_a_product_is_inconclusive() -> None:
+    found = verified(visit(b"220 mx.example.com ESMTP Zorblax\r\n"))
+
+    assert found.state is VerificationState.INCONCLUSIVE
+    assert any(each.what == "may name a product: Zorblax" for each in found.evidence)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from scanner.files.places import WholeFolder
+from scanner.identify.perhaps import perhaps_disclosed
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen
 from scanner.record import encode
@@ -140,8 +141,13 @@ def _maybe_host(record: Record, address: IPv4Address | IPv6Address, port: int) -
     """Return what the playbook has to know of a server; None when it gives neither product nor version away."""
     software = record.software
     shown = {*record.disclosure, *(word for word, places in (record.disclosed_in or {}).items() if places)}
-    if record.status is Status.NOT_SMTP or shown.isdisjoint(_HIDDEN_BY_ROLE):
+    if record.status is Status.NOT_SMTP:
         return None
+    if shown.isdisjoint(_HIDDEN_BY_ROLE):
+        greeting = record.greeting
+        if greeting is None or why_not_seen(record) or not perhaps_disclosed(greeting, software, record.ip):
+            return None
+        return Host(str(address), port, None, "perhaps a product that is not known here", None)
     if software is None:  # it shows the version of something
         return Host(str(address), port, None, "unknown product", None)
     group = None if is_relative(software.product_line) else GROUPS.get(software.product)

@@ -25,7 +25,7 @@ class Advice(NamedTuple):
     `counts` are numbers of flaws by verdict, only those that occur. `release` clears the list as far as fixes are
     known; `unfixed` are the ids of flaws without one. `has_version` is False when nothing could be compared.
     `assessment` says what the list is worth, None in records of earlier versions. `shows_version`: the server
-    shows one, also where no rule reads it.
+    shows one, also where no rule reads it. `has_product`: we know what it is.
     """
 
     has_version: bool
@@ -35,6 +35,7 @@ class Advice(NamedTuple):
     unfixed: tuple[str, ...]
     assessment: Assessment | None = None
     shows_version: bool = False
+    has_product: bool = False
 
     @property
     def exploited(self) -> tuple[str, ...]:
@@ -44,7 +45,9 @@ class Advice(NamedTuple):
     def describe(self) -> str:
         """Return one line of our own words, numbers and a release (which comes from the record)."""
         if not self.has_version:
-            seen = "the version shown cannot be read" if self.shows_version else "no version seen"
+            seen = "no version seen"
+            if self.shows_version:
+                seen = "the version shown cannot be read" if self.has_product else "the product is not known here"
             return f"{seen}, so nothing is known"
         counted, worth = ", ".join(f"{number} {verdict}" for verdict, number in self.counts), self.assessment
         if not counted:
@@ -71,6 +74,7 @@ def advise(record: Record) -> Advice:
         unfixed=tuple(finding.id for finding in flaws if finding.fixed_in is None),
         assessment=record.assessment,
         shows_version=shows_version(record),
+        has_product=record.software is not None,
     )
 
 

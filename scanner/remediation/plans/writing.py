@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 from scanner.errors import InputError
 from scanner.files.places import WholeFolder
+from scanner.identify.perhaps import perhaps_disclosed
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen
 from scanner.remediation.plans.model import RemediationPlan
@@ -29,6 +30,7 @@ from scanner.remediation.plans.patching import advise
 from scanner.remediation.plans.products.catalogue import GENERAL, PLANS, plan_for
 
 NOTHING_SHOWN: Final = "give nothing away"
+PERHAPS_SHOWN: Final = "may name a product or a version that is not known here"
 NOT_SEEN: Final = "did not show their usual greeting"
 NO_MAIL_SERVER: Final = "are no mail servers"
 NO_GREETING: Final = "did not greet"
@@ -145,7 +147,10 @@ def _why_not(record: Record) -> str | None:
         return NO_MAIL_SERVER
     if given_away(record):
         return None
-    return NOTHING_SHOWN if why_not_seen(record) is None else NOT_SEEN
+    if why_not_seen(record) is not None:
+        return NOT_SEEN
+    is_doubtful = perhaps_disclosed(record.greeting, record.software, record.ip)
+    return PERHAPS_SHOWN if is_doubtful else NOTHING_SHOWN
 
 
 def _address(text: str) -> str:

@@ -17,7 +17,7 @@ from scanner.model import Answer, Assessment, Dialogue, Exchange, Finding, Recor
 from scanner.remediation.plans.model import PLAN_FOLDER, RemediationPlan
 from scanner.remediation.plans.patching import advise
 from scanner.remediation.plans.products import GENERAL, PLANS, plan_for
-from scanner.remediation.plans.writing import NO_ADDRESS, NO_GREETING, NOTHING_SHOWN, write_plans
+from scanner.remediation.plans.writing import NO_ADDRESS, NO_GREETING, NOTHING_SHOWN, PERHAPS_SHOWN, write_plans
 from scanner.remediation.sendmail import facts as sendmail_facts
 from tests.support.greetings import SENDMAIL_8_14
 from tests.support.hostile_texts import HOSTILE
@@ -122,7 +122,8 @@ def test_counts_say_what_was_left_out_and_why(tmp_path: Path) -> None:
             host(2),
             host(3, "Exim"),
             host(4, None, b"220 mail ESMTP\r\n", disclosure=()),
-            host(5, None, disclosure=("time",)),
+            host(5, None, b"220 mail ESMTP\r\n", disclosure=("time",)),
+            host(8, None, b"220 mail ESMTP Zorblax\r\n", disclosure=()),
             record_of(ip="192.0.2.6", status=Status.SILENT),
             host(7, ip=None, port=None),
         ],
@@ -131,10 +132,11 @@ def test_counts_say_what_was_left_out_and_why(tmp_path: Path) -> None:
     )
 
     assert count.planned == {"Sendmail": 2, "Exim": 1}
-    assert count.left_out == {NOTHING_SHOWN: 2, NO_GREETING: 1, NO_ADDRESS: 1}
-    assert (count.hosts, count.records) == (3, 7)
+    assert count.left_out == {NOTHING_SHOWN: 2, PERHAPS_SHOWN: 1, NO_GREETING: 1, NO_ADDRESS: 1}
+    assert (count.hosts, count.records) == (3, 8)
     expected = (
-        "3 hosts with a plan (Sendmail 2, Exim 1); 2 without: they give nothing away; 1 without: they did not greet; "
+        "3 hosts with a plan (Sendmail 2, Exim 1); 2 without: they give nothing away; "
+        "1 without: they may name a product or a version that is not known here; 1 without: they did not greet; "
         "1 without: they were not visited, so there is no address"
     )
     assert count.describe() == expected
