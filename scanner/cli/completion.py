@@ -49,7 +49,7 @@ def answered(command: click.Command, instruction: str) -> bool:
         return False
     try:
         text = kind(command, {}, PROGRAM, COMPLETE).complete()
-    except (ValueError, IndexError):  # COMP_CWORD that is no number, or beyond the words
+    except (ValueError, IndexError):  # COMP_CWORD that is not a number, or beyond the words
         return False
     click.echo(text)
     return True

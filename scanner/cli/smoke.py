@@ -25,7 +25,7 @@ from scanner.smoke.smoke import SmokeResult, SmokeState, SmokeTest, as_json, smo
 
 _EXIT_CODES = {SmokeState.DELIVERED: 0, SmokeState.FAILED: 1, SmokeState.NOT_ARRIVED: 3}
 _FILE = click.Path(dir_okay=False, path_type=Path)
-#: Characters of a secret; what is longer is no secret but the wrong file.
+#: Characters of a secret; what is longer is not a secret but the wrong file.
 _MAX_SECRET = 1024
 
 

@@ -1,4 +1,4 @@
-"""Visits that failed while this machine's own network was away: they are made again, and are nobody's result.
+"""Visits that failed while this machine's own network was away: they are repeated and never recorded as results.
 
 When an interface was down, its cable out, its address gone, or the way into the network missing at some time during a
 visit, a time-out or a silence says nothing of the target; neither does "no route to host" when the gateway does not

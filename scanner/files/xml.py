@@ -50,7 +50,7 @@ class XmlReader:
         """Read further bytes; `last` says that there are no more.
 
         Raises:
-            ValueError: when this is no XML, or XML that is refused. Nothing more can be read then.
+            ValueError: when this is not XML, or XML that is refused. Nothing more can be read then.
         """
         self._fed += len(data)
         try:

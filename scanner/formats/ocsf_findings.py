@@ -19,7 +19,7 @@ _NEW, _RESOLVED = (1, "New"), (4, "Resolved")
 
 
 def vulnerability(subject: EventSubject, flaw: Mapping[str, Any], severity: Severity) -> dict[str, Any]:
-    """Return the body of one known vulnerability; what is no CVE is an advisory."""
+    """Return the body of one known vulnerability; what is not a CVE is an advisory."""
     verdict, fixed_in = flaw["verdict"], flaw.get("fixed_in")
     confidence_id, confidence = _CONFIDENCE.get(verdict, (0, "Unknown"))
     status_id, status = _RESOLVED if verdict == VENDOR_FIXED else _NEW

@@ -1,4 +1,4 @@
-"""The formats of kept greetings, and the one way to read any of them: as a stream, with bounds on what it may hold."""
+"""The formats of imported banners, and one way to read them all: as a stream, with bounds on what it may hold."""
 
 from collections.abc import Callable, Iterator
 from io import BufferedReader

@@ -1,4 +1,4 @@
-"""What every format of kept greetings is read into."""
+"""What every format of imported banners is read into."""
 
 from typing import NamedTuple
 

@@ -26,7 +26,7 @@ def listen(addresses: tuple[str, ...], port: int, *, in_namespace: bool) -> list
     """Return a non-blocking listener for each address, all on one port; port 0 takes a free one.
 
     Raises:
-        InputError: when an address is no loopback or wildcard address (unless `in_namespace`), when the namespace has
+        InputError: when an address is not loopback or wildcard (unless `in_namespace`), when the namespace has
             a default route, or when the system refuses.
     """
     if not 0 <= port <= 65535:

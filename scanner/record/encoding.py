@@ -63,7 +63,7 @@ def encode(record: Record) -> bytes:
     """Return the record as one JSON object with a line feed at its end, the only one in it.
 
     Raises:
-        orjson.JSONEncodeError: when a text is no Unicode (a lone surrogate): a bug of ours, not a peer's doing.
+        orjson.JSONEncodeError: when a text is not Unicode (a lone surrogate): a bug of ours, not a peer's doing.
     """
     # Unpacking at once is cheaper than asking the named tuple for each field, or for parts of it.
     # fmt: off  one name a line would be half of the function

@@ -89,7 +89,7 @@ _NO_WORD: Final = "-"
 _NO_HOUR: Final = 24
 #: The first year that RFC 5322 3.3 allows.
 _FIRST_YEAR: Final = 1900
-#: A clock may be set to any year of its century; a later one is no clock's, and few readers of dates can hold it.
+#: A clock may be set to any year of its century; a later one is not a clock's, and few readers of dates can hold it.
 _LAST_YEAR: Final = 2099
 #: RFC 5322 4.3. Military letters but Z were defined the wrong way round in RFC 822, so they tell nothing.
 _ZONES: Final = {

@@ -47,7 +47,7 @@ HOST_NAME: Final = lazy.pattern(rf"{LABEL}(?:\.{LABEL})*(?=[\[*]|\.?(?:[ \t,;(|!
 ADDRESS_LITERAL: Final = lazy.pattern(
     r"\[(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?:IPv6:)?[0-9A-F]{0,4}:[0-9A-F:.]{1,40})\](?![^ \t])", re.IGNORECASE
 )
-#: An IPv4 address without brackets is no Domain, but hosts without a name introduce themselves so.
+#: An IPv4 address without brackets is not a Domain, but hosts without a name introduce themselves so.
 IPV4: Final = lazy.pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 #: RFC 1035 2.3.4, in octets.
 MAX_HOST_NAME: Final = 255
