@@ -191,9 +191,11 @@ def _is_taken_back(rule: Rule, match: re.Match[str], software: _Said, taken_back
     if software is False or _is_sure(rule):
         return False
     place = (rule.fixed["product"], match.start())
-    if not takes_back(match.string, match.end()):
+    of_system = (match.lastgroup or "").startswith("os")
+    versioned = software is not None and software.version is not None and not of_system
+    if not takes_back(match.string, match.end(), versioned=versioned):
         return place in taken_back
-    if not (match.lastgroup or "").startswith("os"):
+    if not of_system:
         # "Postfix (Fedora hat shop)" is Postfix still, on no system that is known.
         taken_back.add(place)
     return True

@@ -78,7 +78,7 @@ def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:
     an address in the version's place.
     """
     match = _VERSIONS.match(captured["versions"])
-    if match is None or takes_back(captured["versions"], match.end()):
+    if match is None or takes_back(captured["versions"], match.end(), versioned=True):
         return None
     if is_no_version(match["version"]) or _DAY.fullmatch(match["version"]):
         return {}

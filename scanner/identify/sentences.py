@@ -8,8 +8,8 @@ measured on greetings and on remarks of both sorts:
   users"), and the forms of companies;
 - the small words of a language (at, by, for, we, this, please) leave the name, for it is not their subject, and so do
   the words for what a server is (relay, gateway, node, backup) and how it is (ready, hosted, protected, monitored);
-- any other word is one that we do not know. It takes the name back: a product that is not named does less harm than one
-  that is not there.
+- any other word is one that we do not know. It takes a bare name back: a product that is not named does less harm than
+  one that is not there. A name with a version behind it stays ("Sendmail 8.14.7 foo"): only a product has one.
 
 Words in capital letters may follow, for they are warnings ("NO UCE") and marks of releases, unless they are the form of
 a company. A number that is an address, a date or a size is not a version either.
@@ -29,13 +29,15 @@ _NUMBER: Final = r"(?:[ ]{0,3}[0-9][0-9A-Za-z._/+-]{0,60}(?=[ ]))?+"
 _TAKING: Final = lazy.pattern(
     r"""\b (?:
       no[ ](?:longer|more) | never | replac(?:ed|es|ement|ing) | retired | removed | gone | dead | died | former(?:ly)?
-    | was | were | had | used[ ]to | instead | moved | migrated | obsolete | deprecated | too[ ]old | upgrade | outdated
-    | better | worse | best | sucks? | stinks? | sux | rather | than | versus | vs | or | history | elsewhere | since
+    | was | were | used[ ]to | instead | moved | migrated | obsolete | deprecated | too[ ]old | upgrade | outdated
+    | better | worse | best | sucks? | stinks? | sux | rather | than | versus | vs
+    | or[ ](?:something|similar|later|newer|older) | history | elsewhere | since
     | emulat(?:or|ion|ed|es|ing) | simulat(?:or|ion|ed|es|ing) | imitat(?:ion|or|es|ing) | clones?
     | compatib(?:le|ility) | like | style
     | fake | honeypots? | decoy | mock | trap | impost[eo]r | lookalike | alternative | substitute
     | killer | hated | club | museum | zone
-    | vulnerable | exploit | would | should | might | could | must | considered | mode | syntax | conference | tutorial
+    | documentation | manual | avenue | unavailable | try[ ]again | windows[ ]only | LTS
+    | vulnerable | exploit | would | might | could | considered | mode | syntax | conference | tutorial
     ) \b""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -113,11 +115,14 @@ _NO_VERSION: Final = lazy.pattern(
 )
 
 
-def takes_back(text: str, end: int) -> bool:
-    """Tell whether the word at `end`, where a rule's match ended, makes the name before it part of something else."""
+def takes_back(text: str, end: int, *, versioned: bool = False) -> bool:
+    """Tell whether the word at `end`, where a rule's match ended, makes the name before it part of something else.
+
+    A name that is `versioned` is a product's: a word that we do not know leaves it ("Sendmail 8.14.7 foo").
+    """
     if _WORD.match(text, end) is None or (text[end - 1].isdigit() and _MAKER.match(text, end) is not None):
         return False
-    if _LEAVING.match(text, end) is None:
+    if _LEAVING.match(text, end) is None and (not versioned or text[end] == "%"):
         return True
     stop = _SENTENCE_END.search(text, end, end + _LONGEST_SENTENCE)
     limit = min(len(text), end + _LONGEST_SENTENCE) if stop is None else stop.start()

@@ -96,8 +96,8 @@ def test_later_distributions_and_short_names_are_known(written: str, name: str) 
 def test_a_name_that_only_contains_a_system_is_none(greeting: str, place: str) -> None:
     assert os_of("220 h ESMTP " + greeting.format(place)) == (None, None)
     software = identify(parse_greeting(f"220 h ESMTP Exim 4.93 {place}\r\n".encode()))
-    # Behind a version a company is who runs it; other words take the name back.
-    assert software is None if "Ltd" not in place else software is not None and software.os is None
+    # Behind a version the name stays, unless the words speak of somebody else.
+    assert software is None if "users" in place else software is not None and software.os is None
 
 
 @pytest.mark.parametrize(
