@@ -147,7 +147,7 @@ def test_the_verdict_names_only_what_is_known(tmp_path: Path) -> None:
 
     assert (done.code, done.err) == (1, "")
     assert [line[0] for line in lines[1:]] == ["address", "status", "discloses"]
-    assert lines[-2:] == [["status", "refused (ECONNREFUSED)"], ["discloses", "nothing"]]
+    assert lines[-2:] == [["status", "refused (ECONNREFUSED)"], ["discloses", "not seen"]]
 
 
 def test_the_command_prints_the_dialogue_and_then_the_verdict(tmp_path: Path) -> None:
