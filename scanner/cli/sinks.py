@@ -3,13 +3,15 @@
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import click
 
 from scanner.cli import logging, running
 from scanner.cli.entry import complain
 from scanner.cli.values import Duration, Seconds
-from scanner.delivery.receivers.urls import COMMON, SinkKind, UrlOption
+from scanner.delivery.receivers.options import COMMON, UrlOption, url_options
+from scanner.delivery.receivers.urls import SinkKind
 from scanner.delivery.relay.destination import kinds, make_destinations
 from scanner.delivery.relay.trial import try_sink
 from scanner.importers import Kept
@@ -72,14 +74,14 @@ def listing(on_broken: Callable[[str], None] = complain) -> str:
     return "\n\n".join(parts)
 
 
-def _described(scheme: str, kind: SinkKind) -> str:
+def _described(scheme: str, kind: SinkKind[Any]) -> str:
     lines = [
         f"{scheme}://",
         f"    {kind.summary}",
         f"    example: {kind.example}",
         f"    formats: {', '.join(kind.formats)}",
     ]
-    lines += map(_option, kind.options)
+    lines += (_option(option) for option in url_options(kind.options) if option not in COMMON)
     lines += [
         f"    {name}_env, {name}_file: where the secret is (environment variable, or file)" for name in kind.secrets
     ]
@@ -87,5 +89,5 @@ def _described(scheme: str, kind: SinkKind) -> str:
 
 
 def _option(option: UrlOption) -> str:
-    default = f" (default: {option.default})" if option.default is not None else ""
+    default = f" (default: {option.default})" if option.default else ""
     return f"    {option.name}: {option.help}{default}"

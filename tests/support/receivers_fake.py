@@ -10,12 +10,14 @@ first. It makes one with `.asked` when something is asked of it.
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
+from scanner.delivery.receivers.options import CommonOptions, option, whole
 from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, BatchLimits, Receipt, TryLaterError
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.errors import InputError
 from scanner.formats import Event
 
@@ -55,14 +57,19 @@ class FakeReceiver:
         self.closed += 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileOptions(CommonOptions):
+    batch: int = option("events a batch", "100", whole(1, 1000))
+
+
 class FileReceiver:
     """Appends bodies to a file."""
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[FileOptions]) -> None:
         if url.path.endswith("/never"):
             raise InputError(f"-o {url.shown}: never")
         self.name = url.shown
-        self.limits = BatchLimits(max_events=url.values["batch"], linger_s=0.01)
+        self.limits = BatchLimits(max_events=url.options.batch, linger_s=0.01)
         self._path = Path(url.path)
         self._hopeless = url.path.endswith("/hopeless")
 
@@ -102,7 +109,7 @@ KIND = SinkKind(
     example="scriptfile://localhost/path",
     formats=("native", "ecs"),
     make=FileReceiver,
-    options=(UrlOption("batch", "events a batch", "100", whole(1, 1000)),),
+    options=FileOptions,
     secrets=("token",),
 )
 

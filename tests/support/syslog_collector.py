@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 import struct
-from typing import Self
+from typing import Any, Self
 
 from scanner.delivery.receivers import syslog
 from scanner.delivery.receivers.receiver import Receiver
@@ -31,7 +31,7 @@ def unframed(stream: bytes) -> list[bytes]:
     return messages
 
 
-def receiver(text: str, kind: SinkKind = syslog.KIND) -> Receiver:
+def receiver(text: str, kind: SinkKind[Any] = syslog.KIND) -> Receiver:
     return kind.make(SinkUrl(text, kind))
 
 

@@ -8,14 +8,23 @@ Source: GELF payload specification 1.1, go2docs.graylog.org.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from scanner.delivery.receivers.receiver import BatchLimits, Receipt, Receiver, RefusedEvent
-from scanner.delivery.receivers.stream_client import STREAM_OPTIONS, StreamClient
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, whole
+from scanner.delivery.receivers.options import option, whole
+from scanner.delivery.receivers.receiver import BatchLimits, Receipt, RefusedEvent
+from scanner.delivery.receivers.stream_client import StreamClient, StreamOptions
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.formats.event import Event
 
 _PORT = 12201
 _NUL = b"\0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GelfOptions(StreamOptions):
+    """What the URL of a GELF input can say."""
+
+    max_bytes: int = option("larger events are refused (Graylog: 2 MiB)", str(2 << 20), whole(1024, 1 << 26))
 
 
 class GelfReceiver:
@@ -23,14 +32,14 @@ class GelfReceiver:
 
     limits = BatchLimits(max_events=1000, max_bytes=1 << 20)
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[GelfOptions]) -> None:
         """Take the URL.
 
         Raises:
             InputError: when TLS cannot be set up as asked for.
         """
         self.name = url.shown
-        self._max_bytes: int = url.values["max_bytes"]
+        self._max_bytes = url.options.max_bytes
         self._client = StreamClient(url, _PORT)
 
     async def open(self, run: str) -> None:
@@ -68,17 +77,10 @@ class GelfReceiver:
         return None
 
 
-def _make(url: SinkUrl) -> Receiver:
-    return GelfReceiver(url)
-
-
 KIND = SinkKind(
     summary="GELF over TCP or TLS, for Graylog",
     example="gelf+tls://host:12201",
     formats=("gelf",),
-    make=_make,
-    options=(
-        UrlOption("max_bytes", "larger events are refused (Graylog: 2 MiB)", str(2 << 20), whole(1024, 1 << 26)),
-        *STREAM_OPTIONS,
-    ),
+    make=GelfReceiver,
+    options=GelfOptions,
 )

@@ -14,14 +14,16 @@ import gzip
 import importlib.util
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from scanner.delivery.receivers.options import CommonOptions, choice, option, seconds
 from scanner.delivery.receivers.receiver import AccessDeniedError, TooLargeError, TryLaterError
-from scanner.delivery.receivers.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
+from scanner.delivery.receivers.tls import TlsOptions, is_tls_trouble, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import SinkUrl, UrlOption, choice, seconds
+from scanner.delivery.receivers.urls import SinkUrl
 from scanner.delivery.redaction import Redaction
 from scanner.errors import InputError
 from scanner.timeouts import patience
@@ -30,17 +32,20 @@ from scanner.version import VERSION
 if TYPE_CHECKING:
     import aiohttp
 
-HTTP_OPTIONS = (
-    *TLS_OPTIONS,
-    UrlOption("timeout", "seconds for one request", "30", seconds(0.1, 600)),
-    UrlOption("compress", "gzip or none", "gzip", choice("gzip", "none")),
-)
 #: What is read of an answer at most; the answer to a bulk request names every event.
 _MAX_ANSWER_BYTES = 8 << 20
 #: What is shown of an answer.
 _SHOWN_BYTES = 200
 #: Bytes: less than this is not worth a header and a thread.
 _MIN_GZIP_BYTES = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpOptions(TlsOptions):
+    """What every receiver over HTTP can be told."""
+
+    timeout: float = option("seconds for one request", "30", seconds(0.1, 600))
+    compress: str = option("gzip or none", "gzip", choice("gzip", "none"))
 
 
 class HttpResponse(NamedTuple):
@@ -62,7 +67,7 @@ class HttpResponse(NamedTuple):
 class HttpClient:
     """Requests to one base URL. `open` before the first, `close` after the last."""
 
-    def __init__(self, url: SinkUrl, *, default_port: int | None = None) -> None:
+    def __init__(self, url: SinkUrl[HttpOptions], *, default_port: int | None = None) -> None:
         """Take the sink's URL: `https://` or `...+https://`, or the same with http.
 
         Args:
@@ -80,9 +85,9 @@ class HttpClient:
             warn_plain(url)
         usual = default_port or (443 if secure else 80)
         self._bases = [_base(host, port or usual, secure=secure) for host, port in url.hosts]
-        self._timeout_s: float = url.values["timeout"]
+        self._timeout_s = url.options.timeout
         self._redaction = url.redaction
-        self._gzip = url.values["compress"] == "gzip"
+        self._gzip = url.options.compress == "gzip"
         self._session: aiohttp.ClientSession | None = None
         self._turn = 0
 
@@ -171,7 +176,7 @@ def describe(answer: HttpResponse) -> str:
     return f"HTTP {answer.status} {text.removeprefix(str(answer.status)).lstrip(': ')}".rstrip()
 
 
-def header_secret(url: SinkUrl, name: str) -> str | None:
+def header_secret(url: SinkUrl[CommonOptions], name: str) -> str | None:
     """Return a secret that goes into a header, None when the URL names none.
 
     Raises:

@@ -11,18 +11,19 @@ import asyncio
 import importlib.util
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scanner.delivery.receivers.options import choice, option, seconds, whole
 from scanner.delivery.receivers.receiver import (
     AccessDeniedError,
     BatchLimits,
     Receipt,
-    Receiver,
     RefusedEvent,
     TryLaterError,
 )
-from scanner.delivery.receivers.tls import TLS_OPTIONS, tls_context, warn_plain
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, seconds, whole
+from scanner.delivery.receivers.tls import TlsOptions, tls_context, warn_plain
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
 
@@ -35,10 +36,26 @@ _MAX_EVENTS, _MAX_BATCH_BYTES = 2000, 4 << 20
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class KafkaOptions(TlsOptions):
+    """What the URL of a topic can say."""
+
+    compression: str = option("none, gzip, snappy, lz4 or zstd", "lz4", choice("none", "gzip", "snappy", "lz4", "zstd"))
+    linger: float = option("seconds that a small batch waits for more", "0.2", seconds(0, 60))
+    timeout: float = option("seconds to wait for acknowledgements before saying so", "10", seconds(1, 600))
+    max_bytes: int = option("largest record and batch that the brokers take", "1000000", whole(1000, 100_000_000))
+    sasl: str | None = option(
+        "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (default: the last, when the URL names a user)",
+        None,
+        choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    )
+    client_id: str = option("what brokers call us in their logs and quotas", "smtpsweep")
+
+
 class KafkaReceiver:
     """Produces to one topic."""
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[KafkaOptions]) -> None:
         """Take the URL.
 
         Raises:
@@ -50,13 +67,13 @@ class KafkaReceiver:
         if not _TOPIC.fullmatch(self._topic):
             raise InputError(f"-o {url.shown}: the path must name a topic, as in kafka://host:9092/smtpsweep")
         self.name = url.shown
-        self.limits = BatchLimits(max_events=_MAX_EVENTS, max_bytes=_MAX_BATCH_BYTES, linger_s=url.values["linger"])
+        self.limits = BatchLimits(max_events=_MAX_EVENTS, max_bytes=_MAX_BATCH_BYTES, linger_s=url.options.linger)
         self._url = url
         self._configuration = _configuration(url)
         self._content_type = (
-            "application/json" if make_format(url.values["format"]).is_json else "text/plain; charset=utf-8"
+            "application/json" if make_format(url.options.format).is_json else "text/plain; charset=utf-8"
         )
-        self._timeout_s: float = url.values["timeout"]
+        self._timeout_s = url.options.timeout
         self._producer: Producer | None = None
 
     async def open(self, run: str) -> None:
@@ -102,7 +119,7 @@ class KafkaReceiver:
             raise InputError(f"-o {self._url.shown}: {error.args[0].str()!a}") from None
 
 
-def _configuration(url: SinkUrl) -> dict[str, Any]:
+def _configuration(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
     """Return librdkafka's configuration for a URL, without the password.
 
     Raises:
@@ -110,16 +127,16 @@ def _configuration(url: SinkUrl) -> dict[str, Any]:
     """
     secure = url.scheme.endswith("+tls")
     port = _TLS_PORT if secure else _PORT
-    max_bytes: int = url.values["max_bytes"]
+    max_bytes = url.options.max_bytes
     settings: dict[str, Any] = {
         "bootstrap.servers": ",".join(
             f"{f'[{host}]' if ':' in host else host}:{given or port}" for host, given in url.hosts
         ),
-        "client.id": url.values["client_id"],
+        "client.id": url.options.client_id,
         "enable.idempotence": True,
         "acks": "all",
         "message.timeout.ms": 0,  # never: a record that is given up and comes again would be a double
-        "compression.type": url.values["compression"],
+        "compression.type": url.options.compression,
         "partitioner": "murmur2_random",  # a key's partition is the one that Java's producers choose
         "linger.ms": 5,  # a batch comes whole; this only lets librdkafka see the end of it
         "message.max.bytes": max_bytes,
@@ -138,31 +155,31 @@ def _configuration(url: SinkUrl) -> dict[str, Any]:
     return settings | _sasl(url, secure=secure)
 
 
-def _tls(url: SinkUrl) -> dict[str, Any]:
+def _tls(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
     tls_context(url)  # says in our words what is wrong with the files
-    values = url.values
+    options = url.options
     settings: dict[str, Any] = {
-        "ssl.ca.location": values["ca_file"] or "probe",
-        "enable.ssl.certificate.verification": values["verify"],
-        "ssl.endpoint.identification.algorithm": "https" if values["verify"] else "none",
+        "ssl.ca.location": options.ca_file or "probe",
+        "enable.ssl.certificate.verification": options.verify,
+        "ssl.endpoint.identification.algorithm": "https" if options.verify else "none",
     }
-    if values["cert_file"] is not None:
-        settings["ssl.certificate.location"] = values["cert_file"]
-        settings["ssl.key.location"] = values["key_file"] or values["cert_file"]
+    if options.cert_file is not None:
+        settings["ssl.certificate.location"] = options.cert_file
+        settings["ssl.key.location"] = options.key_file or options.cert_file
     return settings
 
 
-def _sasl(url: SinkUrl, *, secure: bool) -> dict[str, Any]:
+def _sasl(url: SinkUrl[KafkaOptions], *, secure: bool) -> dict[str, Any]:
     has_password = url.secret("password") is not None
     if (url.user is not None) != has_password:
         raise InputError(f"-o {url.shown}: needs both a user, as in kafka://user@host, and password_env or _file")
     if url.user is None:
-        if url.values["sasl"] is not None:
-            raise InputError(f"-o {url.shown}: sasl={url.values['sasl']}: needs a user and a password")
+        if url.options.sasl is not None:
+            raise InputError(f"-o {url.shown}: sasl={url.options.sasl}: needs a user and a password")
         return {"security.protocol": "ssl" if secure else "plaintext"}
     return {
         "security.protocol": "sasl_ssl" if secure else "sasl_plaintext",
-        "sasl.mechanism": url.values["sasl"] or "SCRAM-SHA-512",
+        "sasl.mechanism": url.options.sasl or "SCRAM-SHA-512",
         "sasl.username": url.user,
     }
 
@@ -194,30 +211,11 @@ def _receipt(answers: "Sequence[DeliveryReport]") -> Receipt:
     return Receipt(refused=refused, retry=tuple(left), reason=reason)
 
 
-def _make(url: SinkUrl) -> Receiver:
-    return KafkaReceiver(url)
-
-
 KIND = SinkKind(
     summary="Kafka: one record an event, keyed by target, from an idempotent producer",
     example="kafka://host:9092,other:9092/TOPIC",
     formats=("native", "ecs", "ocsf", "cef", "leef", "gelf"),
-    make=_make,
-    options=(
-        UrlOption(
-            "compression", "none, gzip, snappy, lz4 or zstd", "lz4", choice("none", "gzip", "snappy", "lz4", "zstd")
-        ),
-        UrlOption("linger", "seconds that a small batch waits for more", "0.2", seconds(0, 60)),
-        UrlOption("timeout", "seconds to wait for acknowledgements before saying so", "10", seconds(1, 600)),
-        UrlOption("max_bytes", "largest record and batch that the brokers take", "1000000", whole(1000, 100_000_000)),
-        UrlOption(
-            "sasl",
-            "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (default: the last, when the URL names a user)",
-            None,
-            choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
-        ),
-        UrlOption("client_id", "what brokers call us in their logs and quotas", "smtpsweep"),
-        *TLS_OPTIONS,
-    ),
+    make=KafkaReceiver,
+    options=KafkaOptions,
     secrets=("password",),
 )

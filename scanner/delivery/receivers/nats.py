@@ -11,22 +11,23 @@ import asyncio
 import contextlib
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from scanner.delivery.receivers.options import option, seconds, yes_no
 from scanner.delivery.receivers.receiver import (
     AccessDeniedError,
     BatchLimits,
     Receipt,
-    Receiver,
     RefusedEvent,
     TryLaterError,
 )
-from scanner.delivery.receivers.tls import TLS_OPTIONS, tls_context, warn_plain
+from scanner.delivery.receivers.tls import TlsOptions, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, seconds, yes_no
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.delivery.secrets import others_read, warn_when_open
 from scanner.errors import InputError
 from scanner.formats.event import Event
@@ -48,12 +49,22 @@ _NO_RESPONDERS = "503"
 _MAX_CREDENTIALS, _LEAST_CREDENTIAL = 64 << 10, 24
 
 
+@dataclass(frozen=True, kw_only=True)
+class NatsOptions(TlsOptions):
+    """What the URL of a stream can say."""
+
+    subject: str = option("where to publish", "smtpsweep.records")
+    create: bool = option("make the stream when it is not there: yes or no", "no", yes_no)
+    timeout: float = option("seconds for one batch", "10", seconds(0.1, 600))
+    credentials_file: str | None = option("a NATS credentials file (JWT and NKey)")
+
+
 class NatsReceiver:
     """Publishes to one subject of one stream."""
 
     limits = BatchLimits(max_events=1000, max_bytes=4 << 20)
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[NatsOptions]) -> None:
         """Take the URL.
 
         Raises:
@@ -75,8 +86,8 @@ class NatsReceiver:
             f"{'tls' if secure else 'nats'}://{f'[{host}]' if ':' in host else host}:{port or _PORT}"
             for host, port in url.hosts
         ]
-        self._subject: str = url.values["subject"]
-        self._timeout_s: float = url.values["timeout"]
+        self._subject = url.options.subject
+        self._timeout_s = url.options.timeout
         self._client: Client | None = None
         self._trouble: Exception | None = None
         self._inbox = ""
@@ -101,7 +112,7 @@ class NatsReceiver:
                     error_cb=self._note_trouble,
                     **self._credentials(),
                 )
-                if self._url.values["create"]:
+                if self._url.options.create:
                     await self._create(client.jetstream(timeout=self._timeout_s))
                 self._inbox = client.new_inbox()
                 await client.subscribe(f"{self._inbox}.*", cb=self._take)
@@ -151,7 +162,7 @@ class NatsReceiver:
             "token": token.reveal() if token else None,
             "user": self._url.user,
             "password": password.reveal() if password else None,
-            "user_credentials": self._url.values["credentials_file"],
+            "user_credentials": self._url.options.credentials_file,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -214,13 +225,13 @@ class NatsReceiver:
         return Receipt(refused=tuple(refused), retry=tuple(retry), duplicates=duplicates, reason=reason)
 
 
-def _hide_credentials(url: SinkUrl) -> None:
+def _hide_credentials(url: SinkUrl[NatsOptions]) -> None:
     """Keep what a credentials file holds (a JWT and the seed of a key) out of messages.
 
     Raises:
         InputError: when it cannot be read.
     """
-    path = url.values["credentials_file"]
+    path = url.options.credentials_file
     if path is None:
         return
     try:
@@ -255,21 +266,11 @@ def _text(error: BaseException) -> str:
     return in_words(error)
 
 
-def _make(url: SinkUrl) -> Receiver:
-    return NatsReceiver(url)
-
-
 KIND = SinkKind(
     summary="NATS JetStream: one message an event, repeats dropped by the stream",
     example="nats://host:4222/STREAM?subject=smtpsweep.records",
     formats=("native", "ecs", "ocsf", "cef", "leef", "gelf"),
-    make=_make,
-    options=(
-        UrlOption("subject", "where to publish", "smtpsweep.records"),
-        UrlOption("create", "make the stream when it is not there: yes or no", "no", yes_no),
-        UrlOption("timeout", "seconds for one batch", "10", seconds(0.1, 600)),
-        UrlOption("credentials_file", "a NATS credentials file (JWT and NKey)"),
-        *TLS_OPTIONS,
-    ),
+    make=NatsReceiver,
+    options=NatsOptions,
     secrets=("token", "password"),
 )

@@ -17,6 +17,7 @@ Sources: "Bulk API" and "Index templates" in the documentation of both; answers 
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -24,17 +25,17 @@ from urllib.parse import quote
 
 import orjson
 
-from scanner.delivery.receivers.http import HTTP_OPTIONS, HttpClient, HttpResponse, describe, header_secret
+from scanner.delivery.receivers.http import HttpClient, HttpOptions, HttpResponse, describe, header_secret
+from scanner.delivery.receivers.options import option, whole, yes_no
 from scanner.delivery.receivers.receiver import (
     AccessDeniedError,
     BatchLimits,
     BatchRefusedError,
     Receipt,
-    Receiver,
     RefusedEvent,
     TryLaterError,
 )
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, whole, yes_no
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.errors import InputError
 from scanner.formats.event import Event
 
@@ -56,10 +57,18 @@ _INDEX_TROUBLE = frozenset(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenSearchOptions(HttpOptions):
+    """What the URL of OpenSearch can say."""
+
+    install: bool = option("put the index template for ECS, which makes a data stream: yes or no", "no", yes_no)
+    batch: int = option("documents in one request at most", "1000", whole(1, 10_000))
+
+
 class OpenSearchReceiver:
     """Writes to one index or data stream."""
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[OpenSearchOptions]) -> None:
         """Take the URL.
 
         Raises:
@@ -72,13 +81,13 @@ class OpenSearchReceiver:
                 f"-o {url.shown}: the path must name an index or data stream (lower case), as in {KIND.example}"
             )
         self.name = url.shown
-        self.limits = BatchLimits(max_events=url.values["batch"], max_bytes=8 << 20, in_flight=2)
+        self.limits = BatchLimits(max_events=url.options.batch, max_bytes=8 << 20, in_flight=2)
         self._prefix = quote(prefix)
         self._path = f"{self._prefix}/{quote(self._index)}/_bulk?filter_path={_WANTED}"
         self._authorization = _authorization(url)
-        self._install = url.values["install"]
+        self._install = url.options.install
         # ECS has it; the others get it, since data streams and dashboards do not work without it.
-        self._adds_timestamp = url.values["format"] != "ecs"
+        self._adds_timestamp = url.options.format != "ecs"
 
     async def open(self, run: str) -> None:
         """Make the session, and put the index template when the URL asks for it."""
@@ -130,7 +139,7 @@ def index_template() -> dict[str, Any]:
     return template
 
 
-def _authorization(url: SinkUrl) -> dict[str, str]:
+def _authorization(url: SinkUrl[OpenSearchOptions]) -> dict[str, str]:
     password, key = header_secret(url, "password"), header_secret(url, "api_key")
     if key is not None and (password is not None or url.user is not None):
         raise InputError(f"-o {url.shown}: api_key and user with password are both given: choose one")
@@ -204,19 +213,11 @@ def _reason(status: int, error: Mapping[str, Any], shown: Callable[[str], str]) 
     return ": ".join([f"status {status}", *texts])
 
 
-def _make(url: SinkUrl) -> Receiver:
-    return OpenSearchReceiver(url)
-
-
 KIND = SinkKind(
     summary="OpenSearch and Elasticsearch: _bulk into an index or data stream, each event once",
     example="opensearch+https://host:9200/logs-smtpsweep-default",
     formats=("ecs", "native", "ocsf", "gelf"),
-    make=_make,
-    options=(
-        UrlOption("install", "put the index template for ECS, which makes a data stream: yes or no", "no", yes_no),
-        UrlOption("batch", "documents in one request at most", "1000", whole(1, 10_000)),
-        *HTTP_OPTIONS,
-    ),
+    make=OpenSearchReceiver,
+    options=OpenSearchOptions,
     secrets=("password", "api_key"),
 )

@@ -20,23 +20,24 @@ import importlib.util
 import re
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from scanner.delivery.local.descriptor import printable
+from scanner.delivery.receivers.options import option, seconds, yes_no
 from scanner.delivery.receivers.receiver import (
     AccessDeniedError,
     BatchLimits,
     BatchRefusedError,
     Receipt,
-    Receiver,
     TryLaterError,
 )
-from scanner.delivery.receivers.tls import TLS_OPTIONS, tls_context, warn_plain
+from scanner.delivery.receivers.tls import TlsOptions, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, seconds, yes_no
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.delivery.redaction import Redaction
 from scanner.errors import InputError
 from scanner.formats.event import Event
@@ -84,12 +85,21 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class PostgresqlOptions(TlsOptions):
+    """What the URL of a database can say."""
+
+    table: str = option("where to put rows: NAME or SCHEMA.NAME", "smtpsweep_record")
+    create: bool = option("make the table when it is not there: yes or no", "no", yes_no)
+    timeout: float = option("seconds for one batch", "30", seconds(0.1, 600))
+
+
 class PostgresqlReceiver:
     """Fills one table through one connection."""
 
     limits = BatchLimits(max_events=2000, max_bytes=8 << 20)
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[PostgresqlOptions]) -> None:
         """Take the URL.
 
         Raises:
@@ -106,7 +116,7 @@ class PostgresqlReceiver:
         self._tls = _tls_parameters(url) if url.scheme.endswith("+tls") else {"sslmode": "prefer"}
         if not url.scheme.endswith("+tls"):
             warn_plain(url)
-        self._timeout_s: float = url.values["timeout"]
+        self._timeout_s = url.options.timeout
         self._connection: AsyncConnection[Any] | None = None
 
     async def open(self, run: str) -> None:
@@ -116,7 +126,7 @@ class PostgresqlReceiver:
         try:
             async with patience(self._timeout_s):
                 self._connection = await self._connect()
-                if self._url.values["create"]:
+                if self._url.options.create:
                     await self._create(self._connection)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
@@ -203,27 +213,27 @@ class PostgresqlReceiver:
             return cursor.rowcount
 
 
-def _table(url: SinkUrl) -> list[str]:
+def _table(url: SinkUrl[PostgresqlOptions]) -> list[str]:
     """Return the parts of `table=`: NAME or SCHEMA.NAME; every character but '.' is part of a name, and is quoted."""
-    names = str(url.values["table"]).split(".")
+    names = url.options.table.split(".")
     good = all(name.isprintable() and 1 <= len(name.encode()) <= _MAX_NAME_BYTES for name in names)
     if not good or len(names) > 2:
         raise InputError(
-            f"-o {url.shown}: table={url.values['table']!a}: must be NAME or SCHEMA.NAME, each of 1 to "
+            f"-o {url.shown}: table={url.options.table!a}: must be NAME or SCHEMA.NAME, each of 1 to "
             f"{_MAX_NAME_BYTES} bytes"
         )
     return names
 
 
-def _tls_parameters(url: SinkUrl) -> dict[str, Any]:
+def _tls_parameters(url: SinkUrl[PostgresqlOptions]) -> dict[str, Any]:
     """Return what libpq is told about TLS; the files are tried here, so that mistakes show before the sweep."""
     tls_context(url)
-    values = url.values
-    files = {"sslcert": values["cert_file"], "sslkey": values["key_file"] or values["cert_file"]}
-    parameters = {name: str(value) for name, value in files.items() if value is not None}
-    if not values["verify"]:
+    options = url.options
+    files = {"sslcert": options.cert_file, "sslkey": options.key_file or options.cert_file}
+    parameters = {name: value for name, value in files.items() if value is not None}
+    if not options.verify:
         return {"sslmode": "require", "sslrootcert": "", **parameters}
-    trusted = values["ca_file"] or ssl.get_default_verify_paths().cafile
+    trusted: str | None = options.ca_file or ssl.get_default_verify_paths().cafile
     trusted = trusted or next((path for path in _SYSTEM_CERTIFICATES if Path(path).exists()), None)
     if trusted is None:
         raise InputError(f"-o {url.shown}: no file of trusted certificates was found: name one with ca_file=")
@@ -274,20 +284,11 @@ def _text(error: BaseException, redaction: Redaction) -> str:
     return printable(redaction.clean(words)[:400])
 
 
-def _make(url: SinkUrl) -> Receiver:
-    return PostgresqlReceiver(url)
-
-
 KIND = SinkKind(
     summary="PostgreSQL: one row a record, every event_id once",
     example="postgresql://user@host:5432/database?table=smtpsweep_record",
     formats=("native",),
-    make=_make,
-    options=(
-        UrlOption("table", "where to put rows: NAME or SCHEMA.NAME", "smtpsweep_record"),
-        UrlOption("create", "make the table when it is not there: yes or no", "no", yes_no),
-        UrlOption("timeout", "seconds for one batch", "30", seconds(0.1, 600)),
-        *TLS_OPTIONS,
-    ),
+    make=PostgresqlReceiver,
+    options=PostgresqlOptions,
     secrets=("password",),
 )

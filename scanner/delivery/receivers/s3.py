@@ -26,24 +26,25 @@ import importlib.util
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from scanner.delivery.local.compression import codec_for
 from scanner.delivery.local.descriptor import printable
 from scanner.delivery.receivers.http import retry_after_s
+from scanner.delivery.receivers.options import choice, option, seconds
 from scanner.delivery.receivers.receiver import (
     TAKEN,
     AccessDeniedError,
     BatchLimits,
     Receipt,
-    Receiver,
     TooLargeError,
     TryLaterError,
 )
-from scanner.delivery.receivers.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
+from scanner.delivery.receivers.tls import TlsOptions, is_tls_trouble, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, seconds, single_host
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, single_host
 from scanner.delivery.redaction import Redaction
 from scanner.errors import InputError
 from scanner.formats.event import Event
@@ -73,12 +74,24 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class S3Options(TlsOptions):
+    """What the URL of a bucket can say."""
+
+    region: str = option("the bucket's region, part of every signature", "us-east-1")
+    addressing: Literal["path", "virtual"] = option(
+        "where requests name the bucket: path or virtual (host name)", "path", choice("path", "virtual")
+    )
+    compress: str = option("gzip, zstd or none", "gzip", choice("gzip", "zstd", "none"))
+    timeout: float = option("seconds without any answer after which an attempt ends", "60", seconds(0.1, 600))
+
+
 class S3Receiver:
     """Puts objects into one bucket."""
 
     limits = BatchLimits(whole_segments=True)
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[S3Options]) -> None:
         """Take the URL.
 
         Raises:
@@ -102,8 +115,8 @@ class S3Receiver:
             warn_plain(url)
         self.name = url.shown
         self._url = url
-        self._compress: str = url.values["compress"]
-        kind = ".jsonl" if url.values["format"] in _JSON_FORMATS else ".log"
+        self._compress = url.options.compress
+        kind = ".jsonl" if url.options.format in _JSON_FORMATS else ".log"
         self._suffix = kind + _SUFFIXES[self._compress]
         self._codec = codec_for(PurePath(f"records{self._suffix}"))
         self._run = ""
@@ -166,35 +179,35 @@ class S3Receiver:
         import boto3  # noqa: PLC0415  an extra, and 300 ms
         from botocore.config import Config  # noqa: PLC0415  as above
 
-        values = self._url.values
+        options = self._url.options
         keys = {name: self._url.secret(name) for name in ("access_key", "secret_key", "session_token")}
         revealed = {name: secret.reveal() if secret is not None else None for name, secret in keys.items()}
-        certificate = (values["cert_file"], values["key_file"]) if values["key_file"] else values["cert_file"]
+        certificate, key = options.cert_file, options.key_file
         # A session of our own: the default one is shared with whoever else uses boto3 in this process.
         session = boto3.session.Session()
         self._credentials = session.get_credentials() if revealed["access_key"] is None else None
         return session.client(
             "s3",
             endpoint_url=self._endpoint,
-            region_name=values["region"],
+            region_name=options.region,
             aws_access_key_id=revealed["access_key"],
             aws_secret_access_key=revealed["secret_key"],
             aws_session_token=revealed["session_token"],
-            verify=(values["ca_file"] or None) if values["verify"] else False,
+            verify=(options.ca_file or None) if options.verify else False,
             config=Config(
-                connect_timeout=values["timeout"],
-                read_timeout=values["timeout"],
+                connect_timeout=options.timeout,
+                read_timeout=options.timeout,
                 retries={"total_max_attempts": 1},
-                s3={"addressing_style": values["addressing"]},
+                s3={"addressing_style": options.addressing},
                 signature_version="s3v4",
                 request_checksum_calculation="when_required",  # Content-MD5 is what every store understands
-                client_cert=certificate,
+                client_cert=(certificate, key) if certificate and key else certificate,
                 proxies={},  # none of the environment's
             ),
         )
 
 
-def _endpoint(url: SinkUrl) -> str:
+def _endpoint(url: SinkUrl[S3Options]) -> str:
     secure = url.scheme.endswith("+https")
     host, port = single_host(url, 443 if secure else 80)
     return f"{'https' if secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -245,26 +258,11 @@ def _line(text: str, redaction: Redaction) -> str:
     return printable(redaction.clean(" ".join(text.split()))[:400])
 
 
-def _make(url: SinkUrl) -> Receiver:
-    return S3Receiver(url)
-
-
 KIND = SinkKind(
     summary="S3-compatible object store: one object for each closed segment of the log (16 MiB or 5 minutes)",
     example="s3+https://s3.eu-central-1.amazonaws.com/bucket/prefix?region=eu-central-1",
     formats=("native", "ecs", "ocsf", "gelf", "cef", "leef"),
-    make=_make,
-    options=(
-        UrlOption("region", "the bucket's region, part of every signature", "us-east-1"),
-        UrlOption(
-            "addressing",
-            "where requests name the bucket: path or virtual (host name)",
-            "path",
-            choice("path", "virtual"),
-        ),
-        UrlOption("compress", "gzip, zstd or none", "gzip", choice("gzip", "zstd", "none")),
-        UrlOption("timeout", "seconds without any answer after which an attempt ends", "60", seconds(0.1, 600)),
-        *TLS_OPTIONS,
-    ),
+    make=S3Receiver,
+    options=S3Options,
     secrets=("access_key", "secret_key", "session_token"),
 )

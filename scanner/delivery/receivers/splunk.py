@@ -21,24 +21,25 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
-from scanner.delivery.receivers.http import HTTP_OPTIONS, HttpClient, HttpResponse, describe, header_secret
+from scanner.delivery.receivers.http import HttpClient, HttpOptions, HttpResponse, describe, header_secret
+from scanner.delivery.receivers.options import choice, option, seconds, whole
 from scanner.delivery.receivers.receiver import (
     TAKEN,
     AccessDeniedError,
     BatchLimits,
     BatchRefusedError,
     Receipt,
-    Receiver,
     RefusedEvent,
     TooLargeError,
     TryLaterError,
 )
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, seconds, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.errors import InputError
 from scanner.formats import Event, make_format
 from scanner.timeouts import patience
@@ -73,10 +74,27 @@ _BAD_EVENT = frozenset({_INCORRECT_FORMAT, _INCORRECT_INDEX, 12, 13, 15})
 _SERVER_TROUBLE = frozenset({8, 9, *range(18, 28)})
 
 
+@dataclass(frozen=True, kw_only=True)
+class SplunkOptions(HttpOptions):
+    """What the URL of a collector can say."""
+
+    index: str | None = option("where events go (default: the token's)")
+    source: str = option("their source", "smtpsweep")
+    sourcetype: str | None = option("their source type (default: smtpsweep:FORMAT, for native smtpsweep:record)")
+    host: str | None = option("their host (default: Splunk's choice)")
+    ack: str = option(
+        "required: safe when indexed; none; best_effort: none where the token has no acknowledgement",
+        "required",
+        choice("required", "none", "best_effort"),
+    )
+    ack_timeout: float = option("seconds to wait for an acknowledgement before sending again", "60", seconds(0.5, 3600))
+    max_bytes: int = option("of one request before compression", "1000000", whole(1000, 800_000_000))
+
+
 class SplunkReceiver:
     """Sends to one collector with one token."""
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[SplunkOptions]) -> None:
         """Take the URL.
 
         Raises:
@@ -94,14 +112,14 @@ class SplunkReceiver:
         if token is None:
             raise InputError(f"-o {url.shown}: needs a token: name it with token_env=NAME or token_file=PATH")
         self._headers = {"Authorization": f"Splunk {token}", "Content-Type": "application/json"}
-        values = url.values
-        self._is_json = make_format(values["format"]).is_json
-        self._metadata = _metadata(values)
-        self._max_bytes: int = values["max_bytes"]
-        self._acks_needed, self._has_channels = values["ack"] == "required", values["ack"] != "none"
+        options = url.options
+        self._is_json = make_format(options.format).is_json
+        self._metadata = _metadata(options)
+        self._max_bytes = options.max_bytes
+        self._acks_needed, self._has_channels = options.ack == "required", options.ack != "none"
         self._acks_asked = self._has_channels  # until the server knows no acknowledgements (best effort)
         self._acks_checked = False
-        self._ack_timeout_s: float = values["ack_timeout"]
+        self._ack_timeout_s = options.ack_timeout
         self._channels: list[str] = []  # that no request uses, and with which all went well
         self.limits = BatchLimits(
             max_events=_MAX_EVENTS,
@@ -200,10 +218,16 @@ class SplunkReceiver:
         self._acks_asked = False
 
 
-def _metadata(values: Mapping[str, Any]) -> bytes:
+def _metadata(options: SplunkOptions) -> bytes:
     """Return what is beside every event but its time, as the inside of a JSON object with a comma at its end."""
-    named = {name: values[name] for name in ("host", "source", "sourcetype", "index") if values[name] is not None}
-    kind = "record" if values["format"] == "native" else values["format"]
+    given = {
+        "host": options.host,
+        "source": options.source,
+        "sourcetype": options.sourcetype,
+        "index": options.index,
+    }
+    named = {name: value for name, value in given.items() if value is not None}
+    kind = "record" if options.format == "native" else options.format
     named.setdefault("sourcetype", f"smtpsweep:{kind}")  # as in scanner/formats/data/splunk
     return orjson.dumps(named)[1:-1] + b","
 
@@ -255,31 +279,11 @@ def _for_a_person(answer: HttpResponse, otherwise: str) -> str:
     return f"{describe(answer)}: {otherwise if code is None else _FOR_A_PERSON.get(code, otherwise)}"
 
 
-def _make(url: SinkUrl) -> Receiver:
-    return SplunkReceiver(url)
-
-
 KIND = SinkKind(
     summary="Splunk: batches to the HTTP Event Collector, with indexer acknowledgement",
     example="splunk+https://host:8088?index=sec&token_env=HEC_TOKEN",
     formats=("ecs", "native", "ocsf", "cef", "leef"),
-    make=_make,
-    options=(
-        UrlOption("index", "where events go (default: the token's)"),
-        UrlOption("source", "their source", "smtpsweep"),
-        UrlOption("sourcetype", "their source type (default: smtpsweep:FORMAT, for native smtpsweep:record)"),
-        UrlOption("host", "their host (default: Splunk's choice)"),
-        UrlOption(
-            "ack",
-            "required: safe when indexed; none; best_effort: none where the token has no acknowledgement",
-            "required",
-            choice("required", "none", "best_effort"),
-        ),
-        UrlOption(
-            "ack_timeout", "seconds to wait for an acknowledgement before sending again", "60", seconds(0.5, 3600)
-        ),
-        UrlOption("max_bytes", "of one request before compression", "1000000", whole(1000, 800_000_000)),
-        *HTTP_OPTIONS,
-    ),
+    make=SplunkReceiver,
+    options=SplunkOptions,
     secrets=("token",),
 )

@@ -13,23 +13,18 @@ import asyncio
 import logging
 import ssl
 from collections import deque
+from dataclasses import dataclass
 
+from scanner.delivery.receivers.options import option, seconds, whole
 from scanner.delivery.receivers.receiver import AccessDeniedError, TryLaterError
 from scanner.delivery.receivers.stream_connection import StreamConnection
-from scanner.delivery.receivers.tls import TLS_OPTIONS, is_tls_trouble, tls_context, warn_plain
+from scanner.delivery.receivers.tls import TlsOptions, is_tls_trouble, tls_context, warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import SinkUrl, UrlOption, seconds, whole
+from scanner.delivery.receivers.urls import SinkUrl
 from scanner.timeouts import patience
 
 log = logging.getLogger(__name__)
 
-STREAM_OPTIONS = (
-    *TLS_OPTIONS,
-    UrlOption("timeout", "seconds for connecting, and for one batch", "30", seconds(0.1, 600)),
-    UrlOption(
-        "resend_bytes", "what was sent last and goes again after a broken connection", "8388608", whole(0, 1 << 30)
-    ),
-)
 #: More than the kernels of both sides hold: what was sent before that has been read.
 _KERNEL_BYTES = 8 << 20
 #: How long the end may take; the relay is given a little more before it is killed.
@@ -37,10 +32,20 @@ _CLOSE_S = 5.0
 _CLOSE_ATTEMPTS = 3
 
 
+@dataclass(frozen=True, kw_only=True)
+class StreamOptions(TlsOptions):
+    """What every receiver over a connection without answers can be told."""
+
+    timeout: float = option("seconds for connecting, and for one batch", "30", seconds(0.1, 600))
+    resend_bytes: int = option(
+        "what was sent last and goes again after a broken connection", "8388608", whole(0, 1 << 30)
+    )
+
+
 class StreamClient:
     """A connection that is made again when it breaks. `open`, then `send` one after another, then `close`."""
 
-    def __init__(self, url: SinkUrl, default_port: int) -> None:
+    def __init__(self, url: SinkUrl[StreamOptions], default_port: int) -> None:
         """Take a sink's URL; its scheme ends in `+tls` or `+tcp`. Of several hosts, the next is tried after a failure.
 
         Raises:
@@ -51,8 +56,8 @@ class StreamClient:
         if self._tls is None:
             warn_plain(url)
         self._hosts = [(host, port or default_port) for host, port in url.hosts]
-        self._timeout_s: float = url.values["timeout"]
-        self._window = _SentWindow(url.values["resend_bytes"])
+        self._timeout_s = url.options.timeout
+        self._window = _SentWindow(url.options.resend_bytes)
         self._connection: StreamConnection | None = None
         self._turn = 0
 

@@ -11,9 +11,11 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from scanner.delivery.receivers.receiver import BatchLimits, Receipt, Receiver, RefusedEvent, TryLaterError
-from scanner.delivery.receivers.stream_client import STREAM_OPTIONS, StreamClient
+from scanner.delivery.receivers.options import CommonOptions, choice, option, whole
+from scanner.delivery.receivers.receiver import BatchLimits, Receipt, RefusedEvent, TryLaterError
+from scanner.delivery.receivers.stream_client import StreamClient, StreamOptions
 from scanner.delivery.receivers.syslog_message import (
     DOCUMENTATION_ENTERPRISE,
     FACILITIES,
@@ -27,7 +29,7 @@ from scanner.delivery.receivers.syslog_message import (
 )
 from scanner.delivery.receivers.tls import warn_plain
 from scanner.delivery.receivers.trouble import in_words
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, single_host, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, single_host
 from scanner.formats.event import Event
 
 log = logging.getLogger(__name__)
@@ -38,12 +40,42 @@ _FORMATS = ("native", "cef", "leef", "ecs", "ocsf")
 _FULL = (errno.ENOBUFS, errno.EAGAIN, errno.ENOMEM)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MessageOptions(CommonOptions):
+    """What messages look like."""
+
+    facility: str = option("the facility, by its name", "local0", choice(*FACILITIES))
+    hostname: str | None = option("who sends (default: this machine's name)", None, read_hostname)
+    enterprise: int = option(
+        "private enterprise number of the structured data", str(DOCUMENTATION_ENTERPRISE), whole(0, (1 << 32) - 1)
+    )
+    max_bytes: int = option("the longest message that the receiver takes", "8192", whole(LEAST_MAX_BYTES, 1 << 26))
+    long: str = option(
+        "longer messages: refuse (a dead letter) or cut (a part goes out)", "refuse", choice("refuse", "cut")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyslogOptions(StreamOptions, MessageOptions):
+    """What the URL of a receiver over TCP or TLS can say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RateOptions(CommonOptions):
+    rate: int = option("datagrams a second", "5000", whole(1, 10**6))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatagramOptions(_RateOptions, MessageOptions):
+    """What the URL of a receiver over UDP can say."""
+
+
 class SyslogReceiver:
     """Sends over TCP or TLS."""
 
     limits = BatchLimits(max_events=1000, max_bytes=1 << 20)
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[SyslogOptions]) -> None:
         """Take the URL.
 
         Raises:
@@ -82,7 +114,7 @@ class DatagramReceiver:
 
     limits = BatchLimits(max_events=100, max_bytes=1 << 20)
 
-    def __init__(self, url: SinkUrl) -> None:
+    def __init__(self, url: SinkUrl[DatagramOptions]) -> None:
         """Take the URL, which must name one host.
 
         Raises:
@@ -91,7 +123,7 @@ class DatagramReceiver:
         self.name = url.shown
         self._style = _style(url)
         self._host, self._port = single_host(url, _UDP_PORT)
-        self._rate: int = url.values["rate"]
+        self._rate = url.options.rate
         self._socket: socket.socket | None = None
         warn_plain(url)
         log.warning("-o %s: UDP loses messages without a sign; syslog+tcp and syslog+tls do not", url.shown)
@@ -149,15 +181,15 @@ def refusals(batch: Sequence[Event], style: MessageStyle) -> tuple[RefusedEvent,
     return tuple(RefusedEvent(place, reason) for place, reason in found if reason is not None)
 
 
-def _style(url: SinkUrl) -> MessageStyle:
-    values = url.values
+def _style(url: SinkUrl[MessageOptions]) -> MessageStyle:
+    options = url.options
     return MessageStyle(
-        name=values["format"],
-        hostname=values["hostname"] or own_hostname(),
-        facility=values["facility"],
-        enterprise=values["enterprise"],
-        max_bytes=values["max_bytes"],
-        cuts=values["long"] == "cut",
+        name=options.format,
+        hostname=options.hostname or own_hostname(),
+        facility=options.facility,
+        enterprise=options.enterprise,
+        max_bytes=options.max_bytes,
+        cuts=options.long == "cut",
     )
 
 
@@ -165,40 +197,18 @@ def _try_later(error: Exception) -> TryLaterError:
     return TryLaterError(in_words(error))
 
 
-def _receiver(url: SinkUrl) -> Receiver:
-    return SyslogReceiver(url)
-
-
-def _datagrams(url: SinkUrl) -> Receiver:
-    return DatagramReceiver(url)
-
-
-_MESSAGE_OPTIONS = (
-    UrlOption("facility", "the facility, by its name", "local0", choice(*FACILITIES)),
-    UrlOption("hostname", "who sends (default: this machine's name)", read=read_hostname),
-    UrlOption(
-        "enterprise",
-        "private enterprise number of the structured data",
-        str(DOCUMENTATION_ENTERPRISE),
-        whole(0, (1 << 32) - 1),
-    ),
-    UrlOption("max_bytes", "the longest message that the receiver takes", "8192", whole(LEAST_MAX_BYTES, 1 << 26)),
-    UrlOption(
-        "long", "longer messages: refuse (a dead letter) or cut (a part goes out)", "refuse", choice("refuse", "cut")
-    ),
-)
 KIND = SinkKind(
     summary="syslog (RFC 5424) over TCP or TLS, octet-counted",
     example="syslog+tls://host:6514?format=cef",
     formats=_FORMATS,
-    make=_receiver,
-    options=(*_MESSAGE_OPTIONS, *STREAM_OPTIONS),
+    make=SyslogReceiver,
+    options=SyslogOptions,
 )
 UDP_KIND = SinkKind(
     summary="syslog (RFC 5424) over UDP: what is lost is lost",
     example="syslog+udp://host:514",
     formats=_FORMATS,
-    make=_datagrams,
+    make=DatagramReceiver,
     confirms=False,
-    options=(*_MESSAGE_OPTIONS, UrlOption("rate", "datagrams a second", "5000", whole(1, 10**6))),
+    options=DatagramOptions,
 )

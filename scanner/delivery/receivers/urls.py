@@ -2,16 +2,17 @@
 
     splunk+https://user@host:8088,other:8088/path?index=sec&token_env=HEC_TOKEN&format=ecs&policy=required
 
-Options are query parameters. Those in `COMMON` belong to the relay and mean the same for every kind.
+Options are query parameters, read into the kind's own dataclass (`options`).
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from scanner.delivery.local.descriptor import printable
+from scanner.delivery.receivers.options import CommonOptions, url_options
 from scanner.delivery.receivers.receiver import Receiver
 from scanner.delivery.redaction import Redaction
 from scanner.delivery.secrets import Secret, read_secret
@@ -23,109 +24,36 @@ _URL: Final = re.compile(
 )
 
 
-class UrlOption(NamedTuple):
-    """One option of a kind of sink: `read` turns its text into a value or raises ValueError saying what it must be."""
-
-    name: str
-    help: str
-    default: str | None = None
-    read: Callable[[str], Any] = str
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers between two."""
-
-    def read(text: str) -> int:
-        if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def seconds(low: float, high: float) -> Callable[[str], float]:
-    """Return a reader of seconds."""
-
-    def read(text: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not low <= float(text) <= high:
-            raise ValueError(f"seconds from {low:g} to {high:g}")
-        return float(text)
-
-    return read
-
-
-def choice(*values: str) -> Callable[[str], str]:
-    """Return a reader of one of several words."""
-
-    def read(text: str) -> str:
-        if text not in values:
-            raise ValueError(f"one of {', '.join(values)}")
-        return text
-
-    return read
-
-
-def yes_no(text: str) -> bool:
-    """Read yes or no."""
-    if text not in ("yes", "no"):
-        raise ValueError("yes or no")
-    return text == "yes"
-
-
-#: What a sink may be called: it becomes part of file names.
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
-
-
-def is_sink_name(text: str) -> bool:
-    """Whether a sink may be called so."""
-    return _NAME.fullmatch(text) is not None
-
-
-def _sink_name(text: str) -> str:
-    if not is_sink_name(text):
-        raise ValueError("1 to 40 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit")
-    return text
-
-
-#: What the relay does for every kind.
-COMMON = (
-    UrlOption("name", "what cursor and dead letters are called (default: scheme and number)", read=_sink_name),
-    UrlOption("format", "how records are said (default: the kind's)"),
-    UrlOption(
-        "policy",
-        "when it does not keep up: required, spool or best_effort",
-        "spool",
-        choice("required", "spool", "best_effort"),
-    ),
-    UrlOption("max_lag", "records it may be behind (required, best_effort)", "100000", whole(1, 10**12)),
-)
+_O = TypeVar("_O", bound=CommonOptions)
+_O_co = TypeVar("_O_co", bound=CommonOptions, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class SinkKind:
+class SinkKind(Generic[_O]):
     """A kind of remote sink, as its entry point (group `smtpsweep.receivers`, named by its scheme) offers it.
 
-    `formats` are the formats it can send, the default one first. `secrets` are names of secrets: each is read from
-    `NAME_env` or `NAME_file`. `make` builds the receiver. `confirms` is False for those that never answer (UDP).
+    `formats` are the formats it can send, the default one first. `make` builds the receiver: its class. `options` is
+    the class of its options. `secrets` are names of secrets: each is read from `NAME_env` or `NAME_file`. `confirms` is
+    False for those that never answer (UDP).
     """
 
     summary: str
     example: str
     formats: tuple[str, ...]
-    make: Callable[["SinkUrl"], Receiver]
-    options: tuple[UrlOption, ...] = ()
+    make: Callable[["SinkUrl[_O]"], Receiver]
+    options: type[_O] = CommonOptions  # type: ignore[assignment]  # a receiver without any of its own takes those
     secrets: tuple[str, ...] = ()
     confirms: bool = True
 
 
-class SinkUrl:
+class SinkUrl(Generic[_O_co]):
     """A URL, taken apart and checked.
 
-    `values` are the options, defaults included; `hosts` pairs of host and port. `redaction` knows all secrets: what
+    `options` are the options, defaults included; `hosts` pairs of host and port. `redaction` knows all secrets: what
     others say goes through it before it is shown, and who finds a further secret adds it there.
     """
 
-    def __init__(self, text: str, kind: SinkKind) -> None:
+    def __init__(self, text: str, kind: SinkKind[_O_co]) -> None:
         """Read a URL.
 
         Raises:
@@ -144,7 +72,7 @@ class SinkUrl:
         if password:
             raise InputError(f"-o {self.shown}: a password must not stand in a URL: name it with password_env=NAME")
         self.user = unquote(user) or None
-        self.values, self._secrets = self._read(dict(_query(parts["query"] or "", self.shown)), kind)
+        self.options, self._secrets = self._read(dict(_query(parts["query"] or "", self.shown)), kind)
         self.redaction = Redaction()
         for secret in self._secrets.values():
             if secret is not None:
@@ -154,9 +82,10 @@ class SinkUrl:
         """Return a secret, None when the URL does not say where it is."""
         return self._secrets[name]
 
-    def _read(self, given: dict[str, str], kind: SinkKind) -> tuple[Mapping[str, Any], Mapping[str, Secret | None]]:
+    def _read(self, given: dict[str, str], kind: SinkKind[_O]) -> tuple[_O, Mapping[str, Secret | None]]:
+        known = url_options(kind.options)
         values: dict[str, Any] = {}
-        for option in (*COMMON, *kind.options):
+        for option in known:
             text = given.pop(option.name, option.default)
             try:
                 values[option.name] = None if text is None else option.read(text)
@@ -164,8 +93,8 @@ class SinkUrl:
                 raise InputError(f"-o {self.shown}: {option.name}={text!a}: must be {error}") from None
         values["format"] = values["format"] or kind.formats[0]
         if values["format"] not in kind.formats:
-            known = ", ".join(kind.formats)
-            raise InputError(f"-o {self.shown}: format={values['format']!a}: must be one of {known}")
+            formats = ", ".join(kind.formats)
+            raise InputError(f"-o {self.shown}: format={values['format']!a}: must be one of {formats}")
         secrets = {
             name: read_secret(f"-o {self.shown}", name, given.pop(f"{name}_env", None), given.pop(f"{name}_file", None))
             for name in kind.secrets
@@ -174,12 +103,12 @@ class SinkUrl:
             if name in kind.secrets:
                 raise InputError(f"-o {self.shown}: {name}=...: a secret must not stand in a URL: use {name}_env=NAME")
             secret = [f"{one}_{where}" for one in kind.secrets for where in ("env", "file")]
-            known = ", ".join([*(option.name for option in (*COMMON, *kind.options)), *secret])
-            raise InputError(f"-o {self.shown}: {name!a} is not an option of it; known: {known}")
-        return values, secrets
+            names = ", ".join([*(option.name for option in known), *secret])
+            raise InputError(f"-o {self.shown}: {name!a} is not an option of it; known: {names}")
+        return kind.options(**values), secrets
 
 
-def single_host(url: SinkUrl, default_port: int) -> tuple[str, int]:
+def single_host(url: SinkUrl[CommonOptions], default_port: int) -> tuple[str, int]:
     """Return host and port of a URL that must name one.
 
     Raises:

@@ -19,20 +19,21 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
-from scanner.delivery.receivers.http import HTTP_OPTIONS, HttpClient, describe, header_secret
+from scanner.delivery.receivers.http import HttpClient, HttpOptions, describe, header_secret
+from scanner.delivery.receivers.options import choice, option, whole
 from scanner.delivery.receivers.receiver import (
     TAKEN,
     AccessDeniedError,
     BatchLimits,
     BatchRefusedError,
     Receipt,
-    Receiver,
     TooLargeError,
     TryLaterError,
 )
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, whole
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.errors import InputError
 from scanner.formats.event import Event
 
@@ -49,10 +50,29 @@ _TAKEN_HEADERS = frozenset(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class WebhookOptions(HttpOptions):
+    """What the URL of a webhook can say."""
+
+    body: str = option(
+        "json (an array), ndjson, or single (one event a request)", "json", choice("json", "ndjson", "single")
+    )
+    batch: int = option("events in one request at most", "500", whole(1, 10_000))
+    parallel: int = option("requests at a time; with 1 the order is kept", "1", whole(1, 64))
+    conflict: str = option(
+        "what 409 says of events that were not sent before: refused (dead letters) or taken",
+        "refused",
+        choice("refused", "taken"),
+    )
+    query: str | None = option("query of the URL, percent-encoded (here '?' begins the options)")
+    token_header: str = option("the token's header; in Authorization it is a bearer token", "Authorization")
+    compress: str = option("gzip or none", "none", choice("gzip", "none"))
+
+
 class WebhookReceiver:
     """Posts to one URL."""
 
-    def __init__(self, url: SinkUrl, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: SinkUrl[WebhookOptions], *, now: Callable[[], float] = time.time) -> None:
         """Take the URL, and where the time of a signature comes from (Unix seconds).
 
         Raises:
@@ -62,17 +82,17 @@ class WebhookReceiver:
         if url.user is not None:
             raise InputError(f"-o {url.shown}: a webhook takes no user: use token_env=NAME")
         self.name = url.shown
-        self._mode: str = url.values["body"]
-        batch = 1 if self._mode == "single" else url.values["batch"]
-        self.limits = BatchLimits(max_events=batch, max_bytes=1 << 20, in_flight=url.values["parallel"])
+        self._mode = url.options.body
+        batch = 1 if self._mode == "single" else url.options.batch
+        self.limits = BatchLimits(max_events=batch, max_bytes=1 << 20, in_flight=url.options.parallel)
         self._path = quote(url.path or "/") + _query(url)
-        for _, value in parse_qsl(url.values["query"] or ""):
+        for _, value in parse_qsl(url.options.query or ""):
             if len(value) >= _SECRET_VALUE:
                 url.redaction.add(value)
         self._headers = {"Content-Type": _CONTENT_TYPES[self._mode], **_token(url)}
         secret = url.secret("secret")
         self._key = None if secret is None else secret.reveal().encode()
-        self._believes = url.values["conflict"] == "taken"
+        self._believes = url.options.conflict == "taken"
         self._unsure: set[str] = set()  # ids of events that were sent, and nobody knows what became of them
         self._now = now
 
@@ -127,13 +147,13 @@ def _body(mode: str, batch: Sequence[Event]) -> bytes:
     return event.body
 
 
-def _query(url: SinkUrl) -> str:
-    query: str | None = url.values["query"]
+def _query(url: SinkUrl[WebhookOptions]) -> str:
+    query = url.options.query
     return "" if query is None else "?" + quote(query, safe="=&%+,;:@/?!$'()*~")
 
 
-def _token(url: SinkUrl) -> dict[str, str]:
-    token, header = header_secret(url, "token"), url.values["token_header"]
+def _token(url: SinkUrl[WebhookOptions]) -> dict[str, str]:
+    token, header = header_secret(url, "token"), url.options.token_header
     if not _HEADER_NAME.fullmatch(header) or header.lower() in _TAKEN_HEADERS:
         raise InputError(f"-o {url.shown}: token_header={header!a}: is not a name for the header of a token")
     if token is None:
@@ -141,33 +161,11 @@ def _token(url: SinkUrl) -> dict[str, str]:
     return {header: f"Bearer {token}" if header.lower() == "authorization" else token}
 
 
-def _make(url: SinkUrl) -> Receiver:
-    return WebhookReceiver(url)
-
-
 KIND = SinkKind(
     summary="webhook: batches by HTTP POST, signed with HMAC-SHA256",
     example="https://hook.example.com/in",
     formats=("native", "ecs", "ocsf", "gelf"),
-    make=_make,
-    options=(
-        UrlOption(
-            "body",
-            "json (an array), ndjson, or single (one event a request)",
-            "json",
-            choice("json", "ndjson", "single"),
-        ),
-        UrlOption("batch", "events in one request at most", "500", whole(1, 10_000)),
-        UrlOption("parallel", "requests at a time; with 1 the order is kept", "1", whole(1, 64)),
-        UrlOption(
-            "conflict",
-            "what 409 says of events that were not sent before: refused (dead letters) or taken",
-            "refused",
-            choice("refused", "taken"),
-        ),
-        UrlOption("query", "query of the URL, percent-encoded (here '?' begins the options)"),
-        UrlOption("token_header", "the token's header; in Authorization it is a bearer token", "Authorization"),
-        *(option._replace(default="none") if option.name == "compress" else option for option in HTTP_OPTIONS),
-    ),
+    make=WebhookReceiver,
+    options=WebhookOptions,
     secrets=("secret", "token"),
 )

@@ -6,7 +6,7 @@ installed. Nothing is opened here; what is wrong with a URL is found out before 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scanner.delivery.receivers.discreet import DiscreetReceiver
 from scanner.delivery.receivers.receiver import Receiver
@@ -36,7 +36,7 @@ class Destination:
     format: Format
     policy: OverflowPolicy
     max_lag: int
-    kind: SinkKind | None = None
+    kind: SinkKind[Any] | None = None
     redaction: Redaction = field(default_factory=Redaction)
 
     def relay(self, folder: RunFolder, run: str, on_progress: Callable[[], None]) -> Relay:
@@ -53,9 +53,9 @@ class Destination:
         )
 
 
-def kinds(on_broken: Callable[[str], None]) -> Mapping[str, SinkKind]:
+def kinds(on_broken: Callable[[str], None]) -> Mapping[str, SinkKind[Any]]:
     """Return every kind that is installed and can be loaded, by scheme; `on_broken` is told of each other one."""
-    found: dict[str, SinkKind] = {}
+    found: dict[str, SinkKind[Any]] = {}
     for scheme in sorted(entry_points(GROUP).names):
         try:
             found[scheme] = _load(scheme)[0]
@@ -104,21 +104,21 @@ def make_destination(text: str, number: int | str = 1, *, is_unique: bool = Fals
         url = SinkUrl(text, kind)
     with foreign(point, f"-o {url.shown}:", lambda text: url.redaction.beginning(text, len(text))):
         receiver = kind.make(url)
-    given, called = url.values["name"], scheme.replace("+", "-")
+    given, called = url.options.name, scheme.replace("+", "-")
     return Destination(
         name=given if given and not is_unique else f"{given or called}-{number}",
         url=text,
         shown=url.shown,
         receiver=DiscreetReceiver(receiver, url.redaction),
         redaction=url.redaction,
-        format=make_format(url.values["format"]),
-        policy=OverflowPolicy(url.values["policy"]),
-        max_lag=url.values["max_lag"],
+        format=make_format(url.options.format),
+        policy=OverflowPolicy(url.options.policy),
+        max_lag=url.options.max_lag,
         kind=kind,
     )
 
 
-def _load(scheme: str) -> "tuple[SinkKind, EntryPoint]":
+def _load(scheme: str) -> "tuple[SinkKind[Any], EntryPoint]":
     points = list(entry_points(GROUP).select(name=scheme))
     if not points:
         raise InputError(f"-o {scheme}://...: no sink of this kind is installed (smtpsweep sinks lists them)")

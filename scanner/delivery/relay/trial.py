@@ -9,6 +9,7 @@ from typing import NamedTuple
 import orjson
 
 from scanner.delivery.local.descriptor import printable
+from scanner.delivery.receivers.options import url_options
 from scanner.delivery.receivers.receiver import (
     AccessDeniedError,
     BatchRefusedError,
@@ -83,7 +84,7 @@ def _failed(text: str) -> Trial:
 def _advice(error: Exception, destination: Destination) -> str:
     """Return what an error means and what can be done about it."""
     kind = destination.kind
-    options = {option.name for option in kind.options} if kind is not None else set()
+    options = {option.name for option in url_options(kind.options)} if kind is not None else set()
     if isinstance(error, TryLaterError):
         return _KEPT if error.answered else f"it cannot be reached, or does not answer: {_KEPT}"
     if isinstance(error, AccessDeniedError):

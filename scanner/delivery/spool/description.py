@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from scanner.delivery.receivers.urls import is_sink_name
+from scanner.delivery.receivers.options import is_sink_name
 from scanner.files.sealed import seal, unseal
 
 SCHEMA = "smtpsweep.run-log/2"

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import serialization
 
 from scanner.delivery.receivers import http
 from scanner.delivery.receivers.http import (
-    HTTP_OPTIONS,
     HttpClient,
+    HttpOptions,
     HttpResponse,
     describe,
     header_secret,
@@ -35,14 +35,14 @@ ROOT = Path(__file__).parents[3]
 NOW = 1_795_342_616.0  # 22 Nov 2026 10:16:56 UTC
 
 
-def _no_receiver(url: SinkUrl) -> Receiver:
+def _no_receiver(url: SinkUrl[HttpOptions]) -> Receiver:
     raise NotImplementedError(url.shown)
 
 
-KIND = SinkKind("a test", "t+https://host", ("native",), _no_receiver, options=HTTP_OPTIONS, secrets=("token",))
+KIND = SinkKind("a test", "t+https://host", ("native",), _no_receiver, options=HttpOptions, secrets=("token",))
 
 
-def url_of(text: str) -> SinkUrl:
+def url_of(text: str) -> SinkUrl[HttpOptions]:
     return SinkUrl(text, KIND)
 
 

@@ -1,28 +1,43 @@
 """Claims about `delivery.receivers.urls` and `delivery.secrets`: a URL is checked whole, and no secret shows."""
 
+from dataclasses import FrozenInstanceError, asdict, dataclass
 from pathlib import Path
 
 import pytest
 
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl, UrlOption, choice, seconds, single_host, whole, yes_no
+from scanner.delivery.receivers.options import CommonOptions, choice, option, seconds, url_options, whole, yes_no
+from scanner.delivery.receivers.urls import SinkKind, SinkUrl, single_host
 from scanner.delivery.secrets import Secret
 from scanner.errors import InputError
 from tests.support.receivers_fake import FakeReceiver
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedOptions(CommonOptions):
+    text: str | None = option("anything")
+    on: bool = option("on", "yes", yes_no)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SharedOptions):
+    size: int = option("a size", "5", whole(1, 10))
+    wait: float = option("seconds", "1.5", seconds(0, 60))
+    kind: str = option("a kind", "a", choice("a", "b"))
+    on: bool = option("on", "no", yes_no)
+
 
 KIND = SinkKind(
     summary="x",
     example="x://host:1/path?a=1",
     formats=("native", "ecs"),
     make=lambda url: FakeReceiver(),
-    options=(
-        UrlOption("size", "a size", "5", whole(1, 10)),
-        UrlOption("wait", "seconds", "1.5", seconds(0, 60)),
-        UrlOption("kind", "a kind", "a", choice("a", "b")),
-        UrlOption("on", "on", "yes", yes_no),
-        UrlOption("text", "anything"),
-    ),
+    options=Options,
     secrets=("token", "password"),
 )
+
+
+def url_of(text: str) -> SinkUrl[Options]:
+    return SinkUrl(text, KIND)
 
 
 def test_a_url_is_taken_apart_and_defaults_are_filled_in() -> None:
@@ -31,11 +46,29 @@ def test_a_url_is_taken_apart_and_defaults_are_filled_in() -> None:
     assert url.scheme == "x"
     assert url.hosts == [("h1", 8088), ("2001:db8::1", 9), ("h3", None)]
     assert (url.user, url.path) == ("us@er", "/a b")
-    assert url.values == {
+    assert asdict(url.options) == {
         "name": None, "format": "ecs", "policy": "spool", "max_lag": 100_000,
-        "size": 7, "wait": 1.5, "kind": "a", "on": True, "text": "a&b",
+        "size": 7, "wait": 1.5, "kind": "a", "on": False, "text": "a&b",
     }  # fmt: skip
     assert url.secret("token") is None
+
+
+def test_options_are_listed_common_ones_first_then_the_kinds_own_then_those_it_shares() -> None:
+    assert [(one.name, one.help, one.default) for one in url_options(Options)[4:]] == [
+        ("size", "a size", "5"),
+        ("wait", "seconds", "1.5"),
+        ("kind", "a kind", "a"),
+        ("text", "anything", None),
+        ("on", "on", "no"),
+    ]
+    assert [one.name for one in url_options(Options)[:4]] == ["name", "format", "policy", "max_lag"]
+
+
+def test_options_are_what_they_were_read_as() -> None:
+    options = SinkUrl("x://h?on=yes", KIND).options
+    assert (options.on, Options().on, Options().max_lag) == (True, False, 100_000)
+    with pytest.raises(FrozenInstanceError):
+        options.on = False  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +123,7 @@ def test_a_secret_comes_from_the_environment_or_a_file_and_never_shows(
     assert token is not None
     assert password is not None
     assert (token.reveal(), password.reveal()) == ("s3cret", "other")
-    assert "s3cret" not in f"{token} {token!r} {[token]} {url.values}"
+    assert "s3cret" not in f"{token} {token!r} {[token]} {url.options}"
     assert url.shown == "x://h"
 
 
@@ -115,10 +148,10 @@ def test_a_secret_that_is_not_there_is_said(tmp_path: Path, query: str, problem:
 
 
 def test_one_host_is_one_host() -> None:
-    assert single_host(SinkUrl("x://h", KIND), 514) == ("h", 514)
-    assert single_host(SinkUrl("x://h:5", KIND), 514) == ("h", 5)
+    assert single_host(url_of("x://h"), 514) == ("h", 514)
+    assert single_host(url_of("x://h:5"), 514) == ("h", 5)
     with pytest.raises(InputError, match="must name one host"):
-        single_host(SinkUrl("x://h,g", KIND), 514)
+        single_host(url_of("x://h,g"), 514)
 
 
 def test_a_secret_is_not_its_text() -> None:

@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -516,7 +517,7 @@ def test_udp_takes_one_host() -> None:
 )
 @pytest.mark.parametrize("failure", [socket.gaierror(socket.EAI_NONAME, "no such name"), UnicodeError("label empty")])
 async def test_a_name_without_address_is_tried_later(
-    scheme: str, kind: SinkKind, failure: Exception, monkeypatch: pytest.MonkeyPatch
+    scheme: str, kind: SinkKind[Any], failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def look_up(*_: object, **__: object) -> None:
         raise failure

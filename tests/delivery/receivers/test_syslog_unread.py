@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ async def collector() -> AsyncIterator[Collector]:
 
 @pytest.mark.parametrize(("scheme", "kind"), [("syslog+tcp", syslog.KIND), ("gelf+tcp", gelf.KIND)])
 async def test_what_was_sent_may_be_unread_until_the_receiver_has_read_to_the_end(
-    collector: Collector, scheme: str, kind: SinkKind
+    collector: Collector, scheme: str, kind: SinkKind[Any]
 ) -> None:
     one = receiver(f"{scheme}://127.0.0.1:{collector.port}", kind)
     await one.open("run")

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import pytest
 
 from scanner.cli.sinks import sample_line
 from scanner.delivery.receivers import gelf, syslog, webhook
+from scanner.delivery.receivers.options import url_options
 from scanner.delivery.receivers.receiver import (
     AccessDeniedError,
     BatchRefusedError,
@@ -153,8 +155,8 @@ async def test_a_port_that_accepts_and_reads_nothing_has_taken_nothing(scheme: s
 
 
 @pytest.mark.parametrize("kind", [webhook.KIND, syslog.KIND, syslog.UDP_KIND, gelf.KIND])
-async def test_advice_names_no_option_that_the_sink_does_not_have(kind: SinkKind) -> None:
-    names = {option.name for option in kind.options} | {f"{secret}_env" for secret in kind.secrets} | {"format"}
+async def test_advice_names_no_option_that_the_sink_does_not_have(kind: SinkKind[Any]) -> None:
+    names = {option.name for option in url_options(kind.options)} | {f"{secret}_env" for secret in kind.secrets}
     for error in (
         AccessDeniedError("HTTP 401"), AccessDeniedError("CERTIFICATE_VERIFY_FAILED"), TooLargeError("413"),
         BatchRefusedError("400"), TryLaterError("503", answered=True),
