@@ -33,7 +33,7 @@ _MAX_VERSION: Final = 60
 #: Without it a text has no version, but for what stands behind a word that says so.
 _HINT: Final = lazy.pattern(r"[.vV_][0-9x]|[tT][-.][0-9A-Fa-f]")
 #: The letters before a number, with what may part them from it.
-_LETTERS: Final = lazy.pattern(r"([A-Za-z]++)[0-9]{0,4}[^0-9A-Za-z,;!?|]{0,80}+[0-9]")
+_LETTERS: Final = lazy.pattern(r"(?<![A-Za-z])([A-Za-z]++)[0-9]{0,4}[^0-9A-Za-z,;!?|]{0,80}+[0-9]")
 _DIGIT: Final = lazy.pattern(r"[0-9]")
 #: A state of the source, as git names it, also where letters alone do: git-abc.
 _STATE: Final = lazy.pattern(
