@@ -192,7 +192,7 @@ def _is_taken_back(rule: Rule, match: re.Match[str], software: _Said, taken_back
         return False
     place = (rule.fixed["product"], match.start())
     of_system = (match.lastgroup or "").startswith("os")
-    versioned = software is not None and software.version is not None and not of_system
+    versioned = software is not None and (software.version or "").count(".") > 1 and not of_system
     if not takes_back(match.string, match.end(), versioned=versioned):
         return place in taken_back
     if not of_system:

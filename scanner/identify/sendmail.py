@@ -51,7 +51,7 @@ _VERSIONS = lazy.pattern(
     (?: / (?: UW (?P<unixware>[0-9][0-9.]{0,11})
             | A/UX (?: [ ] (?P<aux>[0-9][0-9.]{0,11}) )? (?P<is_aux>)
             | (?P<config_version>[^ /]{1,60})
-              (?: / (?P<package> (?:SuSE[ ]Linux[ ]|Debian[ ]|Mandrake[ ])? [^ /]{1,60} ) )?
+              (?: / (?P<package> Debian/GNU | (?:SuSE[ ]Linux[ ]|Debian[ ]|Mandrake[ ])? [^ /]{1,60} ) )?
               (?: [ ] \( (?P<behind>[A-Z][0-9A-Za-z./ -]{1,30}) \) )? ) )?
     (?= [ ,] | $ )
     """,

@@ -9,7 +9,7 @@ measured on greetings and on remarks of both sorts:
 - the small words of a language (at, by, for, we, this, please) leave the name, for it is not their subject, and so do
   the words for what a server is (relay, gateway, node, backup) and how it is (ready, hosted, protected, monitored);
 - any other word is one that we do not know. It takes a bare name back: a product that is not named does less harm than
-  one that is not there. A name with a version behind it stays ("Sendmail 8.14.7 foo"): only a product has one.
+  one that is not there. A name with a version of three numbers stays ("Sendmail 8.14.7 foo"): only a product has one.
 
 Words in capital letters may follow, for they are warnings ("NO UCE") and marks of releases, unless they are the form of
 a company. A number that is an address, a date or a size is not a version either.

@@ -170,7 +170,7 @@ def test_an_address_a_day_and_a_size_are_no_versions(number: str, *, expected: b
         "Sendmail 8.14.7 foo",
         "Sendmail 8.14.7/8.13.8 foo; Tue, 14 Nov 2023 10:20:30 +0000",
         "Postfix 3.7.11 bar",
-        "Exim 4.96 zorblax",
+        "Exim 4.94.2 zorblax",
     ],
 )
 def test_a_word_that_nobody_knows_leaves_a_name_with_its_version(text: str) -> None:
@@ -179,6 +179,17 @@ def test_a_word_that_nobody_knows_leaves_a_name_with_its_version(text: str) -> N
     assert (said.product, said.version) == (text.split(maxsplit=1)[0], text.split()[1].partition("/")[0])
 
 
-@pytest.mark.parametrize("text", ["Sendmail foo", "Postfix bar", "Exim 4.96% foo", "Exim 4.96 manual"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sendmail foo",
+        "Postfix bar",
+        "Exim 4.96% foo",
+        "Exim 4.96 manual",
+        "Exim 3.5 million mailboxes",
+        "MDaemon 3 days uptime",
+        "Courier 24 Express",
+    ],
+)
 def test_it_takes_back_a_bare_name_and_one_in_a_remark(text: str) -> None:
     assert identify(parse_greeting(f"220 mx3.example.com ESMTP {text}\r\n".encode())) is None

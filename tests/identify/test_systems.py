@@ -96,14 +96,15 @@ def test_later_distributions_and_short_names_are_known(written: str, name: str) 
 def test_a_name_that_only_contains_a_system_is_none(greeting: str, place: str) -> None:
     assert os_of("220 h ESMTP " + greeting.format(place)) == (None, None)
     software = identify(parse_greeting(f"220 h ESMTP Exim 4.93 {place}\r\n".encode()))
-    # Behind a version the name stays, unless the words speak of somebody else.
-    assert software is None if "users" in place else software is not None and software.os is None
+    # Behind a version a company is who runs it; other words take the name back.
+    assert software is None if "Ltd" not in place else software is not None and software.os is None
 
 
 @pytest.mark.parametrize(
     ("greeting", "told"),
     [
         ("220 h ESMTP Postfix (Raspbian)", ("Raspbian", None)),
+        ("220 h ESMTP Sendmail 8.9.2/8.9.2/Debian/GNU; Sat, 9 Jun 2001 12:27:28 +0100", ("Debian", None)),
         ("220 h ESMTP Postfix (AlmaLinux 9.3)", ("AlmaLinux", "9.3")),
         ("220 h ESMTP Postfix [Ubuntu]", ("Ubuntu", None)),
         ("220 h ESMTP Postfix/FreeBSD 13.2", ("FreeBSD", "13.2")),
