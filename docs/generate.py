@@ -78,7 +78,7 @@ A standard error that is closed, full or without a reader changes neither; resul
 | exit code | meaning |
 |--:|---|
 | 0 | done; of a sweep: every planned target has its status, and every record is delivered |
-| 1 | a command that checks found something: `check`, `verify`, `policy check`, `diff`, `remedy --mc`, `smoke`, `logs`, `sinks test`, `bench`; what it is stands in its output |
+| 1 | the answer is no: `verify`, `policy check`, `diff`, `remedy --mc`, `smoke` or `bench` found something, `check` read no greeting, `logs` misses a trace, `sinks test` was refused; what it is stands in the output |
 | {USAGE_ERROR} | usage or input error; nothing was visited |
 | {INCOMPLETE} | incomplete: interrupted, an output failed, or not all could be visited (networks, names); `--state` says how far it got |
 | {ALL_LOCAL} | trouble of this machine only: no descriptors, no network |

@@ -73,6 +73,8 @@ def _about(read: FileRead, sought: Sought) -> Iterator[str]:
         )
     elif sought.asked and sought.missed and unread.naming_us is not None:
         yield f"a line with our address was not understood, and may be what is missing: {_shown(unread.naming_us)}"
+    if sought.asked and sought.missed and unread.withheld is not None and not read.is_doubtful:
+        yield f"the log says that it does not tell everything, and may not tell of a visit: {_shown(unread.withheld)}"
 
 
 def _about_choice(files: Sequence[FileRead], sought: Sought) -> Iterator[str]:

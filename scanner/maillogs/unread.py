@@ -39,22 +39,40 @@ _OF_OTHERS = lazy.pattern(
     rb"STARTTLS=client|(?:^|: )(?:---|<--) |Milter|(?<!no )host name|hostname|remote (?:host|mail server)",
     re.IGNORECASE,
 )
+#: Said of what the server itself sends, to whatever address.
+_OUTBOUND = lazy.pattern(
+    rb"connect to |(?<!during )connection to |SMTP connection outbound | (?:=>|->|==|\*\*|\*>) |stat=|STARTTLS=client|"
+    rb"(?:^|: )(?:---|<--) |remote (?:host|mail server)",
+    re.IGNORECASE,
+)
 #: Of mail, in a line of which not even the form is known.
 _OF_MAIL = lazy.pattern(
     rb"\bL?E?SMTP(?:[SD]|SVC\d{0,4})?\b|\b(?:EHLO|HELO|RCPT|MAIL FROM)\b|"
     rb"\b(?:sendmail|sm-mta|smtpd|exim4?|courieresmtpd|postfix/postscreen)\b"
 )
+#: Said by what writes the log, and by servers: lines were left out, or nobody was let in for a while.
+_WITHHELD = lazy.pattern(
+    rb"rate-limiting|imuxsock lost \d+ messages|[Ss]uppressed \d+ messages|messages lost|dropped \d+ messages|"
+    rb"rejecting connections on daemon|refusing connections on daemon|[Dd]isabling incoming SMTP connections|"
+    rb"(?:client|relay|from |H=)[^ \[]{0,255}\["
+    rb"(?:[0-9A-Fa-f.:]{0,40}[xX*]{1,4}(?:\.[xX*]{1,4}){0,3}|(?i:redacted|anonymi[sz]ed))\]"
+)
+#: Programs that write the log.
+_LOGGERS = lazy.pattern(rb"rsyslogd.*|syslog-ng|syslogd|(?:systemd-)?journald?|metalog")
 #: `syslogd` counts lines that come again.
 _REPEATED = lazy.pattern(rb"(?:last message|message repeated)")
 #: An address of IPv4 or IPv6; a line without one says nothing of anybody.
 _ADDRESS = lazy.pattern(rb"\d\.\d{1,3}\.\d|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:")
-#: Programs beside mail servers that speak of clients and mail in words of their own.
+#: Programs that have nothing to do with mail, or only with reading it.
+_ELSEWHERE = lazy.pattern(
+    rb"kernel|systemd(?!-nspawn).*|sshd.*|CRON|cron.*|crond|named|imapd.*|pop3d.*|saslauthd|fail2ban.*|sudo|su|"
+    rb"procmail|fetchmail|dhc.*|ntpd|chronyd|audit.*|httpd|apache.*|nginx"
+)
+#: Programs beside mail servers that speak of clients and mail in words of their own. Some name their server after them.
 _OTHERS = lazy.pattern(
     rb"postfix[\w.-]*(?:/[\w.-]+)*/(?!smtpd|postscreen).*|dovecot.*|amavis.*|spam.*|rspamd|opend.*|postgrey|policyd.*|"
-    rb"clam.*|freshclam|kernel|systemd.*|sshd.*|CRON|cron.*|crond|named|imapd.*|pop3d.*|saslauthd|fail2ban.*|sudo|su|"
-    rb"mimedefang.*|milter.*|procmail|fetchmail|mailman.*|dhc.*|ntpd|chronyd|audit.*|httpd|apache.*|nginx"
+    rb"clam.*|freshclam|systemd-nspawn.*|mimedefang.*|milter.*|mailman.*"
 )
-
 #: Programs that take a connection and start a mail server for it: whatever they say of an address, it came.
 _STARTERS = lazy.pattern(rb"x?inetd|tcpserver|tcpsvd|s6-tcpserver.*|qmail.*")
 
@@ -70,12 +88,13 @@ class ExampleLine(NamedTuple):
 class Unread:
     """The lines that look like a mail server's and were not understood: how many, and an example of them.
 
-    `naming_us` is one that has an address of ours.
+    `naming_us` is one that has an address of ours, `withheld` one that says that something is not in the log.
     """
 
     lines: int = 0
     example: ExampleLine | None = None
     naming_us: ExampleLine | None = None
+    withheld: ExampleLine | None = None
 
 
 class Watch:
@@ -95,19 +114,29 @@ class Watch:
         """
         searched = text[:_SEARCHED_BYTES]
         if _speaks(searched):
+            self._note_withheld(place, searched, text)
             self._note(place, text)
             return True
-        if self._names_us(text) and not _OF_OTHERS.search(searched):
+        if self._names_us(text) and not _OUTBOUND.search(searched):
             self.unread.naming_us = self.unread.naming_us or _example(place, text)
+        self._note_withheld(place, searched, text)
         return False
 
     def of_program(self, file: str, number: int, tag: bytes, line: bytes) -> None:
         """Take a line of a program that is no mail server as far as its tag tells."""
-        if _OTHERS.fullmatch(tag):
+        searched = line[:_SEARCHED_BYTES]
+        if _LOGGERS.fullmatch(tag):
+            self._note_withheld(LogPosition(file, number), searched, line)
+            return
+        is_other = _OTHERS.fullmatch(tag) is not None
+        if _ELSEWHERE.fullmatch(tag) or (is_other and not self._ours):
             if len(self.quiet) < _MOST_QUIET:
                 self.quiet.add(tag)
             return
-        searched = line[:_SEARCHED_BYTES]
+        if is_other:
+            if self._names_us(line):
+                self.unread.naming_us = self.unread.naming_us or _example(LogPosition(file, number), line)
+            return
         if _OF_MAIL.search(searched) or (tag.endswith(b"smtpd") and _speaks(searched)):
             self._note(LogPosition(file, number), line)
         elif self._names_us(line) and (_STARTERS.fullmatch(tag) or _speaks(searched)):
@@ -116,8 +145,16 @@ class Watch:
     def of_nobody(self, file: str, number: int, line: bytes) -> None:
         """Take a line whose form is unknown, or that is damaged."""
         searched = line[:_SEARCHED_BYTES]
-        if (_OF_MAIL.search(searched) or _speaks(searched)) and not _REPEATED.search(searched):
+        if not (_OF_MAIL.search(searched) or _speaks(searched)):
+            return
+        if not _REPEATED.search(searched):
             self._note(LogPosition(file, number), line)
+        elif self._names_us(line):
+            self.unread.naming_us = self.unread.naming_us or _example(LogPosition(file, number), line)
+
+    def _note_withheld(self, place: LogPosition, searched: bytes, line: bytes) -> None:
+        if self.unread.withheld is None and _WITHHELD.search(searched):
+            self.unread.withheld = _example(place, line)
 
     def _note(self, place: LogPosition, line: bytes) -> None:
         unread = self.unread

@@ -152,6 +152,10 @@ def test_a_client_that_the_log_does_not_name_may_be_us(tmp_path: Path, capsysbin
     [
         "warning: 192.0.2.5 was turned away for another reason",
         "filter: something about unknown[192.0.2.5] that is new",
+        "warning: hostname c.example does not resolve to address 192.0.2.5",
+        "warning: Connection rate limit exceeded: 31 from unknown[192.0.2.5] for service smtp",
+        "statistics: max connection rate 1/60s for (smtp:192.0.2.5) at Nov 23 20:16:53",
+        "Anonymous TLS connection established from unknown[192.0.2.5]: TLSv1.3",
     ],
 )
 def test_any_line_of_the_server_with_our_address_may_be_the_trace(
@@ -168,9 +172,7 @@ def test_any_line_of_the_server_with_our_address_may_be_the_trace(
 @pytest.mark.parametrize(
     "text",
     [
-        "warning: hostname c.example does not resolve to address 192.0.2.5",
-        "statistics: max connection rate 1/60s for (smtp:192.0.2.5) at Nov 23 20:16:53",
-        "Anonymous TLS connection established from unknown[192.0.2.5]: TLSv1.3",
+        "connect to mx.example[192.0.2.5]:25: Connection refused",
         "something of 192.0.2.55 and 192.0.2.5.9",
     ],
 )
@@ -187,3 +189,40 @@ def test_spans_are_joined() -> None:
     span.join(Span(2.0, 3.0))
     span.join(Span(1.0, 2.5))
     assert span.maybe_ends == (1.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Nov 23 20:16:54 mx postfix/tlsproxy[9]: CONNECT from [192.0.2.5]:4444",
+        b"Nov 23 20:16:54 mx postfix/anvil[9]: statistics: max connection rate 1/60s for (smtp:192.0.2.5)",
+        b"Nov 23 20:16:54 mx spamgw/sm-mta[9]: xAN0ffff: [192.0.2.5] did not issue MAIL/EXPN/VRFY/ETRN",
+        b"Nov 23 20:16:54 mx dovecot-postfix[9]: connect from unknown[192.0.2.5]",
+        b"Nov 23 20:16:54 mx systemd-nspawn[9]: postfix/smtpd[3]: connect from unknown[192.0.2.5]",
+        b"Nov 23 20:16:54 mx message repeated 2 times: [ postfix/smtpd[9]: connect from unknown[192.0.2.5]]",
+    ],
+)
+def test_a_program_beside_the_server_that_names_us_gives_doubt(
+    line: bytes, tmp_path: Path, capsysbinary: Output
+) -> None:
+    code, found, (doubt,) = asked(log_file(tmp_path, smtpd("20:16:54"), line), capture=capsysbinary)
+
+    assert (code, found) == (3, [None])
+    assert doubt.startswith("a line with our address was not understood, and may be what is missing: line 2: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Nov 23 20:16:54 mx rsyslogd: imuxsock lost 12 messages from pid 77 due to rate-limiting",
+        b"Nov 23 20:16:54 mx systemd-journald[1]: Suppressed 812 messages from postfix.service",
+        b"Nov 23 20:16:54 mx sendmail[7]: rejecting connections on daemon MTA: load average: 20",
+        b"Nov 23 20:16:54 mx postfix/smtpd[7]: connect from unknown[192.0.2.x]",
+        b"Nov 23 20:16:54 mx postfix/smtpd[7]: connect from a.example[REDACTED]",
+    ],
+)
+def test_a_log_that_says_what_it_does_not_tell_gives_doubt(line: bytes, tmp_path: Path, capsysbinary: Output) -> None:
+    code, found, doubts = asked(log_file(tmp_path, smtpd("20:16:53"), smtpd("20:16:54"), line), capture=capsysbinary)
+
+    assert (code, found) == (3, [None])
+    assert doubts[0].startswith("the log says that it does not tell everything, and may not tell of a visit: line 3: ")
