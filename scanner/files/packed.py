@@ -190,7 +190,7 @@ def unpacked(stream: BinaryIO, suffix: str = "") -> BinaryIO:
     if promised is not None and start:
         raise DamagedError(f"it is not {promised.name}, as its name says")
     if stream.seekable():
-        stream.seek(0)
+        stream.seek(-len(start), io.SEEK_CUR)  # not the beginning: standard input may stand behind it
         return stream
     return prefixed(start, stream)
 

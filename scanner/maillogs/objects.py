@@ -12,6 +12,7 @@ Sources: Docker's `json-file`; the templates of rsyslog, syslog-ng's format-json
 Common Schema; GELF; the exports of Splunk, Loki, CloudWatch, Google Cloud and Azure Monitor.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -80,13 +81,13 @@ def octets(value: Any) -> bytes:
 def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an object and of those inside it by their paths; lists of others are left out."""
     fields: dict[str, Any] = {}
-    waiting: list[tuple[str, Mapping[str, Any], int]] = [("", value, 0)]
+    waiting: deque[tuple[str, Mapping[str, Any], int]] = deque([("", value, 0)])
     while waiting and len(fields) < _MOST_FIELDS:
-        prefix, inside, depth = waiting.pop(0)
+        prefix, inside, depth = waiting.popleft()
         for name, each in inside.items():
             path = prefix + name.lower().lstrip("_@")
             if isinstance(each, dict):
-                if depth < _DEEPEST:
+                if depth < _DEEPEST and len(waiting) < _MOST_FIELDS:
                     waiting.append((f"{path}.", each, depth + 1))
             else:
                 fields.setdefault(path, each)
@@ -94,7 +95,7 @@ def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _maybe_carried(fields: Mapping[str, Any], is_wanted: Callable[[bytes], object]) -> Carried | None:
-    line = next(_found(fields, _LINES), None)
+    line = next((found for found in _found(fields, _LINES) if not _is_number(found)), None)
     text = line if line is not None else next(_found(fields, _TEXTS), None)
     if text is None:
         return None
@@ -105,9 +106,16 @@ def _maybe_carried(fields: Mapping[str, Any], is_wanted: Callable[[bytes], objec
     tags = [_split_tag(tag) for tag in _found(fields, _TAGS) if isinstance(tag, str)]
     loose = [_split_tag(tag) for tag in _found(fields, _LOOSE_TAGS) if isinstance(tag, str)]
     tag, pid = next((each for each in (*tags, *loose) if is_wanted(each[0])), tags[0] if tags else (b"", b""))
-    pid = pid or next((str(found).encode() for found in _found(fields, _PIDS) if str(found).isdecimal()), b"")
+    pid = pid or next(
+        (str(found).encode() for found in _found(fields, _PIDS) if str(found).isdecimal() and str(found).isascii()), b""
+    )
     host = next((octets(found) for found in _found(fields, _HOSTS) if isinstance(found, str)), b"")
     return Carried(stamp, host, tag, pid, raw.lstrip(b" "))
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether it is the number of a line in a program's source, or a flag, and no line of a log."""
+    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and value.isdecimal())
 
 
 def _found(fields: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Any]:

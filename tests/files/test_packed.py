@@ -152,3 +152,10 @@ def test_closing_closes_the_file(tmp_path: Path) -> None:
     stream.readline()
     stream.close()
     assert packed.closed
+
+
+def test_a_stream_that_stands_behind_its_beginning_is_not_read_again() -> None:
+    stream = io.BytesIO(b"read before\nnot read yet\n")
+    stream.readline()
+
+    assert unpacked(stream, "").read() == b"not read yet\n"

@@ -91,3 +91,20 @@ def test_postfix_is_known_by_its_words_where_its_program_has_no_name_before_it(t
     (found,) = read(tmp_path, f"2026-11-23 20:16:53.250123+0000  localhost smtpd[77]: {text}")
 
     assert (found.software, found.address, found.host) == (LogSoftware.POSTFIX, "192.0.2.5", "localhost")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"log": {"origin": {"file": {"line": 42}}}},
+        {"_line": 23},
+        {"sourceLocation": {"file": "a.cc", "line": "142"}},
+        {"raw": True},
+    ],
+)
+def test_a_line_number_in_a_programs_source_is_no_line_of_the_log(more: dict[str, object], tmp_path: Path) -> None:
+    entry = {"program": "postfix/smtpd", "pid": "77", "message": TEXTS[0], "time": "2026-11-23T20:16:53Z"}
+
+    connections, report = report_on(tmp_path, entry | more)
+
+    assert (connections, report.counts.of_mail_servers, report.counts.broken) == (1, 1, 0)
