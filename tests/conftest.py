@@ -1,9 +1,12 @@
 """What all tests share: the engine and all that stands on it run on both event loops."""
 
 import asyncio
+import atexit
 import logging
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +26,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The tests do not depend on what the developer has set for himself.
-os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
+# Empty, and there: a shell that a test starts may keep files of its own in it, and every user may look.
+_CONFIG_HOME = tempfile.mkdtemp(prefix="smtpsweep-tests-")
+Path(_CONFIG_HOME).chmod(0o755)
+atexit.register(shutil.rmtree, _CONFIG_HOME, ignore_errors=True)
+os.environ["XDG_CONFIG_HOME"] = _CONFIG_HOME
 
 # How long an example takes depends on what else the machine does, and is no claim of a test.
 settings.register_profile("any-machine", deadline=None)
