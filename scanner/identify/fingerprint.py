@@ -138,8 +138,8 @@ class Fingerprints:
         """
         text = _A_HOST + text.partition("\n")[0]
         for rule, match_at in tries:
-            match = match_at(text, 0)
-            if match is None or _is_sure(rule):
+            match = None if _is_sure(rule) else match_at(text, 0)
+            if match is None:
                 continue
             said = self._captured(rule, match.groups())
             if not said or _is_taken_back(rule, match, said, set()):

@@ -30,19 +30,17 @@ _WORDS = (
     b"smtp client", b"smtp protocol", b"smtp syntax", b"start,", b"started,", b"error,relay", b"session", b"lost input",
     b"pregreet", b"hangup", b"greeting",
 )  # fmt: skip
-#: Said of other things: connections to others, deliveries, TLS and limits of a connection that has its own lines.
-_OF_OTHERS = lazy.pattern(
-    rb"connect to |(?<!during )connection to |"
-    rb"connection (?:refused|timed out|reset|rate|(?<!TCP/IP connection )count|concurrency|closed by remote)|cache|"
-    rb"SMTP connection (?:identification|outbound) |TLS connection established|TLS session|starting daemon|"
-    rb"daemon started|listening|statistics:| (?:=>|->|==|\*\*|\*>) |stat=|"
-    rb"STARTTLS=client|(?:^|: )(?:---|<--) |Milter|(?<!no )host name|hostname|remote (?:host|mail server)",
-    re.IGNORECASE,
-)
 #: Said of what the server itself sends, to whatever address.
-_OUTBOUND = lazy.pattern(
+_SENT = (
     rb"connect to |(?<!during )connection to |SMTP connection outbound | (?:=>|->|==|\*\*|\*>) |stat=|STARTTLS=client|"
-    rb"(?:^|: )(?:---|<--) |remote (?:host|mail server)",
+    rb"(?:^|: )(?:---|<--) |remote (?:host|mail server)"
+)
+_OUTBOUND = lazy.pattern(_SENT, re.IGNORECASE)
+#: Said of other things than a client's coming: what is sent, TLS and limits of a connection that has its own lines.
+_OF_OTHERS = lazy.pattern(
+    _SENT + rb"|connection (?:refused|timed out|reset|rate|(?<!TCP/IP connection )count|concurrency|closed by remote)|"
+    rb"cache|SMTP connection identification |TLS connection established|TLS session|starting daemon|daemon started|"
+    rb"listening|statistics:|Milter|(?<!no )host name|hostname",
     re.IGNORECASE,
 )
 #: Of mail, in a line of which not even the form is known.
@@ -118,7 +116,7 @@ class Watch:
             self._note(place, text)
             return True
         if self._names_us(text) and not _OUTBOUND.search(searched):
-            self.unread.naming_us = self.unread.naming_us or _example(place, text)
+            self._note_ours(place, text)
         self._note_withheld(place, searched, text)
         return False
 
@@ -135,12 +133,12 @@ class Watch:
             return
         if is_other:
             if self._names_us(line):
-                self.unread.naming_us = self.unread.naming_us or _example(LogPosition(file, number), line)
+                self._note_ours(LogPosition(file, number), line)
             return
         if _OF_MAIL.search(searched) or (tag.endswith(b"smtpd") and _speaks(searched)):
             self._note(LogPosition(file, number), line)
         elif self._names_us(line) and (_STARTERS.fullmatch(tag) or _speaks(searched)):
-            self.unread.naming_us = self.unread.naming_us or _example(LogPosition(file, number), line)
+            self._note_ours(LogPosition(file, number), line)
 
     def of_nobody(self, file: str, number: int, line: bytes) -> None:
         """Take a line whose form is unknown, or that is damaged."""
@@ -150,11 +148,14 @@ class Watch:
         if not _REPEATED.search(searched):
             self._note(LogPosition(file, number), line)
         elif self._names_us(line):
-            self.unread.naming_us = self.unread.naming_us or _example(LogPosition(file, number), line)
+            self._note_ours(LogPosition(file, number), line)
 
     def _note_withheld(self, place: LogPosition, searched: bytes, line: bytes) -> None:
         if self.unread.withheld is None and _WITHHELD.search(searched):
             self.unread.withheld = _example(place, line)
+
+    def _note_ours(self, place: LogPosition, line: bytes) -> None:
+        self.unread.naming_us = self.unread.naming_us or _example(place, line)
 
     def _note(self, place: LogPosition, line: bytes) -> None:
         unread = self.unread
@@ -162,7 +163,7 @@ class Watch:
         if unread.example is None:
             unread.example = _example(place, line)
         if unread.naming_us is None and self._names_us(line):
-            unread.naming_us = _example(place, line)
+            self._note_ours(place, line)
 
     def _names_us(self, line: bytes) -> bool:
         return any(pattern.search(line) for pattern in self._ours)
