@@ -17,7 +17,7 @@ from scanner.assess import Assessed, Assessor
 from scanner.identify import identify
 from scanner.model import Software
 from scanner.record import encode
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 ROUNDS, CALLS = 15, 2_000
 GREETINGS = {
@@ -37,7 +37,7 @@ def microseconds(function: Callable[[], object], calls: int = CALLS) -> float:
 
 def software_of(greeting: str) -> Software:
     """Identify a greeting that a rule is known to know."""
-    software = identify(parse_greeting(greeting.encode() + b"\r\n"))
+    software = identify(parse_banner(greeting.encode() + b"\r\n"))
     if software is None:
         raise ValueError(f"no rule knows {greeting!r}")
     return software

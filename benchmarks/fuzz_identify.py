@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 
 from scanner.identify import Fingerprints, RefusalRules, Rule
 from scanner.identify.rule_files import FOLDER, load_refusals, read_rules
-from scanner.model import Greeting, Software
-from scanner.smtp import parse_greeting
+from scanner.model import Banner, Software
+from scanner.smtp import parse_banner
 
 MUTATIONS: Final = 1000
 SEED: Final = 7
@@ -37,7 +37,7 @@ class Problem(NamedTuple):
     """A greeting with which identification did not keep its promise."""
 
     rule: str
-    greeting: bytes
+    banner: bytes
     what: str
 
 
@@ -70,29 +70,29 @@ def fuzz(mutations: int, seed: int) -> Result:
         for number in range(mutations):
             example = rule.examples[number % len(rule.examples)].greeting.encode()
             raw = mutated(example, words, chance) + b"\r\n"
-            greeting = parse_greeting(raw)
+            banner = parse_banner(raw)
             began = perf_counter()
-            said = fingerprints.matches(greeting)
+            said = fingerprints.matches(banner)
             took = perf_counter() - began
-            refusals.classify(greeting)
+            refusals.classify(banner)
             count += 1
-            if took > slowest_s and (took := _best(fingerprints, greeting)) > slowest_s:
+            if took > slowest_s and (took := _best(fingerprints, banner)) > slowest_s:
                 slowest_s, slowest = took, raw
             problems += (Problem(rule.id, raw, what) for what in broken_promises(said, products))
     for kind in load_refusals((FOLDER / "refusals.toml").read_text("ascii"), "refusals.toml"):
         for number in range(mutations):
             raw = mutated(kind.examples[number % len(kind.examples)].encode(), words, chance) + b"\r\n"
-            refusals.classify(parse_greeting(raw))
+            refusals.classify(parse_banner(raw))
             count += 1
     return Result(count, problems, slowest_s, slowest)
 
 
-def _best(fingerprints: Fingerprints, greeting: Greeting) -> float:
+def _best(fingerprints: Fingerprints, banner: Banner) -> float:
     """Measure again: what other programs took does not count."""
     times = []
     for _ in range(5):
         began = perf_counter()
-        fingerprints.matches(greeting)
+        fingerprints.matches(banner)
         times.append(perf_counter() - began)
     return min(times)
 
@@ -114,9 +114,9 @@ def products_of(rule: Rule, fingerprints: Fingerprints) -> set[str]:
     A filter in between leaves the greeting of the server behind it, and "ESMTP iRedMail Postfix" has both names of its
     own: without the second the first is what it is.
     """
-    greetings = [parse_greeting(example.greeting.encode() + b"\r\n") for example in rule.examples]
-    named = {software.product for greeting in greetings for software in fingerprints.matches(greeting)}
-    own = {word for greeting in greetings for word in _WORD.findall(greeting.text.lower())}.union(rule.words)
+    greetings = [parse_banner(example.greeting.encode() + b"\r\n") for example in rule.examples]
+    named = {software.product for banner in greetings for software in fingerprints.matches(banner)}
+    own = {word for banner in greetings for word in _WORD.findall(banner.text.lower())}.union(rule.words)
     return named | {other.fixed["product"] for other in fingerprints.rules if own.intersection(other.words)}
 
 
@@ -193,7 +193,7 @@ def main() -> None:
     print(f"{result.greetings:,} mutated greetings, seed {seed}, {perf_counter() - began:.0f} s")
     print(f"slowest: {result.slowest_s * 1e3:.2f} ms for {result.slowest[:200]!r} ({len(result.slowest)} bytes)")
     for problem in result.problems[:40]:
-        print(f"{problem.rule}: {problem.what}: {problem.greeting[:160]!r}")
+        print(f"{problem.rule}: {problem.what}: {problem.banner[:160]!r}")
     print(f"{len(result.problems)} problems")
     sys.exit(bool(result.problems))
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
-from scanner.smtp import ReplyReader, escape, interpret_reply, is_whole_greeting, parse_greeting, unescape
+from scanner.smtp import ReplyReader, escape, interpret_reply, is_whole_greeting, parse_banner, unescape
 
 BLOCK: Final = 2_000
 #: A line on stderr after so many inputs.
@@ -99,11 +99,11 @@ def pieces(rng: Random, raw: bytes) -> Iterator[bytes]:
 
 def maybe_problem(raw: bytes, cut: Iterator[bytes], max_bytes: int, max_lines: int) -> str | None:
     """Return what does not hold for these bytes, None when all does."""
-    greeting = parse_greeting(raw, max_bytes=max_bytes, max_lines=max_lines)
+    greeting = parse_banner(raw, max_bytes=max_bytes, max_lines=max_lines)
     reader = ReplyReader(max_bytes, max_lines)
     for piece in cut:
         reader.receive_data(piece)
-    ended_itself = reader.greeting is not None
+    ended_itself = reader.reply is not None
     reply = reader.end()
     if reader.raw != raw[:max_bytes]:
         return "the reader does not keep the bytes"

@@ -17,8 +17,8 @@ from time import perf_counter
 
 from scanner.identify import Fingerprints
 from scanner.identify.rule_files import load_rules
-from scanner.model import Greeting
-from scanner.smtp import parse_greeting
+from scanner.model import Banner
+from scanner.smtp import parse_banner
 
 GREETINGS = 2000
 ROUNDS = 40
@@ -41,13 +41,13 @@ _MIX += ["Sendmail (Debian)"] + ["no product"] * 4 + ["no product, long"]
 _CUT_DATE = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [0-9A-Za-z :]{10,24}(?: [+-][0-9]{4})?")
 
 
-def greetings(names: Iterable[str]) -> list[Greeting]:
+def greetings(names: Iterable[str]) -> list[Banner]:
     """Return `GREETINGS` greetings that take turns in the forms named, each with a host and a date of its own."""
     made = []
     for number, name in enumerate(islice(cycle(names), GREETINGS)):
         date = _DATE.format(number // 60 % 24, number % 60)
         text = _FORMS[name].format(host=f"mail{number}.example.com", date=date)
-        made.append(parse_greeting(text.encode() + b"\r\n"))
+        made.append(parse_banner(text.encode() + b"\r\n"))
     return made
 
 
@@ -65,23 +65,23 @@ def further_rules(count: int) -> Fingerprints:
     return Fingerprints.shipped(load_rules("".join(rule.format(n=n) for n in range(count)), "synthetic.toml"))
 
 
-def microseconds(function: Callable[[Greeting], object], sample: list[Greeting]) -> float:
+def microseconds(function: Callable[[Banner], object], sample: list[Banner]) -> float:
     """Return the best round's time a greeting."""
     best = float("inf")
     for _ in range(ROUNDS):
         started_s = perf_counter()
-        for greeting in sample:
-            function(greeting)
+        for banner in sample:
+            function(banner)
         best = min(best, perf_counter() - started_s)
     return best / len(sample) * 1e6
 
 
-def cut_key(greeting: Greeting) -> str:
+def cut_key(banner: Banner) -> str:
     """Make the key of a cache of greetings: the text without its host name and its date."""
-    text = greeting.lines[0]
-    if greeting.hostname is not None:
-        text = text.removeprefix(greeting.hostname)
-    return text if greeting.server_time is None else _CUT_DATE.sub("", text, count=1)
+    text = banner.lines[0]
+    if banner.hostname is not None:
+        text = text.removeprefix(banner.hostname)
+    return text if banner.server_time is None else _CUT_DATE.sub("", text, count=1)
 
 
 def main() -> None:
@@ -97,8 +97,8 @@ def main() -> None:
         sample = greetings(forms)
         print(f"| {name} | {microseconds(shipped.identify, sample):.2f} | {microseconds(more.identify, sample):.2f} |")
     mix = greetings(_MIX)
-    cached = {cut_key(greeting): shipped.identify(greeting) for greeting in mix}
-    looked_up = microseconds(lambda greeting: cached[cut_key(greeting)], mix)
+    cached = {cut_key(banner): shipped.identify(banner) for banner in mix}
+    looked_up = microseconds(lambda banner: cached[cut_key(banner)], mix)
     print(f"| (the mix, looked up without host and date) | {looked_up:.2f} | |")
 
 

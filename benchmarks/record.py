@@ -17,9 +17,9 @@ import orjson
 
 from scanner.delivery.local.compression import codec_for
 from scanner.identify import disclosure, identify
-from scanner.model import Greeting, Record, Software
+from scanner.model import Banner, Record, Software
 from scanner.record import EventIds, decode, encode
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 SENDMAIL = b"220 mail%d.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 HOSTILE = b'220-\x1b[2J"\\\xff${jndi:ldap://x}\r\n220 <script>\xe2\x80\xa8 ESMTP Sendmail 8.14.7/8.13.8\n'
@@ -50,8 +50,8 @@ def main() -> None:
 
 def record_of(raw: bytes, number: int = 1) -> Record:
     """Make the record that a sweep would make of a greeting."""
-    greeting = parse_greeting(raw)
-    software = identify(greeting)
+    banner = parse_banner(raw)
+    software = identify(banner)
     ip = f"192.0.{number >> 8 & 255}.{number & 255}"
     return Record(
         scan_id="00000000-0000-4000-8000-000000000000",
@@ -60,13 +60,13 @@ def record_of(raw: bytes, number: int = 1) -> Record:
         ip=ip,
         port=25,
         host=None,
-        status=greeting.status,
+        status=banner.status,
         connect_s=0.0004 + number % 97 / 10_000,
         first_byte_s=1.0049 + number % 89 / 10_000,
         total_s=1.0053 + number % 83 / 10_000,
-        greeting=greeting,
+        banner=banner,
         software=software,
-        disclosure=disclosure(greeting, software),
+        disclosure=disclosure(banner, software),
     )
 
 
@@ -93,22 +93,22 @@ def _with_default(record: Record) -> bytes:
 
 
 def _default(value: Any) -> Any:
-    if isinstance(value, Greeting):
+    if isinstance(value, Banner):
         return {**value._asdict(), "raw": b64encode(value.raw).decode(), "status": str(value.status)}
     return {name: getattr(value, name) for name in Software.__dataclass_fields__}
 
 
 def _with_template(record: Record) -> bytes:
-    greeting, software = record.greeting, record.software
-    assert greeting is not None  # noqa: S101  the records of this benchmark have one
+    banner, software = record.banner, record.software
+    assert banner is not None  # noqa: S101  the records of this benchmark have one
     named = "".join(f',"{name}":{_quoted(getattr(software, name, None))}' for name in Software.__dataclass_fields__)
     return (
         f'{{"scan_id":"{record.scan_id}","event_id":"{record.event_id}","observed_at":{record.observed_at:.3f}'
         f',"ip":"{record.ip}","port":{record.port},"host":{_quoted(record.host)},"status":"{record.status}"'
         f',"connect_ms":{record.connect_s},"first_byte_ms":{record.first_byte_s},"total_ms":{record.total_s}'
-        f',"text":{_quoted(greeting.text)},"bytes":{len(greeting.raw)},"code":{greeting.code}'
-        f',"lines":[{",".join(map(_quoted, greeting.lines))}],"hostname":{_quoted(greeting.hostname)}'
-        f',"server_time":{_quoted(greeting.server_time)}{named}}}\n'
+        f',"text":{_quoted(banner.text)},"bytes":{len(banner.raw)},"code":{banner.code}'
+        f',"lines":[{",".join(map(_quoted, banner.lines))}],"hostname":{_quoted(banner.hostname)}'
+        f',"server_time":{_quoted(banner.server_time)}{named}}}\n'
     ).encode()
 
 

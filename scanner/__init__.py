@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scanner.api import check, sweep
     from scanner.delivery import Sink
     from scanner.errors import InputError, LocalError, SinkError, SmtpsweepError
-    from scanner.model import Answer, Assessment, Finding, Greeting, Record, Software, Status, Target
+    from scanner.model import Answer, Assessment, Banner, Finding, Record, Software, Status, Target
     from scanner.record import decode, encode, json_schema
     from scanner.settings import Settings
     from scanner.sweeps.summary import Summary
@@ -34,8 +34,8 @@ __all__ = [
     "VERSION",
     "Answer",
     "Assessment",
+    "Banner",
     "Finding",
-    "Greeting",
     "InputError",
     "LocalError",
     "Record",
@@ -57,7 +57,7 @@ __all__ = [
 #: Where the names are, in groups as above.
 _HOMES = {
     **dict.fromkeys(("InputError", "LocalError", "SinkError", "SmtpsweepError"), "errors"),
-    **dict.fromkeys(("Answer", "Assessment", "Finding", "Greeting", "Record", "Software", "Status", "Target"), "model"),
+    **dict.fromkeys(("Answer", "Assessment", "Finding", "Banner", "Record", "Software", "Status", "Target"), "model"),
     **dict.fromkeys(("check", "sweep"), "api"),
     **dict.fromkeys(("decode", "encode", "json_schema"), "record"),
     "Settings": "settings",

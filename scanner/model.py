@@ -21,11 +21,11 @@ __all__ = [
     "Answer",
     "Assessment",
     "Attempt",
+    "Banner",
     "Certificate",
     "Dialogue",
     "Exchange",
     "Finding",
-    "Greeting",
     "Names",
     "ProductKind",
     "Record",
@@ -116,7 +116,7 @@ class Exchange(NamedTuple):
     """One command of a dialogue and its reply.
 
     `command` is what was sent, without the line end, or "TLS" for a handshake that is not a command. `code` is None
-    when no reply came. `lines` are the reply's texts after the code, escaped like `Greeting.lines`, and behind them
+    when no reply came. `lines` are the reply's texts after the code, escaped like `Banner.lines`, and behind them
     those of further replies that came at once with it. `took_s` is in seconds. `incomplete` says that the reply was not
     read to its end: nobody can say what is not in it.
     """
@@ -221,8 +221,8 @@ class Attempt(NamedTuple):
     dialogue: Dialogue | None = None
 
 
-class Greeting(NamedTuple):
-    """A server's first words, parsed. Any bytes make a Greeting: what is odd about them is in `flags`.
+class Banner(NamedTuple):
+    """A server's banner: the greeting it sends first, parsed. Any bytes make a Greeting: what is odd about them is in `flags`.
 
     `raw` are the bytes up to and including the last line end of the greeting. `text` and `lines` are escaped,
     reversible, printable ASCII: `text` the whole greeting without its last line end, `lines` what follows the code
@@ -324,7 +324,7 @@ class Record(NamedTuple):
     first_byte_s: float | None
     total_s: float | None
     tries: int = 1
-    greeting: Greeting | None = None
+    banner: Banner | None = None
     software: Software | None = None
     disclosure: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()

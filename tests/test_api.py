@@ -57,8 +57,8 @@ async def test_a_sweep_yields_a_record_for_each_host_that_answers_and_a_summary_
     assert len(records) == 5
     for record in records:
         assert record.status is Status.READY
-        assert record.greeting is not None
-        assert record.greeting.raw == SENDMAIL_8_14
+        assert record.banner is not None
+        assert record.banner.raw == SENDMAIL_8_14
         assert record.software is not None
         assert (record.software.product, record.software.version) == ("Sendmail", "8.14.7")
     (summary,) = summaries

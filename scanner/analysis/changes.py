@@ -136,7 +136,7 @@ def _comparable(before: TargetHistory, after: TargetHistory) -> tuple[set[SeenSo
     """Return the facts that both sweeps looked for: everything only where both had whole dialogues."""
     if before.spoke and after.spoke:
         return before.everything, after.everything
-    return before.greeting, after.greeting
+    return before.banner, after.banner
 
 
 def _differ(before: TargetHistory, after: TargetHistory) -> bool:

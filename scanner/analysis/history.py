@@ -65,7 +65,7 @@ class Look(NamedTuple):
     concludes: bool
     spoke: bool
     everything: SeenSoftware
-    greeting: SeenSoftware
+    banner: SeenSoftware
     certificate: str | None
     at: float | None
     host: str | None
@@ -78,9 +78,9 @@ class Look(NamedTuple):
         Raises:
             TypeError, ValueError, AttributeError: when a field holds what no record has.
         """
-        everything, greeting, status = _everything(record), _greeting(record), record.status
+        everything, banner, status = _everything(record), _greeting(record), record.status
         refused_us = record.refusal is not None and record.refusal.refused_us
-        concludes = status in _CONCLUSIVE or (status in _MOMENTARY and greeting.product is not None)
+        concludes = status in _CONCLUSIVE or (status in _MOMENTARY and banner.product is not None)
         dialogue = record.dialogue
         tls = None if dialogue is None else dialogue.tls
         if not isinstance(record.event_id, str):
@@ -96,22 +96,22 @@ class Look(NamedTuple):
             concludes=concludes and not refused_us,
             spoke=dialogue is not None and dialogue.error is None,
             everything=everything,
-            greeting=greeting,
+            banner=banner,
             certificate=_maybe_text(tls.certificates[0].sha256) if tls is not None and tls.certificates else None,
             at=record.observed_at,
             host=_maybe_text(record.host),
-            masked=record.greeting is not None and Flag.MASKED in record.greeting.flags,
+            masked=record.banner is not None and Flag.MASKED in record.banner.flags,
         )
 
     def packed(self) -> str:
         """Return it as text for `unpacked`."""
-        return orjson.dumps((*self[:7], tuple(self.everything), tuple(self.greeting), *self[9:])).decode()
+        return orjson.dumps((*self[:7], tuple(self.everything), tuple(self.banner), *self[9:])).decode()
 
     @classmethod
     def unpacked(cls, text: str) -> Self:
         """Return what was packed."""
-        *first, everything, greeting, certificate, at, host, masked = orjson.loads(text)
-        return cls._make((*first, SeenSoftware(*everything), SeenSoftware(*greeting), certificate, at, host, masked))
+        *first, everything, banner, certificate, at, host, masked = orjson.loads(text)
+        return cls._make((*first, SeenSoftware(*everything), SeenSoftware(*banner), certificate, at, host, masked))
 
 
 def _presence(record: Record) -> bool | None:
@@ -127,15 +127,15 @@ def _everything(record: Record) -> SeenSoftware:
     if software is None:  # a product that nobody knows can show its version, too
         if not set(_VERSIONS) & set(record.disclosure):
             return SeenSoftware(shown=UNSURE) if _is_doubtful(record) else SeenSoftware()
-        said = () if record.greeting is None else dict.fromkeys(versions_said(record.greeting, record.ip))
+        said = () if record.banner is None else dict.fromkeys(versions_said(record.banner, record.ip))
         return SeenSoftware(version=", ".join(said) or None, shown=VERSION)
     return _facts(software, frozenset(record.disclosure), software.version)
 
 
 def _is_doubtful(record: Record) -> bool:
     """Say whether a greeting may name a product, or show a version, that is not known here."""
-    greeting = record.greeting if record.status is Status.READY else None
-    return greeting is not None and bool(perhaps_disclosed(greeting, record.software, record.ip))
+    banner = record.banner if record.status is Status.READY else None
+    return banner is not None and bool(perhaps_disclosed(banner, record.software, record.ip))
 
 
 def _greeting(record: Record) -> SeenSoftware:
@@ -177,7 +177,7 @@ class TargetHistory:
     presences: set[bool | None] = field(default_factory=set)
     statuses: set[str] = field(default_factory=set)
     everything: set[SeenSoftware] = field(default_factory=set)
-    greeting: set[SeenSoftware] = field(default_factory=set)
+    banner: set[SeenSoftware] = field(default_factory=set)
     certificates: set[str] = field(default_factory=set)
     scans: set[int] = field(default_factory=set)
     concludes: bool = False
@@ -196,7 +196,7 @@ class TargetHistory:
         self.spoke = self.spoke and look.spoke
         self.masked = self.masked or look.masked
         self.everything.add(look.everything)
-        self.greeting.add(look.greeting)
+        self.banner.add(look.banner)
         if look.status not in _MOMENTARY:
             self.statuses.add(look.status)
         if look.certificate is not None:

@@ -12,7 +12,7 @@ from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
 from scanner.identify.leaks import versions_said
 from scanner.identify.perhaps import perhaps_disclosed, perhaps_named
-from scanner.model import Assessment, Greeting, Record, Status, Target
+from scanner.model import Assessment, Banner, Record, Status, Target
 from scanner.policy.judges import why_not_seen
 from scanner.record import encode
 from scanner.settings import Settings
@@ -116,36 +116,36 @@ def _is_seen(record: Record) -> bool:
     return record.status in {Status.READY, Status.REJECTED} and why_not_seen(record) is None
 
 
-def _product_unknown(record: Record, greeting: Greeting) -> str:
+def _product_unknown(record: Record, banner: Banner) -> str:
     """Say what the greeting names where we know no product of it."""
     if record.status is Status.NOT_SMTP:
         return "no mail server"
     if not _is_seen(record):
         return "not seen"
-    names = perhaps_named(greeting, None)
-    words = dict.fromkeys((*names, *versions_said(greeting, record.ip)))
+    names = perhaps_named(banner, None)
+    words = dict.fromkeys((*names, *versions_said(banner, record.ip)))
     return f"not known here (perhaps {' '.join(words)})" if names else "not named in the greeting"
 
 
 def _discloses_nothing(record: Record) -> str:
     """Say why nothing is listed of what a greeting gives away."""
-    if record.greeting is None or not (_is_seen(record) or record.status is Status.NOT_SMTP):
+    if record.banner is None or not (_is_seen(record) or record.status is Status.NOT_SMTP):
         return "not seen"
-    perhaps = perhaps_disclosed(record.greeting, record.software, record.ip)
+    perhaps = perhaps_disclosed(record.banner, record.software, record.ip)
     return f"perhaps {', '.join(perhaps)}" if perhaps else "nothing"
 
 
 def verdict(record: Record) -> dict[str, str]:
     """Describe a record for people; only what is known."""
-    greeting, software = record.greeting, record.software
+    banner, software = record.banner, record.software
     lines = {
         "host": record.host,
         "address": f"{record.ip} port {record.port}",
         "status": record.status.value + (f" ({record.error})" if record.error else ""),
     }
-    if greeting is not None:
-        lines["greets as"] = greeting.hostname
-        lines["flags"] = ", ".join(greeting.flags)
+    if banner is not None:
+        lines["greets as"] = banner.hostname
+        lines["flags"] = ", ".join(banner.flags)
     if record.refusal is not None:
         lines["refusal"] = record.refusal.kind.value + (", of this address" if record.refusal.refused_us else "")
     if record.clock_skew_s is not None:
@@ -161,8 +161,8 @@ def verdict(record: Record) -> dict[str, str]:
         lines["system"] = " ".join(filter(None, (software.os, software.os_version)))
         lines["CPE"] = software.cpe
         lines["confidence"] = f"{software.confidence:.0%} (rule {software.evidence})"
-    elif greeting is not None:
-        lines["product"] = _product_unknown(record, greeting)
+    elif banner is not None:
+        lines["product"] = _product_unknown(record, banner)
     flaws = [finding for finding in record.findings if finding.verdict is not None]
     if record.assessment is not None:
         lines["flaws"] = str(record.assessment)

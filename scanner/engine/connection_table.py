@@ -278,7 +278,7 @@ class ConnectionTable:
         reader = conversation.reader
         assert reader is not None  # noqa: S101  made with the first byte
         reader.receive_data(data)
-        greeting = reader.greeting
+        greeting = reader.reply
         conversation.raw = reader.raw
         if greeting is None:
             self._enter(conversation, Phase.READING, now)

@@ -9,7 +9,7 @@ from itertools import compress
 from operator import attrgetter
 from typing import Final
 
-from scanner.model import Greeting, Software
+from scanner.model import Banner, Software
 
 #: From this confidence on a rule rests on the product's name in the text (see the scale in `scanner.identify.rules`).
 NAMED: Final = 0.7
@@ -21,7 +21,7 @@ _PRODUCT: Final = _FIELDS[:1]
 _OTHERS: Final = len(_FIELDS) - 1
 
 
-def disclosure(greeting: Greeting, software: Software | None) -> tuple[str, ...]:
+def disclosure(banner: Banner, software: Software | None) -> tuple[str, ...]:
     """Return what the greeting discloses.
 
     The words and their order are fixed: product, version, config_version, patch, build, package, os, time.
@@ -31,4 +31,4 @@ def disclosure(greeting: Greeting, software: Software | None) -> tuple[str, ...]
         values = _values(software)
         # Most software is named and no more.
         told = _PRODUCT if values.count(None) == _OTHERS else tuple(compress(_FIELDS, values))
-    return told if greeting.server_time is None else (*told, "time")
+    return told if banner.server_time is None else (*told, "time")

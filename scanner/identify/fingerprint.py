@@ -20,7 +20,7 @@ from scanner.identify.index import RuleIndex, Try, line_starts
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
 from scanner.identify.sentences import DATES, GOES_ON, is_no_version, takes_back
 from scanner.identify.systems import system, system_version
-from scanner.model import Greeting, Software, Status
+from scanner.model import Banner, Software, Status
 
 #: For every host of a sweep: a global is found in half the time of an enumeration's member.
 _NOT_SMTP: Final = Status.NOT_SMTP
@@ -44,7 +44,7 @@ _TakenBack = set[tuple[str, int]]
 class Identifier(Protocol):
     """Anything that can say which software a greeting names. `Fingerprints` is one, a user's database another."""
 
-    def identify(self, greeting: Greeting) -> Software | None:
+    def identify(self, banner: Banner) -> Software | None:
         """Return the software, None when it names none that is known."""
 
 
@@ -90,16 +90,16 @@ class Fingerprints:
         cached = self._captured.cache_info().currsize
         return f"<Fingerprints: {len(self.rules)} rules, {self._index.words} words, {cached} cached>"
 
-    def identify(self, greeting: Greeting) -> Software | None:
+    def identify(self, banner: Banner) -> Software | None:
         """Return what the most specific rule that matches says; None when none does, or it is no mail server's.
 
         Every host of a sweep comes here, so this is `matches` once more, without what it costs to go on after the
         first. A test holds the two equal.
         """
-        text, tries = self._index.asked(greeting)
-        if tries and greeting.status is not _NOT_SMTP:
+        text, tries = self._index.asked(banner)
+        if tries and banner.status is not _NOT_SMTP:
             taken_back: _TakenBack | None = None
-            starts = _FIRST_LINE if len(greeting.lines) == 1 else line_starts(text, len(tries))
+            starts = _FIRST_LINE if len(banner.lines) == 1 else line_starts(text, len(tries))
             for rule, match_at in tries:
                 for start in starts:
                     match = match_at(text, start)
@@ -113,20 +113,20 @@ class Fingerprints:
                             continue
                     if said:
                         return said
-            if greeting.hostname is None and (said := self._at_the_beginning(text, tries)):
+            if banner.hostname is None and (said := self._at_the_beginning(text, tries)):
                 return said
-        return None if self._after is None or greeting.status is _NOT_SMTP else self._after.identify(greeting)
+        return None if self._after is None or banner.status is _NOT_SMTP else self._after.identify(banner)
 
-    def matches(self, greeting: Greeting) -> tuple[Software, ...]:
+    def matches(self, banner: Banner) -> tuple[Software, ...]:
         """Return what every rule that matches says, the most specific first."""
         software: dict[Rule, Software] = {}
         taken_back: _TakenBack = set()
-        for rule, match in () if greeting.status is _NOT_SMTP else self._index.matches(greeting):
+        for rule, match in () if banner.status is _NOT_SMTP else self._index.matches(banner):
             said = self._captured(rule, match.groups())
             if not _is_taken_back(rule, match, said, taken_back) and said:
                 software.setdefault(rule, said)
-        if not software and greeting.hostname is None and greeting.status is not _NOT_SMTP:
-            said = self._at_the_beginning(*self._index.asked(greeting))
+        if not software and banner.hostname is None and banner.status is not _NOT_SMTP:
+            said = self._at_the_beginning(*self._index.asked(banner))
             return (said,) if said else ()
         return tuple(software.values())
 
@@ -176,9 +176,9 @@ class Fingerprints:
         )
 
 
-def identify(greeting: Greeting) -> Software | None:
+def identify(banner: Banner) -> Software | None:
     """Return the software a greeting names, by the shipped rules; None when it names none we know."""
-    return _shipped().identify(greeting)
+    return _shipped().identify(banner)
 
 
 def _is_sure(rule: Rule) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 
 from scanner import lazy
 from scanner.identify.rules import shipped_rules
-from scanner.model import Greeting, Software
+from scanner.model import Banner, Software
 from scanner.smtp.names import maybe_name_of_one_label
 
 #: RFC 2606: no product and no host is called so.
@@ -23,29 +23,27 @@ _ANOTHER: Final = "host.invalid"
 _WORD: Final = lazy.pattern(r"[A-Za-z][A-Za-z0-9]*")
 
 
-def with_host(greeting: Greeting, software: Software, identify: Callable[[Greeting], Software | None]) -> Greeting:
+def with_host(banner: Banner, software: Software, identify: Callable[[Banner], Software | None]) -> Banner:
     """Return the greeting with the host name that stands before `software`, which `identify` gave, or without one.
 
     A name of one label that is a word of the product's name, and without which nobody would know the product, goes.
     """
-    hostname, code = greeting.hostname, greeting.code
+    hostname, code = banner.hostname, banner.code
     if hostname is None:
-        name = None if code is None or code >= 300 else maybe_name_of_one_label(greeting.lines[0])
-        if name is None or _is_of_a_product(name) or _with_another_name(greeting, name, identify) != software:
-            return greeting
-        return greeting._replace(hostname=name)
-    if "." in hostname or not hostname.islower() or not greeting.lines[0].startswith(hostname):
-        return greeting
-    if not _is_of_a_product(hostname) or _with_another_name(greeting, hostname, identify) == software:
-        return greeting
-    return greeting._replace(hostname=None)
+        name = None if code is None or code >= 300 else maybe_name_of_one_label(banner.lines[0])
+        if name is None or _is_of_a_product(name) or _with_another_name(banner, name, identify) != software:
+            return banner
+        return banner._replace(hostname=name)
+    if "." in hostname or not hostname.islower() or not banner.lines[0].startswith(hostname):
+        return banner
+    if not _is_of_a_product(hostname) or _with_another_name(banner, hostname, identify) == software:
+        return banner
+    return banner._replace(hostname=None)
 
 
-def _with_another_name(
-    greeting: Greeting, name: str, identify: Callable[[Greeting], Software | None]
-) -> Software | None:
-    first, *others = greeting.lines
-    return identify(greeting._replace(lines=(_ANOTHER + first.strip()[len(name) :], *others)))
+def _with_another_name(banner: Banner, name: str, identify: Callable[[Banner], Software | None]) -> Software | None:
+    first, *others = banner.lines
+    return identify(banner._replace(lines=(_ANOTHER + first.strip()[len(name) :], *others)))
 
 
 def _is_of_a_product(name: str) -> bool:

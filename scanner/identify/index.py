@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
 from scanner.errors import RuleError
-from scanner.model import Greeting
+from scanner.model import Banner
 
 #: Rules tried on one greeting; the busiest of all examples and real greetings points to 18.
 MOST_RULES: Final = 40
@@ -109,12 +109,12 @@ class RuleIndex(Generic[RuleT]):
         """How many words and flags there are in the prefilter."""
         return len(self._keys)
 
-    def asked(self, greeting: Greeting) -> tuple[str, tuple["Try[RuleT]", ...]]:
+    def asked(self, banner: Banner) -> tuple[str, tuple["Try[RuleT]", ...]]:
         """Return a greeting's lines as one text, and what is to be tried with it, the most specific rule first.
 
         Every mail server of a sweep comes here, and most greetings are one line that one or two rules are tried at.
         """
-        lines = greeting.lines
+        lines = banner.lines
         text = lines[0].strip() if len(lines) == 1 else "\n".join(map(str.strip, lines))
         if "\\" in text:  # faster than to look for all of it, in every greeting
             text = text.replace(_TAB, " ")
@@ -123,15 +123,15 @@ class RuleIndex(Generic[RuleT]):
         except UnicodeEncodeError:
             folded = text.encode("ascii", "replace")
         found = self._known(folded.translate(_FOLD).split())
-        if greeting.flags:
-            found |= self._known([f":{flag}".encode() for flag in greeting.flags])
+        if banner.flags:
+            found |= self._known([f":{flag}".encode() for flag in banner.flags])
         if text and text[-1] == ")" and text[_SESSION_ID_OPENS] == "(":
             found |= self._session_id
-        return text, self._candidates(found, greeting.code) if found else ()
+        return text, self._candidates(found, banner.code) if found else ()
 
-    def matches(self, greeting: Greeting) -> Iterator[tuple[RuleT, re.Match[str]]]:
+    def matches(self, banner: Banner) -> Iterator[tuple[RuleT, re.Match[str]]]:
         """Iterate over the rules that match, with each line they match at, the most specific rule first."""
-        text, tries = self.asked(greeting)
+        text, tries = self.asked(banner)
         starts = line_starts(text, len(tries))
         for rule, match_at in tries:
             for start in starts:

@@ -25,7 +25,7 @@ from scanner import lazy
 from scanner.identify.behaviour import first_reply
 from scanner.identify.disclosure import disclosure
 from scanner.identify.said_versions import may_show_version, said_versions
-from scanner.model import DISCLOSED, PLACES, Dialogue, Greeting, Software
+from scanner.model import DISCLOSED, PLACES, Banner, Dialogue, Software
 
 _SUFFIXES: Final = (
     *(".local", ".lan", ".internal", ".intranet", ".intra", ".corp", ".home", ".home.arpa", ".private", ".priv"),
@@ -49,16 +49,16 @@ _VERSIONS: Final = ("version", "config_version", "build", "os_version")
 _MAX_TEXT: Final = 16_384
 
 
-def greeting_disclosure(greeting: Greeting, software: Software | None, ip: str | None) -> tuple[str, ...]:
+def greeting_disclosure(banner: Banner, software: Software | None, ip: str | None) -> tuple[str, ...]:
     """Return what a greeting discloses: words of `DISCLOSED`, in that order, without "hostname".
 
     `ip` is the address that was visited, None when it is not known.
     """
-    told = disclosure(greeting, software)
-    name, text = greeting.hostname, greeting.text
+    told = disclosure(banner, software)
+    name, text = banner.hostname, banner.text
     # For every host of a sweep, so what is rare is asked for by the cheapest question that cannot overlook it.
     said: list[str] = []
-    if "version" not in told and _may_show_version(greeting) and (said := list(versions_said(greeting, ip))):
+    if "version" not in told and _may_show_version(banner) and (said := list(versions_said(banner, ip))):
         told = tuple(word for word in DISCLOSED if word == "version" or word in told)
     is_internal = name is not None and name.lower().endswith(_SUFFIXES)
     may_be_private = "10." in text or "192.168." in text or "172." in text or "[f" in text or "IPv6:f" in text
@@ -71,15 +71,15 @@ def greeting_disclosure(greeting: Greeting, software: Software | None, ip: str |
 
 
 def disclosed_in(
-    greeting: Greeting, by_greeting: Software | None, by_behaviour: Software | None, dialogue: Dialogue, ip: str
+    banner: Banner, by_greeting: Software | None, by_behaviour: Software | None, dialogue: Dialogue, ip: str
 ) -> dict[str, tuple[str, ...]]:
     """Return for each word of `DISCLOSED` in which of `PLACES` it was seen; an empty tuple when nowhere."""
-    texts, names = _texts(greeting, dialogue), _host_names(greeting, dialogue)
-    spoken = _without_own_names(texts, greeting, dialogue)
-    said = dict(_said_in(greeting, dialogue, spoken, ip))
+    texts, names = _texts(banner, dialogue), _host_names(banner, dialogue)
+    spoken = _without_own_names(texts, banner, dialogue)
+    said = dict(_said_in(banner, dialogue, spoken, ip))
     others = _not_addresses(ip, (by_greeting, by_behaviour)).union(*said.values())
     seen: dict[str, set[str]] = {word: set() for word in DISCLOSED}
-    for word in disclosure(greeting, by_greeting):
+    for word in disclosure(banner, by_greeting):
         seen[word].add("greeting")
     for software in filter(None, (by_greeting, by_behaviour)):
         for field in _SOFTWARE_FIELDS:
@@ -102,14 +102,14 @@ def seen_anywhere(seen: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     return tuple(word for word in DISCLOSED if seen[word] and word != "hostname")
 
 
-def _texts(greeting: Greeting, dialogue: Dialogue) -> dict[str, str]:
+def _texts(banner: Banner, dialogue: Dialogue) -> dict[str, str]:
     """Return what each place says about the server itself, the client's name and address left out."""
     ehlo, answer, end = (first_reply(dialogue, verb) for verb in ("EHLO", "HELP", "QUIT"))
     first = ehlo.lines[0] if ehlo is not None and ehlo.lines else ""
     # "mail Hello client [192.0.2.1], pleased to meet you": the first word, and what follows the client's address
     own = (first.partition(" ")[0], first.rpartition("]")[2] if "]" in first else "")
     parts = {
-        "greeting": (own_part(greeting.text),),
+        "greeting": (own_part(banner.text),),
         "ehlo": (*own, *dialogue.extensions, *dialogue.tls_extensions),
         "help": answer.lines if answer is not None else (),
         "quit": end.lines if end is not None else (),
@@ -127,26 +127,26 @@ def _certificate_texts(dialogue: Dialogue) -> tuple[str, ...]:
     )
 
 
-def _without_own_names(texts: Mapping[str, str], greeting: Greeting, dialogue: Dialogue) -> Mapping[str, str]:
+def _without_own_names(texts: Mapping[str, str], banner: Banner, dialogue: Dialogue) -> Mapping[str, str]:
     """Return the texts without the server's own host names: who is called sendmail.example.com names no software."""
     ehlo = first_reply(dialogue, "EHLO")
     first = ehlo.lines[0].partition(" ")[0] if ehlo is not None and ehlo.lines else ""
-    own = sorted({name for name in (greeting.hostname or "", first) if "." in name})
+    own = sorted({name for name in (banner.hostname or "", first) if "." in name})
     if not own:
         return texts
     pattern = re.compile("|".join(map(re.escape, own)), re.IGNORECASE)
     return {place: pattern.sub("", text) for place, text in texts.items()}
 
 
-def _host_names(greeting: Greeting, dialogue: Dialogue) -> dict[str, bool]:
+def _host_names(banner: Banner, dialogue: Dialogue) -> dict[str, bool]:
     """Say where the server names a host: its own word in greeting and EHLO, the same in HELP, a certificate's names."""
     ehlo, answer = first_reply(dialogue, "EHLO"), first_reply(dialogue, "HELP")
     first = ehlo.lines[0].partition(" ")[0] if ehlo is not None and ehlo.code == 250 and ehlo.lines else ""
-    own = {name.lower() for name in (greeting.hostname or "", first) if name}
+    own = {name.lower() for name in (banner.hostname or "", first) if name}
     told = "\n".join(answer.lines)[:_MAX_TEXT].lower() if answer is not None else ""
     certificates = dialogue.tls.certificates if dialogue.tls is not None else ()
     return {
-        "greeting": greeting.hostname is not None,
+        "greeting": banner.hostname is not None,
         "ehlo": bool(first),
         "help": any(name in told for name in own),
         "quit": False,  # its host name is the one of the greeting
@@ -154,35 +154,35 @@ def _host_names(greeting: Greeting, dialogue: Dialogue) -> dict[str, bool]:
     }
 
 
-def _may_show_version(greeting: Greeting) -> bool:
+def _may_show_version(banner: Banner) -> bool:
     """Return a quick answer that overlooks nothing, the server's own name left out.
 
     Most greetings have no number but in their name and their date.
     """
-    name, text = greeting.hostname or "", greeting.text
+    name, text = banner.hostname or "", banner.text
     if "." not in name or not name[-1].isalpha():
         name = ""  # "v5" in a host name's place is a version
-    if len(greeting.lines) == 1:
-        line = greeting.lines[0]
+    if len(banner.lines) == 1:
+        line = banner.lines[0]
         if _NO_NUMBER.match(line, len(name) if line.startswith(name) else 0) is not None:
             return False
     return may_show_version(text, 4 + len(name) if name and text.startswith(name, 4) else 0)
 
 
-def versions_said(greeting: Greeting, ip: str | None) -> Iterator[str]:
+def versions_said(banner: Banner, ip: str | None) -> Iterator[str]:
     """Yield what is surely a version in a greeting, the part about the client left out."""
-    hosts = [name for name in (greeting.hostname, ip) if name]
-    for line in greeting.lines:
-        said = said_versions(own_part(line), code=greeting.code, hosts=hosts)
+    hosts = [name for name in (banner.hostname, ip) if name]
+    for line in banner.lines:
+        said = said_versions(own_part(line), code=banner.code, hosts=hosts)
         yield from (each.version for each in said if each.is_sure)
 
 
 def _said_in(
-    greeting: Greeting, dialogue: Dialogue, spoken: Mapping[str, str], ip: str
+    banner: Banner, dialogue: Dialogue, spoken: Mapping[str, str], ip: str
 ) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield each place with what is surely a version there, of whatever product."""
-    yield "greeting", frozenset(versions_said(greeting, ip))
-    hosts = [name for name in (greeting.hostname, ip) if name]
+    yield "greeting", frozenset(versions_said(banner, ip))
+    hosts = [name for name in (banner.hostname, ip) if name]
     for place in ("ehlo", "help", "quit", "certificate"):
         exchange = first_reply(dialogue, place.upper())
         code = None if exchange is None else exchange.code

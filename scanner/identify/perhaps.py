@@ -7,19 +7,19 @@ from scanner.identify.disclosure import NAMED
 from scanner.identify.leaks import own_part
 from scanner.identify.said_versions import said_versions
 from scanner.identify.unknown_names import names_perhaps
-from scanner.model import Greeting, Software
+from scanner.model import Banner, Software
 
 
-def perhaps_named(greeting: Greeting, software: Software | None) -> tuple[str, ...]:
+def perhaps_named(banner: Banner, software: Software | None) -> tuple[str, ...]:
     """Return the words of a greeting that may name a product; empty where `software` is the one that it names."""
     if software is not None and software.confidence >= NAMED:
         return ()
-    return names_perhaps(greeting)
+    return names_perhaps(banner)
 
 
-def perhaps_disclosed(greeting: Greeting, software: Software | None, ip: str | None) -> tuple[str, ...]:
+def perhaps_disclosed(banner: Banner, software: Software | None, ip: str | None) -> tuple[str, ...]:
     """Return what a greeting may disclose: words that may name a product, then what may be a version."""
-    hosts = [name for name in (greeting.hostname, ip) if name]
-    said = (each for line in greeting.lines for each in said_versions(own_part(line), code=greeting.code, hosts=hosts))
+    hosts = [name for name in (banner.hostname, ip) if name]
+    said = (each for line in banner.lines for each in said_versions(own_part(line), code=banner.code, hosts=hosts))
     versions = [each.version for each in said if not each.is_sure]
-    return tuple(dict.fromkeys((*perhaps_named(greeting, software), *versions)))
+    return tuple(dict.fromkeys((*perhaps_named(banner, software), *versions)))

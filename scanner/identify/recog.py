@@ -23,7 +23,7 @@ from scanner.errors import InputError
 from scanner.files.xml import XmlReader
 from scanner.identify.cpe import cpe_name
 from scanner.identify.patterns import repetitions, required_text
-from scanner.model import Greeting, Software
+from scanner.model import Banner, Software
 
 #: The file in the folder, or in its folder `xml`, as in a copy of the repository.
 FILE_NAME: Final = "smtp_banners.xml"
@@ -116,9 +116,9 @@ class RecogDatabase:
     def __len__(self) -> int:
         return len(self._fingerprints)
 
-    def identify(self, greeting: Greeting) -> Software | None:
+    def identify(self, banner: Banner) -> Software | None:
         """Return what the first fingerprint says that matches a line; None when none does."""
-        for line in greeting.lines:
+        for line in banner.lines:
             text = line[:MAX_TEXT]
             folded = text.lower()
             for fingerprint in self._fingerprints:

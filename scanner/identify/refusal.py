@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from scanner.identify.index import RuleIndex
 from scanner.identify.rules import RefusalRule, shipped_refusals
-from scanner.model import Greeting, Refusal, RefusalKind
+from scanner.model import Banner, Refusal, RefusalKind
 
 #: From this code on a reply refuses (RFC 5321 4.2.1).
 _REFUSES: Final = 400
@@ -42,10 +42,10 @@ class RefusalRules:
         """The rules, in the order they were given."""
         return self._index.rules
 
-    def classify(self, greeting: Greeting) -> Refusal | None:
+    def classify(self, banner: Banner) -> Refusal | None:
         """Return what a refusing greeting means; None for a greeting that does not refuse."""
-        if greeting.code is None or greeting.code < _REFUSES:
+        if banner.code is None or banner.code < _REFUSES:
             return None
-        for rule, _ in self._index.matches(greeting):
+        for rule, _ in self._index.matches(banner):
             return Refusal(rule.kind, rule.refused_us, rule.id)
         return _UNKNOWN

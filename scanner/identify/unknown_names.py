@@ -14,7 +14,7 @@ from typing import Final
 
 from scanner import lazy
 from scanner.identify.number_words import BEFORE_ADDRESS, BEFORE_TIME, FILLERS, NEVER, PLAIN, UNITS, VERSION
-from scanner.model import Greeting
+from scanner.model import Banner
 
 #: Characters of a name that are shown, and names of one greeting.
 _MAX_NAME: Final = 60
@@ -92,11 +92,11 @@ _SAID: Final = (
 )
 
 
-def names_perhaps(greeting: Greeting) -> tuple[str, ...]:
+def names_perhaps(banner: Banner) -> tuple[str, ...]:
     """Return the words of a greeting that may name a product which nobody here knows, as they are written there."""
-    is_welcome = greeting.code is not None and greeting.code < 400  # others say why they refuse, in sentences
+    is_welcome = banner.code is not None and banner.code < 400  # others say why they refuse, in sentences
     found = dict.fromkeys(
-        name for line in greeting.lines for name in _in_line(line, greeting.hostname or "", is_welcome=is_welcome)
+        name for line in banner.lines for name in _in_line(line, banner.hostname or "", is_welcome=is_welcome)
     )
     return tuple(found)[:_MAX_NAMES]
 

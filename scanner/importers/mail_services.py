@@ -8,7 +8,7 @@ from typing import Final
 
 from scanner import lazy
 from scanner.model import Status
-from scanner.smtp import ReplyReader, parse_greeting
+from scanner.smtp import ReplyReader, parse_banner
 
 #: Where a banner is a mail server's when nobody says what it is.
 MAIL_PORTS: Final = frozenset({25, 465, 587, 2525})
@@ -49,8 +49,8 @@ def greeting_of(raw: bytes) -> bytes:
     """Leave out what follows a whole greeting: the answers to what the other scanner said."""
     reader = ReplyReader(max_bytes=len(raw) + 1, max_lines=len(raw) + 1)
     reader.receive_data(raw)
-    return reader.greeting.raw if reader.greeting is not None else raw
+    return reader.reply.raw if reader.reply is not None else raw
 
 
 def _is_other(raw: bytes) -> bool:
-    return parse_greeting(raw, max_bytes=_LARGE, max_lines=_LARGE).status is Status.NOT_SMTP
+    return parse_banner(raw, max_bytes=_LARGE, max_lines=_LARGE).status is Status.NOT_SMTP

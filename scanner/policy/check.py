@@ -179,7 +179,7 @@ class PolicyCheck:
         found = []
         if record.status is Status.NOT_SMTP:
             found.append(_coverage_at(record, RuleOutcome.PASSED, "seen: no mail server"))
-        elif record.greeting is not None:
+        elif record.banner is not None:
             judged = list(self._by_rules(record))
             found = [verdict for verdict, _ in judged]
             if reason is not None:  # half a greeting can break a rule; that it does not, shows nothing

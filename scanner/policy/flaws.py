@@ -11,7 +11,7 @@ from typing import Final
 from scanner.assess.lifecycle import VERSION_UNDECIDED
 from scanner.assess.versions import VersionKey, is_before_release, maybe_unread, release_of, version_key
 from scanner.assess.vulnerabilities import UNDECIDED
-from scanner.model import Answer, Greeting, Record, Software
+from scanner.model import Answer, Banner, Record, Software
 from scanner.policy.judges import (
     Judgement,
     Options,
@@ -43,7 +43,7 @@ def judge_version(record: Record, options: Options, today: date) -> Judgement | 
         return not_judged(f"{software.product} {software.product_line} has version numbers of its own")
     if software.version is None:
         return _not_read(software, record)
-    judgement = _compared(software, least, record.greeting)
+    judgement = _compared(software, least, record.banner)
     is_unknown = record.assessment is not None and record.assessment.answer is Answer.VERSION_UNKNOWN
     if is_unknown and judgement.outcome is RuleOutcome.PASSED:
         return not_judged(
@@ -62,15 +62,13 @@ def _has_own_numbers(record: Record) -> bool:
     return any(each.id == VERSION_UNDECIDED for each in record.findings)
 
 
-def _compared(software: Software, least: str, greeting: Greeting | None) -> Judgement:
+def _compared(software: Software, least: str, banner: Banner | None) -> Judgement:
     product, version = software.product.casefold(), str(software.version)
     key, bound = version_key(product, version + (software.patch or "")), version_key(product, least)
     if key is None or bound is None:
         return not_judged(f"{version} is not a version that can be compared with {least}")
     if key < bound:
-        return failed(
-            f"{software.product} {version} is older than {least}", None if greeting is None else greeting.text
-        )
+        return failed(f"{software.product} {version} is older than {least}", None if banner is None else banner.text)
     if (unread := maybe_unread(product, version)) is not None:
         return not_judged(
             f"{version} may be another state than the release: what {unread!a} behind it means is unknown"

@@ -42,7 +42,7 @@ class RuleOutcome(StrEnum):
 
 
 class Judgement(NamedTuple):
-    """What a rule says about a record: our words, and the server's (`evidence`, escaped like `Greeting.text`).
+    """What a rule says about a record: our words, and the server's (`evidence`, escaped like `Banner.text`).
 
     `hidden`: the host does not show what the rule is about, as other rules ask of it. Then it is not judged, and not
     missed either.
@@ -82,7 +82,7 @@ def why_not_seen(record: Record) -> str | None:
         return f"it refuses this scanner ({record.refusal.kind.value})"
     if record.status not in {Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP}:
         return record.status.value
-    return None if record.greeting is not None else "no greeting"
+    return None if record.banner is not None else "no greeting"
 
 
 def shows_version(record: Record) -> bool:
@@ -93,21 +93,21 @@ def shows_version(record: Record) -> bool:
 def judge_greeting(record: Record, options: Options, today: date) -> Judgement | None:
     """Judge `no-version-in-greeting` and `no-product-in-greeting` by the words in `fields`."""
     del today
-    greeting = record.greeting
-    if greeting is None:
+    banner = record.banner
+    if banner is None:
         return not_judged("no greeting was read")
     fields: tuple[str, ...] = options["fields"]
     told = _told(record, fields, "greeting")
     if told:
-        return failed(f"the greeting gives away {', '.join(told)}{named(record)}", greeting.text)
-    if "version" in fields and (written := _written("the greeting", greeting.code, greeting.lines, record)):
+        return failed(f"the greeting gives away {', '.join(told)}{named(record)}", banner.text)
+    if "version" in fields and (written := _written("the greeting", banner.code, banner.lines, record)):
         return written
     if reason := why_not_seen(record):
         return not_judged(f"its usual greeting was not seen: {reason}")
     if record.status not in {Status.READY, Status.REJECTED}:
         return not_judged(f"no mail server's greeting: {record.status.value}")
-    names = perhaps_named(greeting, record.software) if "product" in fields else ()
-    return _unknown(greeting.text, names) if names else passed(f"the greeting gives away none of {', '.join(fields)}")
+    names = perhaps_named(banner, record.software) if "product" in fields else ()
+    return _unknown(banner.text, names) if names else passed(f"the greeting gives away none of {', '.join(fields)}")
 
 
 def _unknown(text: str, names: Collection[str]) -> Judgement:
@@ -160,8 +160,8 @@ def _written(place: str, code: int | None, lines: tuple[str, ...], record: Recor
 
 def _maybe_shown(line: str, code: int | None, record: Record) -> bool | None:
     """Say whether a line surely shows a version; None when nothing in it can be one."""
-    greeting = record.greeting
-    hosts = [name for name in (record.host, record.ip, greeting.hostname if greeting is not None else None) if name]
+    banner = record.banner
+    hosts = [name for name in (record.host, record.ip, banner.hostname if banner is not None else None) if name]
     said = said_versions(line, code=code, hosts=hosts, known=known_versions((record.software,)))
     return any(each.is_sure for each in said) if said else None
 
@@ -239,7 +239,7 @@ def _signed_and_named(certificate: Certificate, record: Record, options: Options
     if certificate.self_signed and not options["allow_self_signed"]:
         return failed("the certificate is self-signed", certificate.subject)
     if options["match_name"]:
-        name = record.host or (record.greeting.hostname if record.greeting is not None else None)
+        name = record.host or (record.banner.hostname if record.banner is not None else None)
         if name is None:
             return not_judged("no host name is known that the certificate should be made out to")
         own = name.lower().rstrip(".")
@@ -251,13 +251,13 @@ def _signed_and_named(certificate: Certificate, record: Record, options: Options
 def judge_banner(record: Record, options: Options, today: date) -> Judgement | None:
     """Judge `banner-equals`: the greeting after its code, lines joined by a line feed, `$host` for its host name."""
     del today
-    greeting = record.greeting
-    if greeting is None or record.status is not Status.READY:
+    banner = record.banner
+    if banner is None or record.status is not Status.READY:
         return not_judged("no greeting with code 220 was read")
     text: str = options["text"]
-    if "$host" in text and greeting.hostname is None:
-        return failed("the greeting has no host name", greeting.text)
-    wanted = text.replace("$host", greeting.hostname or "")
-    if "\n".join(greeting.lines) != wanted:
-        return failed(f"the greeting is not {text!a}", greeting.text)
+    if "$host" in text and banner.hostname is None:
+        return failed("the greeting has no host name", banner.text)
+    wanted = text.replace("$host", banner.hostname or "")
+    if "\n".join(banner.lines) != wanted:
+        return failed(f"the greeting is not {text!a}", banner.text)
     return passed("the greeting is as wanted")

@@ -29,7 +29,7 @@ import orjson
 
 from scanner import lazy
 from scanner.errors import InputError
-from scanner.model import Answer, Assessment, Finding, Greeting, Record, Refusal, RefusalKind, Software, Status
+from scanner.model import Answer, Assessment, Banner, Finding, Record, Refusal, RefusalKind, Software, Status
 from scanner.record.dialogue import dialogue_fields, read_dialogue, read_names
 
 #: Name and version of the layout.
@@ -79,7 +79,7 @@ def encode(record: Record) -> bytes:
         first_byte_s,
         total_s,
         tries,
-        greeting,
+        banner,
         software,
         disclosure,
         findings,
@@ -110,7 +110,7 @@ def encode(record: Record) -> bytes:
                 "total_ms": _milliseconds(total_s),
             },
             "tries": tries,
-            "banner": None if greeting is None else _banner(greeting, clock_skew_s),
+            "banner": None if banner is None else _banner(banner, clock_skew_s),
             "refusal": None if refusal is None else _refusal(refusal),
             "software": None if software is None else _software(software),
             "disclosure": disclosure,
@@ -178,8 +178,8 @@ def event_id(scan_id: str, ip: str, port: int) -> str:
     return EventIds(scan_id).of(ip, port)
 
 
-def _banner(greeting: Greeting, clock_skew_s: int | None) -> dict[str, object]:
-    raw, text, lines, code, hostname, esmtp, server_time, enhanced_code, flags, truncated, _, _ = greeting
+def _banner(banner: Banner, clock_skew_s: int | None) -> dict[str, object]:
+    raw, text, lines, code, hostname, esmtp, server_time, enhanced_code, flags, truncated, _, _ = banner
     return {
         "text": text,
         "raw_b64": _maybe_base64(raw, text),
@@ -302,7 +302,7 @@ def _record(data: dict[str, Any]) -> Record:
         first_byte_s=_seconds(timing["first_byte_ms"]),
         total_s=_seconds(timing["total_ms"]),
         tries=data["tries"],
-        greeting=None if banner is None else _greeting(banner, status),
+        banner=None if banner is None else _greeting(banner, status),
         software=None if software is None else _decoded_software(software),
         disclosure=tuple(data["disclosure"]),
         findings=tuple(map(_decoded_finding, data["findings"])),
@@ -350,9 +350,9 @@ def _decoded_finding(data: dict[str, Any]) -> Finding:
     return Finding(**first, **later)
 
 
-def _greeting(banner: dict[str, Any], status: Status) -> Greeting:
+def _greeting(banner: dict[str, Any], status: Status) -> Banner:
     text: str = banner["text"]
-    return Greeting(
+    return Banner(
         raw=_raw(text, banner["raw_b64"], banner["bytes"]),
         text=text,
         lines=tuple(banner["lines"]),

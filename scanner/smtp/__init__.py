@@ -1,9 +1,9 @@
 """Read SMTP greetings from bytes: no input, no output, no clock; any bytes are valid input."""
 
+from scanner.smtp.banner import interpret_reply, parse_banner
 from scanner.smtp.clock import maybe_clock_skew
 from scanner.smtp.dates import maybe_server_time
 from scanner.smtp.grammar import Flag
-from scanner.smtp.greeting import interpret_reply, parse_greeting
 from scanner.smtp.other_protocols import is_other_protocol
 from scanner.smtp.reply import Line, Reading, Reply, ReplyEnd, ReplyReader, is_whole_greeting
 from scanner.text.escape import escape, unescape
@@ -21,6 +21,6 @@ __all__ = [
     "is_whole_greeting",
     "maybe_clock_skew",
     "maybe_server_time",
-    "parse_greeting",
+    "parse_banner",
     "unescape",
 ]

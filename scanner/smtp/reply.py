@@ -108,10 +108,10 @@ class ReplyReader:
     """
 
     __slots__ = ("_buffer", "_given", "_line_start", "_lines", "_max_bytes", "_max_lines", "_record_bytes", "_searched",
-                 "greeting")  # fmt: skip
+                 "reply")  # fmt: skip
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> None:
-        self.greeting: Reply | None = None
+        self.reply: Reply | None = None
         self._max_bytes = max_bytes
         self._max_lines = max_lines
         self._buffer = bytearray()
@@ -136,25 +136,25 @@ class ReplyReader:
             return
         room = self._max_bytes - len(self._buffer)
         self._buffer += data if len(data) <= room else data[: max(room, 0)]
-        if self.greeting is None:
-            self.greeting = self._maybe_reply()
-        if self.greeting is None and len(self._buffer) >= self._max_bytes:
-            self.greeting = self._cut_reply(ReplyEnd.TOO_LONG)
+        if self.reply is None:
+            self.reply = self._maybe_reply()
+        if self.reply is None and len(self._buffer) >= self._max_bytes:
+            self.reply = self._cut_reply(ReplyEnd.TOO_LONG)
 
     def next_event(self) -> Reply | Reading:
         """Return the greeting once when it is over, NEED_DATA before, FINISHED after. Raises nothing."""
         if self._given:
             return Reading.FINISHED
-        if self.greeting is None:
+        if self.reply is None:
             return Reading.NEED_DATA
         self._given = True
-        return self.greeting
+        return self.reply
 
     def end(self) -> Reply:
         """Say that no more bytes come, and return what the greeting was."""
-        if self.greeting is None:
-            self.greeting = self._cut_reply(ReplyEnd.EOF)
-        return self.greeting
+        if self.reply is None:
+            self.reply = self._cut_reply(ReplyEnd.EOF)
+        return self.reply
 
     def _maybe_reply(self) -> Reply | None:
         """Return the greeting when the bytes that arrived bring it to its own end or to the limit of lines."""

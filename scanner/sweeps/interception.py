@@ -85,10 +85,10 @@ class Interception:
 
     def observe(self, record: Record) -> None:
         """Count what identifies the server of a record; cheap, for every record."""
-        greeting, ip = record.greeting, record.ip
-        if greeting is None or ip is None:
+        banner, ip = record.banner, record.ip
+        if banner is None or ip is None:
             return
-        self._greetings.add(greeting.hostname or greeting.text, ip)
+        self._greetings.add(banner.hostname or banner.text, ip)
         dialogue = record.dialogue
         if dialogue is not None and dialogue.tls is not None and dialogue.tls.certificates:
             self._certificates.add(dialogue.tls.certificates[0].sha256, ip)

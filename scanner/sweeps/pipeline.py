@@ -287,12 +287,12 @@ class Sweep:
                 self._gate.refused(attempt.target.ip, now)
             elif status is Status.EXCLUDED and self._gate.is_closed(attempt.target.ip):
                 continue  # its network was closed after the plan was made: it has no result, and stays unvisited
-            elif record.greeting is not None and self._gate.counts_answers:
+            elif record.banner is not None and self._gate.counts_answers:
                 self._gate.greeted(attempt.target.ip, now)
             product = software.product if software is not None else None
             outcomes[position] = Outcome(status, product, is_wanted, refused_us)
             note(record)
-            if names is not None and is_wanted and record.greeting is not None:
+            if names is not None and is_wanted and record.banner is not None:
                 names.put(position, record)
             else:
                 put(position, encode(record) if is_wanted else None)

@@ -16,10 +16,10 @@ from scanner.identify.combine import contradiction, merge
 from scanner.identify.databases import load_fingerprints
 from scanner.identify.hosts import with_host
 from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
-from scanner.model import Answer, Assessment, Attempt, Dialogue, Finding, Greeting, Record, Refusal, Software, Status
+from scanner.model import Answer, Assessment, Attempt, Banner, Dialogue, Finding, Record, Refusal, Software, Status
 from scanner.record import EventIds
 from scanner.settings import Probe, Settings
-from scanner.smtp import maybe_clock_skew, parse_greeting
+from scanner.smtp import maybe_clock_skew, parse_banner
 
 if TYPE_CHECKING:
     from scanner.importers import Kept
@@ -33,7 +33,7 @@ _BEGINS_LIKE_A_REPLY = lazy.pattern(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|\Z)|
 class _Meaning(NamedTuple):
     """What follows from a greeting, and the greeting with the host name that its product tells from a word."""
 
-    greeting: Greeting | None
+    banner: Banner | None
     software: Software | None
     disclosure: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -81,13 +81,13 @@ class RecordBuilder:
         if not raw:
             return self._filled(attempt, status or Status.MALFORMED, None)
         max_bytes, max_lines = self._limits
-        greeting = parse_greeting(raw, max_bytes=max_bytes, max_lines=max_lines)
-        return self._filled(attempt, final_status(status, greeting), greeting)
+        banner = parse_banner(raw, max_bytes=max_bytes, max_lines=max_lines)
+        return self._filled(attempt, final_status(status, banner), banner)
 
-    def _filled(self, attempt: Attempt, status: Status, greeting: Greeting | None) -> Record:
+    def _filled(self, attempt: Attempt, status: Status, banner: Banner | None) -> Record:
         target, said = attempt.target, _NOTHING
-        if greeting is not None:
-            said = self._meaning(greeting, attempt.started_at + (attempt.first_byte_s or 0.0), target.ip)
+        if banner is not None:
+            said = self._meaning(banner, attempt.started_at + (attempt.first_byte_s or 0.0), target.ip)
         sample = None if self._sample_of is None else self._sample_of(target.position)
         if self._tells:
             outcome = status if attempt.error is None else f"{status} ({attempt.error})"
@@ -104,7 +104,7 @@ class RecordBuilder:
             attempt.first_byte_s,
             attempt.total_s,
             attempt.tries,
-            said.greeting,
+            said.banner,
             said.software,
             said.disclosure,
             said.findings,
@@ -115,16 +115,16 @@ class RecordBuilder:
             sample=sample,
             assessment=said.assessment,
         )
-        if attempt.dialogue is None or said.greeting is None:
+        if attempt.dialogue is None or said.banner is None:
             return record
-        return self._with_dialogue(record, said.greeting, attempt.dialogue, target.ip)
+        return self._with_dialogue(record, said.banner, attempt.dialogue, target.ip)
 
-    def _with_dialogue(self, record: Record, greeting: Greeting, dialogue: Dialogue, ip: str) -> Record:
+    def _with_dialogue(self, record: Record, banner: Banner, dialogue: Dialogue, ip: str) -> Record:
         """Let what the server said after its greeting speak, too."""
         by_greeting, by_behaviour = record.software, shipped_behaviours().identify(dialogue)
         software, odd = merge(by_greeting, by_behaviour), contradiction(by_greeting, by_behaviour)
         findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
-        seen = disclosed_in(greeting, by_greeting, by_behaviour, dialogue, ip)
+        seen = disclosed_in(banner, by_greeting, by_behaviour, dialogue, ip)
         return record._replace(
             software=software,
             disclosure=seen_anywhere(seen),
@@ -139,8 +139,8 @@ class RecordBuilder:
         `status` is what its bytes mean; its event id is made from the number, since an address may come again.
         """
         max_bytes, max_lines = self._limits
-        greeting = parse_greeting(kept.raw, max_bytes=max_bytes, max_lines=max_lines)
-        said = self._meaning(greeting, kept.observed_at, kept.ip)
+        banner = parse_banner(kept.raw, max_bytes=max_bytes, max_lines=max_lines)
+        said = self._meaning(banner, kept.observed_at, kept.ip)
         return Record(
             self._scan_id,
             self._event_id(f"{kept.ip or ''}#{number}", kept.port or 0),
@@ -148,12 +148,12 @@ class RecordBuilder:
             kept.ip,
             kept.port,
             kept.host,
-            greeting.status,
+            banner.status,
             None,
             None,
             None,
             0,
-            said.greeting,
+            said.banner,
             said.software,
             said.disclosure,
             said.findings,
@@ -162,20 +162,20 @@ class RecordBuilder:
             assessment=said.assessment,
         )
 
-    def _meaning(self, greeting: Greeting, came_at: float | None, ip: str | None) -> _Meaning:
-        software = self._identify(greeting)
-        if software is not None and "." not in (greeting.hostname or ""):
-            greeting = with_host(greeting, software, self._identify)
+    def _meaning(self, banner: Banner, came_at: float | None, ip: str | None) -> _Meaning:
+        software = self._identify(banner)
+        if software is not None and "." not in (banner.hostname or ""):
+            banner = with_host(banner, software, self._identify)
         findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
-        told = greeting_disclosure(greeting, software, ip)
+        told = greeting_disclosure(banner, software, ip)
         return _Meaning(
-            greeting,
+            banner,
             software,
             told,
             findings,
             _worth(assessment, told),
-            None if came_at is None else maybe_clock_skew(greeting.server_time, came_at),
-            self._refusal(greeting),
+            None if came_at is None else maybe_clock_skew(banner.server_time, came_at),
+            self._refusal(banner),
         )
 
 
@@ -186,13 +186,13 @@ def _worth(assessment: Assessment | None, told: Collection[str]) -> Assessment |
     return assessment
 
 
-def final_status(ending: Status | None, greeting: Greeting) -> Status:
+def final_status(ending: Status | None, banner: Banner) -> Status:
     """Decide between how the connection ended and what its bytes say.
 
     Bytes that no SMTP server sends outweigh the ending: SSH waits for us until the time-out, but it is not a tarpit.
     """
-    if ending is None or greeting.status is Status.NOT_SMTP:
-        return greeting.status
-    if not _BEGINS_LIKE_A_REPLY.match(greeting.raw):
+    if ending is None or banner.status is Status.NOT_SMTP:
+        return banner.status
+    if not _BEGINS_LIKE_A_REPLY.match(banner.raw):
         return Status.MALFORMED
     return ending

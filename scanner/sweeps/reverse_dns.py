@@ -153,11 +153,11 @@ class NameStage:
 
 async def names_of(record: Record, resolver: Resolver, deadline_s: float = DEADLINE_S) -> Names:
     """Look up the names of a record's server. Never raises but when cancelled; what got no answer is in `error`."""
-    greeting, ip, name = record.greeting, record.ip, _host_name(record)
+    banner, ip, name = record.banner, record.ip, _host_name(record)
     asked = _Questions(resolver, deadline_s)
     ptr = await asked.names(ip) if ip is not None else ()
     return Names(
-        greeting=greeting.hostname if greeting is not None else None,
+        greeting=banner.hostname if banner is not None else None,
         ptr=tuple(escape(each.encode()) for each in ptr),
         forward_confirmed=await asked.leads_to(ptr, ip),
         greeting_confirmed=await asked.leads_to(() if name is None else (name,), ip),
@@ -213,7 +213,7 @@ class _Questions:
 
 def _host_name(record: Record) -> str | None:
     """Return the greeting's host name when it can be looked up: no address literal, no single word."""
-    name = record.greeting.hostname if record.greeting is not None else None
+    name = record.banner.hostname if record.banner is not None else None
     return name if name is not None and _HOST_NAME.fullmatch(name) else None
 
 

@@ -130,7 +130,7 @@ def _state_of(
     else:
         what = _not_seen(record)
     if what is not None:
-        line = None if record.greeting is None else record.greeting.text[:MAX_LINE]
+        line = None if record.banner is None else record.banner.text[:MAX_LINE]
         return state, (Evidence(EvidencePlace.GREETING, line, what),)
     if names_product:
         return VerificationState.HIDDEN_BUT_RECOGNISABLE, ()
@@ -198,9 +198,9 @@ def _doubtful_lines(said: Iterable[ServerLine]) -> Iterator[Evidence]:
 
 def _perhaps_named(record: Record) -> Iterator[Evidence]:
     """Yield the greeting when it may name a product that no rule knows: then nobody can say that none is named."""
-    greeting = record.greeting
-    if greeting is not None and (names := names_perhaps(greeting)):
-        yield Evidence(EvidencePlace.GREETING, greeting.text[:MAX_LINE], f"may name a product: {', '.join(names)}")
+    banner = record.banner
+    if banner is not None and (names := names_perhaps(banner)):
+        yield Evidence(EvidencePlace.GREETING, banner.text[:MAX_LINE], f"may name a product: {', '.join(names)}")
 
 
 def _name_lines(record: Record, said: Sequence[ServerLine], products: Iterable[str]) -> Iterator[Evidence]:

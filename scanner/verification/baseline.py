@@ -135,7 +135,7 @@ def _item(line: bytes) -> tuple[Key, Earlier] | None:
 
 
 def _was_heard(record: Record) -> bool:
-    return record.greeting is not None and record.status in _HEARD
+    return record.banner is not None and record.status in _HEARD
 
 
 def _result(document: dict[str, Any]) -> tuple[Key, Earlier] | None:

@@ -75,7 +75,7 @@ _HOST: Final = re.compile(r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,6
 
 def identities(record: Record) -> tuple[Software | None, Software | None]:
     """Return what the greeting names and what the behaviour shows, apart from each other; None where neither does."""
-    named = None if record.greeting is None else identify(record.greeting)
+    named = None if record.banner is None else identify(record.banner)
     if named is None and record.software is not None and record.software.method == "banner":
         named = record.software  # by a database of the user's
     return named, None if record.dialogue is None else shipped_behaviours().identify(record.dialogue)
@@ -91,12 +91,12 @@ def said_by(record: Record) -> tuple[ServerLine, ...]:
 
     There is none of another service than SMTP.
     """
-    greeting, dialogue = record.greeting, record.dialogue
-    if greeting is None or record.status is Status.NOT_SMTP:
+    banner, dialogue = record.banner, record.dialogue
+    if banner is None or record.status is Status.NOT_SMTP:
         return ()
-    lines = [escape(line.removesuffix(b"\r")) for line in greeting.raw.removesuffix(b"\n").split(b"\n")]
+    lines = [escape(line.removesuffix(b"\r")) for line in banner.raw.removesuffix(b"\n").split(b"\n")]
     ehlo = None if dialogue is None else first_reply(dialogue, "EHLO")
-    own = _own_names(greeting.hostname, ehlo)
+    own = _own_names(banner.hostname, ehlo)
     said = [*_greeting(lines, own)]
     if dialogue is None:
         return tuple(said)

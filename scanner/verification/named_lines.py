@@ -15,7 +15,7 @@ from typing import Final
 from scanner.identify import identify
 from scanner.identify.disclosure import NAMED
 from scanner.model import Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 #: Where in a line a name may begin, in words, and how many words it may have.
 _MOST_PLACES: Final = 6
@@ -30,7 +30,7 @@ def maybe_named(text: str) -> Software | None:
     if "copyright" in text.lower():
         return None
     for part in _parts(text[:_MOST_TEXT].split()):
-        software = identify(parse_greeting(f"220 host.invalid {part}\r\n".encode("ascii", "replace")))
+        software = identify(parse_banner(f"220 host.invalid {part}\r\n".encode("ascii", "replace")))
         if software is not None and software.confidence >= NAMED and software.method == "banner":
             return software
     return None

@@ -250,7 +250,7 @@ class _FreshLook:
                 self._gate.refused(target.ip, self._pool.now)
             elif record.status is Status.EXCLUDED and self._gate.is_closed(target.ip):
                 continue  # its network was closed meanwhile: this visit was not made
-            elif record.greeting is not None and self._gate.counts_answers:
+            elif record.banner is not None and self._gate.counts_answers:
                 self._gate.greeted(target.ip, self._pool.now)
             key = target.ip, target.port
             self._packed.setdefault(key, []).append(zlib.compress(encode(record), 1))
@@ -302,8 +302,8 @@ def _names(records: Iterable[Record], host: str | None, before: Earlier | None) 
     """Yield what a host is called: by the user, and by itself in greeting and EHLO."""
     yield from filter(None, (host, None if before is None else before.host))
     for record in records:
-        if record.greeting is not None and record.greeting.hostname is not None:
-            yield record.greeting.hostname
+        if record.banner is not None and record.banner.hostname is not None:
+            yield record.banner.hostname
         ehlo = first_reply(record.dialogue, "EHLO") if record.dialogue is not None else None
         if ehlo is not None and ehlo.lines:
             yield ehlo.lines[0].partition(" ")[0]

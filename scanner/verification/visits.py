@@ -63,7 +63,7 @@ def visit_of(record: Record, versions_seen_in: Iterable[EvidencePlace] | None = 
     return Visit(
         observed_at=None if record.observed_at is None else iso(record.observed_at),
         status=record.status,
-        greeting=None if record.greeting is None else record.greeting.text,
+        greeting=None if record.banner is None else record.banner.text,
         product=software.product if _is_certain(software) and software is not None else None,
         version=None if software is None else software.version,
         disclosure=record.disclosure,
@@ -101,7 +101,7 @@ def is_masked(record: Record) -> bool:
     named, _ = identities(record)
     if named is not None and named.evidence == MASK_RULE:
         return True
-    text = "" if record.greeting is None else "".join(record.greeting.lines)
+    text = "" if record.banner is None else "".join(record.banner.lines)
     return any(text.upper().count(each) >= 10 and not set(text.upper()) - set(f"{each}0123456789 ") for each in "*X")
 
 
@@ -115,7 +115,7 @@ def _is_certain(software: Software | None) -> bool:
 
 
 def _looked_at(record: Record) -> tuple[EvidencePlace, ...]:
-    if record.greeting is None:
+    if record.banner is None:
         return ()
     places = [EvidencePlace.GREETING]
     dialogue = record.dialogue

@@ -10,7 +10,7 @@ from scanner.analysis.changes import Change, ChangeKind
 from scanner.analysis.history import Look
 from scanner.identify.disclosure import NAMED
 from scanner.model import Record, Software, Status
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from tests.support.sweeps import (
     HIDDEN,
     MONDAY,
@@ -169,7 +169,7 @@ def sides_of(folder: Path, before: Record, after: Record) -> tuple[Any, Any, flo
 
 
 def test_a_greeting_that_a_firewall_has_overwritten_hides_nothing_that_is_known(tmp_path: Path) -> None:
-    masked = visit(A)._replace(greeting=parse_greeting(b"220 ****************0*2******0****\r\n"))
+    masked = visit(A)._replace(banner=parse_banner(b"220 ****************0*2******0****\r\n"))
 
     assert compared(tmp_path, [SENDMAIL_HOST], [later(masked)]) == []
     assert kinds(compared(tmp_path, [masked], [later(SENDMAIL_HOST)])) == ["now_disclosed"]

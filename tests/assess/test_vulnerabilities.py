@@ -17,7 +17,7 @@ from scanner.errors import InputError
 from scanner.identify import identify
 from scanner.model import Attempt, Finding, Software, Target
 from scanner.settings import Settings
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from scanner.sweeps.record_builder import RecordBuilder
 
 
@@ -26,7 +26,7 @@ def software(product: str, version: str | None, **more: Any) -> Software:
 
 
 def of_greeting(text: str) -> tuple[Finding, ...]:
-    found = identify(parse_greeting(f"220 {text}\r\n".encode()))
+    found = identify(parse_banner(f"220 {text}\r\n".encode()))
     assert found is not None
     return assess(found)
 

@@ -15,7 +15,7 @@ from scanner.analysis.changes import ChangeKind
 from scanner.cli.entry import run
 from scanner.delivery.local.compression import codec_for
 from scanner.model import Status
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from tests.support.command_line import ROOT, smtpsweep
 from tests.support.sweeps import TUESDAY, dialogue, visit, write, write_summary
 
@@ -346,8 +346,8 @@ def test_a_reader_that_closes_the_pipe_is_exit_code_3_and_leaves_no_folder_behin
 
 def test_the_table_shows_a_version_that_is_now_shown_of_a_product_nobody_knows(tmp_path: Path, capsys: Output) -> None:
     hidden, shown = visit(A), visit(A, scan=TUESDAY)
-    greeting = parse_greeting(b"220 mail.example.com ESMTP FooMail 3.2.1\r\n")
-    shown = shown._replace(greeting=greeting, disclosure=("version",))
+    greeting = parse_banner(b"220 mail.example.com ESMTP FooMail 3.2.1\r\n")
+    shown = shown._replace(banner=greeting, disclosure=("version",))
     silent = visit(B, scan=TUESDAY)._replace(disclosure=("version",))
     monday, tuesday = write(tmp_path / "m", [hidden, visit(B)]), write(tmp_path / "t", [shown, silent])
 

@@ -266,7 +266,7 @@ def test_sweeps_become_plans_or_a_playbook(
         (tmp_path / f"{number}.jsonl").write_bytes(capsysbinary.readouterr().out)
     files = [str(tmp_path / f"{number}.jsonl") for number in (1, 2)]
     assert run(["remedy", *files, option, str(tmp_path / "out"), "--overwrite"]) == 0
-    assert [record.greeting and record.greeting.hostname for record in written.records] == ["h1", "h2"]
+    assert [record.banner and record.banner.hostname for record in written.records] == ["h1", "h2"]
     assert (written.folder, written.overwrite) == (tmp_path / "out", True)
     assert capsysbinary.readouterr() == (b"", b"smtpsweep: 2 records\n")
     (tmp_path / "2.jsonl").write_bytes(b"{}\n")

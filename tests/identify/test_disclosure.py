@@ -3,13 +3,13 @@
 import pytest
 
 from scanner.identify import disclosure, identify
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 DATE = "Thu, 30 Nov 2017 10:25:48 +0100"
 
 
 def disclosed(greeting: str) -> tuple[str, ...]:
-    parsed = parse_greeting(greeting.encode() + b"\r\n")
+    parsed = parse_banner(greeting.encode() + b"\r\n")
     return disclosure(parsed, identify(parsed))
 
 
@@ -38,7 +38,7 @@ def test_a_date_alone_discloses_the_time() -> None:
 
 
 def test_a_product_guessed_from_wording_was_not_given_away() -> None:
-    parsed = parse_greeting(b"421 4.3.2 Connection rate limit exceeded.\r\n")
+    parsed = parse_banner(b"421 4.3.2 Connection rate limit exceeded.\r\n")
     software = identify(parsed)
     assert software is not None
     assert software.product == "Sendmail"

@@ -10,16 +10,16 @@ from scanner.errors import RuleError
 from scanner.identify import Fingerprints, identify
 from scanner.identify.fingerprint import _CACHED_SOFTWARE
 from scanner.identify.rule_files import load_rules, read_rules
-from scanner.model import Greeting, Software
-from scanner.smtp import parse_greeting
+from scanner.model import Banner, Software
+from scanner.smtp import parse_banner
 
 RULES = read_rules()
 SHIPPED = Fingerprints(RULES)
 EXAMPLES = [example.greeting for rule in RULES for example in rule.examples]
 
 
-def parsed(text: str) -> Greeting:
-    return parse_greeting(text.encode() + b"\r\n")
+def parsed(text: str) -> Banner:
+    return parse_banner(text.encode() + b"\r\n")
 
 
 def own_rule(rule_id: str, pattern: str, more: str = "", software: str = "") -> str:
@@ -144,7 +144,7 @@ def test_a_greeting_without_a_product_is_nobodys(text: str) -> None:
 
 
 def test_no_bytes_at_all_are_nobodys() -> None:
-    assert identify(parse_greeting(b"")) is None
+    assert identify(parse_banner(b"")) is None
 
 
 WORDS = sorted({word for rule in RULES for word in rule.words})
@@ -198,7 +198,7 @@ def test_a_mutated_greeting_never_raises_and_says_only_printable_text(example: s
     for _ in range(data.draw(st.integers(1, 6))):
         position = data.draw(st.integers(0, len(raw)))
         raw[position : position + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
-    for software in SHIPPED.matches(parse_greeting(bytes(raw))):
+    for software in SHIPPED.matches(parse_banner(bytes(raw))):
         for text in (software.version, software.config_version, software.package, software.patch, software.cpe):
             assert text is None or (text.isascii() and text.isprintable())
 
@@ -255,5 +255,5 @@ def test_a_hundred_lines_of_every_word_end_in_an_answer() -> None:
 def test_a_name_that_begins_a_greeting_needs_a_version_or_capitals_that_no_host_has(
     greeting: str, product: str | None, version: str | None
 ) -> None:
-    said = identify(parse_greeting(greeting.encode() + b"\r\n"))
+    said = identify(parse_banner(greeting.encode() + b"\r\n"))
     assert (said and said.product, said and said.version) == (product, version)

@@ -5,19 +5,19 @@ import pytest
 from scanner.identify import identify
 from scanner.identify.hosts import with_host
 from scanner.importers import Kept
-from scanner.model import Greeting
+from scanner.model import Banner
 from scanner.settings import Settings
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from scanner.sweeps.record_builder import RecordBuilder
 
 OBSERVER = RecordBuilder("scan", Settings())
 
 
-def observed(greeting: str) -> str | None:
+def observed(banner: str) -> str | None:
     """Return the host name of a greeting's record."""
-    record = OBSERVER.kept(Kept(greeting.encode() + b"\r\n"), 1)
-    assert record.greeting is not None
-    return record.greeting.hostname
+    record = OBSERVER.kept(Kept(banner.encode() + b"\r\n"), 1)
+    assert record.banner is not None
+    return record.banner.hostname
 
 
 @pytest.mark.parametrize(
@@ -61,27 +61,27 @@ def test_a_word_of_a_product_is_no_host(text: str) -> None:
 
 def test_a_refusal_and_an_unknown_product_leave_a_greeting_as_it_is() -> None:
     for text in ("554 MAIL01 Kerio Connect 9.4.1 refuses", "220 mail Unknown Thing 1.0 ready"):
-        greeting = parse_greeting(text.encode() + b"\r\n")
-        software = identify(parse_greeting(b"220 h Kerio Connect 9.4.1 ESMTP ready\r\n"))
+        banner = parse_banner(text.encode() + b"\r\n")
+        software = identify(parse_banner(b"220 h Kerio Connect 9.4.1 ESMTP ready\r\n"))
         assert software is not None
-        assert with_host(greeting, software, identify) is greeting
+        assert with_host(banner, software, identify) is banner
 
 
 def test_software_that_a_database_named_is_asked_again() -> None:
-    asked: list[Greeting] = []
-    greeting = parse_greeting(b"220 MAIL01 Kerio Connect 9.4.1 ESMTP ready\r\n")._replace(hostname=None)
-    software = identify(greeting)
+    asked: list[Banner] = []
+    banner = parse_banner(b"220 MAIL01 Kerio Connect 9.4.1 ESMTP ready\r\n")._replace(hostname=None)
+    software = identify(banner)
     assert software is not None
 
-    def nothing(other: Greeting) -> None:
+    def nothing(other: Banner) -> None:
         asked.append(other)
 
-    assert with_host(greeting, software, nothing).hostname is None
+    assert with_host(banner, software, nothing).hostname is None
     assert asked[0].lines == ("host.invalid Kerio Connect 9.4.1 ESMTP ready",)
 
 
 @pytest.mark.parametrize(
-    ("greeting", "name"),
+    ("banner", "name"),
     [
         ("220 <129535.84@gw> [XMail 1.27 ESMTP Server] service ready", "gw"),
         ("220 eSafe@server1 Service ready", "server1"),
@@ -117,8 +117,8 @@ def test_software_that_a_database_named_is_asked_again() -> None:
         ("220-Welcome\r\n220-8.14.7 ESMTP\r\n220 bye", None),
     ],
 )
-def test_a_name_in_another_place(greeting: str, name: str | None) -> None:
-    assert parse_greeting(greeting.encode() + b"\r\n").hostname == name
+def test_a_name_in_another_place(banner: str, name: str | None) -> None:
+    assert parse_banner(banner.encode() + b"\r\n").hostname == name
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_name_in_another_place(greeting: str, name: str | None) -> None:
     ],
 )
 def test_the_mark_of_a_candidate_or_step_belongs_to_the_version(text: str, version: str) -> None:
-    software = identify(parse_greeting(f"220 mail.example.com {text}\r\n".encode()))
+    software = identify(parse_banner(f"220 mail.example.com {text}\r\n".encode()))
 
     assert software is not None
     assert software.version == version
@@ -161,7 +161,7 @@ TAKEN = """
     "words", [words.strip() for line in LEFT.splitlines() for words in line.split("|") if words.strip()]
 )
 def test_a_remark_about_the_server_leaves_the_product(product: str, words: str) -> None:
-    software = identify(parse_greeting(f"220 mail.example.com ESMTP {product} {words}\r\n".encode()))
+    software = identify(parse_banner(f"220 mail.example.com ESMTP {product} {words}\r\n".encode()))
 
     assert software is not None
     assert product.startswith(software.product)
@@ -172,4 +172,4 @@ def test_a_remark_about_the_server_leaves_the_product(product: str, words: str) 
     "words", [words.strip() for line in TAKEN.splitlines() for words in line.split("|") if words.strip()]
 )
 def test_a_remark_about_the_product_takes_it_back(product: str, words: str) -> None:
-    assert identify(parse_greeting(f"220 mail.example.com ESMTP {product} {words}\r\n".encode())) is None
+    assert identify(parse_banner(f"220 mail.example.com ESMTP {product} {words}\r\n".encode())) is None

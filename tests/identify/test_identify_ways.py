@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scanner.identify import Fingerprints
 from scanner.identify.rule_files import load_rules, read_rules
 from scanner.identify.sentences import DATES, GOES_ON, takes_back
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 SHIPPED = Fingerprints.shipped()
 RULES = read_rules()
@@ -32,7 +32,7 @@ ENDINGS = [
 
 
 def both_ways_agree(text: str) -> bool:
-    greeting = parse_greeting(text.encode() + b"\r\n")
+    greeting = parse_banner(text.encode() + b"\r\n")
     return SHIPPED.identify(greeting) == next(iter(SHIPPED.matches(greeting)), None)
 
 
@@ -83,15 +83,15 @@ def test_a_remark_takes_a_name_back_from_a_later_rule_too_but_not_from_one_elsew
         )
     )
 
-    assert rules.identify(parse_greeting(b"220 h Foo is better\r\n")) is None
-    found = rules.identify(parse_greeting(b"220-h Foo is better\r\n220 h Foo\r\n"))
+    assert rules.identify(parse_banner(b"220 h Foo is better\r\n")) is None
+    found = rules.identify(parse_banner(b"220-h Foo is better\r\n220 h Foo\r\n"))
     assert found is not None
     assert found.evidence == "own.word"
 
 
 def test_what_rules_say_that_capture_nothing_is_made_once() -> None:
     rules = Fingerprints.shipped()
-    one, other = (rules.identify(parse_greeting(f"220 {host} ESMTP Postfix\r\n".encode())) for host in ("a", "b"))
+    one, other = (rules.identify(parse_banner(f"220 {host} ESMTP Postfix\r\n".encode())) for host in ("a", "b"))
 
     assert one is not None
     assert one is other

@@ -10,7 +10,7 @@ from scanner.identify import Fingerprints
 from scanner.identify.index import MOST_RULES, MOST_TRIES
 from scanner.identify.patterns import FRAGMENTS
 from scanner.identify.rule_files import load_rules
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 #: One step of what may stand before a name, without its bound.
 STEP = FRAGMENTS["AFTER"].partition("[!-~]{1,255}) {1,3}")[2].removesuffix("{0,8}")
@@ -30,7 +30,7 @@ def rule(name: str, specificity: int) -> str:
 
 
 def named(rules: Fingerprints, text: str) -> str | None:
-    software = rules.identify(parse_greeting(text.encode()))
+    software = rules.identify(parse_banner(text.encode()))
     return None if software is None else software.product
 
 

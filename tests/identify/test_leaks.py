@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from scanner.identify import identify
 from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
 from scanner.model import DISCLOSED, PLACES, Certificate, Dialogue, Exchange, Software, Tls
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from tests.support.dialogues import EXIM_REPLIES, HARDENED_REPLIES, SENDMAIL_REPLIES, dialogue_of
 
 IP = "10.0.0.5"
 
 
 def told_by_greeting(text: str, ip: str | None = IP) -> tuple[str, ...]:
-    greeting = parse_greeting(f"220 {text}\r\n".encode())
+    greeting = parse_banner(f"220 {text}\r\n".encode())
     return greeting_disclosure(greeting, identify(greeting), ip)
 
 
@@ -54,7 +54,7 @@ def test_a_greeting_is_searched_for_what_only_means_something_inside(text: str, 
 
 
 def test_a_version_is_no_address() -> None:
-    greeting = parse_greeting(b"220 mx ESMTP IceWarp 10.4.5.1\r\n")
+    greeting = parse_banner(b"220 mx ESMTP IceWarp 10.4.5.1\r\n")
 
     assert greeting_disclosure(greeting, Software("IceWarp", version="10.4.5.1", confidence=0.4), None) == ("version",)
     assert greeting_disclosure(greeting, None, None) == ("version",)
@@ -75,7 +75,7 @@ CERTIFICATE = Certificate("ab" * 32, subject="CN=mx.example.com", names=("mx.exa
 def seen(
     greeting: bytes, dialogue: Dialogue, by_behaviour: Software | None = None, ip: str = IP
 ) -> dict[str, tuple[str, ...]]:
-    parsed = parse_greeting(b"220 " + greeting + b"\r\n")
+    parsed = parse_banner(b"220 " + greeting + b"\r\n")
     places = disclosed_in(parsed, identify(parsed), by_behaviour, dialogue, ip)
     assert list(places) == list(DISCLOSED)
     return {word: found for word, found in places.items() if found}

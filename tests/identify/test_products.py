@@ -4,7 +4,7 @@ import pytest
 
 from scanner.identify import identify
 from scanner.model import Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 DATE = "Tue, 14 Nov 2023 10:20:30 +0000"
 
@@ -165,7 +165,7 @@ SEEN: list[tuple[str, str, str | None, str | None]] = [
 def test_a_greeting_that_was_seen_gives_its_product(
     greeting: str, product: str, version: str | None, os: str | None
 ) -> None:
-    software = identify(parse_greeting(greeting.encode() + b"\r\n"))
+    software = identify(parse_banner(greeting.encode() + b"\r\n"))
     assert isinstance(software, Software)
     assert (software.product, software.version) == (product, version)
     if os is not None:
@@ -184,6 +184,6 @@ def test_a_greeting_that_was_seen_gives_its_product(
     ],
 )
 def test_patches_and_builds_have_fields_of_their_own(greeting: str, patch: str | None, build: str | None) -> None:
-    software = identify(parse_greeting(greeting.encode() + b"\r\n"))
+    software = identify(parse_banner(greeting.encode() + b"\r\n"))
     assert software is not None
     assert (software.patch, software.build) == (patch, build)

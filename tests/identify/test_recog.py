@@ -10,7 +10,7 @@ from scanner.identify import identify
 from scanner.identify.databases import load_fingerprints
 from scanner.identify.recog import RecogDatabase
 from scanner.model import Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 TINY = r"""<?xml version="1.0"?>
 <fingerprints matches="smtp.banner" protocol="smtp" database_type="service" preference="0.20">
@@ -53,7 +53,7 @@ def one(pattern: str, params: str = '<param pos="0" name="service.product" value
 
 
 def said(found: RecogDatabase, text: str) -> Software | None:
-    return found.identify(parse_greeting(text.encode() + b"\r\n"))
+    return found.identify(parse_banner(text.encode() + b"\r\n"))
 
 
 def test_a_fingerprint_gives_the_same_fields_as_a_rule(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_ours_win_and_theirs_fill_the_gaps(tmp_path: Path) -> None:
     database(tmp_path)
     both = load_fingerprints(f"recog:{tmp_path}")
 
-    postfix = parse_greeting(b"220 mail ESMTP Postfix\r\n")
+    postfix = parse_banner(b"220 mail ESMTP Postfix\r\n")
     assert both.identify(postfix) == identify(postfix)
-    frobnicator = both.identify(parse_greeting(b"220 mail ESMTP Frobnicator 1.2 (on Plan)\r\n"))
+    frobnicator = both.identify(parse_banner(b"220 mail ESMTP Frobnicator 1.2 (on Plan)\r\n"))
     assert frobnicator is not None
     assert frobnicator.product == "Frobnicator"
 
@@ -168,7 +168,7 @@ def test_a_parameter_outside_of_a_fingerprint_is_nobodys(tmp_path: Path) -> None
 def test_hostile_text_of_any_length_costs_little(tmp_path: Path) -> None:
     """A line is cut to 512 characters, where three stars in a row cost milliseconds; uncut they would cost minutes."""
     found = database(tmp_path, one("x.*x.*x.*y"))
-    greeting = parse_greeting(b"220 " + b"x" * 8000 + b"\r\n")
+    greeting = parse_banner(b"220 " + b"x" * 8000 + b"\r\n")
 
     assert found.identify(greeting) is None
 

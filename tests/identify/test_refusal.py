@@ -8,13 +8,13 @@ from scanner.errors import RuleError
 from scanner.identify import RefusalRules, shipped_refusals
 from scanner.identify.rule_files import load_refusals
 from scanner.model import Refusal, RefusalKind
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 SHIPPED = RefusalRules.shipped()
 
 
 def refusal(text: str) -> Refusal | None:
-    return SHIPPED.classify(parse_greeting(text.encode("latin-1") + b"\r\n"))
+    return SHIPPED.classify(parse_banner(text.encode("latin-1") + b"\r\n"))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_most_specific_rule_speaks() -> None:
         """
         for kind, specificity in (("policy", 10), ("dnsbl", 90), ("rate_limit", 50))
     )
-    assert RefusalRules(load_refusals(text, "own.toml")).classify(parse_greeting(b"554 no\r\n")) == (
+    assert RefusalRules(load_refusals(text, "own.toml")).classify(parse_banner(b"554 no\r\n")) == (
         RefusalKind.DNSBL,
         True,
         "own.dnsbl",
@@ -109,6 +109,6 @@ def test_the_most_specific_rule_speaks() -> None:
 
 @given(st.sampled_from(["421", "450", "550", "554-a\r\n554"]), st.text(max_size=300))
 def test_any_refusing_text_has_a_meaning(code: str, text: str) -> None:
-    greeting = parse_greeting(f"{code} {text}".encode("utf-8", "replace") + b"\r\n")
+    greeting = parse_banner(f"{code} {text}".encode("utf-8", "replace") + b"\r\n")
     found = SHIPPED.classify(greeting)
     assert (found is None) == (greeting.code is None or greeting.code < 400)

@@ -7,7 +7,7 @@ from scanner.identify.index import SESSION_ID
 from scanner.identify.patterns import FRAGMENTS, compile_pattern
 from scanner.identify.rule_files import SHARED_FRAGMENTS, load_rules, read_rules
 from scanner.model import Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 RULES = read_rules()
 SHIPPED = Fingerprints(RULES)
@@ -16,7 +16,7 @@ COUNTEREXAMPLES = [(rule, greeting) for rule in RULES for greeting in rule.count
 
 
 def identified(greeting: str) -> Software | None:
-    return SHIPPED.identify(parse_greeting(greeting.encode() + b"\r\n"))
+    return SHIPPED.identify(parse_banner(greeting.encode() + b"\r\n"))
 
 
 def test_every_rule_has_a_greeting_that_it_must_leave_alone() -> None:
@@ -39,7 +39,7 @@ def test_no_rule_names_the_example_of_another_product_alone() -> None:
     in_front = {"trend.interscan-front"}
     both = set()
     for rule, greeting in EXAMPLES:
-        said = SHIPPED.matches(parse_greeting(greeting.encode() + b"\r\n"))
+        said = SHIPPED.matches(parse_banner(greeting.encode() + b"\r\n"))
         if {software.product for software in said} != {rule.fixed["product"]}:
             both.add(rule.id)
     services = {rule.id for rule in RULES if rule.fixed.get("kind") == "service" or rule.source == "providers.toml"}
@@ -156,4 +156,4 @@ ID_RULE = f"""
 )
 def test_an_id_of_a_session_stands_for_a_word(greeting: bytes, *, found: bool) -> None:
     rules: tuple[Rule, ...] = load_rules(ID_RULE, "own.toml")
-    assert (Fingerprints(rules).identify(parse_greeting(greeting)) is not None) is found
+    assert (Fingerprints(rules).identify(parse_banner(greeting)) is not None) is found

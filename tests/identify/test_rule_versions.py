@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.identify import identify
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 GREETINGS = {
     "ESMTP MailMarshal (v{}) Ready": "MailMarshal",
@@ -24,7 +24,7 @@ GREETINGS = {
 @pytest.mark.parametrize("version", ["3.2r24", "7.0.2b", "2.0.1-3", "12.01.3", "5.2.3790.4675"])
 @pytest.mark.parametrize("text", GREETINGS)
 def test_a_letter_or_a_dash_in_a_version_hides_neither_it_nor_the_product(text: str, version: str) -> None:
-    software = identify(parse_greeting(f"220 mail.example.com {text.format(version)}\r\n".encode()))
+    software = identify(parse_banner(f"220 mail.example.com {text.format(version)}\r\n".encode()))
 
     assert software is not None
     assert (software.product, software.version) == (GREETINGS[text], version)

@@ -12,7 +12,7 @@ from scanner.identify import Fingerprints, RefusalRule, RefusalRules, Rule, ship
 from scanner.identify.rule_files import FOLDER, compiled_rules, load_refusals, load_rules, read_rules
 from scanner.identify.rules import COMPILED
 from scanner.model import RefusalKind, Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 RULES = read_rules()
 REFUSALS = load_refusals((FOLDER / "refusals.toml").read_text(), "refusals.toml")
@@ -21,7 +21,7 @@ COUNTEREXAMPLES = [(rule, greeting) for rule in RULES for greeting in rule.count
 
 
 def identified(fingerprints: Fingerprints, greeting: str) -> Software | None:
-    return fingerprints.identify(parse_greeting(greeting.encode() + b"\r\n"))
+    return fingerprints.identify(parse_banner(greeting.encode() + b"\r\n"))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_there_are_more_than_400_products() -> None:
     ids=lambda value: getattr(value, "id", value),
 )
 def test_an_example_of_a_refusal_is_told_by_its_rule(rule: RefusalRule, greeting: str) -> None:
-    refusal = RefusalRules(REFUSALS).classify(parse_greeting(greeting.encode() + b"\r\n"))
+    refusal = RefusalRules(REFUSALS).classify(parse_banner(greeting.encode() + b"\r\n"))
     assert refusal == (rule.kind, rule.refused_us, rule.id)
 
 
@@ -86,7 +86,7 @@ def test_an_example_of_a_refusal_is_told_by_its_rule(rule: RefusalRule, greeting
     ids=lambda value: getattr(value, "id", value),
 )
 def test_a_rule_for_refusals_leaves_its_counterexamples_alone(rule: RefusalRule, greeting: str) -> None:
-    refusal = RefusalRules([rule]).classify(parse_greeting(greeting.encode() + b"\r\n"))
+    refusal = RefusalRules([rule]).classify(parse_banner(greeting.encode() + b"\r\n"))
     assert refusal is None or refusal.evidence is None
 
 

@@ -11,7 +11,7 @@ from scanner.identify.rule_files import FOLDER, load_rules
 from scanner.identify.rules import Example
 from scanner.identify.said_versions import SaidVersion, is_host_name, known_versions, may_show_version, said_versions
 from scanner.model import Software
-from scanner.smtp import escape, parse_greeting
+from scanner.smtp import escape, parse_banner
 from tests.support.version_texts import NONE, OPEN, SURE
 
 _RULES = [
@@ -129,7 +129,7 @@ def test_a_host_name_has_letters_at_its_end_and_in_another_label(word: str, is_n
 def test_the_version_of_every_greeting_that_a_rule_is_tried_with_is_seen(example: Example) -> None:
     """Without the rule where the version has a dot; with what the rule says where its form is the product's own."""
     version = example.expected["version"]
-    greeting = parse_greeting(example.greeting.encode() + b"\r\n")
+    greeting = parse_banner(example.greeting.encode() + b"\r\n")
     hosts = [greeting.hostname or ""]
     known = () if "." in version else known_versions((identify(greeting),))
 
@@ -144,7 +144,7 @@ def test_of_the_versions_that_rules_know_nearly_all_are_sure() -> None:
         any(
             each.is_sure
             and (each.version in example.expected["version"] or example.expected["version"] in each.version)
-            for line in parse_greeting(example.greeting.encode() + b"\r\n").lines
+            for line in parse_banner(example.greeting.encode() + b"\r\n").lines
             for each in said_versions(line)
         )
         for example in dotted

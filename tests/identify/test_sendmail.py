@@ -10,14 +10,14 @@ from scanner.identify import identify
 from scanner.identify.sendmail import parse_versions
 from scanner.identify.sentences import is_no_version
 from scanner.model import Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 DATE = "Thu, 30 Nov 2017 10:25:48 +0100"
 NAMED_SENDMAIL = {"product": "Sendmail", "vendor": "Sendmail", "product_line": "Sendmail"}
 
 
 def identified(greeting: str) -> Software | None:
-    return identify(parse_greeting(greeting.encode() + b"\r\n"))
+    return identify(parse_banner(greeting.encode() + b"\r\n"))
 
 
 def told(software: Software | None) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from scanner.identify import identify
 from scanner.identify.sentences import is_no_version, takes_back
 from scanner.model import Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 REMARKS = """
     ESMTP Postfix is better
@@ -61,7 +61,7 @@ REMARKS = """
 
 
 def identified(greeting: str) -> Software | None:
-    return identify(parse_greeting(greeting.encode() + b"\r\n"))
+    return identify(parse_banner(greeting.encode() + b"\r\n"))
 
 
 @pytest.mark.parametrize("remark", [line.strip() for line in REMARKS.splitlines() if line.strip()])
@@ -174,7 +174,7 @@ def test_an_address_a_day_and_a_size_are_no_versions(number: str, *, expected: b
     ],
 )
 def test_a_word_that_nobody_knows_leaves_a_name_with_its_version(text: str) -> None:
-    said = identify(parse_greeting(f"220 mx3.example.com ESMTP {text}\r\n".encode()))
+    said = identify(parse_banner(f"220 mx3.example.com ESMTP {text}\r\n".encode()))
     assert said is not None
     assert (said.product, said.version) == (text.split(maxsplit=1)[0], text.split()[1].partition("/")[0])
 
@@ -192,4 +192,4 @@ def test_a_word_that_nobody_knows_leaves_a_name_with_its_version(text: str) -> N
     ],
 )
 def test_it_takes_back_a_bare_name_and_one_in_a_remark(text: str) -> None:
-    assert identify(parse_greeting(f"220 mx3.example.com ESMTP {text}\r\n".encode())) is None
+    assert identify(parse_banner(f"220 mx3.example.com ESMTP {text}\r\n".encode())) is None

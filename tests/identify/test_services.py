@@ -15,7 +15,7 @@ from scanner.errors import RuleError
 from scanner.identify import Fingerprints
 from scanner.identify.rule_files import FOLDER, load_services, read_rules
 from scanner.model import Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 RULES: Final = read_rules()
 SHIPPED: Final = Fingerprints(RULES)
@@ -36,7 +36,7 @@ PROGRAMS: Final = {
 
 
 def identified(greeting: str) -> Software | None:
-    return SHIPPED.identify(parse_greeting(greeting.encode() + b"\r\n"))
+    return SHIPPED.identify(parse_banner(greeting.encode() + b"\r\n"))
 
 
 def service_of(greeting: str) -> str | None:
@@ -276,7 +276,7 @@ def service_file(**changes: str | None) -> str:
 def test_a_host_is_matched_whole_and_words_of_others_are_not_its_own(text: str, *, expected: bool) -> None:
     rules = Fingerprints(load_services(service_file(), "own.toml"))
 
-    assert (rules.identify(parse_greeting(text.encode() + b"\r\n")) is not None) is expected
+    assert (rules.identify(parse_banner(text.encode() + b"\r\n")) is not None) is expected
 
 
 def test_a_service_becomes_a_rule() -> None:
@@ -284,7 +284,7 @@ def test_a_service_becomes_a_rule() -> None:
 
     assert (rule.id, rule.words, rule.confidence, rule.specificity) == ("foo.mail", ("foo",), 0.9, 60)
     assert rule.fixed == {"product": "Foo Mail", "vendor": "Foo", "product_line": "Foo", "kind": "service"}
-    software = Fingerprints([rule]).identify(parse_greeting(b"220 mx.foo.example Foo 17\r\n"))
+    software = Fingerprints([rule]).identify(parse_banner(b"220 mx.foo.example Foo 17\r\n"))
     assert software is not None
     assert (software.build, software.kind, software.product_line) == ("17", "service", "Foo")
 

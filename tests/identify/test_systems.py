@@ -4,7 +4,7 @@ import pytest
 
 from scanner.identify import identify
 from scanner.identify.systems import glued_system, stated_system, system
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_only_a_number_glued_to_a_package_is_the_systems_version(package: str, t
 
 
 def os_of(greeting: str) -> tuple[str | None, str | None]:
-    software = identify(parse_greeting(greeting.encode() + b"\r\n"))
+    software = identify(parse_banner(greeting.encode() + b"\r\n"))
     assert software is not None
     return software.os, software.os_version
 
@@ -71,8 +71,8 @@ def test_a_greeting_tells_the_system_in_a_second_bracket_or_glued(
 
 
 def test_what_is_no_mail_server_is_not_named() -> None:
-    assert identify(parse_greeting(b"+OK Dovecot ready.\r\n")) is None
-    assert identify(parse_greeting(b"220 Dovecot ready.\r\n")) is not None
+    assert identify(parse_banner(b"+OK Dovecot ready.\r\n")) is None
+    assert identify(parse_banner(b"220 Dovecot ready.\r\n")) is not None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_later_distributions_and_short_names_are_known(written: str, name: str) 
 @pytest.mark.parametrize("greeting", ["Postfix on {}", "Postfix ({})", "Exim 4.93 ({})"])
 def test_a_name_that_only_contains_a_system_is_none(greeting: str, place: str) -> None:
     assert os_of("220 h ESMTP " + greeting.format(place)) == (None, None)
-    software = identify(parse_greeting(f"220 h ESMTP Exim 4.93 {place}\r\n".encode()))
+    software = identify(parse_banner(f"220 h ESMTP Exim 4.93 {place}\r\n".encode()))
     # Behind a version a company is who runs it; other words take the name back.
     assert software is None if "Ltd" not in place else software is not None and software.os is None
 
@@ -136,5 +136,5 @@ def test_a_text_states_a_system_only_when_it_says_nothing_more(text: str, told: 
 
 def test_a_block_list_that_a_server_uses_is_not_what_it_is() -> None:
     refusal = "554 Service unavailable; Client host [192.0.2.1] blocked using Trend Micro RBL+. See http://example.com/"
-    software = identify(parse_greeting(refusal.encode() + b"\r\n"))
+    software = identify(parse_banner(refusal.encode() + b"\r\n"))
     assert software is None or "Trend" not in software.product

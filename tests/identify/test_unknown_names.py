@@ -10,16 +10,16 @@ from scanner.identify import identify
 from scanner.identify.disclosure import NAMED
 from scanner.identify.perhaps import perhaps_disclosed
 from scanner.identify.unknown_names import names_perhaps
-from scanner.model import Greeting, Status
-from scanner.smtp import parse_greeting
+from scanner.model import Banner, Status
+from scanner.smtp import parse_banner
 from tests.support.policy_records import record_of
 
 _DATA = Path(__file__).parents[1] / "data/greetings.jsonl"
 
 
-def greeting(*lines: str, code: int = 220) -> Greeting:
+def greeting(*lines: str, code: int = 220) -> Banner:
     whole = [f"{code}{' ' if line is lines[-1] else '-'}{line}" for line in lines]
-    return parse_greeting("\r\n".join([*whole, ""]).encode())
+    return parse_banner("\r\n".join([*whole, ""]).encode())
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_refusal_is_a_sentence() -> None:
 
 def test_of_the_products_that_rules_know_most_would_be_seen_without_them() -> None:
     lines = [json.loads(line)["greeting"] for line in _DATA.read_text("ascii").splitlines()]
-    greetings = [parse_greeting(line.encode() + b"\r\n") for line in lines]
+    greetings = [parse_banner(line.encode() + b"\r\n") for line in lines]
     named = [each for each in greetings if (found := identify(each)) is not None and found.confidence >= NAMED]
 
     assert len(named) > 50

@@ -5,12 +5,12 @@ import pytest
 from scanner.identify import identify
 from scanner.identify.systems import system
 from scanner.model import Software
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from scanner.smtp.dates import maybe_server_time
 
 
 def identified(text: str) -> Software:
-    software = identify(parse_greeting(f"220 mail.example.com {text}\r\n".encode()))
+    software = identify(parse_banner(f"220 mail.example.com {text}\r\n".encode()))
     assert software is not None
     return software
 

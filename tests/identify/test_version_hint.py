@@ -9,7 +9,7 @@ from scanner.identify.leaks import greeting_disclosure
 from scanner.identify.number_words import COPULAS, VERSION, product_names, product_phrases
 from scanner.identify.rules import shipped_rules
 from scanner.identify.said_versions import may_show_version, said_versions
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from tests.support.version_texts import SURE
 
 _SEPARATORS = (" ", "  ", ": ", ":", "=", "/", "-", "_", "[", " (", "", "\\x09", ". ")
@@ -62,7 +62,7 @@ def test_a_number_behind_any_other_word_needs_no_second_look() -> None:
 
 @pytest.mark.parametrize("text", ["exim 4", "EXIM 4 ready", "Exim ready, Exim 4", "FooMail wersja 5", "FooMail SP 3"])
 def test_a_record_discloses_what_a_policy_fails(text: str) -> None:
-    greeting = parse_greeting(f"220 mail.example.com ESMTP {text}\r\n".encode())
+    greeting = parse_banner(f"220 mail.example.com ESMTP {text}\r\n".encode())
 
     assert "version" in greeting_disclosure(greeting, None, None)
 

@@ -198,15 +198,15 @@ def test_a_certificate_is_for_the_name_the_user_gave_or_the_greeting_s(
     host: str | None, hostname: str | None, wanted: RuleOutcome
 ) -> None:
     record = record_of(dialogue=certificate_of(), host=host)
-    assert record.greeting is not None
-    record = record._replace(greeting=record.greeting._replace(hostname=hostname))
+    assert record.banner is not None
+    record = record._replace(banner=record.banner._replace(hostname=hostname))
 
     assert outcome("certificate-valid", record, match_name=True) is wanted
 
 
 def test_without_greeting_a_certificate_has_no_name_to_fit() -> None:
     assert (
-        outcome("certificate-valid", record_of(dialogue=certificate_of(), greeting=None), match_name=True) is NOT_JUDGED
+        outcome("certificate-valid", record_of(dialogue=certificate_of(), banner=None), match_name=True) is NOT_JUDGED
     )
 
 
@@ -238,7 +238,7 @@ def test_least_versions(software: Software | None, versions: dict[str, str], wan
     record = record_of(software=software)
 
     assert outcome("min-version", record, versions=versions) is wanted
-    assert outcome("min-version", record._replace(greeting=None), versions=versions) is wanted
+    assert outcome("min-version", record._replace(banner=None), versions=versions) is wanted
 
 
 def test_a_line_with_numbers_of_its_own_is_not_compared_with_others() -> None:
@@ -308,8 +308,8 @@ def test_agreed_greetings(raw: bytes, text: str, wanted: RuleOutcome) -> None:
 
 def test_a_greeting_without_host_name_is_told_apart() -> None:
     record = record_of(NO_PRODUCT)
-    assert record.greeting is not None
-    nameless = record._replace(greeting=record.greeting._replace(hostname=None))
+    assert record.banner is not None
+    nameless = record._replace(banner=record.banner._replace(hostname=None))
 
     judgement = judged("banner-equals", nameless)
     assert judgement is not None
@@ -330,7 +330,7 @@ def test_a_greeting_without_host_name_is_told_apart() -> None:
         (record_of(b"421 mail1.example.com too many\r\n", refusal=None), "busy"),
         (record_of(BLOCKED), "it refuses this scanner (dnsbl)"),
         (record_of(BLOCKED, refusal=Refusal(RefusalKind.NOT_ACCEPTING, refused_us=False, evidence=None)), None),
-        (record_of(NO_PRODUCT, greeting=None), "no greeting"),
+        (record_of(NO_PRODUCT, banner=None), "no greeting"),
     ],
 )
 def test_what_counts_as_seen(record: Record, reason: str | None) -> None:

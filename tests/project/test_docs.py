@@ -134,7 +134,7 @@ def test_the_record_shown_is_a_record(name: str, version: str) -> None:
     record = decode(shown.replace("\n", "").encode())
     validator = Draft202012Validator(json_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     validator.validate(json.loads(shown))
-    assert record.greeting is not None
+    assert record.banner is not None
     assert record.software is not None
     assert record.software.version == version
 

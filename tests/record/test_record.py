@@ -15,7 +15,7 @@ from scanner.identify import RefusalRules
 from scanner.model import Finding, Refusal, RefusalKind, Software, Status
 from scanner.record import EventIds, decode, encode, encode_findings, event_id
 from scanner.record import encoding as record_module
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from tests.support.greetings import SENDMAIL_8_14
 from tests.support.records import VALIDATOR, full_record, greeting_of, record_of
 
@@ -136,7 +136,7 @@ def test_a_kept_greeting_has_null_for_what_its_source_does_not_tell() -> None:
 
     assert {name: written[name] for name in kept} == kept
     assert written["timing"] == {"connect_ms": None, "first_byte_ms": None, "total_ms": None}
-    assert decode(line)._replace(greeting=None) == record._replace(greeting=None)
+    assert decode(line)._replace(banner=None) == record._replace(banner=None)
     VALIDATOR.validate(written)
 
 
@@ -184,7 +184,7 @@ def test_any_bytes_make_one_line_of_valid_json_from_which_they_come_back(raw: by
     assert line.isascii()
     assert written["banner"]["text"] == greeting.text
     assert written["banner"]["lines"] == list(greeting.lines)
-    assert back.greeting == greeting
+    assert back.banner == greeting
     assert encode(back) == line
     VALIDATOR.validate(written)
 
@@ -192,10 +192,10 @@ def test_any_bytes_make_one_line_of_valid_json_from_which_they_come_back(raw: by
 @given(st.binary(min_size=1, max_size=300) | st.from_regex(rb"(220[- ][ -~]{0,20}\r{0,2}\n){1,3}", fullmatch=True))
 @example(b"400\n")
 def test_what_the_parser_makes_of_any_bytes_comes_back_and_is_valid(raw: bytes) -> None:
-    greeting = parse_greeting(raw)
+    greeting = parse_banner(raw)
 
     line = encode(record_of(greeting)._replace(refusal=RefusalRules.shipped().classify(greeting)))
-    back = decode(line).greeting
+    back = decode(line).banner
 
     VALIDATOR.validate(orjson.loads(line))
     assert back is not None
@@ -281,8 +281,8 @@ def test_what_a_line_does_not_carry_about_a_greeting_is_filled_in_from_the_statu
 ) -> None:
     back = decode(encode(record_of(greeting_of(SENDMAIL_8_14), status=status)))
 
-    assert back.greeting is not None
-    assert (back.greeting.complete, back.greeting.status) == (complete, meaning)
+    assert back.banner is not None
+    assert (back.banner.complete, back.banner.status) == (complete, meaning)
 
 
 def test_a_reader_leaves_fields_alone_that_it_does_not_know() -> None:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from scanner.model import RefusalKind, Status
 from scanner.record import SCHEMA, decode, encode, event_id, json_schema
 from scanner.record.schema import schema_text
-from scanner.smtp import Flag, parse_greeting
+from scanner.smtp import Flag, parse_banner
 from tests.support.records import VALIDATOR, full_record
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -108,7 +108,7 @@ def test_the_example_in_the_documentation_is_a_record_in_every_detail() -> None:
     assert json.loads(encode(record)) == json.loads(example)
     assert list(json.loads(encode(record))) == list(json.loads(example))
     assert record.event_id == event_id(record.scan_id, str(record.ip), record.port or 0)
-    assert record.greeting == parse_greeting(record.greeting.raw if record.greeting else b"")
+    assert record.banner == parse_banner(record.banner.raw if record.banner else b"")
 
 
 def test_the_schema_says_its_name() -> None:

@@ -30,8 +30,8 @@ def read(pieces: Iterable[bytes], max_bytes: int = MAX_BYTES, max_lines: int = M
     for piece in pieces:
         reader.receive_data(piece)
     reader.receive_data(b"")
-    assert reader.greeting is not None
-    return reader.greeting
+    assert reader.reply is not None
+    return reader.reply
 
 
 def single(raw: bytes) -> list[bytes]:
@@ -98,7 +98,7 @@ def test_what_could_go_on_needs_more_bytes_until_the_end(raw: bytes) -> None:
     reader = ReplyReader()
     reader.receive_data(raw or b"x")
     assert reader.next_event() is Reading.NEED_DATA
-    assert reader.greeting is None
+    assert reader.reply is None
     reply = read(single(raw))
     assert (reply.raw, reply.ending, reply.complete) == (raw, ReplyEnd.EOF, False)
     assert read([raw] if raw else []) == reply
@@ -134,9 +134,9 @@ def test_the_limit_of_bytes_ends_a_greeting_without_a_line_end() -> None:
         reader = ReplyReader()
         for piece in pieces:
             reader.receive_data(piece)
-        assert reader.greeting is not None
-        assert (reader.greeting.ending, reader.greeting.truncated) == (ReplyEnd.TOO_LONG, True)
-        assert reader.raw == reader.greeting.raw == b"x" * MAX_BYTES
+        assert reader.reply is not None
+        assert (reader.reply.ending, reader.reply.truncated) == (ReplyEnd.TOO_LONG, True)
+        assert reader.raw == reader.reply.raw == b"x" * MAX_BYTES
 
 
 @pytest.mark.parametrize(("length", "ending"), [(MAX_BYTES, ReplyEnd.FINAL_LINE), (MAX_BYTES + 1, ReplyEnd.TOO_LONG)])
@@ -217,7 +217,7 @@ def test_any_bytes_in_any_pieces_are_the_same_greeting(raw: bytes, data: st.Data
 def test_the_quick_test_says_what_the_reader_finds(raw: bytes, limit: tuple[int, int]) -> None:
     reader = ReplyReader(*limit)
     reader.receive_data(raw)
-    greeting = reader.greeting
+    greeting = reader.reply
     alone = greeting is not None and greeting.complete and len(greeting.lines) == 1 and greeting.raw == raw
     assert is_whole_greeting(raw, max_bytes=limit[0]) == alone
 

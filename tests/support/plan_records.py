@@ -12,7 +12,7 @@ def host(number: int, product: str | None = "Sendmail", raw: bytes = SENDMAIL_8_
     """Make the record of one host that discloses its product."""
     address = f"192.0.2.{number}"
     told: dict[str, Any] = {
-        "greeting": greeting_of(raw),
+        "banner": greeting_of(raw),
         "ip": address,
         "event_id": event_id("0199-scan", address, 25),
         "software": None if product is None else Software(product=product, version="8.14.7", confidence=0.95),

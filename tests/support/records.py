@@ -4,7 +4,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from scanner.model import Finding, Greeting, Record, Software, Status
+from scanner.model import Banner, Finding, Record, Software, Status
 from scanner.record import event_id, json_schema
 from tests.support.greetings import SENDMAIL_8_14
 
@@ -29,10 +29,10 @@ def escape(raw: bytes) -> str:
     return "".join("\\\\" if byte == 0x5C else chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in raw)
 
 
-def greeting_of(raw: bytes, status: Status = Status.READY, *, code: int | None = 220) -> Greeting:
+def greeting_of(raw: bytes, status: Status = Status.READY, *, code: int | None = 220) -> Banner:
     """Make a Greeting as a parser would, with no more understanding than these tests need."""
     body = raw.removesuffix(b"\n").removesuffix(b"\r") if raw.endswith(b"\n") else raw
-    return Greeting(
+    return Banner(
         raw=raw,
         text=escape(body),
         lines=tuple(escape(line[4:]) for line in body.split(b"\r\n")),
@@ -48,7 +48,7 @@ def greeting_of(raw: bytes, status: Status = Status.READY, *, code: int | None =
     )
 
 
-def record_of(greeting: Greeting | None = None, **changes: Any) -> Record:
+def record_of(banner: Banner | None = None, **changes: Any) -> Record:
     record = Record(
         scan_id="0199-scan",
         event_id=event_id("0199-scan", "192.0.2.10", 25),
@@ -56,17 +56,17 @@ def record_of(greeting: Greeting | None = None, **changes: Any) -> Record:
         ip="192.0.2.10",
         port=25,
         host=None,
-        status=Status.SILENT if greeting is None else greeting.status,
+        status=Status.SILENT if banner is None else banner.status,
         connect_s=0.0004,
-        first_byte_s=None if greeting is None else 1.0049,
+        first_byte_s=None if banner is None else 1.0049,
         total_s=1.0053,
-        greeting=greeting,
+        banner=banner,
     )
     return record._replace(**changes)
 
 
 def full_record() -> Record:
-    greeting = greeting_of(SENDMAIL_8_14)._replace(
+    banner = greeting_of(SENDMAIL_8_14)._replace(
         hostname="mail1.example.com", server_time="2026-11-22T10:16:56Z", flags=("teaser",)
     )
     software = Software(
@@ -86,7 +86,7 @@ def full_record() -> Record:
         evidence="sendmail",
     )
     return record_of(
-        greeting,
+        banner,
         host="mail.example.com",
         tries=2,
         software=software,

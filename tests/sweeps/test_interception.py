@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.model import Certificate, Dialogue, Record, Tls
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from scanner.sweeps.interception import (
     CAPACITY,
     MAX_NETWORKS,
@@ -23,7 +23,7 @@ from tests.support.records import record_of
 def greeted(text: str, ip: str | None, sha256: str | None = None) -> Record:
     certificates = () if sha256 is None else (Certificate(sha256), Certificate("ff" * 32))
     dialogue = Dialogue(tls=Tls(certificates=certificates))
-    return record_of(parse_greeting(f"220 {text}\r\n".encode()), ip=ip, dialogue=dialogue)
+    return record_of(parse_banner(f"220 {text}\r\n".encode()), ip=ip, dialogue=dialogue)
 
 
 def address(network: int, host: int = 1) -> str:

@@ -2,12 +2,12 @@
 
 from scanner.model import Record, Software
 from scanner.settings import Settings
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from scanner.sweeps.interception import describe
 from scanner.sweeps.overview import Overview, remarks
 from tests.support.records import record_of
 
-GREETING = parse_greeting(b"220 proxy.example.com ESMTP\r\n")
+GREETING = parse_banner(b"220 proxy.example.com ESMTP\r\n")
 
 
 def record(network: int, version: str) -> Record:

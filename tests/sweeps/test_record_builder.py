@@ -10,7 +10,7 @@ from scanner.identify.combine import CONTRADICTION
 from scanner.model import DISCLOSED, Dialogue, Record, Status
 from scanner.record import EventIds, encode, event_id
 from scanner.settings import Settings
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from scanner.sweeps import record_builder
 from scanner.sweeps.record_builder import RecordBuilder, final_status
 from tests.support.attempts import TARGET, attempt, spoken
@@ -39,7 +39,7 @@ def observed(raw: bytes, status: Status | None = None, *, settings: Settings | N
     ],
 )
 def test_a_whole_greeting_decides_alone(raw: bytes, status: Status) -> None:
-    assert final_status(None, parse_greeting(raw)) is status
+    assert final_status(None, parse_banner(raw)) is status
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -59,7 +59,7 @@ def test_a_whole_greeting_decides_alone(raw: bytes, status: Status) -> None:
     ],
 )
 def test_the_beginning_of_a_reply_leaves_the_ending_as_it_was(raw: bytes, ending: Status) -> None:
-    assert final_status(ending, parse_greeting(raw)) is ending
+    assert final_status(ending, parse_banner(raw)) is ending
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -81,7 +81,7 @@ def test_the_beginning_of_a_reply_leaves_the_ending_as_it_was(raw: bytes, ending
     ],
 )
 def test_bytes_that_begin_no_reply_are_malformed_however_they_ended(raw: bytes, ending: Status) -> None:
-    assert final_status(ending, parse_greeting(raw)) is Status.MALFORMED
+    assert final_status(ending, parse_banner(raw)) is Status.MALFORMED
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -89,7 +89,7 @@ def test_bytes_that_begin_no_reply_are_malformed_however_they_ended(raw: bytes, 
     "raw", [b"SSH-2.0-OpenSSH_9.2", b"HTTP/1.1 400 Bad Request\r\nServer: x", b"\x15\x03\x01\x00\x02"]
 )
 def test_another_protocol_is_that_however_it_ended(raw: bytes, ending: Status) -> None:
-    assert final_status(ending, parse_greeting(raw)) is Status.NOT_SMTP
+    assert final_status(ending, parse_banner(raw)) is Status.NOT_SMTP
 
 
 def test_a_record_has_what_the_visit_and_the_greeting_say() -> None:
@@ -98,7 +98,7 @@ def test_a_record_has_what_the_visit_and_the_greeting_say() -> None:
     assert record[:4] == ("scan", event_id("scan", "192.0.2.10", 2525), 1795342616.5, "192.0.2.10")
     assert (record.port, record.host, record.status) == (2525, "mail.example.com", Status.READY)
     assert (record.connect_s, record.first_byte_s, record.total_s, record.tries) == (0.01, 0.25, 0.5, 2)
-    assert record.greeting == parse_greeting(SENDMAIL_8_14)
+    assert record.banner == parse_banner(SENDMAIL_8_14)
     assert record.software is not None
     assert (record.software.version, record.software.config_version) == ("8.14.7", "8.13.8")
     assert set(record.disclosure) >= {"product", "version", "config_version"}
@@ -121,7 +121,7 @@ def test_a_record_has_what_the_visit_and_the_greeting_say() -> None:
 def test_without_a_byte_the_ending_is_the_status_and_there_is_no_greeting(status: Status) -> None:
     record = RecordBuilder("scan", Settings()).record(attempt(b"", status, error="ECONNREFUSED"))
 
-    assert (record.status, record.greeting, record.software, record.disclosure) == (status, None, None, ())
+    assert (record.status, record.banner, record.software, record.disclosure) == (status, None, None, ())
     assert record.error == "ECONNREFUSED"
 
 
@@ -129,8 +129,8 @@ def test_a_reset_inside_the_greeting_keeps_what_was_read() -> None:
     record = observed(b"220-mx.example.com ESMTP Postfix\r\n", Status.RESET)
 
     assert record.status is Status.RESET
-    assert record.greeting is not None
-    assert record.greeting.hostname == "mx.example.com"
+    assert record.banner is not None
+    assert record.banner.hostname == "mx.example.com"
     assert record.software is not None
     assert record.software.product == "Postfix"
 
@@ -139,11 +139,11 @@ def test_the_limits_of_the_settings_are_those_of_the_record() -> None:
     record = observed(b"220-x\r\n" * 50, settings=Settings(max_greeting_lines=3))
 
     assert record.status is Status.MALFORMED
-    assert record.greeting is not None
-    assert (len(record.greeting.lines), record.greeting.truncated) == (3, True)
+    assert record.banner is not None
+    assert (len(record.banner.lines), record.banner.truncated) == (3, True)
     long = observed(b"220-" + b"x" * 500, settings=Settings(max_greeting_bytes=100))
-    assert long.greeting is not None
-    assert len(long.greeting.raw) == 100
+    assert long.banner is not None
+    assert len(long.banner.raw) == 100
 
 
 @given(st.binary(max_size=200), st.sampled_from([None, *ENDINGS]))
@@ -154,7 +154,7 @@ def test_any_bytes_with_any_ending_make_a_record_that_can_be_written(raw: bytes,
     assert encode(record).count(b"\n") == 1
 
 
-@pytest.mark.parametrize("at", ["parse_greeting", "greeting_disclosure"])
+@pytest.mark.parametrize("at", ["parse_banner", "greeting_disclosure"])
 def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
     at: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -166,7 +166,7 @@ def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
     with caplog.at_level(logging.ERROR):
         record = observer.record(attempt(b"220 \x1b[2J evil\r\n"))
 
-    assert (record.status, record.greeting, record.software) == (Status.BUG, None, None)
+    assert (record.status, record.banner, record.software) == (Status.BUG, None, None)
     assert (record.ip, record.port, record.event_id) == ("192.0.2.10", 2525, event_id("scan", "192.0.2.10", 2525))
     assert "ZeroDivisionError" in caplog.text
     assert "bug: no record of 192.0.2.10 could be made from 323230201b5b324a" in caplog.text
@@ -176,7 +176,7 @@ def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
 def test_the_sweep_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     observer = RecordBuilder("scan", Settings())
     with monkeypatch.context() as broken:
-        broken.setattr(record_builder, "parse_greeting", None)
+        broken.setattr(record_builder, "parse_banner", None)
         assert observer.record(attempt(SENDMAIL_8_14)).status is Status.BUG
 
     assert observer.record(attempt(SENDMAIL_8_14)).status is Status.READY

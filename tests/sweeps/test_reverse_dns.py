@@ -16,7 +16,7 @@ import uvloop
 
 from scanner.errors import InputError
 from scanner.model import Certificate, Dialogue, Names, Record, Tls
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 from scanner.sweeps.reverse_dns import MAX_PTR, NameStage, Resolver, is_made_out_to, names_of, system_resolver
 from tests.support.records import record_of
 
@@ -83,7 +83,7 @@ IP = "192.0.2.10"
 
 
 def record(greeting: bytes = b"220 mx.example.com ESMTP\r\n", **changes: Any) -> Record:
-    return record_of(parse_greeting(greeting), **{"ip": IP, **changes})
+    return record_of(parse_banner(greeting), **{"ip": IP, **changes})
 
 
 def zone() -> Zone:

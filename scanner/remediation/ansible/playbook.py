@@ -144,8 +144,8 @@ def _maybe_host(record: Record, address: IPv4Address | IPv6Address, port: int) -
     if record.status is Status.NOT_SMTP:
         return None
     if shown.isdisjoint(_HIDDEN_BY_ROLE):
-        greeting = record.greeting
-        if greeting is None or why_not_seen(record) or not perhaps_disclosed(greeting, software, record.ip):
+        banner = record.banner
+        if banner is None or why_not_seen(record) or not perhaps_disclosed(banner, software, record.ip):
             return None
         return Host(str(address), port, None, "perhaps a product that is not known here", None)
     if software is None:  # it shows the version of something

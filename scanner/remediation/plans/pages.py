@@ -142,8 +142,8 @@ def _seen(record: Record) -> Iterator[str]:
     places = record.disclosed_in or {}
     shown = ((word, ", ".join(places.get(word) or ("greeting",))) for word in given_away(record))
     yield bullets(f"{word}: in the {code(where)}" for word, where in shown) + "\n"
-    if record.greeting is not None:
-        yield transcript([record.greeting.text]) + "\n"
+    if record.banner is not None:
+        yield transcript([record.banner.text]) + "\n"
     helps = [] if record.dialogue is None else [each for each in record.dialogue.exchanges if each.command == "HELP"]
     for each in helps:
         yield f"Its answer to HELP:\n\n{transcript([f'{each.code} {line}' for line in each.lines])}\n"

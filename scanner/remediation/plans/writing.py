@@ -141,7 +141,7 @@ def _keep(record: Record, address: str, port: int, kept: dict[tuple[str, int], _
 
 def _why_not(record: Record) -> str | None:
     """Return why a host needs no plan; None when it needs one."""
-    if record.greeting is None:
+    if record.banner is None:
         return NO_GREETING
     if record.status is Status.NOT_SMTP:
         return NO_MAIL_SERVER
@@ -149,7 +149,7 @@ def _why_not(record: Record) -> str | None:
         return None
     if why_not_seen(record) is not None:
         return NOT_SEEN
-    is_doubtful = perhaps_disclosed(record.greeting, record.software, record.ip)
+    is_doubtful = perhaps_disclosed(record.banner, record.software, record.ip)
     return PERHAPS_SHOWN if is_doubtful else NOTHING_SHOWN
 
 

@@ -48,10 +48,10 @@ def written(tmp_path: Path, *records: Record) -> dict[str, str]:
 def test_a_hostile_server_reaches_no_command_no_file_name_and_no_markup(tmp_path: Path, text: str) -> None:
     hostile = Software(product=text, version=text, config_version=text, package=text, os=text, product_line=text)
     finding = Finding(text, text, text, evidence=text, verdict="possible", condition=text, fixed_in=text, kev=True)
-    greeting = greeting_of(b"220 x\r\n")._replace(text=text, hostname=text, lines=(text,))
+    banner = greeting_of(b"220 x\r\n")._replace(text=text, hostname=text, lines=(text,))
     dialogue = Dialogue((Exchange("HELP", 214, (text, text), 0.1),))
-    record = host(1, software=hostile, host=text, findings=(finding,), dialogue=dialogue, greeting=greeting)
-    harmless = host(1, software=Software(product="x", version="x"), host="x", findings=(), greeting=greeting_of(b"2"))
+    record = host(1, software=hostile, host=text, findings=(finding,), dialogue=dialogue, banner=banner)
+    harmless = host(1, software=Software(product="x", version="x"), host="x", findings=(), banner=greeting_of(b"2"))
 
     found = written(tmp_path / "a", record)
     expected = written(tmp_path / "b", harmless)

@@ -1,4 +1,4 @@
-"""Say what a greeting says: bytes in, a `Greeting` out, whatever the bytes are.
+"""Say what a greeting says: bytes in, a `Banner` out, whatever the bytes are.
 
 `reply.py` finds where a greeting ends; here its lines are read. Nearly every mail server sends one plain line, a code
 and printable ASCII, so that case has a path of its own that does only what it needs; the general path gives exactly
@@ -13,7 +13,7 @@ Bytes that are cut are MALFORMED by themselves; who knows how the connection end
 
 from typing import Final
 
-from scanner.model import Greeting, Status
+from scanner.model import Banner, Status
 from scanner.smtp.dates import maybe_server_time
 from scanner.smtp.grammar import (
     CONTROL_BYTES,
@@ -44,7 +44,7 @@ _PLAIN_CODES: Final = {str(code): code for code in (220, *range(400, 600))}
 _STATUS_OF_CLASS: Final = {2: Status.READY, 3: Status.MALFORMED, 4: Status.TEMPORARY, 5: Status.REJECTED}
 
 
-def parse_greeting(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> Greeting:
+def parse_banner(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> Banner:
     """Read a greeting from everything that a server sent until its greeting was over. Raises nothing.
 
     Args:
@@ -65,7 +65,7 @@ def parse_greeting(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = M
     return interpret_reply(reply, trailing=reply.complete and len(raw) > len(reply.raw))
 
 
-def interpret_reply(reply: Reply, *, trailing: bool = False) -> Greeting:
+def interpret_reply(reply: Reply, *, trailing: bool = False) -> Banner:
     """Read the lines of a greeting that a `ReplyReader` gave; `trailing` says that bytes came after it."""
     raw, lines = reply.raw, reply.lines
     # Patterns are for text; Latin-1 gives every byte one character and is plain ASCII's own decoding.
@@ -77,7 +77,7 @@ def interpret_reply(reply: Reply, *, trailing: bool = False) -> Greeting:
     flags = _reply_flags(reply, texts, trailing=trailing)
     if REGULAR.fullmatch(raw) is None:
         flags |= _line_flags(lines) | _byte_flags(raw)
-    return Greeting(
+    return Banner(
         raw,
         escape(_without_line_end(raw)),
         tuple(escape(line.text) for line in lines),
@@ -93,7 +93,7 @@ def interpret_reply(reply: Reply, *, trailing: bool = False) -> Greeting:
     )
 
 
-def _plain_greeting(raw: bytes, text: str, words: str, code: int) -> Greeting:
+def _plain_greeting(raw: bytes, text: str, words: str, code: int) -> Banner:
     """Read one line "code words", where no flag can apply: what `interpret_reply` does, without its questions."""
     hostname = maybe_hostname(words, code)
     esmtp = _says_esmtp(words)
@@ -103,7 +103,7 @@ def _plain_greeting(raw: bytes, text: str, words: str, code: int) -> Greeting:
         if hostname and "." not in hostname:
             hostname = None
     match = ENHANCED_CODE.match(words) if code >= 400 else None
-    return Greeting(
+    return Banner(
         raw,
         text,
         (words,),

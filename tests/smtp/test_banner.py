@@ -8,14 +8,14 @@ from aiosmtplib.protocol import SMTPProtocol
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from scanner.model import Greeting, Status
-from scanner.smtp import Flag, ReplyReader, interpret_reply, parse_greeting, unescape
-from scanner.smtp.greeting import _plain_greeting
+from scanner.model import Banner, Status
+from scanner.smtp import Flag, ReplyReader, interpret_reply, parse_banner, unescape
+from scanner.smtp.banner import _plain_greeting
 
 READY, MALFORMED, NOT_SMTP = Status.READY, Status.MALFORMED, Status.NOT_SMTP
 
 
-def in_pieces(raw: bytes, size: int) -> Greeting:
+def in_pieces(raw: bytes, size: int) -> Banner:
     """Read as the engine does: piece by piece, then the end."""
     reader = ReplyReader()
     for start in range(0, len(raw), size):
@@ -129,13 +129,13 @@ PLAIN: list[tuple[str, str | None, bool, str | None]] = [
 @pytest.mark.parametrize(("words", "hostname", "esmtp", "server_time"), PLAIN)
 def test_a_plain_greeting(words: str, hostname: str | None, *, esmtp: bool, server_time: str | None) -> None:
     raw = b"220 " + words.encode() + b"\r\n"
-    expected = Greeting(
+    expected = Banner(
         raw=raw, text="220 " + words, lines=(words,), code=220, hostname=hostname, esmtp=esmtp, server_time=server_time,
         enhanced_code=None, flags=(), truncated=False, complete=True, status=READY,
     )  # fmt: skip
-    assert parse_greeting(raw) == expected
+    assert parse_banner(raw) == expected
     assert in_pieces(raw, 1) == expected
-    followed = parse_greeting(raw + b"250 x\r\n")
+    followed = parse_banner(raw + b"250 x\r\n")
     assert (followed.raw, followed.text, followed.flags) == (raw, "220 " + words, ("trailing_data",))
     assert in_pieces(raw + b"250 x\r\n", 3) == followed
 
@@ -263,56 +263,56 @@ def test_an_odd_greeting(
     raw: bytes, code: int | None, status: Status, hostname: str | None, *, esmtp: bool, enhanced_code: str | None,
     lines: tuple[str, ...], flags: str,
 ) -> None:  # fmt: skip
-    greeting = parse_greeting(raw)
-    assert (greeting.code, greeting.status, greeting.hostname, greeting.esmtp) == (code, status, hostname, esmtp)
-    assert (greeting.enhanced_code, greeting.lines, greeting.flags) == (enhanced_code, lines, tuple(flags.split()))
-    assert greeting.complete == (code is not None and "unterminated" not in flags)
-    assert not greeting.truncated
-    assert unescape(greeting.text) + line_end(greeting.raw) == greeting.raw
+    banner = parse_banner(raw)
+    assert (banner.code, banner.status, banner.hostname, banner.esmtp) == (code, status, hostname, esmtp)
+    assert (banner.enhanced_code, banner.lines, banner.flags) == (enhanced_code, lines, tuple(flags.split()))
+    assert banner.complete == (code is not None and "unterminated" not in flags)
+    assert not banner.truncated
+    assert unescape(banner.text) + line_end(banner.raw) == banner.raw
     for size in (1, 2, 5):
-        assert in_pieces(raw, size) == greeting
-    if greeting.complete and "trailing_data" not in flags:
-        followed = parse_greeting(raw + b"250 x\r\n")
+        assert in_pieces(raw, size) == banner
+    if banner.complete and "trailing_data" not in flags:
+        followed = parse_banner(raw + b"250 x\r\n")
         assert followed.raw == raw
-        assert followed.flags == tuple(sorted([*greeting.flags, "trailing_data"]))
+        assert followed.flags == tuple(sorted([*banner.flags, "trailing_data"]))
 
 
 def test_what_follows_the_first_word_of_another_protocol_is_left_out() -> None:
-    greeting = parse_greeting(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n")
-    assert (greeting.raw, greeting.status) == (b"HTTP/1.1 400 Bad Request\r\n", NOT_SMTP)
-    assert greeting.flags == ()
+    banner = parse_banner(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n")
+    assert (banner.raw, banner.status) == (b"HTTP/1.1 400 Bad Request\r\n", NOT_SMTP)
+    assert banner.flags == ()
 
 
 def test_stray_carriage_returns_at_the_end_stay_in_the_text() -> None:
-    assert parse_greeting(b"220 a\r\r\n").text == "220 a\\x0d"
+    assert parse_banner(b"220 a\r\r\n").text == "220 a\\x0d"
 
 
 def test_the_limit_of_bytes_makes_a_malformed_greeting_that_still_tells_its_code() -> None:
-    greeting = parse_greeting(b"220-mail.example.com ESMTP\r\n" + b"x" * 2**20)
-    assert (greeting.status, greeting.code, greeting.hostname) == (MALFORMED, 220, "mail.example.com")
-    assert (greeting.truncated, greeting.complete, len(greeting.raw)) == (True, False, 8192)
-    assert greeting.flags == ("line_too_long", "line_without_code", "too_long")
+    banner = parse_banner(b"220-mail.example.com ESMTP\r\n" + b"x" * 2**20)
+    assert (banner.status, banner.code, banner.hostname) == (MALFORMED, 220, "mail.example.com")
+    assert (banner.truncated, banner.complete, len(banner.raw)) == (True, False, 8192)
+    assert banner.flags == ("line_too_long", "line_without_code", "too_long")
 
 
 def test_the_limit_of_lines_makes_a_malformed_greeting() -> None:
-    greeting = parse_greeting(b"220-x\r\n" * 101)
-    assert (greeting.status, greeting.truncated, greeting.complete) == (MALFORMED, True, False)
-    assert (len(greeting.lines), greeting.flags) == (100, ("too_many_lines",))
-    assert parse_greeting(b"220-x\r\n220 x\r\n", max_lines=1).flags == ("too_many_lines",)
+    banner = parse_banner(b"220-x\r\n" * 101)
+    assert (banner.status, banner.truncated, banner.complete) == (MALFORMED, True, False)
+    assert (len(banner.lines), banner.flags) == (100, ("too_many_lines",))
+    assert parse_banner(b"220-x\r\n220 x\r\n", max_lines=1).flags == ("too_many_lines",)
 
 
 @pytest.mark.parametrize(("length", "flags"), [(512, ()), (513, ("line_too_long",))])
 def test_a_line_may_have_512_octets(length: int, flags: tuple[str, ...]) -> None:
     raw = b"220 h " + b"x" * (length - 8) + b"\r\n"
     assert len(raw) == length
-    assert parse_greeting(raw).flags == flags
+    assert parse_banner(raw).flags == flags
     assert in_pieces(raw, 100).flags == flags
-    assert parse_greeting(b"220-x\r\n" + raw).flags == flags
+    assert parse_banner(b"220-x\r\n" + raw).flags == flags
 
 
 def test_the_caller_s_limit_holds_for_a_plain_greeting_too() -> None:
-    greeting = parse_greeting(b"220 mail.example.com\r\n", max_bytes=10)
-    assert (greeting.raw, greeting.truncated, greeting.flags) == (b"220 mail.e", True, ("too_long",))
+    banner = parse_banner(b"220 mail.example.com\r\n", max_bytes=10)
+    assert (banner.raw, banner.truncated, banner.flags) == (b"220 mail.e", True, ("too_long",))
 
 
 def test_every_flag_has_a_name_of_its_own_and_one_line_of_meaning() -> None:
@@ -335,20 +335,20 @@ plain_words = st.lists(
 
 @given(any_bytes, st.integers(1, 40))
 def test_any_bytes_in_any_pieces_give_one_greeting_that_keeps_the_bytes(raw: bytes, size: int) -> None:
-    greeting = parse_greeting(raw)
-    assert in_pieces(raw, size) == greeting
-    assert raw.startswith(greeting.raw)
-    assert unescape(greeting.text) + line_end(greeting.raw) == greeting.raw
-    assert set(greeting.flags) <= {flag.value for flag in Flag}
-    assert list(greeting.flags) == sorted(set(greeting.flags))
-    assert greeting.complete or greeting.status in {MALFORMED, NOT_SMTP}
+    banner = parse_banner(raw)
+    assert in_pieces(raw, size) == banner
+    assert raw.startswith(banner.raw)
+    assert unescape(banner.text) + line_end(banner.raw) == banner.raw
+    assert set(banner.flags) <= {flag.value for flag in Flag}
+    assert list(banner.flags) == sorted(set(banner.flags))
+    assert banner.complete or banner.status in {MALFORMED, NOT_SMTP}
 
 
 @given(st.sampled_from([220, 220, 220, 421, 450, 554]), plain_words)
 def test_the_path_for_plain_greetings_gives_the_general_answer(code: int, words: bytes) -> None:
     raw = b"%d %b\r\n" % (code, words)
     general = in_pieces(raw, len(raw))
-    assert parse_greeting(raw) == general
+    assert parse_banner(raw) == general
     assume(not general.flags)
     text = raw[:-2].decode()
     assert _plain_greeting(raw, text, text[4:], code) == general
@@ -375,9 +375,9 @@ def test_a_well_formed_greeting_reads_as_aiosmtplib_reads_it(code: int, lines: l
         response = await protocol.read_response(timeout=5)
         return response.code, response.message
 
-    greeting = parse_greeting(raw)
-    assert greeting.complete
-    spoken = "\n".join(unescape(line).decode().strip(" \t\r\n") for line in greeting.lines)
+    banner = parse_banner(raw)
+    assert banner.complete
+    spoken = "\n".join(unescape(line).decode().strip(" \t\r\n") for line in banner.lines)
     read_code, message = asyncio.run(read())
-    assert greeting.code == read_code
+    assert banner.code == read_code
     assert [line for line in spoken.split("\n") if line] == [line for line in message.split("\n") if line]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scanner.identify.rule_files import FOLDER, load_rules
-from scanner.smtp import parse_greeting
+from scanner.smtp import parse_banner
 
 CORPUS = [
     json.loads(line) for line in (Path(__file__).parents[1] / "data" / "greetings.jsonl").read_text().splitlines()
@@ -188,23 +188,23 @@ NOT_NAMED = [
 
 @pytest.mark.parametrize(("greeting", "name"), NAMED)
 def test_the_host_name_is_found(greeting: str, name: str) -> None:
-    assert parse_greeting(greeting.encode() + b"\r\n").hostname == name
+    assert parse_banner(greeting.encode() + b"\r\n").hostname == name
 
 
 @pytest.mark.parametrize("greeting", NOT_NAMED)
 def test_a_word_is_not_taken_for_a_host_name(greeting: str) -> None:
-    assert parse_greeting(greeting.encode() + b"\r\n").hostname is None
+    assert parse_banner(greeting.encode() + b"\r\n").hostname is None
 
 
 def test_a_blank_line_before_a_single_line_is_no_teaser() -> None:
-    assert parse_greeting(b"\r\n220 mail.example.com ESMTP\r\n").flags == ("blank_line",)
-    assert parse_greeting(b"hello\r\n220 mail.example.com ESMTP\r\n").flags == ("text_before_code",)
-    assert "teaser" in parse_greeting(b"\r\n220-mail.example.com\r\n220 mail.example.com ESMTP\r\n").flags
+    assert parse_banner(b"\r\n220 mail.example.com ESMTP\r\n").flags == ("blank_line",)
+    assert parse_banner(b"hello\r\n220 mail.example.com ESMTP\r\n").flags == ("text_before_code",)
+    assert "teaser" in parse_banner(b"\r\n220-mail.example.com\r\n220 mail.example.com ESMTP\r\n").flags
 
 
 @pytest.mark.parametrize("known", CORPUS, ids=[known["greeting"][:60] for known in CORPUS])
 def test_a_known_greeting_gives_its_name_and_time(known: dict[str, str | None]) -> None:
-    greeting = parse_greeting(str(known["greeting"]).encode() + b"\r\n")
+    greeting = parse_banner(str(known["greeting"]).encode() + b"\r\n")
     assert (greeting.hostname, greeting.server_time) == (known["hostname"], known["server_time"])
 
 
@@ -214,7 +214,7 @@ def test_in_the_examples_of_the_rules_no_word_of_the_product_is_a_host_name() ->
         for file in sorted((FOLDER / "rules").glob("*.toml"))
         for rule in load_rules(file.read_text("ascii"), file.name)
         for example in rule.examples
-        if parse_greeting(example.greeting.encode() + b"\r\n").hostname
+        if parse_banner(example.greeting.encode() + b"\r\n").hostname
         in {*rule.fixed["product"].split(), *rule.fixed.get("vendor", "").split()}
     ]
     assert not taken
