@@ -222,7 +222,9 @@ class Attempt(NamedTuple):
 
 
 class Banner(NamedTuple):
-    """A server's banner: the greeting it sends first, parsed. Any bytes make a Greeting: what is odd about them is in `flags`.
+    """A server's banner: the greeting it sends first, parsed.
+
+    Any bytes make a Banner: what is odd about them is in `flags`.
 
     `raw` are the bytes up to and including the last line end of the greeting. `text` and `lines` are escaped,
     reversible, printable ASCII: `text` the whole greeting without its last line end, `lines` what follows the code
