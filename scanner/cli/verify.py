@@ -30,11 +30,11 @@ from scanner.policy.reports.file_report import FileReport
 from scanner.settings import MAX_SAMPLES, Settings
 from scanner.sweeps.pipeline import random_seed
 from scanner.targets import parse_exclusions, parse_spec
-from scanner.verification.baseline import read_earlier, read_headers
+from scanner.verification.baseline import read_baseline, read_headers
 from scanner.verification.states import VerificationState, Verified
 from scanner.verification.verdicts import RULE_TEXT, coverage_verdict, document, seen_of, verdict_of
-from scanner.verification.verify import Fresh, VerificationProgress, VerificationRequest
-from scanner.verification.verify import verify as look_afresh
+from scanner.verification.verify import Verification, VerificationProgress, VerificationRequest
+from scanner.verification.verify import verify as visit_again
 
 FIXED, NOT_FIXED, NOT_ENOUGH_SEEN = 0, 1, 3
 _PATH = click.Path(path_type=Path)
@@ -115,7 +115,7 @@ def verify(
         targets=parse_spec(sources(targets)) if targets else None,
         exclude=parse_exclusions(sources(exclude, exclude_file)),
         ports=ports,
-        earlier=read_earlier(before),
+        baseline=read_baseline(before),
         agree=agree,
         messages=[read_headers(file) for file in received],
         ask_second_reader=second_reader,
@@ -126,7 +126,7 @@ def verify(
     output.refuse_same_files([*inputs, *lists])
     with ExitStack() as stack:
         reports = output.opened(stack, policy)  # what cannot be written is known before anybody is visited
-        fresh = running.run(look_afresh(request, _Now().say))
+        fresh = running.run(visit_again(request, _Now().say))
         return _end(fresh, output, policy, reports)
 
 
@@ -191,7 +191,7 @@ class _Books:
             self.shown.add(verdict)
 
 
-def _end(fresh: Fresh, output: _Output, policy: Policy | None, reports: Sequence[FileReport]) -> int:
+def _end(fresh: Verification, output: _Output, policy: Policy | None, reports: Sequence[FileReport]) -> int:
     """Write results and reports, say on stderr how it ended, and return the exit code."""
     books = _Books(output, policy, reports)
     results = books.through(fresh.results)
@@ -212,7 +212,7 @@ def _end(fresh: Fresh, output: _Output, policy: Policy | None, reports: Sequence
     return NOT_FIXED if failed else FIXED if covered else NOT_ENOUGH_SEEN
 
 
-def _say(fresh: Fresh, counts: Counter[VerificationState]) -> None:
+def _say(fresh: Verification, counts: Counter[VerificationState]) -> None:
     states = ", ".join(
         f"{counts[state]:,} {state.value.replace('_', ' ')}" for state in VerificationState if counts[state]
     )

@@ -1,8 +1,8 @@
-"""What one fresh visit showed by itself: which lines still have a version or a name, and which state that would be.
+"""Assess one fresh visit: which lines still show a version or a name, and which state follows from this visit alone.
 
-Everything here is about a single record, beside what was there before; `states` makes one verdict of several
-visits. Absence is only believed of what was read: a greeting with 220, and replies to EHLO and to HELP that
-are whole, and neither "not now" nor a refusal to talk. Whoever was not seen was not fixed.
+Everything here compares a single record with the baseline; `states` combines the visits of a host. A version counts as
+absent only where the replies were read: the greeting was 220, and the replies to EHLO and HELP are complete and are
+neither temporary failures nor refusals. A host that was not seen is never called fixed.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -17,12 +17,12 @@ from scanner.verification.evidence import (
     Evidence,
     EvidencePlace,
     ServerLine,
-    doubts_in,
     identities,
+    lines_of,
     mentions,
     named_products,
     names_in_text,
-    said_by,
+    possible_versions_in,
     versions_in,
 )
 from scanner.verification.named_lines import maybe_named
@@ -34,9 +34,9 @@ _UNREACHABLE: Final = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.
 
 
 class VerificationState(StrEnum):
-    """What became of a finding. A closed list; `FIXED` is never said of a host that was not seen."""
+    """What became of a finding. A closed list; a host that was not seen is never `FIXED`."""
 
-    FIXED = "fixed"  # greeting, EHLO and HELP were read, and none names a version or the product
+    FIXED = "fixed"  # greeting, EHLO and HELP were read, and none of them names a version or the product
     STILL_DISCLOSES = "still_discloses"  # a version is shown: the evidence has the line
     REGRESSED = "regressed"  # a version is shown where an earlier visit saw none
     HIDDEN_BUT_RECOGNISABLE = "hidden_but_recognisable"  # no version anywhere, but what it says names the product
@@ -56,10 +56,11 @@ CLEAN: Final = frozenset({VerificationState.FIXED, VerificationState.HIDDEN_BUT_
 Reading = dict[EvidencePlace, tuple[frozenset[str], bool]]
 
 
-class Sighting(NamedTuple):
-    """What one visit showed; `versions` and `names` are the lines with them, `remarks` what else has to be said.
+class VisitAssessment(NamedTuple):
+    """What one visit showed.
 
-    `doubts` are lines with what may be a version: then nobody can say that there is none.
+    `versions` and `names` are the lines that show a version or name the product, `remarks` further evidence. `doubts`
+    are lines with what may be a version: while there are any, the host cannot be called clean.
     """
 
     state: VerificationState
@@ -72,14 +73,14 @@ class Sighting(NamedTuple):
     doubts: tuple[Evidence, ...] = ()
 
 
-class Words(NamedTuple):
+class KnownWords(NamedTuple):
     """What to look for in the lines of a host: versions that are known of it, and names of products."""
 
     versions: frozenset[str]
     products: tuple[str, ...]
 
 
-def words_of(before: Visit | None, records: Iterable[Record]) -> Words:
+def known_words(before: Visit | None, records: Iterable[Record]) -> KnownWords:
     """Return what is known of a host from before and from all fresh visits together."""
     softwares: list[Software | None] = []
     for record in records:
@@ -89,15 +90,15 @@ def words_of(before: Visit | None, records: Iterable[Record]) -> Words:
     if before is not None:
         products |= {before.product} if before.product else set()
         versions |= {before.version} if before.version and any(map(str.isdigit, before.version)) else set()
-    return Words(frozenset(versions), tuple(sorted(products)))
+    return KnownWords(frozenset(versions), tuple(sorted(products)))
 
 
-def see(record: Record, before: Visit | None, words: Words) -> Sighting:
-    """Return what one visit shows of these words, and the state that it would have alone."""
-    said = said_by(record)
+def assess_visit(record: Record, before: Visit | None, words: KnownWords) -> VisitAssessment:
+    """Assess one visit: the lines with a known version or product, and the state that follows from it alone."""
+    said = lines_of(record)
     versions = tuple(_version_lines(said, words.versions))
     found = tuple(_name_lines(record, said, words.products))
-    # What the server says is judged. Its certificate is another's work, and often made once by the installation.
+    # A certificate is often made once, by the installation: its names are a remark and do not decide.
     names = tuple(each for each in found if each.place is not EvidencePlace.CERTIFICATE)
     visit = visit_of(record, {each.place for each in versions})
     if not found:  # a host called postfix.example.com does not name its software by that
@@ -111,13 +112,15 @@ def see(record: Record, before: Visit | None, words: Words) -> Sighting:
     elif state is VerificationState.FIXED and (unknown := tuple(_perhaps_named(record))):
         state, remarks = VerificationState.INCONCLUSIVE, (*unknown, *remarks)
     remarks += tuple(each for each in found if each.place is EvidencePlace.CERTIFICATE)
-    return Sighting(state, record, visit, versions, names, remarks, reading_of(said, words, visit.looked_at), doubts)
+    return VisitAssessment(
+        state, record, visit, versions, names, remarks, reading_of(said, words, visit.looked_at), doubts
+    )
 
 
 def _state_of(
     record: Record, before: Visit | None, *, names_product: bool
 ) -> tuple[VerificationState, tuple[Evidence, ...]]:
-    """Return the state that a visit without any version would have alone, and what has to be said about it."""
+    """Return the state of a visit without any version, and the evidence for it."""
     refusal, state, what = record.refusal, VerificationState.INCONCLUSIVE, None
     if record.status in _UNREACHABLE:
         state, what = VerificationState.UNREACHABLE, _ending(record)
@@ -142,7 +145,7 @@ def _ending(record: Record) -> str:
 
 
 def _other_service(record: Record, before: Visit | None) -> str | None:
-    """Say what is there in place of what was there before; None when it may be the same."""
+    """Return what has replaced the earlier software or service; None when it may be the same."""
     if before is None:
         return None
     if record.status is Status.NOT_SMTP and before.status is not Status.NOT_SMTP:
@@ -154,7 +157,7 @@ def _other_service(record: Record, before: Visit | None) -> str | None:
 
 
 def _not_seen(record: Record) -> str | None:
-    """Say what is missing before one may say that nothing is shown; None when all was seen."""
+    """Return which reply is missing; None when greeting, EHLO and HELP were all read."""
     if record.status is not Status.READY:
         return f"no greeting to judge by: {_ending(record)}"
     dialogue = record.dialogue
@@ -172,7 +175,7 @@ def _not_seen(record: Record) -> str | None:
 
 
 def _recognised_by_behaviour(record: Record) -> tuple[Evidence, ...]:
-    """Return the remark that is due when no text names the product and it is known all the same."""
+    """Return a remark when the product is known by its behaviour alone."""
     _, software = identities(record)
     if software is None or record.dialogue is None:
         return ()
@@ -192,19 +195,19 @@ def _version_lines(said: Iterable[ServerLine], known: Collection[str]) -> Iterat
 
 def _doubtful_lines(said: Iterable[ServerLine]) -> Iterator[Evidence]:
     for each in said:
-        if found := doubts_in(each):
+        if found := possible_versions_in(each):
             yield Evidence(each.place, each.line[:MAX_LINE], f"may show a version: {', '.join(found)}")
 
 
 def _perhaps_named(record: Record) -> Iterator[Evidence]:
-    """Yield the greeting when it may name a product that no rule knows: then nobody can say that none is named."""
+    """Yield the greeting when it may name a product that no rule knows: it cannot be called clean then."""
     banner = record.banner
     if banner is not None and (names := names_perhaps(banner)):
         yield Evidence(EvidencePlace.GREETING, banner.text[:MAX_LINE], f"may name a product: {', '.join(names)}")
 
 
 def _name_lines(record: Record, said: Sequence[ServerLine], products: Iterable[str]) -> Iterator[Evidence]:
-    """Yield the lines that name the product; where an identity rests on a name, also when the line spells it oddly."""
+    """Yield the lines that name the product, also where a rule knows a name that is spelt in another way."""
     named_in: set[EvidencePlace] = set()
     for each in said:
         for product in products:
@@ -239,8 +242,8 @@ def _first_line(said: Iterable[ServerLine], place: EvidencePlace, software: Soft
         yield Evidence(place, line[:MAX_LINE], f"names {software.product}")
 
 
-def reading_of(said: Iterable[ServerLine], words: Words, looked_at: Iterable[EvidencePlace]) -> Reading:
-    """Return what a reader took from the lines of each place it looked at; certificates have no second reader."""
+def reading_of(said: Iterable[ServerLine], words: KnownWords, looked_at: Iterable[EvidencePlace]) -> Reading:
+    """Return what a reader took from the lines of each place; the second reader does not read certificates."""
     found: dict[EvidencePlace, tuple[set[str], bool]] = {
         place: (set(), False) for place in looked_at if place is not EvidencePlace.CERTIFICATE
     }

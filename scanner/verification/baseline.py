@@ -1,12 +1,12 @@
-"""What is known before the fresh look: stored sweeps, earlier verifications, and the headers of a delivered message.
+"""Read the baseline of a verification: stored sweeps, earlier verifications, and headers of a delivered message.
 
-Of each address and port the last scan counts that heard an SMTP server there; several visits of that scan are one, and
-a version that any of them saw is what was there. Who never heard SMTP (refused, silent, another service) has nothing
-to be verified. One file may hold records and results of `smtpsweep verify --json`, in any order.
+For each address and port the last scan counts that found an SMTP server there. Several visits of that scan count as
+one, and it shows a version when any of them does. A target without SMTP (refused, silent, another service) has no
+baseline. One file may hold records and results of `smtpsweep verify --json`, in any order.
 
-Header lines come as they were delivered (a message, or its header block), or as `smtpsweep smoke --json` wrote them.
-Which server wrote a line is told by its `by`, and for a smoke test also by its hop: the first is the server that the
-message was given to.
+Headers are read from a delivered message, from its header block, or from a result of `smtpsweep smoke --json`. The `by`
+clause of a `Received:` line tells which server wrote it. In a smoke test the hop does, too: the first hop is the server
+that took the message.
 """
 
 from collections.abc import Iterable
@@ -33,18 +33,19 @@ _MAX_BYTES: Final = 4 * MAX_HEADER_BYTES
 Key = tuple[str, int]
 
 
-class Earlier(NamedTuple):
-    """What was there, the name that the user had given for it, and the scan that saw it."""
+class BaselineVisit(NamedTuple):
+    """The last known visit, the name that the user had given for the host, and the scan that made it."""
 
     visit: Visit
     host: str | None
     scan: str
 
 
-class Headers(NamedTuple):
-    """The header lines of one message that name software; `taken_by` is the address that took it, where known.
+class MessageHeaders(NamedTuple):
+    """The header lines of one message that name software.
 
-    `writers` are the hosts that its `Received:` lines are of, where they say so.
+    `taken_by` is the address that took the message, where known. `writers` are the hosts that its `Received:` lines
+    name as their writers.
     """
 
     leaks: tuple[HeaderLeak, ...]
@@ -52,13 +53,13 @@ class Headers(NamedTuple):
     writers: tuple[str, ...] = ()
 
 
-def read_earlier(files: Iterable[str | Path]) -> dict[Key, Earlier]:
-    """Return what each SMTP server of stored sweeps and verifications showed when it was last heard.
+def read_baseline(files: Iterable[str | Path]) -> dict[Key, BaselineVisit]:
+    """Return the last known visit to each SMTP server of stored sweeps and verifications.
 
     Raises:
         InputError: when a file cannot be read, or a line is neither a record nor a result; file and line are named.
     """
-    found: dict[Key, Earlier] = {}
+    found: dict[Key, BaselineVisit] = {}
     for file in files:
         name = "standard input" if str(file) == "-" else str(file)
         for number, line in read_lines(file):
@@ -67,12 +68,12 @@ def read_earlier(files: Iterable[str | Path]) -> dict[Key, Earlier]:
             except InputError as error:
                 raise InputError(f"{name}:{number}: {error}") from None
             if item is not None:
-                key, earlier = item
-                found[key] = _later(found.get(key), earlier)
+                key, baseline = item
+                found[key] = _later(found.get(key), baseline)
     return found
 
 
-def read_headers(file: str | Path) -> Headers:
+def read_headers(file: str | Path) -> MessageHeaders:
     """Read a delivered message, its header block, or the result of a smoke test.
 
     Raises:
@@ -95,11 +96,11 @@ def read_headers(file: str | Path) -> Headers:
         raise InputError(
             f"{file}: has no Received: line: name a delivered message, or its header, as it is in the mailbox"
         )
-    return Headers(header.leaks, writers=tuple(filter(None, header.writers)))
+    return MessageHeaders(header.leaks, writers=tuple(filter(None, header.writers)))
 
 
-def leaks_of(key: Key, names: Iterable[str], messages: Iterable[Headers]) -> list[HeaderLeak]:
-    """Return the `Received:` lines that the server at an address wrote; `names` are what it is and calls itself."""
+def leaks_of(key: Key, names: Iterable[str], messages: Iterable[MessageHeaders]) -> list[HeaderLeak]:
+    """Return the `Received:` lines that the server at an address wrote; `names` are the names it is known by."""
     own = _plain(key[0], *names)
     return [
         leak
@@ -109,19 +110,19 @@ def leaks_of(key: Key, names: Iterable[str], messages: Iterable[Headers]) -> lis
     ]
 
 
-def has_line_of(message: Headers, key: Key, names: Iterable[str]) -> bool:
-    """Say whether a message has a `Received:` line of the server at an address, whatever the line shows."""
+def has_line_of(message: MessageHeaders, key: Key, names: Iterable[str]) -> bool:
+    """Tell whether a message has a `Received:` line of the server at an address."""
     writers = _plain(*message.writers, *(leak.by for leak in message.leaks if leak.by is not None))
     return message.taken_by == key or not _plain(key[0], *names).isdisjoint(writers)
 
 
 def _plain(*names: str) -> frozenset[str]:
-    """Return names as they can be compared."""
+    """Return names in a form that can be compared."""
     return frozenset(name.lower().rstrip(".").strip("[]") for name in names)
 
 
-def _item(line: bytes) -> tuple[Key, Earlier] | None:
-    """Return what one line says; None when nothing was heard there, or it has no address."""
+def _item(line: bytes) -> tuple[Key, BaselineVisit] | None:
+    """Return the visit on one line; None when there was no SMTP server, or the line has no address."""
     try:
         document: Any = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -131,14 +132,14 @@ def _item(line: bytes) -> tuple[Key, Earlier] | None:
     record = decode(line)
     if record.ip is None or record.port is None or not _was_heard(record):
         return None
-    return (_canonical(record.ip), record.port), Earlier(visit_of(record), record.host, record.scan_id)
+    return (_canonical(record.ip), record.port), BaselineVisit(visit_of(record), record.host, record.scan_id)
 
 
 def _was_heard(record: Record) -> bool:
     return record.banner is not None and record.status in _HEARD
 
 
-def _result(document: dict[str, Any]) -> tuple[Key, Earlier] | None:
+def _result(document: dict[str, Any]) -> tuple[Key, BaselineVisit] | None:
     ip, port, host = document.get("ip"), document.get("port"), document.get("host")
     if not isinstance(ip, str) or type(port) is not int or not (host is None or isinstance(host, str)):
         raise InputError("not a result of verify: ip, port or host is not as verify writes it")
@@ -146,12 +147,12 @@ def _result(document: dict[str, Any]) -> tuple[Key, Earlier] | None:
         if document.get(name) is not None:
             visit = visit_from(document[name])
             if visit.greeting is not None and visit.status in _HEARD:
-                return (_canonical(ip), port), Earlier(visit, host, f"verify {visit.observed_at}")
+                return (_canonical(ip), port), BaselineVisit(visit, host, f"verify {visit.observed_at}")
     return None
 
 
-def _later(known: Earlier | None, new: Earlier) -> Earlier:
-    """Return the one that counts: of one scan what showed more, else the later one; undated ones are the oldest."""
+def _later(known: BaselineVisit | None, new: BaselineVisit) -> BaselineVisit:
+    """Return the visit that counts: of one scan the one that shows more, else the later one. Undated is oldest."""
     if known is None:
         return new
     if known.scan == new.scan:
@@ -159,14 +160,14 @@ def _later(known: Earlier | None, new: Earlier) -> Earlier:
     return new if (new.visit.observed_at or "") >= (known.visit.observed_at or "") else known
 
 
-def _smoke_headers(raw: bytes, name: str) -> Headers:
+def _smoke_headers(raw: bytes, name: str) -> MessageHeaders:
     problem = f"{name}: is not a result of 'smtpsweep smoke --json' with a delivered message"
     try:
         document: Any = orjson.loads(raw)
         if document["schema"] != SMOKE_SCHEMA or document["state"] != "delivered":
             raise InputError(problem)
         leaks = tuple(_leak(each) for each in document["leaks"])
-        return Headers(leaks, (str(document["ip"]), int(document["port"])))
+        return MessageHeaders(leaks, (str(document["ip"]), int(document["port"])))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise InputError(problem) from error
 

@@ -1,12 +1,13 @@
-r"""What a server's own words still show: which of its lines has a version in it, and which names a product.
+r"""The evidence in a server's own lines: which of them shows a version, and which names a product.
 
-`Record.disclosed_in` says in which place something was seen. Whoever has to close it needs the line, and a verdict
-"fixed" must not rest on our fingerprints alone: a text that no rule knows can hold a version, too. So every line of
-greeting, replies and certificate is looked through for the versions that are known of this server (from before, and
-from what it is identified as now) and for what is written like one (`scanner.identify.said_versions`).
+`Record.disclosed_in` tells the place of a disclosure. An administrator who has to close it needs the line. And "fixed"
+must not rest on fingerprints alone, since a text that no rule knows can hold a version, too. So every line of greeting,
+replies and certificate is searched for the versions that are known of this server (from the baseline, and from what it
+is identified as now) and for anything written like a version (`scanner.identify.said_versions`).
 
-Left out of each line: its enhanced status code (RFC 3463), the server's own host name (`sendmail.example.com` names a
-host), and what EHLO repeats of the client. The same reading serves the second reader, whose words come as `Opinion`.
+Three parts of a line are ignored: the enhanced status code (RFC 3463), the server's own host name
+(`sendmail.example.com` names a host), and what EHLO repeats of the client. Replies to the second reader (`Opinion`) are
+read in the same way.
 """
 
 import re
@@ -30,7 +31,7 @@ class EvidencePlace(StrEnum):
     EHLO = "ehlo"
     HELP = "help"
     QUIT = "quit"
-    OTHER = "other"  # the reply to any other command, such as one that no server has
+    OTHER = "other"  # the reply to any other command, such as one that no server knows
     CERTIFICATE = "certificate"
     RECEIVED = "received"  # a header line of a delivered message
     SECOND_OPINION = "second_opinion"  # by the other reader, in any of the first three
@@ -39,7 +40,7 @@ class EvidencePlace(StrEnum):
 
 
 class Evidence(NamedTuple):
-    """What a verdict rests on. `line` is escaped printable ASCII as the server sent it, None where nothing was sent."""
+    """One piece of evidence; `line` is what the server sent, escaped to printable ASCII, None where it sent nothing."""
 
     place: EvidencePlace
     line: str | None
@@ -55,7 +56,7 @@ class ServerLine(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """What the second reader read; None for a reply it did not get, and `error` says why."""
+    """The replies that the second reader got; None for one that it did not get, and `error` tells why."""
 
     greeting: Exchange | None = None
     ehlo: Exchange | None = None
@@ -64,9 +65,9 @@ class Opinion(NamedTuple):
 
 
 _STATUS_CODE: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}(?=\s|$)")
-#: Where a greeting begins to speak of the client.
+#: Where a greeting begins to describe the client.
 _CLIENT: Final = re.compile(r"(?:access|connection) from.*", re.IGNORECASE)
-#: Names of products that any server may use as plain words.
+#: Names of products that are plain words, too.
 _NO_NAMES: Final = frozenset({"smtp-server"})
 #: Commands whose replies have a place of their own.
 _PLACES: Final = {"EHLO": EvidencePlace.EHLO, "HELP": EvidencePlace.HELP, "QUIT": EvidencePlace.QUIT}
@@ -74,7 +75,7 @@ _HOST: Final = re.compile(r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,6
 
 
 def identities(record: Record) -> tuple[Software | None, Software | None]:
-    """Return what the greeting names and what the behaviour shows, apart from each other; None where neither does."""
+    """Return the software that the greeting names and the one that the behaviour shows, each None where unknown."""
     named = None if record.banner is None else identify(record.banner)
     if named is None and record.software is not None and record.software.method == "banner":
         named = record.software  # by a database of the user's
@@ -82,14 +83,14 @@ def identities(record: Record) -> tuple[Software | None, Software | None]:
 
 
 def names_in_text(software: Software | None, *, by_behaviour: bool) -> bool:
-    """Say whether an identity rests on the product's name in some reply, not on wording and order."""
+    """Tell whether an identity rests on the product's name in a reply, not on wording and order."""
     return software is not None and software.confidence >= (0.9 if by_behaviour else NAMED)
 
 
-def said_by(record: Record) -> tuple[ServerLine, ...]:
+def lines_of(record: Record) -> tuple[ServerLine, ...]:
     """Return the lines of a visit: greeting, EHLO, HELP, other replies, certificate, in this order.
 
-    There is none of another service than SMTP.
+    A service other than SMTP has none.
     """
     banner, dialogue = record.banner, record.dialogue
     if banner is None or record.status is Status.NOT_SMTP:
@@ -115,7 +116,7 @@ def place_of(exchange: Exchange) -> EvidencePlace:
     return _PLACES.get(exchange.command.partition(" ")[0].upper(), EvidencePlace.OTHER)
 
 
-def said_to_second_reader(opinion: Opinion) -> tuple[ServerLine, ...]:
+def lines_of_opinion(opinion: Opinion) -> tuple[ServerLine, ...]:
     """Return the lines that the second reader got, under the places they belong to."""
     greeting = opinion.greeting
     first = greeting.lines[0].partition(" ")[0] if greeting is not None and greeting.lines else None
@@ -129,23 +130,23 @@ def said_to_second_reader(opinion: Opinion) -> tuple[ServerLine, ...]:
 
 
 def versions_in(said: ServerLine, known: Collection[str]) -> tuple[str, ...]:
-    """Return the versions that a line shows, each once, in their order: known ones, and what is surely one."""
+    """Return the versions that a line shows, each once, in their order: known ones, and certain ones."""
     found = [each.version for each in said_versions(said.own, known=known) if each.is_sure]
     whole = [value for value in found if not any(value in other and value != other for other in found)]
     return tuple(dict.fromkeys(whole))
 
 
-def doubts_in(said: ServerLine) -> tuple[str, ...]:
-    """Return what may be a version in a line, and cannot be told from something else."""
+def possible_versions_in(said: ServerLine) -> tuple[str, ...]:
+    """Return what may be a version in a line, but may be something else, too."""
     return tuple(dict.fromkeys(each.version for each in said_versions(said.own) if not each.is_sure))
 
 
 def mentions(text: str, value: str) -> bool:
-    """Say whether a text has a value as a word of its own, in any case."""
+    """Tell whether a text has a value as a separate word, ignoring case."""
     return re.search(rf"(?<![0-9A-Za-z.]){re.escape(value)}(?![0-9A-Za-z])", text, re.IGNORECASE) is not None
 
 
-def shown_line(exchange: Exchange, number: int) -> str:
+def wire_line(exchange: Exchange, number: int) -> str:
     """Return a line of a reply as it came over the wire: its code, "-" or " ", its text."""
     separator = " " if number == len(exchange.lines) - 1 else "-"
     return f"{exchange.code}{separator}{exchange.lines[number]}"
@@ -153,7 +154,7 @@ def shown_line(exchange: Exchange, number: int) -> str:
 
 @cache
 def named_products() -> frozenset[str]:
-    """Return the products that are looked for in every text, whatever a server was identified as."""
+    """Return the products to look for in every text, whatever the server was identified as."""
     return shipped_behaviours().products - _NO_NAMES
 
 
@@ -180,7 +181,7 @@ def _reply(place: EvidencePlace, exchange: Exchange | None, own: tuple[str, ...]
         return
     for number, text in enumerate(exchange.lines):
         about = _about_itself(exchange, text) if place is EvidencePlace.EHLO and number == 0 else text
-        yield ServerLine(place, shown_line(exchange, number), _without(_text(about, exchange.code), own))
+        yield ServerLine(place, wire_line(exchange, number), _without(_text(about, exchange.code), own))
 
 
 def _about_itself(exchange: Exchange, text: str) -> str:
@@ -191,7 +192,7 @@ def _about_itself(exchange: Exchange, text: str) -> str:
 
 
 def _coded(exchange: Exchange) -> Iterator[str]:
-    return (shown_line(exchange, number) for number in range(len(exchange.lines)))
+    return (wire_line(exchange, number) for number in range(len(exchange.lines)))
 
 
 def _certificate(record: Record) -> Iterator[ServerLine]:

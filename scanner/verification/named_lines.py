@@ -1,11 +1,11 @@
-"""Which product a line of HELP names that our records of behaviour do not know.
+"""Find the product that a line of HELP names, where no behaviour rule knows the text.
 
-A server with a cleaned greeting may go on to name itself in HELP ("214 Mirapoint help"). The rules for greetings know
-far more products than HELP texts were collected of, so parts of each line are read as a greeting of the host: up to
-`_MOST_WORDS` words from each place near its beginning, as names stand there.
+A server with a cleaned greeting may still name itself in HELP ("214 Mirapoint help"). The rules for greetings know far
+more products than there are collected HELP texts. So parts of each line are matched as if they were a greeting: up to
+`_MOST_WORDS` words from each place near the beginning of the line, where names usually stand.
 
-Left out: names further in a line, mostly another's ("see the Sendmail book"), and lines about copyright, which
-name the maker of a part.
+Left out: names further on in a line, which are mostly those of something else ("see the Sendmail book"), and copyright
+lines, which name the author of a component.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _MOST_TEXT: Final = 512
 
 @lru_cache(maxsize=1024)  # many hosts of a verification have the same HELP
 def maybe_named(text: str) -> Software | None:
-    """Return the product that a line of HELP names, its code and the host's own names left out; None when none."""
+    """Return the product that a line of HELP names, without code and the host's own names; None when it names none."""
     if "copyright" in text.lower():
         return None
     for part in _parts(text[:_MOST_TEXT].split()):
@@ -37,7 +37,7 @@ def maybe_named(text: str) -> Software | None:
 
 
 def _parts(words: list[str]) -> Iterator[str]:
-    """Yield what may be a name, the longest first: a longer one is the more exact."""
+    """Yield what may be a name, the longest first, because a longer name is more exact."""
     for start in range(min(len(words), _MOST_PLACES)):
         for length in range(min(_MOST_WORDS, len(words) - start), 0, -1):
             yield " ".join(words[start : start + length])

@@ -1,12 +1,12 @@
-"""The second reader: aiosmtplib reads greeting, EHLO and HELP of a host once more, on a connection of its own.
+"""The second reader: aiosmtplib reads greeting, EHLO and HELP of a host once more, on its own connection.
 
-The sweep's own reader keeps bytes and parses them itself. A claim that something is gone should not rest on one parser,
-so aiosmtplib's client reads the same replies by its own rules: connect, EHLO, HELP, QUIT, the last with no interest in
-the answer. The connection passes the sweep's gate (`scanner.engine.gated_connect`); nothing here opens a socket.
+A claim that a disclosure is gone should not rest on one parser. The sweep parses bytes itself; here aiosmtplib reads
+the same replies by its own rules. It connects, sends EHLO, HELP and QUIT, and ignores the reply to QUIT. The
+connection passes the sweep's gate (`scanner.engine.gated_connect`); nothing here opens a socket.
 
-aiosmtplib raises for a greeting other than 220, strips lines and decodes them; what it raised with is kept, and the
-text is turned back into bytes and escaped. Left out: STARTTLS (the certificate is no matter of reading replies); on a
-port of `settings.tls_ports` TLS comes first, as in a sweep.
+aiosmtplib raises for a greeting other than 220; the code and text of that exception are kept. It strips and decodes
+lines; the text is turned back into bytes and escaped. Left out: STARTTLS, because the certificate needs no second
+reader. On a port of `settings.tls_ports` TLS comes first, as in a sweep.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from scanner.smtp import escape
 from scanner.timeouts import FOREVER_S, patience
 from scanner.verification.evidence import Opinion
 
-#: aiosmtplib's own code for a reply that is none.
+#: aiosmtplib's code for bytes that are not a reply.
 _INVALID: Final = -1
 
 
@@ -77,7 +77,7 @@ class _Reading:
         self.error: str | None = None
 
     async def read(self) -> None:
-        """Connect, say EHLO and HELP, and leave politely; stop at the first step that brings no reply."""
+        """Connect, send EHLO, HELP and QUIT; stop at the first step without a reply."""
         try:
             await self._take("greeting", self._client.connect(timeout=FOREVER_S), self._settings.greeting_timeout_s)
             if self._read["greeting"].code != 220:
@@ -97,7 +97,7 @@ class _Reading:
         """Await one reply and keep it, also the one that aiosmtplib raises with.
 
         Raises:
-            TimeoutError, SMTPException: when there is no reply in time, or none that aiosmtplib can read.
+            TimeoutError, SMTPException: when no reply comes in time, or aiosmtplib cannot read it.
         """
         self.step = step
         started = time.monotonic()
@@ -112,7 +112,7 @@ class _Reading:
         self._read[step] = _exchange(command, code, message, time.monotonic() - started)
 
     async def close(self) -> None:
-        """Close the connection without waiting for what TLS would still like to say."""
+        """Close the connection without waiting for the end of TLS."""
         transport = cast("asyncio.Transport | None", self._client.transport)
         self._client.close()
         if transport is not None:
@@ -130,7 +130,7 @@ def _exchange(command: str, code: int, message: str, took_s: float) -> Exchange:
 
 
 def _reason(step: str, problem: BaseException) -> str:
-    """Say in our words what ended it."""
+    """Return in our words what ended the conversation."""
     if isinstance(problem.__cause__, ssl.SSLError):
         return f"TLS handshake failed: {problem.__cause__.reason or 'closed'}"
     if isinstance(problem, (SMTPTimeoutError, TimeoutError)):

@@ -1,7 +1,7 @@
-"""Results of a verification for programs and reports: as JSON, and as verdicts of a rule called `verify`.
+"""Write results of a verification as JSON, and as verdicts of a rule called `verify`.
 
-A host whose finding is gone passes, one that was not seen well enough is not judged, all others fail; so every report
-that a policy check can write (JUnit, SARIF ...) can be written of a verification, too.
+A host whose finding is gone passes, a host that was not seen well enough is not judged, all others fail. So every
+report of a policy check (JUnit, SARIF ...) can be made of a verification, too.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from scanner.verification.visits import VERIFY_SCHEMA
 VERIFY_RULE: Final = "verify"
 RULE_TEXT: Final = RuleText(
     VERIFY_RULE,
-    "A finding must be gone, and that must have been seen.",
+    "A finding must be gone, and a visit must have shown that.",
     "Close the place that the evidence names (smtpsweep remedy writes a plan), then verify again. A host that was not "
     "seen is not fixed.",
     Level.ERROR,
@@ -28,12 +28,12 @@ class JudgedHosts(NamedTuple):
     known: int
 
     def is_enough(self, least: float) -> bool:
-        """Say whether the share of hosts seen is at least `least` (0 to 1); of no hosts it never is."""
+        """Tell whether the share of hosts seen is at least `least` (0 to 1); without hosts it never is."""
         return bool(self.known) and self.seen / self.known >= least
 
 
 def outcome_of(result: Verified, *, strict: bool = False) -> RuleOutcome:
-    """Return what a result is for a gate; with `strict` a host that still names its product fails."""
+    """Return a result as an outcome of the rule; with `strict` a host that still names its product fails."""
     if result.is_failed or (strict and result.state is VerificationState.HIDDEN_BUT_RECOGNISABLE):
         return RuleOutcome.FAILED
     return RuleOutcome.NOT_JUDGED if result.state in NOT_SEEN else RuleOutcome.PASSED
@@ -51,12 +51,12 @@ def verdict_of(result: Verified, *, strict: bool = False) -> Verdict:
 
 
 def seen_of(counts: Mapping[VerificationState, int]) -> JudgedHosts:
-    """Sum up how many hosts are in a state of those that were seen."""
+    """Count the hosts that were seen well enough, and all hosts."""
     return JudgedHosts(sum(count for state, count in counts.items() if state not in NOT_SEEN), sum(counts.values()))
 
 
 def coverage_verdict(counts: JudgedHosts, least: float) -> Verdict:
-    """Return the verdict on the whole: whether enough of the hosts were seen."""
+    """Return the verdict on coverage: whether enough of the hosts were seen."""
     share = counts.seen / counts.known if counts.known else 0.0
     message = f"verify saw {counts.seen:,} of {counts.known:,} hosts well enough ({share:.1%}), {least:.1%} are wanted"
     outcome = RuleOutcome.PASSED if counts.is_enough(least) else RuleOutcome.FAILED

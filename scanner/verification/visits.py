@@ -1,8 +1,8 @@
-"""What a verification keeps of one earlier or fresh visit: a `Visit`, small enough to hold for every host of a sweep.
+"""A `Visit`: what a verification keeps of one visit, small enough to hold one for every host of a sweep.
 
 It is made from a record, or read back from a line that `smtpsweep verify --json` wrote, so that the result of one
-verification can be the `--before` of the next. `looked_at` says where we looked: a sweep that only read greetings
-cannot say that HELP was clean, and so a version in HELP is no step back from it.
+verification can be the `--before` of the next. `looked_at` lists the places that were read: a sweep that read only
+greetings does not know whether HELP was clean, so a version in HELP is not a regression against it.
 """
 
 import re
@@ -13,19 +13,19 @@ from scanner.errors import InputError
 from scanner.identify.said_versions import known_versions
 from scanner.model import Record, Software, Status
 from scanner.sweeps.summary import iso
-from scanner.verification.evidence import EvidencePlace, identities, place_of, said_by, versions_in
+from scanner.verification.evidence import EvidencePlace, identities, lines_of, place_of, versions_in
 
 VERIFY_SCHEMA: Final = "smtpsweep.verify/1"
-#: A product below this confidence is a hint, and no ground to say that another one is there now.
+#: Below this confidence a product is a hint: it is not enough to call the software replaced.
 RECOGNISED: Final = 0.6
-#: What stands in for a server that is hidden behind a firewall which overwrites its greeting.
+#: The rule for a greeting that a firewall has overwritten.
 MASK_RULE: Final = "cisco.fixup"
 #: Cisco's `inspect esmtp` leaves the length of a keyword that it does not know: XXXXXXXA, XXXXXXXB ...
 _CROSSED_OUT: Final = re.compile(r"\s*(?:X{4,}[A-Z]?|\*{4,})\s*", re.IGNORECASE)
 
 
 class Visit(NamedTuple):
-    """One visit, or what stands for several, in short. `versions_in` are the places, of `looked_at`, with a version.
+    """One visit, or several of one scan, in short. `versions_in` are those places of `looked_at` that show a version.
 
     `product` is None where it is not known well enough to be compared; `version` where no reply shows one.
     """
@@ -53,9 +53,9 @@ class Visit(NamedTuple):
 
 
 def visit_of(record: Record, versions_seen_in: Iterable[EvidencePlace] | None = None) -> Visit:
-    """Return what a record shows; `versions_seen_in` when that was found out already, with more knowledge."""
+    """Return a record in short; `versions_seen_in` overrides the places that its lines alone would give."""
     if versions_seen_in is None:
-        said = said_by(record)
+        said = lines_of(record)
         known = known_versions((*identities(record), record.software))
         versions_seen_in = {each.place for each in said if versions_in(each, known)}
     shown = set(versions_seen_in)
@@ -76,7 +76,7 @@ def visit_from(document: object) -> Visit:
     """Read back what `Visit.document` wrote.
 
     Raises:
-        InputError: when it is no visit.
+        InputError: when it is not a visit.
     """
     if not isinstance(document, dict):
         raise InputError("not a result of verify: a visit is not as verify writes it")
@@ -97,7 +97,7 @@ def visit_from(document: object) -> Visit:
 
 
 def is_masked(record: Record) -> bool:
-    """Say whether a firewall has overwritten the greeting (Cisco's `fixup protocol smtp`, `inspect esmtp`)."""
+    """Tell whether a firewall has overwritten the greeting (Cisco's `fixup protocol smtp`, `inspect esmtp`)."""
     named, _ = identities(record)
     if named is not None and named.evidence == MASK_RULE:
         return True
@@ -106,7 +106,7 @@ def is_masked(record: Record) -> bool:
 
 
 def is_crossed_out(line: str) -> bool:
-    """Say whether a firewall has written over a line of a reply: "XXXXXXXA", "********"."""
+    """Tell whether a firewall has overwritten a line of a reply: "XXXXXXXA", "********"."""
     return _CROSSED_OUT.fullmatch(line) is not None
 
 

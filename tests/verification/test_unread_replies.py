@@ -6,7 +6,7 @@ from scanner.model import Exchange, Record
 from scanner.policy.check import RuleOutcome
 from scanner.policy.rules import RULES
 from scanner.smoke.received import software_in_headers
-from scanner.verification.baseline import Headers, leaks_of
+from scanner.verification.baseline import MessageHeaders, leaks_of
 from scanner.verification.evidence import EvidencePlace
 from scanner.verification.states import VerificationState
 from tests.support.dialogues import HARDENED_REPLIES, POSTFIX_REPLIES, dialogue_of
@@ -92,7 +92,7 @@ def test_a_greeting_that_is_crossed_out_is_masked(text: bytes) -> None:
 
 def test_a_second_line_of_the_path_by_the_verified_host_counts_like_its_first() -> None:
     raw = b"X-Received: by Mail1.lab.example (Exim 4.94); x\r\nReceived: by mail1.lab.example id 2; x\r\n\r\n"
-    message = Headers(software_in_headers(raw), writers=("mail1.lab.example",))
+    message = MessageHeaders(software_in_headers(raw), writers=("mail1.lab.example",))
 
     leaks = leaks_of(("192.0.2.1", 25), ["mail1.lab.example"], [message])
 

@@ -14,8 +14,8 @@ from scanner.settings import Probe, RefusalAction, Settings
 from scanner.smoke.received import software_in_headers
 from scanner.sweeps.record_builder import RecordBuilder
 from scanner.targets import COMMAND_LINE, Spec, TextSource, parse_spec
-from scanner.verification import verify as verify_module
-from scanner.verification.baseline import Headers, leaks_of, read_earlier, read_headers
+from scanner.verification import visiting as visiting_module
+from scanner.verification.baseline import MessageHeaders, leaks_of, read_baseline, read_headers
 from scanner.verification.evidence import EvidencePlace, Opinion
 from scanner.verification.states import Subject, VerificationState, Verified, judge
 from scanner.verification.verdicts import document
@@ -68,15 +68,15 @@ async def look(script: Script, **options: Any) -> tuple[Verified, int]:
     with serving(script) as server:
         folder, before = options.pop("folder", None), options.pop("before", None)
         changes = options.pop("settings", {})
-        earlier = {}
+        baseline = {}
         if before is not None:
-            earlier = read_earlier([sweep_file(folder, stored("127.0.0.9", server.port, before))])
+            baseline = read_baseline([sweep_file(folder, stored("127.0.0.9", server.port, before))])
         fresh = await verify(
             VerificationRequest(
                 settings=settings(**changes),
                 targets=spec("127.0.0.9"),
                 ports=(server.port,),
-                earlier=earlier,
+                baseline=baseline,
                 **options,
             )
         )
@@ -129,9 +129,9 @@ async def test_each_state_is_reached_over_a_connection(case: str, tmp_path: Path
 
 async def test_a_host_on_which_nothing_listens_is_unreachable_and_its_before_is_shown(tmp_path: Path) -> None:
     port = free_port()
-    earlier = read_earlier([sweep_file(tmp_path, stored("127.0.0.9", port))])
+    baseline = read_baseline([sweep_file(tmp_path, stored("127.0.0.9", port))])
 
-    fresh = await verify(VerificationRequest(settings=settings(), earlier=earlier))
+    fresh = await verify(VerificationRequest(settings=settings(), baseline=baseline))
 
     (result,) = fresh.results
     assert (result.state, result.agreed) == (VerificationState.UNREACHABLE, 3)
@@ -193,16 +193,16 @@ async def test_only_the_ports_of_the_stored_sweep_are_visited_each_at_its_own_ad
         serving(MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)) as one,
         serving(MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)) as two,
     ):
-        earlier = read_earlier(
+        baseline = read_baseline(
             [sweep_file(tmp_path, stored("127.0.0.9", one.port, host="a.example"), stored("127.0.0.10", two.port))]
         )
 
         fresh = await verify(
-            VerificationRequest(settings=settings(samples=1), earlier=earlier, ask_second_reader=False)
+            VerificationRequest(settings=settings(samples=1), baseline=baseline, ask_second_reader=False)
         )
         narrowed = await verify(
             VerificationRequest(
-                settings=settings(samples=1), earlier=earlier, ports=(two.port,), ask_second_reader=False
+                settings=settings(samples=1), baseline=baseline, ports=(two.port,), ask_second_reader=False
             )
         )
 
@@ -232,10 +232,10 @@ async def test_progress_counts_visits_and_hosts_read_again_and_results_can_be_go
 
 async def test_an_excluded_host_is_neither_visited_nor_judged_but_counted(tmp_path: Path) -> None:
     with serving(MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)) as server:
-        earlier = read_earlier(
+        baseline = read_baseline(
             [sweep_file(tmp_path, stored("127.0.0.9", server.port), stored("127.0.1.9", server.port))]
         )
-        fresh = await verify(VerificationRequest(settings=settings(), earlier=earlier, exclude=spec("127.0.1.0/24")))
+        fresh = await verify(VerificationRequest(settings=settings(), baseline=baseline, exclude=spec("127.0.1.0/24")))
 
     assert ([each.ip for each in fresh.results], fresh.excluded) == (["127.0.0.9"], 1)
     assert len(server.peers) == 4  # three visits and the second reader, all to the other one
@@ -265,7 +265,7 @@ async def test_a_machine_without_sockets_for_the_second_reader_still_has_its_vis
     async def no_descriptor(*_arguments: object) -> Opinion:
         raise LocalError("this machine cannot open a connection: EMFILE")
 
-    monkeypatch.setattr(verify_module, "second_opinion", no_descriptor)
+    monkeypatch.setattr(visiting_module, "second_opinion", no_descriptor)
 
     result, _ = await look(HARDENED)
 
@@ -279,12 +279,12 @@ async def test_a_source_address_of_another_machine_is_an_input_error() -> None:
 
 
 async def test_nothing_to_verify_is_an_input_error(tmp_path: Path) -> None:
-    earlier = read_earlier([sweep_file(tmp_path, stored("127.0.0.9", 25))])
+    baseline = read_baseline([sweep_file(tmp_path, stored("127.0.0.9", 25))])
 
     with pytest.raises(InputError, match="no SMTP server was heard before"):
         await verify(VerificationRequest(settings=settings()))
     with pytest.raises(InputError, match="no SMTP server was heard on port 26 before"):
-        await verify(VerificationRequest(settings=settings(), earlier=earlier, ports=(26,)))
+        await verify(VerificationRequest(settings=settings(), baseline=baseline, ports=(26,)))
 
 
 # What was there before
@@ -299,9 +299,9 @@ def test_the_last_scan_counts_and_of_its_visits_the_one_that_showed_most(tmp_pat
         stored("127.0.0.9", 25, POSTFIX_HOST, at=100.0, scan_id="first"),
     )
 
-    (earlier,) = read_earlier([path]).values()
+    (baseline,) = read_baseline([path]).values()
 
-    assert (earlier.visit.product, earlier.visit.versions_in) == (
+    assert (baseline.visit.product, baseline.visit.versions_in) == (
         "Sendmail",
         (EvidencePlace.GREETING, EvidencePlace.HELP),
     )
@@ -316,7 +316,7 @@ def test_who_was_not_heard_to_speak_smtp_is_not_to_be_verified(tmp_path: Path) -
         stored("127.0.0.4", 25, b"554 mail.example.com Sendmail 8.14.4 says no\r\n"),
     )
 
-    assert [ip for ip, _ in read_earlier([path])] == ["127.0.0.4"]
+    assert [ip for ip, _ in read_baseline([path])] == ["127.0.0.4"]
 
 
 async def test_a_result_can_be_the_before_of_the_next_and_a_leak_is_then_a_regression(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ async def test_a_result_can_be_the_before_of_the_next_and_a_leak_is_then_a_regre
         first = await verify(request)
         path = tmp_path / "verified.jsonl.gz"
         path.write_bytes(gzip.compress(orjson.dumps(document(next(iter(first.results)))) + b"\n"))
-        second = await verify(VerificationRequest(settings=settings(), earlier=read_earlier([path])))
+        second = await verify(VerificationRequest(settings=settings(), baseline=read_baseline([path])))
 
     assert [each.state for fresh in (first, second) for each in fresh.results] == [
         VerificationState.FIXED,
@@ -336,11 +336,11 @@ async def test_a_result_can_be_the_before_of_the_next_and_a_leak_is_then_a_regre
 
 def test_a_result_of_a_host_that_was_down_passes_on_what_was_known_before_it(tmp_path: Path) -> None:
     down = OBSERVER.record(Attempt(Target(0, "127.0.0.9", 25), Status.REFUSED, b"", 300.0, None, None, 0.1))
-    (known,) = read_earlier([sweep_file(tmp_path, stored("127.0.0.9", 25))]).values()
+    (known,) = read_baseline([sweep_file(tmp_path, stored("127.0.0.9", 25))]).values()
     path = tmp_path / "verified.jsonl"
     path.write_bytes(orjson.dumps(document(judge(Subject("127.0.0.9", 25, None, known.visit), [down]))) + b"\n")
 
-    (again,) = read_earlier([path]).values()
+    (again,) = read_baseline([path]).values()
 
     assert again.visit == known.visit
 
@@ -362,7 +362,7 @@ def test_a_result_of_a_host_that_was_down_passes_on_what_was_known_before_it(tmp
 )
 def test_a_line_that_cannot_be_used_is_named(line: bytes, problem: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
-        read_earlier([sweep_file(tmp_path, stored("127.0.0.9", 25), line)])
+        read_baseline([sweep_file(tmp_path, stored("127.0.0.9", 25), line)])
 
     assert problem in str(raised.value)
 
@@ -407,7 +407,7 @@ def test_the_first_hop_of_a_smoke_test_is_the_server_it_was_given_to(tmp_path: P
 
     headers = read_headers(path)
 
-    assert headers == Headers(software_in_headers(HEADERS), ("127.0.0.9", 25))
+    assert headers == MessageHeaders(software_in_headers(HEADERS), ("127.0.0.9", 25))
     assert [leak.product for leak in leaks_of(("127.0.0.9", 25), (), [headers])] == ["Postfix"]
     assert leaks_of(("127.0.0.9", 587), (), [headers]) == []
     assert [leak.version for leak in leaks_of(("127.0.0.1", 25), ["MAIL1.lab.example."], [headers])] == ["8.17.1.9"]
