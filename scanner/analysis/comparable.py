@@ -88,7 +88,7 @@ class SweepSummary:
         except OSError as error:
             raise InputError(f"{file}: cannot be read ({error.strerror})") from None
         except ValueError as error:
-            raise InputError(f"{file}: not a summary: no valid JSON: {error}") from None
+            raise InputError(f"{file}: not a summary: not valid JSON: {error}") from None
         if not isinstance(document, dict) or document.get("schema") != SUMMARY_SCHEMA:
             raise InputError(f"{file}: not a summary of schema {SUMMARY_SCHEMA}")
         self.document: Mapping[str, Any] = document

@@ -129,7 +129,7 @@ def _document(line: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InputError(f"not a record: no valid JSON: {error}") from None
+        raise InputError(f"not a record: not valid JSON: {error}") from None
     if not (isinstance(document, dict) and document.get("schema") == _RUN_SCHEMA):
         decode(line)
     made: dict[str, Any] = document

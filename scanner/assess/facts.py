@@ -165,7 +165,7 @@ def read_document(text: bytes, source: str) -> dict[str, Any]:
     try:
         document = orjson.loads(utf_8(text))
     except ValueError as error:
-        raise InputError(f"{source}: no valid JSON: {error}") from error
+        raise InputError(f"{source}: not valid JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(f"{source}: not vulnerability data of format {FORMAT}")
     for problem in problems(document):

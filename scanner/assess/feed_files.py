@@ -52,7 +52,7 @@ def read(path: Path) -> Any:
     try:
         return orjson.loads(text if is_plain else utf_8(bytes(text)))
     except ValueError as error:
-        raise InputError(f"{path}: no valid JSON: {error}") from error
+        raise InputError(f"{path}: not valid JSON: {error}") from error
 
 
 def _whole(stream: gzip.GzipFile | BufferedReader, path: Path) -> bytearray:

@@ -109,7 +109,7 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path}: no valid TOML: {error}") from None
+        raise InputError(f"--config {path}: not valid TOML: {error}") from None
     options = _by_key(ctx.command)
     defaults: dict[str, Any] = {}
     if "sinks" in values and "output" in options:

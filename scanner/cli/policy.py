@@ -121,9 +121,9 @@ def load_policy(path: Path) -> Policy:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: no valid TOML: not UTF-8") from None
+        raise InputError(f"{path}: not valid TOML: not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: no valid TOML: {error}") from None
+        raise InputError(f"{path}: not valid TOML: {error}") from None
     return read_policy(text, str(path), read_addresses)
 
 

@@ -69,7 +69,7 @@ def _lines(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
 
 def _zgrab2(entry: JsonEntry) -> Iterator[Kept]:
     if entry.value is None:
-        raise ValueError(entry.problem or "no valid JSON: not an object")
+        raise ValueError(entry.problem or "not valid JSON: not an object")
     return read_zgrab2(entry.value)
 
 

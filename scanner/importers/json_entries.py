@@ -128,12 +128,12 @@ class _EntryReader:
                 is_cut = error.msg.startswith("Unterminated") or error.pos >= len(text) - _TAIL
                 fault_at = self._at + error.pos
                 if not is_cut:
-                    return self._fault(f"no valid JSON: {error.msg}", fault_at)
+                    return self._fault(f"not valid JSON: {error.msg}", fault_at)
                 if is_piece:
                     tried = True
                     continue
                 if self._ended:
-                    return self._fault(f"no valid JSON: the file ends inside it ({error.msg})", fault_at)
+                    return self._fault(f"not valid JSON: the file ends inside it ({error.msg})", fault_at)
                 if len(self._text) - self._at > MAX_ENTRY:
                     return self._broken(f"an entry of more than {MAX_ENTRY:,} characters", len(self._text))
                 self._fill(len(self._text) - self._at)

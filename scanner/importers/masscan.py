@@ -47,7 +47,7 @@ def read_masscan(entry: JsonEntry) -> Iterator[Kept]:
             raise ValueError(_CUT)
         yield from found
     elif not entry.text.startswith(("#", "open ", "closed ")):
-        raise ValueError("no valid JSON, and not a line of masscan's list")
+        raise ValueError("not valid JSON, and not a line of masscan's list")
     elif entry.is_cut and not entry.text.startswith("#"):
         raise ValueError(_CUT)
 

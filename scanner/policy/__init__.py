@@ -1,1 +1,1 @@
-"""What an organisation demands of its mail servers, judged on records; waivers, and reports of the findings."""
+"""Policies: the rules an organisation sets for its mail servers, judged on records; waivers, and reports."""

@@ -1,12 +1,12 @@
-"""Judge the records of a sweep by a policy: one verdict for each rule at each host, then what holds for the whole.
+"""Judge the records of a sweep by a policy: one verdict for each rule at each host, then verdicts on the whole sweep.
 
-A policy has rules with levels and options, ranges in which other levels and options hold, waivers, and a guard: too
-many hosts that were not seen, or not judged by a rule, are a failure of their own (`coverage`). Without it a sweep
-that reached nothing would pass.
+A policy has rules with levels and options, ranges with other levels and options, waivers, and a required coverage. The
+coverage fails the check when too many hosts were not seen, or not judged by a rule. Without it a sweep that reached no
+host would pass.
 
-Records go in one by one, verdicts come out, and memory does not grow with them but for 100 bytes a record, by which
-the repeats of a resumed sweep are known. Today's date is an argument: it decides about waivers and certificates.
-Left out: reading the file (`policy_file`), the rules themselves (`policy_rules`), and writing reports.
+Records go in one at a time and verdicts come out. Memory grows by 100 bytes a record, to recognise the repeats of a
+resumed sweep. Today's date is an argument, because waivers and certificates expire. Left out: reading the policy file
+(`policy.file`), the rules themselves (`policy.rules`), and writing reports (`policy.reports`).
 """
 
 from collections import Counter
@@ -37,23 +37,23 @@ __all__ = [
     "rule_texts",
 ]
 
-#: The names of what a check says besides the rules.
+#: The names of verdicts that are not about a rule of the policy.
 COVERAGE: Final = "coverage"
 EXPIRED_WAIVER: Final = "waiver-expired"
 UNUSED_WAIVER: Final = "waiver-unused"
 FACTS: Final = "facts"
-#: Statuses that `coverage.ignore` may name: nothing accepted the connection.
+#: Statuses that `coverage.ignore` may name: the connection was not accepted.
 EMPTY: Final = (Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE)
 DEFAULT_MIN_SEEN: Final = 0.95
 _NOT_KNOWN: Final = "of a product not known"
 
 
 class Verdict(NamedTuple):
-    """What became of one rule at one host; `ip` is None for what holds for the whole check.
+    """The outcome of one rule at one host; `ip` is None in a verdict on the whole check.
 
-    `host` is the name the user gave for the address. `message` is ours, with names and versions that a server gave;
-    `evidence` is what the server said, or in a verdict without address what the verdict is about. `waiver` is set in
-    waived ones only. Texts can hold anything: a report neutralises them.
+    `host` is the name the user gave for the address. `message` is our text, with names and versions that a server gave.
+    `evidence` is what the server sent; in a verdict without an address it names the subject. `waiver` is set only where
+    the outcome is waived. Texts can hold any characters, so every report escapes them.
     """
 
     rule: str
@@ -77,7 +77,7 @@ class RuleSetting:
 
 @dataclass(frozen=True, slots=True)
 class RangeRules:
-    """What is set otherwise for some addresses: by rule a level, or None to leave it, and some of the options."""
+    """What a range changes: for each rule a level (None leaves it) and some of the options."""
 
     addresses: AddressSet
     rules: Mapping[str, tuple[Level | None, Mapping[str, Any]]]
@@ -92,13 +92,13 @@ def default_rules() -> dict[str, RuleSetting]:
 
 
 def default_min_judged() -> dict[str, float]:
-    """Return for every rule the fraction of hosts it must be judged on."""
+    """Return the fraction of hosts on which each rule must be judged."""
     return {name: rule.min_judged for name, rule in RULES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A whole policy. Of several ranges with one address the later wins; fractions are 0 to 1."""
+    """A whole policy. Where several ranges have an address, the last one wins; fractions are 0 to 1."""
 
     rules: Mapping[str, RuleSetting] = field(default_factory=default_rules)
     ranges: Sequence[RangeRules] = ()
@@ -108,7 +108,7 @@ class Policy:
     ignore: frozenset[Status] = frozenset()
 
     def rules_at(self, places: Sequence[int]) -> dict[str, RuleSetting]:
-        """Return the rules where these of the ranges apply."""
+        """Return the rules for an address that is in these ranges."""
         rules = dict(self.rules)
         for place in places:
             for name, (level, options) in self.ranges[place].rules.items():
@@ -118,29 +118,31 @@ class Policy:
 
 
 def rule_texts(policy: Policy) -> tuple[RuleText, ...]:
-    """Return what a report says of the rules that a check by this policy can name."""
+    """Return the text of every rule that a check by this policy can name."""
     rules = tuple(rule.text._replace(level=policy.rules[name].level) for name, rule in RULES.items())
     return (
         *rules,
         RuleText(
             COVERAGE,
             "Enough hosts must have been seen and judged.",
-            "A host that was not seen is not a host without findings. Sweep again from where the hosts can be reached, "
+            "A host that was not seen may have findings. Sweep again from where the hosts can be reached, "
             "with --probe dialogue where a rule needs it; for whole networks set coverage.ignore.",
             Level.ERROR,
         ),
         RuleText(
             EXPIRED_WAIVER,
             "A waiver must not have expired.",
-            "Mend what was waived and remove the waiver, or decide anew and give it a later day.",
+            "Fix what was waived and remove the waiver, or decide again and give it a later day.",
             Level.ERROR,
         ),
-        RuleText(UNUSED_WAIVER, "A waiver should be needed.", "Remove it: nothing breaks its rule.", Level.WARNING),
+        RuleText(
+            UNUSED_WAIVER, "A waiver should be needed.", "Remove the waiver: no host breaks its rule.", Level.WARNING
+        ),
         RuleText(
             FACTS,
-            "The facts that flaws are told from should be new.",
-            "Take newer facts in (smtpsweep vulns --update) and sweep again. Of a host that they do not cover nothing "
-            "is known: that no flaw is listed there is no pass.",
+            "The facts about flaws should be up to date.",
+            "Import newer facts (smtpsweep vulns --update) and sweep again. The flaws of a host that they do not cover "
+            "are unknown, so an empty list there is not a pass.",
             Level.WARNING,
         ),
     )
@@ -157,15 +159,15 @@ class PolicyCheck:
         self._waivers = Waivers(policy.waivers, today)
         self._rules_at: dict[tuple[int, ...], dict[str, RuleSetting]] = {}
         self._not_seen: Counter[str] = Counter()
-        self._asked: Counter[str] = Counter()  # hosts that were seen and are a rule's business, at level error
+        self._asked: Counter[str] = Counter()  # hosts seen that a rule at level error applies to
         self._judged: Counter[str] = Counter()
-        self._why: dict[str, str] = {}  # by rule, the first reason why it was not judged
+        self._why: dict[str, str] = {}  # by rule, the first reason why a host was not judged
         self._records: set[int] = set()
         self._facts_of: set[str] = set()
-        self._not_told: Counter[str] = Counter()  # hosts that show a version whose flaws nobody knows, by the answer
+        self._not_told: Counter[str] = Counter()  # hosts that show a version whose flaws are not known, by the answer
 
     def judge(self, record: Record) -> list[Verdict]:
-        """Return the verdicts on one record; none for a repeat, and for what was never to be visited or is ignored."""
+        """Return the verdicts on one record; empty for a repeat, an excluded target and an ignored status."""
         key = hash(record.event_id)
         if key in self._records or record.status is Status.EXCLUDED or record.status in self.policy.ignore:
             return []
@@ -182,7 +184,7 @@ class PolicyCheck:
         elif record.banner is not None:
             judged = list(self._by_rules(record))
             found = [verdict for verdict, _ in judged]
-            if reason is not None:  # half a greeting can break a rule; that it does not, shows nothing
+            if reason is not None:  # half a greeting can break a rule, but it cannot show that a rule is kept
                 found = [each for each in found if each.outcome is not RuleOutcome.NOT_JUDGED]
             else:
                 self._count(verdict for verdict, hidden in judged if not hidden)
@@ -192,7 +194,7 @@ class PolicyCheck:
         return found
 
     def finish(self, planned: int | None = None) -> list[Verdict]:
-        """Return what holds for the whole check: coverage and waivers.
+        """Return the verdicts on the whole check: coverage, waivers, facts.
 
         `planned` is how many hosts should have been visited, where that is known better than from the records.
         """
@@ -204,7 +206,7 @@ class PolicyCheck:
         return [self._seen_enough(known), *chain.from_iterable(whole)]
 
     def _note_facts(self, record: Record) -> None:
-        """Remember of which day the facts were, and hosts that show a version about whose flaws they say nothing."""
+        """Remember the day of the facts, and the hosts with a version that the facts do not cover."""
         assessment, software = record.assessment, record.software
         if assessment is not None:
             self._facts_of.add(assessment.facts_of)
@@ -216,11 +218,11 @@ class PolicyCheck:
             self._not_told["not told by the record" if assessment is None else assessment.words] += 1
 
     def _facts_used(self) -> Iterator[Verdict]:
-        """Say of which day the facts are, and of how many hosts they know nothing."""
+        """Return the verdict on the facts: their day, and the number of hosts that they do not cover."""
         if not self._facts_of and not self._not_told:
             return
         days = sorted(self._facts_of)
-        if not days and self._not_told.keys() == {_NOT_KNOWN}:  # it is our own facts that know nothing of it
+        if not days and self._not_told.keys() == {_NOT_KNOWN}:  # our own facts do not cover it
             days = [shipped_facts().compiled]
         oldest = (self._today - date.fromisoformat(days[0])).days if days else 0
         message = f"flaw data of {' and '.join(days) or 'an unknown day'}"
@@ -248,7 +250,7 @@ class PolicyCheck:
                     self._judged[verdict.rule] += 1
 
     def _by_rules(self, record: Record) -> Iterator[tuple[Verdict, bool]]:
-        """Yield each verdict, and whether the host hides what the rule is about."""
+        """Yield each verdict, and whether the host hides what the rule judges."""
         for name, setting in self._rules_for(record.ip).items():
             judgement = RULES[name].judge(record, setting.options, self._today) if setting.level != Level.OFF else None
             if judgement is None:
@@ -271,10 +273,10 @@ class PolicyCheck:
     def _seen_enough(self, known: int) -> Verdict:
         share, least = (self.seen / known if known else 0.0), self.policy.min_seen
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self._not_seen.most_common())
-        message = f"{self.seen:,} of {known:,} hosts were seen ({share:.1%}), {least:.1%} are wanted"
+        message = f"{self.seen:,} of {known:,} hosts were seen ({share:.1%}), {least:.1%} are required"
         if reasons:
             message += f"; not seen: {reasons}"
-        # No host at all is not enough for any policy.
+        # Without any host no policy is satisfied.
         return _overall(COVERAGE, Level.ERROR, message, "hosts seen", failed=not self.seen or share < least)
 
     def _judged_enough(self) -> Iterator[Verdict]:
@@ -283,7 +285,7 @@ class PolicyCheck:
             if judged / asked < least:
                 message = (
                     f"{name} was judged on {judged:,} of {asked:,} hosts seen ({judged / asked:.1%}), "
-                    f"{least:.1%} are wanted; for example: {self._why[name]}"
+                    f"{least:.1%} are required; for example: {self._why[name]}"
                 )
                 yield _overall(COVERAGE, Level.ERROR, message, f"hosts judged by {name}", failed=True)
 
@@ -307,7 +309,7 @@ def _overall(rule: str, level: Level, message: str, about: str, *, failed: bool)
 
 
 class VerdictTally:
-    """Counts verdicts by rule, level and outcome; what a check's end depends on."""
+    """Counts verdicts by rule, level and outcome, for the exit code of a check."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, Level, RuleOutcome]] = Counter()
@@ -317,7 +319,7 @@ class VerdictTally:
         self.counts[verdict.rule, verdict.level, verdict.outcome] += 1
 
     def failed(self, level: Level) -> int:
-        """Return how many rules are broken at a level, coverage left out."""
+        """Return how often a rule is broken at a level, without coverage."""
         return sum(
             self.counts[key] for key in self.counts if key[1:] == (level, RuleOutcome.FAILED) and key[0] != COVERAGE
         )

@@ -6,9 +6,9 @@
     [[waivers]]                         # rule, addresses, owner, reason, expires: all of them
     [coverage]                          # min_seen, ignore, min_judged
 
-A misspelt key must not switch a rule off unnoticed, so every key that is not known is an error, and so is a value of
-another kind; messages name the file and the key and say what is allowed. Which texts are addresses is the caller's to
-say (`AddressReader`), so that they are those of a sweep.
+A misspelt key must not switch off a rule unnoticed. So an unknown key is an error, and so is a value of another type;
+messages name the file, the key, and what is allowed. The caller passes the parser of addresses (`AddressReader`), so
+that a policy and a sweep understand the same texts.
 """
 
 import json
@@ -26,7 +26,7 @@ from scanner.policy.waivers import AddressSet, Waiver
 from scanner.text.nearest import hint
 
 VERSION: Final = 1
-#: Makes a set of addresses of their texts; raises InputError with what is wrong.
+#: Parses texts into a set of addresses; raises InputError with the problem.
 AddressReader = Callable[[Sequence[str]], AddressSet]
 
 _LEVELS: Final = f"one of {', '.join(Level)}"
@@ -36,12 +36,12 @@ def read_policy(document: str, source: str, addresses: AddressReader) -> Policy:
     """Return the policy of a file's text; `source` names the file in messages.
 
     Raises:
-        InputError: for the first thing that is wrong: file, key, and what is allowed.
+        InputError: for the first problem: file, key, and what is allowed.
     """
     try:
         table = safe_toml.loads(document)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source}: no valid TOML: {error}") from None
+        raise InputError(f"{source}: not valid TOML: {error}") from None
     return _PolicyReader(source, addresses).policy(table)
 
 
@@ -74,7 +74,7 @@ class _PolicyReader:
         return rules
 
     def _changes(self, value: Any, key: str) -> dict[str, tuple[Level | None, Mapping[str, Any]]]:
-        """Read the rules of a table: what it says of each, and no more."""
+        """Read the rules of a table, without adding defaults."""
         changes: dict[str, tuple[Level | None, Mapping[str, Any]]] = {}
         for name, given in self._named_rules(value, key):
             table, where = self._table(given, f"{key}.{name}"), f"{key}.{name}"
@@ -122,7 +122,7 @@ class _PolicyReader:
         return {name: given.get(name, rule.min_judged) for name, rule in RULES.items()}
 
     def _tables(self, table: Mapping[str, Any], key: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-        """Yield the tables of an array of tables with their keys for messages, counted from 1."""
+        """Yield the tables of an array of tables, each with its key for messages, counted from 1."""
         value = table.get(key, [])
         if not isinstance(value, list):
             raise self._error(key, f"must be written as [[{key}]]")
@@ -138,10 +138,12 @@ class _PolicyReader:
         for name in table:
             if name not in allowed:
                 where = f"{key}.{name}" if key else name
-                raise self._error(where, f"is not known here; there is {', '.join(allowed)}{hint(name, allowed)}")
+                raise self._error(
+                    where, f"is not a known key here; known keys are {', '.join(allowed)}{hint(name, allowed)}"
+                )
 
     def _value(self, table: Mapping[str, Any], name: str, key: str, read: Callable[[Any], Any], *default: Any) -> Any:
-        """Read one key; without a default it must be there."""
+        """Read one key; without a default it is required."""
         if name not in table:
             if default:
                 return default[0]
@@ -185,13 +187,13 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _day(value: Any) -> date:
-    if type(value) is not date:  # a datetime is a date, too
+    if type(value) is not date:  # a datetime is a date as well
         raise ValueError("a day without quotes, such as 2027-01-31")
     return value
 
 
 def default_document() -> str:
-    """Return the default policy as a file that `read_policy` takes, with what each key means."""
+    """Return the default policy as the text of a policy file, with the meaning of each key."""
     parts = [_HEAD, *map(_rule_lines, RULES.values()), _TAIL]
     parts += [f"{name} = {_toml(rule.min_judged)}" for name, rule in RULES.items()]
     return "\n".join(parts) + "\n"
@@ -204,26 +206,26 @@ def _rule_lines(rule: PolicyRule) -> str:
 
 
 def _toml(value: Any) -> str:
-    """Write a default: texts, numbers, booleans, lists of texts and the empty table are all there is."""
+    """Write a default value: text, number, boolean, list of texts or the empty table."""
     return json.dumps(value)
 
 
 _HEAD: Final = f"""\
-# A policy for `smtpsweep policy check`. Every other key than `version` can be left
-# out; then its value is the one below.
+# A policy for `smtpsweep policy check`. Every key except `version` can be left out; then its
+# value is the one below.
 version = {VERSION}
 
 # level: "error" is a violation, "warning" is only reported, "off" is not judged.
 """
 
 _TAIL: Final = f"""\
-# Other levels and options for some addresses; of several ranges the later wins. Addresses as for a sweep.
+# Other levels and options for some addresses; where ranges overlap, the last one wins. Addresses as for a sweep.
 # [[ranges]]
 # addresses = ["192.0.2.0/24", "198.51.100.7"]
 # [ranges.rules.no-product-in-greeting]
 # level = "error"
 
-# Who accepts a violation, why, and until when. All keys are needed; after its last day a waiver is a violation.
+# Who accepts a violation, why, and until when. All keys are required; an expired waiver is a violation.
 # [[waivers]]
 # rule = "min-version"
 # addresses = ["192.0.2.17"]
@@ -232,8 +234,8 @@ _TAIL: Final = f"""\
 # expires = 2027-01-31
 
 [coverage]
-min_seen = {DEFAULT_MIN_SEEN}  # of all hosts that are known, or planned by the sweep of --summary
-ignore = []  # hosts left out of that count, some of: {", ".join(EMPTY)}
+min_seen = {DEFAULT_MIN_SEEN}  # share of all hosts that are known, or that the sweep of --summary planned
+ignore = []  # statuses that do not count as hosts, any of: {", ".join(EMPTY)}
 
-# Of the hosts seen, how many a rule at level "error" must have been judged on.
+# The share of the hosts seen on which a rule at level "error" must be judged.
 [coverage.min_judged]"""

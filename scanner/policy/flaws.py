@@ -1,8 +1,9 @@
-"""The rules of a policy about releases: how old one may be, and that no flaw of it is known to be exploited.
+"""The rules of a policy about releases: the lowest version, and no flaw that is known to be exploited.
 
-Both rest on the version that a greeting shows. A server that hides it is not judged and not missed: hiding is what
-other rules ask for. One that shows a version of which nothing can be said is missed: that no flaw is listed of a
-product that nobody searched, of a release that does not exist, or of a snapshot between two branches, passes nothing.
+Both need the version that a greeting shows. A server that hides it is not judged and does not count against the
+coverage, because other rules ask for hiding. A server that shows a version which cannot be assessed does count: for a
+product that the facts do not cover, a release that does not exist, or a snapshot between two branches, an empty list
+of flaws is not a pass.
 """
 
 from datetime import date
@@ -23,12 +24,12 @@ from scanner.policy.judges import (
     shows_version,
 )
 
-#: What a record of an earlier version of the program lacks.
+#: For a record that an earlier version of the program wrote.
 NOT_SAID: Final = "its record does not say whether the facts cover it"
 
 
 def judge_version(record: Record, options: Options, today: date) -> Judgement | None:
-    """Judge `min-version` by `versions`; products that are not named there are not its business."""
+    """Judge `min-version` by `versions`; the rule does not apply to products that are not named there."""
     del today
     software = record.software
     if software is None:
@@ -40,14 +41,14 @@ def judge_version(record: Record, options: Options, today: date) -> Judgement | 
     if least is None:
         return None
     if line not in wanted and software.version is not None and _has_own_numbers(record):
-        return not_judged(f"{software.product} {software.product_line} has version numbers of its own")
+        return not_judged(f"{software.product} {software.product_line} numbers its versions in its own way")
     if software.version is None:
         return _not_read(software, record)
     judgement = _compared(software, least, record.banner)
     is_unknown = record.assessment is not None and record.assessment.answer is Answer.VERSION_UNKNOWN
     if is_unknown and judgement.outcome is RuleOutcome.PASSED:
         return not_judged(
-            f"{software.product} {software.version} is newer than the facts, or was never released: take newer facts in"
+            f"{software.product} {software.version} is newer than the facts, or was never released: import newer facts"
         )
     return judgement
 
@@ -74,12 +75,12 @@ def _compared(software: Software, least: str, banner: Banner | None) -> Judgemen
             f"{version} may be another state than the release: what {unread!a} behind it means is unknown"
         )
     if is_before_release(key) and not _is_contained(bound, key):
-        return not_judged(f"{version} is a candidate or snapshot: whether it has what {least} has cannot be told")
+        return not_judged(f"{version} is a candidate or snapshot: whether it has the fixes of {least} is unknown")
     return passed(f"{software.product} {version} is not older than {least}")
 
 
 def _is_contained(bound: VersionKey, key: VersionKey) -> bool:
-    """Say whether a candidate or snapshot came out of `bound`: of the same release, or its branch began before."""
+    """Tell whether a candidate or snapshot precedes `bound`: it is of the same release, or its branch began before."""
     return release_of(bound) == release_of(key) or (len(bound[0]) <= 2 and not is_before_release(bound))
 
 

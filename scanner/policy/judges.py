@@ -1,16 +1,16 @@
-"""The rules of a policy: each judges one record, and says so when it cannot.
+"""The judges of a policy's rules: each judges one record, or returns that it cannot.
 
-A gate that takes silence for consent lets everything through on the day the network is down. So a rule passes a host
-only on what it has seen: a whole greeting for rules about greetings (`220`, or a refusal that is for everybody), a
-reply for rules about HELP, a certificate for rules about certificates. Else the outcome is `not_judged`. What breaks a
-rule is believed from half a greeting, too.
+A check that passes unseen hosts would let everything through on the day the network is down. So a rule passes a host
+only on what was seen: a complete greeting for rules about greetings (`220`, or a refusal that every client gets), a
+reply for rules about HELP, a certificate for rules about certificates. Else the outcome is `not_judged`. An incomplete
+greeting can still break a rule.
 
-A product that nobody knows can still show its version, so a number that looks like one is no pass either: where it is
-sure to be one it breaks the rule, where it may be one the rule is not judged (`scanner.identify.said_versions`). The
-same holds for a word that stands where a product's name does (`scanner.identify.unknown_names`).
+An unknown product can show its version, too. A number that is certainly a version breaks the rule; where it only may be
+one, the rule is not judged (`scanner.identify.said_versions`). The same holds for a word in the place of a product's
+name (`scanner.identify.unknown_names`).
 
-Left out: what a rule costs a team that breaks it (levels, waivers and ranges: `policy`), and trust in issuers of
-certificates, which hardly any mail client asks for. Sources: RFC 3207 (STARTTLS), RFC 6125, 6.4 (names), RFC 3463.
+Left out: levels, waivers and ranges (`policy.check`), and trust in the issuers of certificates, which hardly any mail
+server requires. Sources: RFC 3207 (STARTTLS), RFC 6125, 6.4 (names), RFC 3463.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -25,27 +25,27 @@ from scanner.model import Certificate, Dialogue, Exchange, Record, Status
 
 Options = Mapping[str, Any]
 
-#: Characters of a server's text that go into a verdict.
+#: Characters of a server's text in a verdict.
 MAX_EVIDENCE: Final = 300
 _NO_DIALOGUE: Final = "no dialogue was held: sweep with --probe dialogue"
 
 
 class RuleOutcome(StrEnum):
-    """What became of one rule at one host. A closed list."""
+    """The outcome of one rule at one host. A closed list."""
 
-    PASSED = "passed"  # the host keeps the rule, and that was seen
+    PASSED = "passed"  # the host was seen to keep the rule
     FAILED = "failed"  # the host breaks the rule
-    WAIVED = "waived"  # the host breaks the rule, and somebody answers for it
-    NOT_JUDGED = "not_judged"  # what the rule is about was not seen; never a pass
+    WAIVED = "waived"  # the host breaks the rule, and an owner accepts that
+    NOT_JUDGED = "not_judged"  # not enough was seen to judge; never a pass
 
     __hash__ = str.__hash__
 
 
 class Judgement(NamedTuple):
-    """What a rule says about a record: our words, and the server's (`evidence`, escaped like `Banner.text`).
+    """What a rule finds in a record: our `message`, and `evidence` from the server (escaped like `Banner.text`).
 
-    `hidden`: the host does not show what the rule is about, as other rules ask of it. Then it is not judged, and not
-    missed either.
+    `hidden`: the host hides what the rule judges, as other rules demand. It is not judged then, and does not count
+    against the coverage.
     """
 
     outcome: RuleOutcome
@@ -54,29 +54,29 @@ class Judgement(NamedTuple):
     hidden: bool = False
 
 
-#: A rule's judge: record, options, today. None when the rule has nothing to say about such a host.
+#: A rule's judge: record, options, today. None when the rule does not apply to the host.
 Judge = Callable[[Record, Options, date], Judgement | None]
 
 
 def passed(message: str) -> Judgement:
-    """Say that a host keeps a rule."""
+    """Return that a host keeps a rule."""
     return Judgement(RuleOutcome.PASSED, message)
 
 
 def failed(message: str, evidence: str | None = None) -> Judgement:
-    """Say that a host breaks a rule; `evidence` is cut."""
+    """Return that a host breaks a rule; long `evidence` is cut."""
     return Judgement(RuleOutcome.FAILED, message, None if evidence is None else evidence[:MAX_EVIDENCE])
 
 
 def not_judged(message: str, *, hidden: bool = False) -> Judgement:
-    """Say that what a rule is about was not seen."""
+    """Return that not enough was seen to judge a host."""
     return Judgement(RuleOutcome.NOT_JUDGED, message, hidden=hidden)
 
 
 def why_not_seen(record: Record) -> str | None:
-    """Say why a visit did not show what other clients would see; None when it did.
+    """Return why a visit did not show what other clients would see; None when it did.
 
-    A server that refuses our address, or asks us to come again, greets others in another way.
+    A server that refuses our address, or asks us to try again later, greets other clients in another way.
     """
     if record.refusal is not None and record.refusal.refused_us:
         return f"it refuses this scanner ({record.refusal.kind.value})"
@@ -86,7 +86,7 @@ def why_not_seen(record: Record) -> str | None:
 
 
 def shows_version(record: Record) -> bool:
-    """Say whether a host shows a version, also one that no rule reads."""
+    """Tell whether a host shows a version, including one that no rule knows."""
     return (record.software is not None and record.software.version is not None) or "version" in record.disclosure
 
 
@@ -111,7 +111,7 @@ def judge_greeting(record: Record, options: Options, today: date) -> Judgement |
 
 
 def _unknown(text: str, names: Collection[str]) -> Judgement:
-    """Say that a greeting may name a product which no rule knows."""
+    """Return that a greeting may name a product which no rule knows."""
     message = f"the greeting may name a product that is not known here: {', '.join(names)}"
     return Judgement(RuleOutcome.NOT_JUDGED, message, text[:MAX_EVIDENCE])
 
@@ -148,7 +148,7 @@ def named(record: Record) -> str:
 
 
 def _written(place: str, code: int | None, lines: tuple[str, ...], record: Record) -> Judgement | None:
-    """Judge by what is written like a version, whatever the product; None when nothing is."""
+    """Judge by anything written like a version, whatever the product; None when there is nothing."""
     found = [(line, is_sure) for line in lines if (is_sure := _maybe_shown(line, code, record)) is not None]
     for line, is_sure in found:
         if is_sure:
@@ -159,7 +159,7 @@ def _written(place: str, code: int | None, lines: tuple[str, ...], record: Recor
 
 
 def _maybe_shown(line: str, code: int | None, record: Record) -> bool | None:
-    """Say whether a line surely shows a version; None when nothing in it can be one."""
+    """Tell whether a line certainly shows a version; None when it shows nothing like one."""
     banner = record.banner
     hosts = [name for name in (record.host, record.ip, banner.hostname if banner is not None else None) if name]
     said = said_versions(line, code=code, hosts=hosts, known=known_versions((record.software,)))
@@ -167,7 +167,7 @@ def _maybe_shown(line: str, code: int | None, record: Record) -> bool | None:
 
 
 def _telling_line(answer: Exchange, record: Record) -> str:
-    """Return the line that shows a version; the whole reply when none surely does."""
+    """Return the line that shows a version; the whole reply when no line certainly does."""
     lines = (line for line in answer.lines if _maybe_shown(line, answer.code, record))
     return next(lines, "\\x0d\\x0a".join(answer.lines))
 
@@ -177,7 +177,7 @@ def _because(dialogue: Dialogue) -> str:
 
 
 def judge_starttls(record: Record, options: Options, today: date) -> Judgement | None:
-    """Judge `starttls-offered`: in the reply to EHLO, and by default also that the handshake comes to an end."""
+    """Judge `starttls-offered`: EHLO must offer it, and by default the handshake must succeed."""
     del today
     dialogue = record.dialogue
     if dialogue is None:
@@ -195,7 +195,7 @@ def judge_starttls(record: Record, options: Options, today: date) -> Judgement |
 
 
 def judge_certificate(record: Record, options: Options, today: date) -> Judgement | None:
-    """Judge `certificate-valid` on a day; a server without TLS has no certificate to judge."""
+    """Judge `certificate-valid` on a day; the rule does not apply to a server without TLS."""
     dialogue = record.dialogue
     if dialogue is None:
         return not_judged(_NO_DIALOGUE)
@@ -213,7 +213,7 @@ def judge_certificate(record: Record, options: Options, today: date) -> Judgemen
 
 
 def _dated(certificate: Certificate, min_days_left: int, today: date) -> Judgement | None:
-    """Judge the dates of a certificate; None when they are good."""
+    """Judge the dates of a certificate; None when they are valid."""
     first, last = _maybe_day(certificate.not_before), _maybe_day(certificate.not_after)
     if first is None or last is None:
         return not_judged("the certificate's dates cannot be read")
@@ -223,7 +223,7 @@ def _dated(certificate: Certificate, min_days_left: int, today: date) -> Judgeme
         return failed(f"the certificate is not valid before {first}", certificate.subject)
     if (days := (last - today).days) < min_days_left:
         return failed(
-            f"the certificate expires on {last}, in {days} days; {min_days_left} are wanted", certificate.subject
+            f"the certificate expires on {last}, in {days} days; {min_days_left} are required", certificate.subject
         )
     return None
 

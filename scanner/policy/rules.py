@@ -1,7 +1,7 @@
-"""The rules that a policy can have: names, what they are for, their default levels and options.
+"""The rules that a policy can have: names, purpose, default levels and options.
 
-Each option says by itself what it takes, so that reading a policy file, its documentation (`policy init`) and its
-messages all follow from the one list here.
+Each option describes the values it takes. The policy file's reader, its documentation (`policy init`) and its messages
+all come from the one list here.
 """
 
 import re
@@ -36,7 +36,7 @@ class Level(StrEnum):
 
 
 class RuleText(NamedTuple):
-    """A rule for people who read a report: its title in a line, and what to do when it is broken."""
+    """A rule's text for reports: a title of one line, and what to do when it is broken."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class RuleText(NamedTuple):
 
 
 class RuleOption(NamedTuple):
-    """One option of a rule. `read` returns a value as the rule takes it, or raises ValueError: what it must be."""
+    """One option of a rule. `read` converts a value for the rule; its ValueError says what is allowed."""
 
     default: Any
     meaning: str
@@ -54,7 +54,7 @@ class RuleOption(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """One rule. `min_judged` is the default of `[coverage.min_judged]`: the fraction of hosts it must be judged on."""
+    """One rule. `min_judged` is the default of `[coverage.min_judged]`: the fraction of hosts to be judged."""
 
     text: RuleText
     judge: Judge
@@ -98,7 +98,7 @@ def text(value: Any) -> str:
 
 
 def fraction(value: Any) -> float:
-    """Read a share of all."""
+    """Read a fraction, 0 to 1."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value) or not 0 <= value <= 1:
         raise ValueError("a number from 0 to 1")
     return float(value)
@@ -107,7 +107,7 @@ def fraction(value: Any) -> float:
 def versions(value: Any) -> dict[str, str]:
     """Read the lowest version of each product.
 
-    A product that no greeting can be identified as would never be judged, and nobody would see it.
+    A product that is never identified would never be judged, without anyone noticing; so it is an error.
     """
     if not isinstance(value, dict) or not all(_is_version(*each) for each in value.items()):
         raise ValueError('a table of products and versions, such as {Sendmail = "8.18.1"}')
@@ -147,8 +147,8 @@ _RULES: Final = (
         RuleText(
             "no-version-in-greeting",
             "The greeting must not show a version.",
-            "Whoever connects learns which flaws to try. Set the greeting to the host name alone. That hides the "
-            "version and mends nothing: update the server as well.",
+            "Every client learns which flaws to try. Set the greeting to the host name alone. That hides the "
+            "version but fixes no flaw: update the server as well.",
             Level.ERROR,
         ),
         judge_greeting,
@@ -160,7 +160,7 @@ _RULES: Final = (
             "no-product-in-greeting",
             "The greeting should not name the product.",
             "The product's name narrows down what an attacker tries first. Most servers let you set the greeting; "
-            "how a server behaves still tells the product.",
+            "the behaviour of a server can still reveal the product.",
             Level.WARNING,
         ),
         judge_greeting,
@@ -195,14 +195,14 @@ _RULES: Final = (
         RuleText(
             "certificate-valid",
             "The certificate should be valid.",
-            "Renew the certificate in time, let a known issuer sign it, and make it out to the host's name.",
+            "Renew the certificate in time, have a known issuer sign it, and issue it for the host's name.",
             Level.WARNING,
         ),
         judge_certificate,
         {
-            "min_days_left": RuleOption(14, "days for which it must still be valid", days),
-            "allow_self_signed": RuleOption(False, "whether it may be signed by itself", boolean),  # noqa: FBT003  a value
-            "match_name": RuleOption(False, "whether it must be made out to the host's name", boolean),  # noqa: FBT003  a value
+            "min_days_left": RuleOption(14, "days that it must remain valid", days),
+            "allow_self_signed": RuleOption(False, "whether it may be self-signed", boolean),  # noqa: FBT003  a value
+            "match_name": RuleOption(False, "whether it must be issued for the host's name", boolean),  # noqa: FBT003  a value
         },
         0.95,
     ),
@@ -210,12 +210,12 @@ _RULES: Final = (
         RuleText(
             "min-version",
             "The software must not be older than agreed.",
-            "Update the server. Distributions mend flaws without a new number: waive hosts that run such a package.",
+            "Update the server. Distributions fix flaws without a new version number: waive hosts with such a package.",
             Level.ERROR,
         ),
         judge_version,
         {"versions": RuleOption({}, 'the lowest version of each product: {Sendmail = "8.18.1"}', versions)},
-        1.0,  # of those that show a version: one that hides it keeps the other rules, and is not counted
+        1.0,  # of the hosts that show a version: one that hides it is not counted
     ),
     PolicyRule(
         RuleText(
@@ -227,7 +227,9 @@ _RULES: Final = (
         judge_exploited,
         {
             "verdicts": RuleOption(
-                (AFFECTED, POSSIBLE), f"how sure a finding must be: {AFFECTED}, {POSSIBLE}", words(AFFECTED, POSSIBLE)
+                (AFFECTED, POSSIBLE),
+                f"how certain a finding must be: {AFFECTED}, {POSSIBLE}",
+                words(AFFECTED, POSSIBLE),
             )
         },
         1.0,  # as for min-version

@@ -141,7 +141,7 @@ def decode(line: bytes) -> Record:
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InputError(f"not a record: no valid JSON: {error}") from error
+        raise InputError(f"not a record: not valid JSON: {error}") from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise InputError(f"not a record of schema {SCHEMA}")
     try:

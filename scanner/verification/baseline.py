@@ -126,7 +126,7 @@ def _item(line: bytes) -> tuple[Key, BaselineVisit] | None:
     try:
         document: Any = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InputError(f"not a record: no valid JSON: {error}") from None
+        raise InputError(f"not a record: not valid JSON: {error}") from None
     if isinstance(document, dict) and document.get("schema") == VERIFY_SCHEMA:
         return _result(document)
     record = decode(line)

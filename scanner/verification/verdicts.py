@@ -58,7 +58,8 @@ def seen_of(counts: Mapping[VerificationState, int]) -> JudgedHosts:
 def coverage_verdict(counts: JudgedHosts, least: float) -> Verdict:
     """Return the verdict on coverage: whether enough of the hosts were seen."""
     share = counts.seen / counts.known if counts.known else 0.0
-    message = f"verify saw {counts.seen:,} of {counts.known:,} hosts well enough ({share:.1%}), {least:.1%} are wanted"
+    seen = f"{counts.seen:,} of {counts.known:,} hosts"
+    message = f"verify saw {seen} well enough ({share:.1%}), {least:.1%} are required"
     outcome = RuleOutcome.PASSED if counts.is_enough(least) else RuleOutcome.FAILED
     return Verdict(COVERAGE, Level.ERROR, outcome, None, None, None, message, "hosts verified")
 

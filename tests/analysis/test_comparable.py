@@ -131,7 +131,7 @@ def test_without_summaries_the_records_tell_what_differs(tmp_path: Path) -> None
         ("[]", "not a summary of schema"),
         ('{"schema":"smtpsweep.record/1"}', "not a summary, but the records of a sweep"),
         ('{"schema":"smtpsweep.summary/1"}', "options is missing"),
-        ("{", "no valid JSON"),
+        ("{", "not valid JSON"),
     ],
 )
 def test_a_summary_that_is_none_is_refused(tmp_path: Path, text: str, problem: str) -> None:

@@ -64,14 +64,14 @@ def test_empty_lines_are_passed_over_and_counted_and_line_ends_of_windows_are_no
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b"{", "not a record: no valid JSON: unexpected end of data"),
+        (b"{", "not a record: not valid JSON: unexpected end of data"),
         (b"[1]", "not a record of schema smtpsweep.record/1"),
         (b'{"schema":"smtpsweep.record/2"}', "not a record of schema smtpsweep.record/1"),
         (b'{"schema":"smtpsweep.record/1"}', "not a record: field 'status' is missing"),
         (LINES[1][:-1].replace(b'"silent"', b'"\\u001b[2J"'), "is not a valid Status"),
         (LINES[1][:-1].replace(b'"total_ms":1005.3', b'"total_ms":1e308'), "cannot convert float infinity to integer"),
-        (b"[" * 100_000, "no valid JSON"),
-        (b'"\xff"', "no valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'"\xff"', "not valid JSON"),
     ],
 )
 def test_a_line_that_is_no_record_is_an_error_with_file_and_line(tmp_path: Path, line: bytes, problem: str) -> None:

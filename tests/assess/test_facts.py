@@ -215,8 +215,8 @@ def test_a_wrong_row_is_named_with_what_is_wrong(change: dict[str, Any], complai
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (b"", "no valid JSON"),
-        (b"{", "no valid JSON"),
+        (b"", "not valid JSON"),
+        (b"{", "not valid JSON"),
         (b"[]", f"not vulnerability data of format {FORMAT}"),
         (b'{"format":"smtpsweep.vulnerabilities/2"}', f"not vulnerability data of format {FORMAT}"),
         (orjson.dumps(document(compiled="2026")), "compiled must be a date"),

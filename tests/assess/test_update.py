@@ -193,8 +193,8 @@ def test_a_second_update_keeps_what_the_first_brought(data: Data) -> None:
 @pytest.mark.parametrize(
     ("bad", "complaint"),
     [
-        (b"", "no valid JSON"),
-        (b'{"vulnerabilities": [', "no valid JSON"),
+        (b"", "not valid JSON"),
+        (b'{"vulnerabilities": [', "not valid JSON"),
         ({"vulnerabilities": 5}, "not the layout it claims"),
         ({"vulnerabilities": [{}]}, "not the layout it claims"),
         ({"vulnerabilities": [{"cve": {"id": "CVE-2026-1"}}]}, "is damaged: "),
@@ -229,7 +229,7 @@ def test_one_bad_file_of_a_folder_spoils_the_whole_update(data: Data) -> None:
     data.put("a.json", nvd("CVE-2026-90031", cpe("exim:exim:9.0:*")))
     data.put("b.json", b"{")
 
-    with pytest.raises(InputError, match=r"b\.json: no valid JSON"):
+    with pytest.raises(InputError, match=r"b\.json: not valid JSON"):
         data.take()
 
     assert not data.user_file.parent.exists()
@@ -250,7 +250,7 @@ def test_a_damaged_file_of_the_user_is_not_written_over(data: Data) -> None:
     data.user_file.parent.mkdir()
     data.user_file.write_bytes(b"mine")
 
-    with pytest.raises(InputError, match="no valid JSON"):
+    with pytest.raises(InputError, match="not valid JSON"):
         update([data.put("a.json", nvd("CVE-2026-90032", cpe("exim:exim:9.0:*")))], data.user_file, known, TODAY)
 
     assert data.user_file.read_bytes() == b"mine"

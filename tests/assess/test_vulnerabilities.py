@@ -356,7 +356,7 @@ def test_a_damaged_data_file_is_told_before_a_sweep_begins(tmp_path: Path, monke
     (tmp_path / "smtpsweep").mkdir()
     (tmp_path / "smtpsweep" / "vulnerabilities.json").write_bytes(b"{")
 
-    with pytest.raises(InputError, match=r"vulnerabilities\.json: no valid JSON"):
+    with pytest.raises(InputError, match=r"vulnerabilities\.json: not valid JSON"):
         RecordBuilder("scan", Settings())
 
 

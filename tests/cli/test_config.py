@@ -173,13 +173,13 @@ def test_what_is_no_toml_is_refused(command: Command, config: Path, text: str) -
     with pytest.raises(InputError) as caught:
         command(text)
 
-    assert str(caught.value).startswith(f"--config {config}: no valid TOML: ")
+    assert str(caught.value).startswith(f"--config {config}: not valid TOML: ")
 
 
 def test_bytes_that_are_no_text_are_refused(config: Path) -> None:
     config.write_bytes(b"rate = \xff")
 
-    with pytest.raises(InputError, match="no valid TOML"):
+    with pytest.raises(InputError, match="not valid TOML"):
         Command(config).without_config("--config", str(config))
 
 

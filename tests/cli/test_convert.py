@@ -166,14 +166,14 @@ def test_quiet_says_nothing(sweep: Path, capfd: pytest.CaptureFixture[str]) -> N
 
 GOOD: Final = line_of(record_of()).line
 BAD: Final = {
-    "no JSON": (b'{"schema":', "not a record: no valid JSON"),
+    "no JSON": (b'{"schema":', "not a record: not valid JSON"),
     "another schema": (b'{"schema":"smtpsweep.change/1"}', "not a record of schema smtpsweep.record/1"),
     "no object": (b"[1]", "not a record of schema smtpsweep.record/1"),
     "a field is missing": (GOOD.replace(b'"ip":', b'"pi":'), "not a record: field 'ip' is missing"),
     "an unknown status": (GOOD.replace(b'"status":"ready"', b'"status":"odd"'), "not a record: "),
     "a time that is none": (GOOD.replace(b'"2026-', b'"yesterday'), "not a record: "),
     "an address that is a number": (GOOD.replace(b'"192.0.2.10"', b"17"), "not a record: "),
-    "a lone surrogate": (GOOD.replace(b'"192.0.2.10"', b'"\\ud800"'), "not a record: no valid JSON"),
+    "a lone surrogate": (GOOD.replace(b'"192.0.2.10"', b'"\\ud800"'), "not a record: not valid JSON"),
     "a run without a time": (b'{"schema":"smtpsweep.run/1","activity":"started","run":"x"}', "field 'at' is missing"),
 }
 

@@ -131,7 +131,7 @@ def test_a_damaged_line_is_named_and_nothing_is_compared(week: list[str], tmp_pa
     assert run(["diff", *week]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"smtpsweep: {week[1]}:5: not a record: no valid JSON")
+    assert err.startswith(f"smtpsweep: {week[1]}:5: not a record: not valid JSON")
 
 
 def test_summaries_tell_that_a_missing_host_is_gone_and_without_them_it_is_said_why_not(

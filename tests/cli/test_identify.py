@@ -113,8 +113,8 @@ def test_a_bad_line_is_reported_and_counted_and_the_others_are_read(tmp_path: Pa
     out, err = capsysbinary.readouterr()
     assert len(records(out)) == 2
     first, second, last = err.decode().splitlines()
-    assert first.startswith(f"smtpsweep: {file}: line 1: no valid JSON: ")
-    assert second == f"smtpsweep: {file}: line 3: no valid JSON: not an object"
+    assert first.startswith(f"smtpsweep: {file}: line 1: not valid JSON: ")
+    assert second == f"smtpsweep: {file}: line 3: not valid JSON: not an object"
     assert last == "smtpsweep: 2 could not be read, 2 greetings were"
 
 

@@ -146,7 +146,7 @@ def test_the_summary_says_what_was_never_visited(capsys: Output) -> None:
     assert run(["policy", "check", sweep, "--summary", summary()]) == 0
 
     assert run(["policy", "check", sweep, "--summary", summary(planned=50)]) == 3
-    assert "4 of 49 hosts were seen (8.2%), 95.0% are wanted; not seen: 45 no record" in capsys.readouterr().out
+    assert "4 of 49 hosts were seen (8.2%), 95.0% are required; not seen: 45 no record" in capsys.readouterr().out
 
 
 def test_of_whole_networks_the_empty_addresses_can_be_left_out() -> None:
@@ -268,7 +268,7 @@ def test_a_report_never_takes_the_place_of_what_it_is_made_from(capsys: Output, 
         (["sweep.jsonl", "--date", "today"], "--date 'today' is not a day: write 2026-11-23"),
         (["sweep.jsonl", "--policy", "missing.toml"], "missing.toml: cannot be read (No such file or directory)"),
         (["sweep.jsonl", "--summary", "missing.json"], "missing.json: cannot be read (No such file or directory)"),
-        (["sweep.jsonl", "--policy", "latin.toml"], "latin.toml: no valid TOML: not UTF-8"),
+        (["sweep.jsonl", "--policy", "latin.toml"], "latin.toml: not valid TOML: not UTF-8"),
         (["sweep.jsonl", "--policy", "name.toml"], "name.toml: waivers[1].addresses: 'mx.example.com': host names"),
         (["sweep.jsonl", "--policy", "wide.toml"], "wide.toml: waivers[1].addresses: 'x/99': "),
         (

@@ -126,7 +126,7 @@ def test_a_configured_list_that_is_empty_is_refused(
 def test_a_configuration_without_end_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     message = refusal("sweep", "127.0.0.1", "--config", "/dev/zero", capsys=capsys)
 
-    assert message == "--config /dev/zero: no valid TOML: more than 8,388,608 bytes"
+    assert message == "--config /dev/zero: not valid TOML: more than 8,388,608 bytes"
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,8 @@ def test_lines_of_no_log_are_not_read_for_ever(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["policy", "check", "x", "--policy", "/dev/zero"], "/dev/zero: no valid TOML: more than 8,388,608 bytes"),
-        (["sweep", "--config", "/dev/zero"], "--config /dev/zero: no valid TOML: more than 8,388,608 bytes"),
+        (["policy", "check", "x", "--policy", "/dev/zero"], "/dev/zero: not valid TOML: more than 8,388,608 bytes"),
+        (["sweep", "--config", "/dev/zero"], "--config /dev/zero: not valid TOML: more than 8,388,608 bytes"),
         (["diff", "/dev/zero", "/dev/zero"], "/dev/zero:1: longer than 8 MiB: this is not a file of records"),
     ],
 )

@@ -54,7 +54,7 @@ def test_a_file_that_is_made_to_exhaust_is_one_line_and_exit_code_2(tmp_path: Pa
     done = smtpsweep(*line, cwd=tmp_path)
 
     option = "--config " if "--config" in line else ""
-    assert done == (2, "", f"smtpsweep: {option}x.toml: no valid TOML: {why}\n")
+    assert done == (2, "", f"smtpsweep: {option}x.toml: not valid TOML: {why}\n")
 
 
 def test_rules_and_signatures_are_read_through_it() -> None:

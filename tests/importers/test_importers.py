@@ -139,8 +139,8 @@ def test_what_zgrab2_leaves_out_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b"{", "no valid JSON"),
-        (b"7", "no valid JSON: not an object"),
+        (b"{", "not valid JSON"),
+        (b"7", "not valid JSON: not an object"),
         (b"{}", "no object 'data' in it"),
         (
             b'{"ip":"mail.example.com","data":{"smtp":{"protocol":"smtp","result":{"banner":"220"}}}}',
@@ -207,7 +207,7 @@ def test_a_mail_server_on_another_port_is_told_by_its_name() -> None:
         (b"banner udp 25 192.0.2.1 1 smtp 220", "a banner line has a protocol"),
         (b"banner tcp 25 192.0.2.999 1 smtp 220", "not an IP address"),
         (b'{"rec_type":"banner","port":25,"data":5}', "no object 'data' in it"),
-        (b"nonsense", "no valid JSON"),
+        (b"nonsense", "not valid JSON"),
     ],
 )
 def test_a_bad_line_of_masscan_is_named(line: bytes, problem: str) -> None:

@@ -154,7 +154,7 @@ def test_an_entry_that_is_damaged_is_told_and_the_others_are_read(layout: str) -
 
     assert [each.ip for each in found if isinstance(each, Kept)] == ["192.0.2.1", "192.0.2.3"]
     (bad,) = [each for each in found if isinstance(each, BadLine)]
-    assert "no valid JSON: Invalid control character" in bad.problem
+    assert "not valid JSON: Invalid control character" in bad.problem
     assert bad.where == f"own: line {text[: text.rindex('{', 0, text.index('192.0.2.2'))].count(chr(10)) + 1}"
 
 

@@ -127,11 +127,14 @@ expires = 2027-01-31
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("versoin = 1", "versoin: is not known here; there is version, rules, ranges, waivers, coverage"),
+        ("versoin = 1", "versoin: is not a known key here; known keys are version, rules, ranges, waivers, coverage"),
         ("rules = 3", "rules: must be a table"),
-        ("[rules.no-versoin]", "rules.no-versoin: is not known here; there is no-version-in-greeting, "),
+        ("[rules.no-versoin]", "rules.no-versoin: is not a known key here; known keys are no-version-in-greeting, "),
         ("[rules]\nmin-version = 1", "rules.min-version: must be a table"),
-        ("[rules.min-version]\nlevle = 1", "rules.min-version.levle: is not known here; there is level, versions"),
+        (
+            "[rules.min-version]\nlevle = 1",
+            "rules.min-version.levle: is not a known key here; known keys are level, versions",
+        ),
         ("[rules.min-version]\nlevel = 'fatal'", "rules.min-version.level: must be one of error, warning, off"),
         ("[rules.min-version]\nlevel = []", "rules.min-version.level: must be one of error, warning, off"),
         ("[rules.min-version]\nversions = '8'", "rules.min-version.versions: must be a table of products and versions"),
@@ -150,7 +153,7 @@ expires = 2027-01-31
         ("[rules.no-known-exploited]\nverdicts = [[]]", "verdicts: must be a list of some of affected_upstream, poss"),
         ("ranges = 1", "ranges: must be written as [[ranges]]"),
         ("ranges = [1]", "ranges[1]: must be a table"),
-        ("[[ranges]]\nadresses = []", "ranges[1].adresses: is not known here; there is addresses, rules"),
+        ("[[ranges]]\nadresses = []", "ranges[1].adresses: is not a known key here; known keys are addresses, rules"),
         ("[[ranges]]\nrules = {}", "ranges[1].addresses: is missing"),
         (
             "[[ranges]]\naddresses = '192.0.2.1'",
@@ -160,16 +163,22 @@ expires = 2027-01-31
         ("[[ranges]]\naddresses = [1]", "ranges[1].addresses: must be a list of addresses"),
         ("[[ranges]]\naddresses = ['bad']", "ranges[1].addresses: 'bad': not an IP address"),
         ("[[ranges]]\naddresses = ['a']", "ranges[1].rules: must say what is different in this range"),
-        ("[[ranges]]\naddresses = ['a']\nrules.x.level = 'off'", "ranges[1].rules.x: is not known here; there is no-"),
+        (
+            "[[ranges]]\naddresses = ['a']\nrules.x.level = 'off'",
+            "ranges[1].rules.x: is not a known key here; known keys are no-",
+        ),
         (WAIVER + WAIVER.replace("expires = 2027-01-31", ""), "waivers[2].expires: is missing"),
         (WAIVER.replace('owner = "o"', ""), "waivers[1].owner: is missing"),
         (WAIVER.replace('"r"', '""'), "waivers[1].reason: must be a text that is not empty"),
         (WAIVER.replace('"min-version"', '"coverage"'), "waivers[1].rule: must be one of no-version-in-greeting, "),
         (WAIVER.replace("2027-01-31", '"2027-01-31"'), "waivers[1].expires: must be a day without quotes, such as 20"),
         (WAIVER.replace("2027-01-31", "2027-01-31T00:00:00Z"), "waivers[1].expires: must be a day without quotes"),
-        (WAIVER + "until = 1", "waivers[1].until: is not known here; there is rule, addresses, owner, reason, expires"),
+        (
+            WAIVER + "until = 1",
+            "waivers[1].until: is not a known key here; known keys are rule, addresses, owner, reason, expires",
+        ),
         ("coverage = 1", "coverage: must be a table"),
-        ("[coverage]\nmin = 1", "coverage.min: is not known here; there is min_seen, ignore, min_judged"),
+        ("[coverage]\nmin = 1", "coverage.min: is not a known key here; known keys are min_seen, ignore, min_judged"),
         ("[coverage]\nmin_seen = 95", "coverage.min_seen: must be a number from 0 to 1"),
         ("[coverage]\nmin_seen = -0.1", "coverage.min_seen: must be a number from 0 to 1"),
         ("[coverage]\nmin_seen = nan", "coverage.min_seen: must be a number from 0 to 1"),
@@ -178,9 +187,12 @@ expires = 2027-01-31
         ("[coverage]\nignore = ['silent']", "coverage.ignore: must be a list of some of refused, connect_timeout, unr"),
         ("[coverage]\nignore = 'refused'", "coverage.ignore: must be a list of some of refused"),
         ("[coverage]\nignore = false", "coverage.ignore: must be a list of some of refused"),
-        ("[coverage]\nmin_judged.x = 1", "coverage.min_judged.x: is not known here; there is no-version-in-greeting"),
+        (
+            "[coverage]\nmin_judged.x = 1",
+            "coverage.min_judged.x: is not a known key here; known keys are no-version-in-greeting",
+        ),
         ("[coverage]\nmin_judged.min-version = 2", "coverage.min_judged.min-version: must be a number from 0 to 1"),
-        ("[rules", "no valid TOML: "),
+        ("[rules", "not valid TOML: "),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_key(text: str, wanted: str) -> None:

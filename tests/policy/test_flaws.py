@@ -113,7 +113,9 @@ def test_one_host_of_which_nothing_is_known_is_too_little_coverage(answer: Answe
     coverage = of(checked(*known, assessed(answer)), COVERAGE)
 
     assert [outcome for outcome, _ in coverage] == [PASSED, FAILED]
-    assert coverage[1][1].startswith("no-known-exploited was judged on 99 of 100 hosts seen (99.0%), 100.0% are wanted")
+    assert coverage[1][1].startswith(
+        "no-known-exploited was judged on 99 of 100 hosts seen (99.0%), 100.0% are required"
+    )
     assert [outcome for outcome, _ in of(checked(*known), COVERAGE)] == [PASSED]
     assert [outcome for outcome, _ in of(checked(*known, assessed(Answer.NO_VERSION, None)), COVERAGE)] == [PASSED]
 

@@ -170,7 +170,7 @@ def test_certificates(dialogue: Dialogue | None, wanted: RuleOutcome | None) -> 
         (date(2025, 12, 31), 0, FAILED, "the certificate is not valid before 2026-01-01"),
         (date(2026, 1, 1), 0, PASSED, "the certificate is valid until 2026-12-31"),
         (date(2026, 12, 17), 14, PASSED, "the certificate is valid until 2026-12-31"),
-        (date(2026, 12, 18), 14, FAILED, "the certificate expires on 2026-12-31, in 13 days; 14 are wanted"),
+        (date(2026, 12, 18), 14, FAILED, "the certificate expires on 2026-12-31, in 13 days; 14 are required"),
         (date(2026, 12, 31), 0, PASSED, "the certificate is valid until 2026-12-31"),
         (date(2027, 1, 1), 0, FAILED, "the certificate expired on 2026-12-31"),
     ],
@@ -247,7 +247,7 @@ def test_a_line_with_numbers_of_its_own_is_not_compared_with_others() -> None:
     assert sentrion.software.product_line == "Sentrion"
 
     judgement = judged("min-version", sentrion, versions={"Sendmail": "8.18.1"})
-    assert judgement == Judgement(NOT_JUDGED, "Sendmail Sentrion has version numbers of its own")
+    assert judgement == Judgement(NOT_JUDGED, "Sendmail Sentrion numbers its versions in its own way")
     assert outcome("min-version", sentrion, versions={"Sendmail": "8.18.1", "Sentrion": "4.4"}) is PASSED
     # Other names of lines say nothing about numbers.
     solaris = record_of(b"220 mail1.example.com ESMTP Sendmail 8.9.3+Sun/8.9.1; date\r\n")

@@ -78,7 +78,7 @@ def test_a_host_that_was_not_seen_is_not_judged_and_never_passes() -> None:
     assert by_host[0].message == "not seen: connect_timeout"
     assert (overall.outcome, overall.message) == (
         FAILED,
-        "0 of 1 hosts were seen (0.0%), 95.0% are wanted; not seen: 1 connect_timeout",
+        "0 of 1 hosts were seen (0.0%), 95.0% are required; not seen: 1 connect_timeout",
     )
 
 
@@ -102,7 +102,7 @@ def test_an_excluded_target_is_no_host() -> None:
     by_host, (overall,) = checked(only(GREETING), record_of(b"", status=Status.EXCLUDED), record_of(NO_PRODUCT))
 
     assert outcomes(by_host) == [(GREETING, PASSED)]
-    assert overall.message == "1 of 1 hosts were seen (100.0%), 95.0% are wanted"
+    assert overall.message == "1 of 1 hosts were seen (100.0%), 95.0% are required"
 
 
 def test_no_record_at_all_is_a_failure() -> None:
@@ -131,7 +131,7 @@ def test_what_was_planned_and_has_no_record_was_not_seen() -> None:
     _, (overall,) = checked(only(GREETING), record_of(NO_PRODUCT), planned=4)
 
     assert overall.outcome is FAILED
-    assert overall.message == "1 of 4 hosts were seen (25.0%), 95.0% are wanted; not seen: 3 no record"
+    assert overall.message == "1 of 4 hosts were seen (25.0%), 95.0% are required; not seen: 3 no record"
 
 
 def test_fewer_planned_than_there_are_records_changes_nothing() -> None:
@@ -147,7 +147,7 @@ def test_empty_addresses_can_be_left_out() -> None:
     )
 
     assert outcomes(by_host) == [(GREETING, PASSED), (COVERAGE, NOT_JUDGED)]
-    assert overall.message == "1 of 2 hosts were seen (50.0%), 95.0% are wanted; not seen: 1 silent"
+    assert overall.message == "1 of 2 hosts were seen (50.0%), 95.0% are required; not seen: 1 silent"
 
 
 def test_a_rule_that_could_not_judge_enough_hosts_is_a_failure_of_coverage() -> None:
@@ -156,7 +156,7 @@ def test_a_rule_that_could_not_judge_enough_hosts_is_a_failure_of_coverage() -> 
 
     assert outcomes(overall) == [(COVERAGE, PASSED), (COVERAGE, FAILED)]
     assert overall[1].message == (
-        "no-version-in-help was judged on 1 of 2 hosts seen (50.0%), 95.0% are wanted; "
+        "no-version-in-help was judged on 1 of 2 hosts seen (50.0%), 95.0% are required; "
         "for example: no dialogue was held: sweep with --probe dialogue"
     )
     assert overall[1].evidence == "hosts judged by no-version-in-help"

@@ -74,7 +74,7 @@ def test_the_lowest_version_is_not_kept_by_one_that_cannot_be_read_or_is_not_kno
     assert read.assessment.answer is Answer.VERSION_UNKNOWN
     assert judged("min-version", read, versions={"Sendmail": "8.18.1"}) == (
         RuleOutcome.NOT_JUDGED,
-        "Sendmail 8.99.1 is newer than the facts, or was never released: take newer facts in",
+        "Sendmail 8.99.1 is newer than the facts, or was never released: import newer facts",
         False,
     )
     assert judged("min-version", read, versions={"Sendmail": "9.1"})[0] is RuleOutcome.FAILED

@@ -350,7 +350,7 @@ def test_a_result_of_a_host_that_was_down_passes_on_what_was_known_before_it(tmp
     [
         (b"{}\n", "sweep.jsonl:2: not a record of schema"),
         (b"[]\n", "sweep.jsonl:2: not a record of schema"),
-        (b"nonsense\n", "sweep.jsonl:2: not a record: no valid JSON"),
+        (b"nonsense\n", "sweep.jsonl:2: not a record: not valid JSON"),
         (b'{"schema":"smtpsweep.verify/1","ip":5,"port":25}\n', "sweep.jsonl:2: not a result of verify: ip"),
         (b'{"schema":"smtpsweep.verify/1","ip":"127.0.0.1","port":25,"after":7}\n', "sweep.jsonl:2: not a result"),
         (

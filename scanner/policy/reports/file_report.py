@@ -1,6 +1,6 @@
-"""A report in a file that is there whole or not at all, written verdict by verdict.
+"""A report in a file, written verdict by verdict, that appears complete or not at all.
 
-A pipeline never reads half of one, and a check that fails on its way leaves nothing: see `scanner.files.places`.
+A pipeline never reads half a report, and a failed check leaves no file: see `scanner.files.places`.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from scanner.policy.check import Verdict
 
 
 class FileReport(ABC):
-    """A report that takes verdicts; use it in a `with` block, whose clean end puts the file in its place."""
+    """A report that takes verdicts. Use it in a `with` block: the file appears when the block ends without an error."""
 
     #: What the file holds, for the check of its name.
     content: ClassVar[Content]
@@ -69,7 +69,7 @@ class FileReport(ABC):
             SinkError: when the disk does not take it, or somebody else made the file meanwhile.
         """
         if kind is not None:
-            with suppress(OSError):  # what failed was said already
+            with suppress(OSError):  # the failure was reported already
                 self._open.__exit__(kind, error, trace)
             return
         with self._said(), self._open:

@@ -1,9 +1,9 @@
-"""Verdicts as annotations of GitHub Actions: lines on standard output that begin with `::error` and the like.
+"""Write verdicts as annotations of GitHub Actions: lines on standard output such as `::error ...`.
 
-The runner takes any line that begins with `::` for a command, and older commands (`##[`) anywhere in a line; so a
-greeting must never begin a line, end one, or end a property. Broken rules are errors or warnings by their level, waived
-ones notices, as is the day of the facts about flaws. What was not judged is one notice at the end, and what passed has
-no line. GitHub shows ten annotations of a kind for a step: the full list is for JUnit.
+The runner executes any line that begins with `::` as a command, and older commands (`##[`) anywhere in a line. So a
+greeting must never begin or end a line, or end a property. A broken rule is an error or a warning by its level; a
+waived one is a notice, as is the day of the facts. All that was not judged is one notice at the end, and a passed rule
+has no line. GitHub shows ten annotations of a kind for a step, so the full list is better read in JUnit.
 
 Source: GitHub's documentation, "Workflow commands"; actions/toolkit, packages/core (the quoting).
 """
@@ -19,7 +19,7 @@ _PROPERTY: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3
 
 
 def maybe_annotation(verdict: Verdict) -> str | None:
-    """Return the line for one verdict, without its end; None for what passed or was not judged, but for the facts."""
+    """Return the line for one verdict, without its end; None when it passed or was not judged (except the facts)."""
     if verdict.outcome is RuleOutcome.FAILED:
         kind = "error" if verdict.level is Level.ERROR else "warning"
     elif verdict.outcome is RuleOutcome.WAIVED or verdict.rule == FACTS:
@@ -53,5 +53,5 @@ def github_lines(verdicts: Iterable[Verdict]) -> Iterator[str]:
 
 
 def without_old_commands(text: str) -> str:
-    """Break what the runner would take for a command in the middle of a line."""
+    """Break up what the runner would execute as a command in the middle of a line."""
     return text.replace("##[", "## [")

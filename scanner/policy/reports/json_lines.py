@@ -1,4 +1,4 @@
-"""Verdicts as JSON Lines, one object for each, for programs that go on with them."""
+"""Write verdicts as JSON Lines, one object for each, for other programs."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -12,7 +12,7 @@ SCHEMA: Final = "smtpsweep.verdict/1"
 
 
 def json_line(verdict: Verdict) -> bytes:
-    """Return one verdict as a line with its end. What cannot be printed is escaped, also where JSON could hold it."""
+    """Return one verdict as a line with its end. Unprintable characters are escaped, even those that JSON allows."""
     waiver = verdict.waiver
     document = {
         "schema": SCHEMA,

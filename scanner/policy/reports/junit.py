@@ -1,9 +1,9 @@
-"""Verdicts as JUnit XML, for the test pages of continuous integration.
+"""Write verdicts as JUnit XML, for the test pages of continuous integration.
 
-One test case for each verdict, so that the page shows what was looked at, and not only what is wrong. JUnit knows no
-warnings and no waivers: a broken rule fails a case at level error only; broken at level warning, waived and not judged
-are "skipped" and say why. The counts stand at the top of the file and are known at its end, so room is left for them
-and filled in: nothing is kept in memory.
+There is one test case for each verdict, so that the page shows what was checked and not only what failed. JUnit has
+neither warnings nor waivers: only a rule broken at level error fails a case. Broken at level warning, waived and not
+judged are "skipped", with the reason. The counts stand at the top of the file but are known at its end, so the writer
+leaves room for them and fills it in; it keeps nothing in memory.
 
 There is no standard. This is the common part of the schemas of Jenkins (xunit plugin) and Apache Ant.
 """
@@ -43,7 +43,7 @@ class JunitReport(FileReport):
         self._counts[element] += 1
         case = f'<testcase classname="{self._suite}.{_xml(verdict.rule)}" name="{_xml(target_name(verdict))}" time="0"'
         if not element:
-            # What a passed case says is left out, but for the day of the facts about flaws.
+            # A passed case has no text, except for the day of the facts.
             said_too = f"<system-out>{reason}</system-out>" if verdict.rule == FACTS else ""
             self._write((f"    {case}>{said_too}</testcase>\n" if said_too else f"    {case}/>\n").encode())
             return

@@ -1,8 +1,8 @@
-r"""What all report formats share: texts that can do no harm in any of them, and how a target is called.
+r"""What all report formats share: texts that are harmless in each of them, and the name of a target.
 
-A verdict's texts hold what servers said, and a file of records can be edited by anybody. So every text of a report goes
-through `printable` first: what is left has no line end, no control or formatting character, no lone surrogate and
-nothing that XML 1.0 forbids. What a format then gives a meaning to (`<`, `%`, `{`), it quotes itself.
+A verdict's texts hold what servers sent, and a file of records can be edited. So every text of a report passes
+`printable` first: the result has no line end, no control or formatting character, no lone surrogate and nothing that
+XML 1.0 forbids. Each format quotes its own special characters (`<`, `%`, `{`) after that.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from scanner.policy.check import FACTS, RuleOutcome, Verdict
 
-#: Characters of one text in a report; a verdict's own are shorter.
+#: Characters of one text in a report; those of our own verdicts are shorter.
 MAX_TEXT: Final = 2_000
 
 
@@ -28,7 +28,7 @@ def _visible(character: str) -> str:
 
 
 def target_uri(verdict: Verdict) -> str | None:
-    """Return `smtp://192.0.2.10:25` (IPv6 in brackets, RFC 3986, 3.2.2); None when the verdict is about no address."""
+    """Return `smtp://192.0.2.10:25` (IPv6 in brackets, RFC 3986, 3.2.2); None without an address."""
     return None if verdict.ip is None else _uri(verdict.ip, verdict.port)
 
 
@@ -40,7 +40,7 @@ def _uri(ip: str, port: int | None) -> str:
 
 
 def target_name(verdict: Verdict) -> str:
-    """Return what people call the target: address, port, and the name that the user gave."""
+    """Return the target for people: address, port, and the name that the user gave."""
     uri = target_uri(verdict)
     if uri is None:
         return "whole sweep" if verdict.host is None else printable(verdict.host)
@@ -49,20 +49,20 @@ def target_name(verdict: Verdict) -> str:
 
 
 def said(verdict: Verdict) -> str:
-    """Return the message, and for a waived verdict who waives it."""
+    """Return the message, and for a waived verdict its waiver."""
     text = printable(verdict.message)
     return text if verdict.waiver is None else f"{text} [{printable(str(verdict.waiver))}]"
 
 
 class NotJudged:
-    """Counts the verdicts that were not made, for reports in which they have no place of their own."""
+    """Counts the rules that were not judged, for reports that do not list them."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without any."""
         self._counts: Counter[str] = Counter()
 
     def add(self, verdict: Verdict) -> None:
-        """Count a verdict, where it is one that was not made; the day of the facts is none."""
+        """Count a verdict if its rule was not judged; the day of the facts does not count."""
         if verdict.outcome is RuleOutcome.NOT_JUDGED and verdict.rule != FACTS:
             self._counts[verdict.rule] += 1
 

@@ -1,7 +1,7 @@
-"""Verdicts for people: a count for each rule, then what is broken or waived, the first of it one by one.
+"""Print verdicts for people: a count for each rule, then the first broken and waived rules one by one.
 
-Rich renders it with markup off; texts of servers were made harmless before. The list has an end, so that the table of a
-million verdicts is as short as that of a hundred; the reports in files have them all.
+Rich renders the table with markup off, after `printable` has escaped the texts of servers. The list is limited, so that
+the table of a million verdicts is as short as that of a hundred; the reports in files list all of them.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _STYLES: Final = {Level.ERROR: "red", Level.WARNING: "yellow", Level.OFF: "dim"}
 
 
 class VerdictTable:
-    """Gathers verdicts and prints them."""
+    """Collects verdicts and prints them."""
 
     def __init__(self) -> None:
         self.tally = VerdictTally()
@@ -41,7 +41,7 @@ class VerdictTable:
                 self._more += 1
 
     def print(self, console: Console | None = None) -> None:
-        """Print on standard output, or where a console of the caller's leads to."""
+        """Print on standard output, or on the console of the caller."""
         console = console or Console(markup=False, highlight=False, emoji=False)
         console.print(self._counts())
         if self._listed:

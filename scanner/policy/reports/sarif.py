@@ -1,13 +1,12 @@
-"""Verdicts as SARIF 2.1.0, for whatever collects the findings of many tools.
+"""Write verdicts as SARIF 2.1.0, for programs that collect the results of many tools.
 
-One result for each broken rule at a host; waived ones are results with an accepted suppression. What passed and what
-was not judged is counted in the run's properties, which also tell the day of the facts about flaws. A rule that was not
-judged everywhere is a warning of the run (a notification) as well: results would be taken for findings. A host is not a
-file: its location is a logical one, a `resource` with the name `smtp://192.0.2.10:25`, and the same as an artifact's
-URI, since many readers show nothing else.
-`partialFingerprints` depend on rule and target alone, so that a finding stays the same one from sweep to sweep.
+There is one result for each broken rule at a host; a waived one has an accepted suppression. The run's properties count
+what passed and what was not judged, and give the day of the facts. A rule that was not judged everywhere is also a
+warning of the run (a notification), because readers would take a result for a violation. A host is not a file: its
+location is a logical one, a `resource` with the name `smtp://192.0.2.10:25`, and also the URI of an artifact, since
+many readers show nothing else. `partialFingerprints` depend on rule and target alone, so that a result stays the same
+from sweep to sweep. Results are written one at a time; only counts are kept.
 
-Results are written one by one; nothing is kept but counts.
 Source: OASIS, SARIF 2.1.0 (3.11.5 placeholders, 3.11.6 links, 3.20 invocation, 3.27 result, 3.35 suppression,
 3.49 rules, 3.58 notification).
 """
@@ -31,7 +30,7 @@ _LEVELS: Final = {Level.ERROR: "error", Level.WARNING: "warning", Level.OFF: "no
 
 
 class SarifReport(FileReport):
-    """A SARIF file with one run. `rules` are the rules that verdicts can name, with what to do about them."""
+    """A SARIF file with one run. `rules` are the rules that verdicts can name, with their texts."""
 
     content = SARIF
 
@@ -107,8 +106,8 @@ def write_sarif(
 
 
 def fingerprint(verdict: Verdict) -> str:
-    """Return what stays the same for one rule at one target, whatever the server says next time (hex)."""
-    about = verdict.evidence if verdict.ip is None else None  # without an address it says what the verdict is about
+    """Return a fingerprint (hex) of rule and target that does not depend on what the server sends."""
+    about = verdict.evidence if verdict.ip is None else None  # without an address the evidence names the subject
     parts = (verdict.rule, verdict.ip, str(verdict.port), verdict.host, about)
     return sha256("\0".join(printable(part or "") for part in parts).encode()).hexdigest()
 
@@ -125,5 +124,5 @@ def _rule(rule: RuleText) -> dict[str, Any]:
 
 
 def _message(text: str) -> str:
-    """Quote what a message would replace (`{0}`), and break what it would make a link of (`[text](target)`)."""
+    """Quote placeholders (`{0}`), and break up what would become a link (`[text](target)`)."""
     return text.replace("{", "{{").replace("}", "}}").replace("](", "] (")
