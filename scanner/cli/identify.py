@@ -15,7 +15,7 @@ from scanner.cli.options import identity_options
 from scanner.errors import InputError
 from scanner.files.clashes import named, refuse_clashes, standard_output
 from scanner.files.packed import DamagedError
-from scanner.importers import FORMATS, BadLine, Kept, parse_text, read_kept
+from scanner.importers import FORMATS, BadLine, ImportedBanner, parse_text, read_banners
 from scanner.record import encode
 from scanner.settings import Settings
 from scanner.sweeps.record_builder import RecordBuilder
@@ -49,10 +49,10 @@ def identify(
     if not files and not texts:
         raise InputError("nothing to identify: name a file, - for standard input, or give --text")
     refuse_clashes(standard_output(), named("FILE", *files))  # it would grow while it is read
-    observer = RecordBuilder(str(uuid.uuid4()), Settings(fingerprints=fingerprints))
+    builder = RecordBuilder(str(uuid.uuid4()), Settings(fingerprints=fingerprints))
     counts: Counter[str] = Counter()
-    for number, kept in enumerate(_good(_greetings(files, texts, kind), counts, strict=strict)):
-        sys.stdout.buffer.write(encode(observer.kept(kept, number)))
+    for number, banner in enumerate(_good(_greetings(files, texts, kind), counts, strict=strict)):
+        sys.stdout.buffer.write(encode(builder.imported(banner, number)))
     sys.stdout.buffer.flush()
     if counts["noted"] > _SHOWN_PROBLEMS:
         complain(f"{counts['noted']:,} greetings have such a note")
@@ -61,28 +61,28 @@ def identify(
     return DONE if counts["good"] else NOTHING_READ
 
 
-def _greetings(files: tuple[str, ...], texts: tuple[str, ...], kind: str) -> Iterator[Kept | BadLine]:
+def _greetings(files: tuple[str, ...], texts: tuple[str, ...], kind: str) -> Iterator[ImportedBanner | BadLine]:
     for text in texts:
         yield parse_text(text.encode("utf-8", "surrogateescape"))
     for file in files:
         yield from _file_greetings(file, kind)
 
 
-def _file_greetings(file: str, kind: str) -> Iterator[Kept | BadLine]:
+def _file_greetings(file: str, kind: str) -> Iterator[ImportedBanner | BadLine]:
     name = "standard input" if file == "-" else file
     try:
         with open_stored(file) as stream:
-            yield from read_kept(kind, stream, name)
+            yield from read_banners(kind, stream, name)
     except DamagedError as error:
         raise InputError(f"{name}: is damaged: {str(error)!a}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from None
 
 
-def _good(found: Iterator[Kept | BadLine], counts: Counter[str], *, strict: bool) -> Iterator[Kept]:
+def _good(found: Iterator[ImportedBanner | BadLine], counts: Counter[str], *, strict: bool) -> Iterator[ImportedBanner]:
     """Yield the greetings; report and count what is none."""
     for each in found:
-        if isinstance(each, Kept):
+        if isinstance(each, ImportedBanner):
             counts["good"] += 1
             if each.notes:
                 counts["noted"] += 1

@@ -14,7 +14,7 @@ from scanner.delivery.receivers.options import COMMON, UrlOption, url_options
 from scanner.delivery.receivers.urls import SinkKind
 from scanner.delivery.relay.destination import kinds, make_destinations
 from scanner.delivery.relay.trial import try_sink
-from scanner.importers import Kept
+from scanner.importers import ImportedBanner
 from scanner.record import encode
 from scanner.settings import Settings
 from scanner.sweeps.record_builder import RecordBuilder
@@ -62,8 +62,8 @@ def test_sink(url: str, timeout_s: float, log_level: str) -> int:
 
 def sample_line() -> bytes:
     """Return a record of a server that does not exist, as a sweep would write it, without its line end."""
-    kept = Kept(_GREETING, _IP, 25, time.time())
-    return encode(RecordBuilder(str(uuid.uuid4()), Settings()).kept(kept, 0)).rstrip(b"\n")
+    banner = ImportedBanner(_GREETING, _IP, 25, time.time())
+    return encode(RecordBuilder(str(uuid.uuid4()), Settings()).imported(banner, 0)).rstrip(b"\n")
 
 
 def listing(on_broken: Callable[[str], None] = complain) -> str:

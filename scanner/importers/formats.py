@@ -1,4 +1,8 @@
-"""The formats of imported banners, and one way to read them all: as a stream, with bounds on what it may hold."""
+"""Read a file of imported banners in any of the supported formats.
+
+`read_banners` checks that a file is of the format that the user named, and yields its banners as a stream. Memory is
+bounded: overlong lines are skipped and reported, and a line without an end is refused.
+"""
 
 from collections.abc import Callable, Iterator
 from io import BufferedReader
@@ -6,34 +10,34 @@ from typing import BinaryIO, Final
 
 from scanner.errors import InputError
 from scanner.files.text_input import utf_8_lines, with_opening
-from scanner.importers.imported import BadLine, Kept
+from scanner.importers.imported import BadLine, ImportedBanner
 from scanner.importers.json_entries import JsonEntry, read_entries
 from scanner.importers.kinds import EMPTY, START_BYTES, decides, kind_of
 from scanner.importers.masscan import read_masscan, whole_lists
 from scanner.importers.text import read_line
 from scanner.importers.zgrab2 import read_zgrab2
 
-#: A line with more bytes is not read: no greeting is as long, and a file without line ends would fill the memory.
+#: A longer line is skipped: no greeting is that long, and a file without line ends would fill the memory.
 MAX_LINE_BYTES: Final = 1 << 20
-#: A line that goes on for so long has no end (a device).
+#: A line of this length is taken to have no end (a device).
 _ENDLESS_BYTES: Final = 1 << 26
 _CHUNK_BYTES: Final = 1 << 16
 
-Reader = Callable[[BufferedReader, str], Iterator[Kept | BadLine]]
+Reader = Callable[[BufferedReader, str], Iterator[ImportedBanner | BadLine]]
 
 
-def read_kept(kind: str, stream: BinaryIO, name: str) -> Iterator[Kept | BadLine]:
-    """Yield each greeting of an open file, and each place that could not be read, in their order.
+def read_banners(kind: str, stream: BinaryIO, name: str) -> Iterator[ImportedBanner | BadLine]:
+    """Yield each banner of an open file, and each place that could not be read, in their order.
 
-    A file in which nothing is found is such a place as a whole: nobody shall take it for a network without servers.
+    A file without any banner is reported as one such place, so that it is not taken for a network without servers.
 
     Args:
         kind: one of `FORMATS`.
-        stream: an open file in UTF-8 or UTF-16; who opened it closes it.
-        name: how messages call it.
+        stream: an open file in UTF-8 or UTF-16; the caller closes it.
+        name: what messages call it.
 
     Raises:
-        InputError: when the file is certainly of another kind, or has a line without end.
+        InputError: when the file is certainly of another kind, or has a line without an end.
     """
     start, text = with_opening(utf_8_lines(stream), START_BYTES, decides)
     found = kind_of(start)
@@ -51,7 +55,7 @@ def read_kept(kind: str, stream: BinaryIO, name: str) -> Iterator[Kept | BadLine
         yield BadLine(name, f"has no greeting of a mail server: {_WHY_NOT[kind]}")
 
 
-def _lines(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
+def _lines(stream: BufferedReader, name: str) -> Iterator[ImportedBanner | BadLine]:
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
@@ -67,14 +71,14 @@ def _lines(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
         yield from read_line(line.removesuffix(b"\n").removesuffix(b"\r"))
 
 
-def _zgrab2(entry: JsonEntry) -> Iterator[Kept]:
+def _zgrab2(entry: JsonEntry) -> Iterator[ImportedBanner]:
     if entry.value is None:
         raise ValueError(entry.problem or "not valid JSON: not an object")
     return read_zgrab2(entry.value)
 
 
-def _json(read: Callable[[JsonEntry], Iterator[Kept]]) -> Reader:
-    def entries(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
+def _json(read: Callable[[JsonEntry], Iterator[ImportedBanner]]) -> Reader:
+    def entries(stream: BufferedReader, name: str) -> Iterator[ImportedBanner | BadLine]:
         for entry in whole_lists(read_entries(stream, name)):
             try:
                 yield from read(entry)
@@ -84,20 +88,20 @@ def _json(read: Callable[[JsonEntry], Iterator[Kept]]) -> Reader:
     return entries
 
 
-def _xml(stream: BufferedReader, name: str) -> Iterator[Kept | BadLine]:
-    from scanner.importers.nmap import read_nmap  # noqa: PLC0415  with it comes a reader of XML
+def _xml(stream: BufferedReader, name: str) -> Iterator[ImportedBanner | BadLine]:
+    from scanner.importers.nmap import read_nmap  # noqa: PLC0415  it loads an XML parser
 
     return read_nmap(iter(lambda: stream.read1(_CHUNK_BYTES), b""), name)
 
 
-#: Format -> what reads it.
+#: Format -> its reader.
 FORMATS: Final[dict[str, Reader]] = {
     "text": _lines,
     "zgrab2": _json(_zgrab2),
     "masscan": _json(read_masscan),
     "nmap-xml": _xml,
 }
-#: What to look at when a file of a format has no greeting.
+#: What to check when a file of a format has no greeting.
 _WHY_NOT: Final = {
     "text": "it has comments and empty lines only",
     "zgrab2": "are there results of its modules smtp or banner?",

@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 
-class Kept(NamedTuple):
-    """One greeting, with what its source tells about it.
+class ImportedBanner(NamedTuple):
+    """One banner, with what its source says about it.
 
-    `raw` are the bytes as the server sent them, as far as the source kept them. `observed_at` is Unix seconds, `host`
-    the name that the user of the other scanner gave for the address. `notes` says what the source tells and we do not
-    take over, and why.
+    `raw` holds the bytes that the server sent, as far as the source preserved them. `observed_at` is Unix seconds.
+    `host` is the name that the user of the other scanner gave for the address. `notes` lists the values of the source
+    that were left out, and why.
     """
 
     raw: bytes
@@ -20,7 +20,7 @@ class Kept(NamedTuple):
 
 
 class BadLine(NamedTuple):
-    """A place in a file that cannot be read, and why: the next one is read all the same."""
+    """A place in a file that cannot be read, and why. Reading continues after it."""
 
     where: str
     problem: str

@@ -1,7 +1,7 @@
-"""What a file is, told by how it begins: for who names the wrong format, or a file that no format reads.
+"""Recognise what a file is by its first bytes, so that a file of the wrong format is refused.
 
-Read in the wrong format a file gives nonsense or nothing, and both look like a result. So what is certainly something
-else is refused, with what it is and what to do; and a file without any greeting is reported when it ends.
+Read in the wrong format, a file gives nonsense or nothing, and both look like a result. A file that is certainly
+something else is refused with its kind and with what to do. A file that may be anything is read as the user said.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from scanner import lazy
 
-#: So much of a file is looked at.
+#: Bytes at the start of a file that are examined.
 START_BYTES: Final = 4096
 
 
@@ -44,7 +44,7 @@ _SUMMARY: Final = FileKind("the summary of a sweep, not greetings", "give greeti
 _JSON: Final = FileKind("JSON", "use --format zgrab2 or --format masscan if it is theirs", ("zgrab2", "masscan"))
 
 _PACKED: Final = (
-    (b"\x1f\x8b", FileKind("gzip twice over", _UNPACK)),  # packed once it is unpacked before it comes here
+    (b"\x1f\x8b", FileKind("gzip twice over", _UNPACK)),  # a file packed once was unpacked before it came here
     (b"\x28\xb5\x2f\xfd", FileKind("zstd twice over", _UNPACK)),
     (b"BZh91AY&SY", FileKind("bzip2 twice over", _UNPACK)),
     (b"\xfd7zXZ\0", FileKind("xz twice over", _UNPACK)),
@@ -71,7 +71,7 @@ _MAGIC: Final = (
     (b"open tcp ", _MASSCAN_LIST),
     (b"banner tcp ", _MASSCAN_LIST),
 )
-#: Lines that a list of greetings does not begin with.
+#: First lines that a list of greetings does not have.
 _TEXTS: Final = (
     (lazy.pattern(rb"Host: \S{1,300} \([^)]{0,300}\)\t(?:Ports|Status): "), _NMAP_GREPABLE),
     (
@@ -101,7 +101,7 @@ _TEXTS: Final = (
 _BINARY: Final = FileKind("binary data", "give text, a greeting a line, or the output of another scanner")
 #: Bytes that text does not have; a greeting may have one.
 _CONTROL: Final = bytes(sorted({*range(0x20), 0x7F} - set(b"\t\n\r\x0b\x0c\x1b")))
-#: So many bytes tell, and such a share of them is not text.
+#: Data is binary when more than this share of it is control bytes; fewer than `_FEW_BYTES` bytes do not tell.
 _MOST_CONTROL: Final = 1 / 32
 _FEW_BYTES: Final = 64
 _GREPABLE: Final = lazy.pattern(
@@ -113,13 +113,13 @@ _ZGRAB2_KEYS: Final = lazy.pattern(rb'"data"\s{0,9}:\s{0,99}\{')
 
 
 def decides(line: bytes) -> bool:
-    """Tell whether a first line says enough about a file: further ones need not be waited for."""
+    """Tell whether a first line is enough to recognise a file, so that no further line is waited for."""
     text = line.strip()
     return bool(text) and text[:1] not in b"#[{<," and len(text.translate(None, _CONTROL)) == len(text)
 
 
 def packed_kind(start: bytes) -> FileKind | None:
-    """Return how a file is packed that begins like this; None when it is not."""
+    """Return how a file that begins like this is packed; None when it is not packed."""
     return next((kind for magic, kind in _PACKED if start.startswith(magic)), None)
 
 

@@ -1,7 +1,7 @@
-"""Which banners of other scanners are greetings of mail servers: the service that the source names is believed.
+"""Decide which banners of other scanners are greetings of mail servers.
 
-What other scanners find on a mail port need not be a greeting: the certificate of STARTTLS, a web server behind TLS,
-SSH. They say so. Where they only know the port, or call it by a name that does not tell, the port decides.
+Other scanners find more than greetings on a mail port: the certificate of STARTTLS, a web server behind TLS, SSH. They
+name the service, and that name is believed. Where they name no service, or one that does not tell, the port decides.
 """
 
 from typing import Final
@@ -10,19 +10,19 @@ from scanner import lazy
 from scanner.model import Status
 from scanner.smtp import ReplyReader, parse_banner
 
-#: Where a banner is a mail server's when nobody says what it is.
+#: On these ports a banner of an unnamed service is a mail server's.
 MAIL_PORTS: Final = frozenset({25, 465, 587, 2525})
 _MAIL_NAMES: Final = frozenset({"smtp", "smtps", "smtp-proxy", "submission", "submissions"})
-#: Names that do not tell: masscan calls what it does not know so, and nmap what closed at once.
+#: Names that do not tell: masscan's for an unknown service, and nmap's for one that closed at once.
 _UNSURE_NAMES: Final = frozenset({"", "unknown", "tcpwrapped"})
-#: masscan calls every greeting of several lines so: FTP and SMTP both begin with 220.
+#: masscan's name for every greeting of several lines: FTP and SMTP both begin with 220.
 _FTP: Final = "ftp"
 _REPLY: Final = lazy.pattern(rb"[245][0-9]{2}(?:[ \-\r\n]|$)")
 _LARGE: Final = 1 << 24
 
 
 def is_mail_name(name: str) -> bool:
-    """Tell whether a service's name is that of a mail server."""
+    """Tell whether the name of a service is that of a mail server."""
     return name in _MAIL_NAMES
 
 
@@ -36,17 +36,17 @@ def is_greeting(name: str, port: int | None, raw: bytes) -> bool:
 
 
 def speaks_smtp(raw: bytes) -> bool:
-    """Tell whether a banner of a service that nobody named is an SMTP greeting by its own words."""
+    """Tell whether the text of a banner shows that it is an SMTP greeting; for services without a name."""
     return _REPLY.match(raw) is not None and b"SMTP" in raw.upper() and not _is_other(raw)
 
 
 def is_reply(raw: bytes) -> bool:
-    """Tell whether a banner begins with a reply code of a mail server and is not another protocol's by its words."""
+    """Tell whether a banner begins with a reply code and its text does not show another protocol."""
     return _REPLY.match(raw) is not None and not _is_other(raw)
 
 
 def greeting_of(raw: bytes) -> bytes:
-    """Leave out what follows a whole greeting: the answers to what the other scanner said."""
+    """Remove what follows a whole greeting: the replies to commands of the other scanner."""
     reader = ReplyReader(max_bytes=len(raw) + 1, max_lines=len(raw) + 1)
     reader.receive_data(raw)
     return reader.reply.raw if reader.reply is not None else raw

@@ -1,11 +1,11 @@
-r"""What masscan writes: JSON in three layouts (`-oJ`, `-oD`, and what `jq` makes of them), a list of words (`-oL`).
+r"""Read what masscan writes: JSON in three layouts (`-oJ`, `-oD`, and what `jq` makes of them) and its list (`-oL`).
 
-A line of the list is `banner tcp 25 192.0.2.1 1795456345 smtp 220 ...`, bytes as `\xNN`; JSON has them as `\u00NN`,
-one for each byte. masscan leaves the CR out of SMTP line ends, which is undone here, and cuts a greeting at its first
-odd byte in some versions, which cannot be. Beside the greeting it keeps what it found behind STARTTLS, as banners of
-services called `ssl` and `X509`: those are left out, and so is what follows the greeting, an answer to masscan.
+A line of the list is `banner tcp 25 192.0.2.1 1795456345 smtp 220 ...`, with bytes as `\xNN`. JSON has one `\u00NN` for
+each byte. masscan removes the CR of SMTP line ends; it is put back here. Some versions cut a greeting at its first
+non-ASCII byte; that cannot be repaired. masscan also writes what it found behind STARTTLS, as banners of services
+called `ssl` and `X509`. Those are left out, and so is whatever follows the greeting, a reply to masscan.
 
-Its XML is read by `nmap`, its binary files by nobody.
+Its XML is read by `nmap`. Its binary files are not read.
 """
 
 import re
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from scanner import lazy
-from scanner.importers.imported import Kept
+from scanner.importers.imported import ImportedBanner
 from scanner.importers.json_entries import JsonEntry
 from scanner.importers.mail_services import greeting_of, is_greeting
-from scanner.importers.values import Time, maybe_address, maybe_port, maybe_seconds
+from scanner.importers.values import maybe_address, maybe_port, maybe_seconds
 
 _LIST_BANNER: Final = lazy.pattern(
     r"banner tcp ([0-9]{1,5}) ([0-9A-Fa-f.:]{2,45}) ([0-9]{1,15}) ([^ ]{1,60}) (.*)", re.DOTALL
@@ -30,11 +30,11 @@ _CUT: Final = "the file ends inside this line"
 _FINISHED: Final = "{finished"
 
 
-def read_masscan(entry: JsonEntry) -> Iterator[Kept]:
-    """Yield the greetings in an object or a line.
+def read_masscan(entry: JsonEntry) -> Iterator[ImportedBanner]:
+    """Yield the banners in an object or a line.
 
     Raises:
-        ValueError: when it is none of masscan's.
+        ValueError: when masscan did not write it.
     """
     if entry.value is not None:
         yield from _object(entry.value)
@@ -53,7 +53,7 @@ def read_masscan(entry: JsonEntry) -> Iterator[Kept]:
 
 
 def whole_lists(entries: Iterable[JsonEntry]) -> Iterator[JsonEntry]:
-    """Pass the entries of a file on; tell of a list that begins as masscan's do and does not end as they do."""
+    """Pass the entries of a file on, and report a list of masscan that has no last line."""
     is_open, line = False, 0
     for entry in entries:
         line = entry.line
@@ -67,11 +67,11 @@ def whole_lists(entries: Iterable[JsonEntry]) -> Iterator[JsonEntry]:
 
 
 def unescaped(text: bytes) -> bytes:
-    r"""Return the bytes that masscan writes as `\xNN`, with the CR of line ends, without what follows the greeting."""
+    r"""Return the bytes that masscan writes as `\xNN`, with CR at line ends and without what follows the greeting."""
     return _with_cr(_BYTE.sub(lambda byte: bytes.fromhex(byte[1].decode()), text))
 
 
-def _object(value: Mapping[str, Any]) -> Iterator[Kept]:
+def _object(value: Mapping[str, Any]) -> Iterator[ImportedBanner]:
     if value.get("rec_type") == "banner":
         if not isinstance(value.get("data"), dict):
             raise ValueError("no object 'data' in it")
@@ -84,26 +84,25 @@ def _object(value: Mapping[str, Any]) -> Iterator[Kept]:
         number = maybe_port(port.get("port")) if isinstance(port, dict) else None
         if isinstance(banner, str) and isinstance(service, dict) and number is not None:
             name = str(service.get("name", service.get("service_name", "")))
-            yield from _kept(name, number, _with_cr(_bytes(banner)), value.get("ip"), value.get("timestamp"))
+            yield from _imported(name, number, _with_cr(_bytes(banner)), value.get("ip"), value.get("timestamp"))
 
 
-def _listed(line: str) -> Iterator[Kept]:
+def _listed(line: str) -> Iterator[ImportedBanner]:
     match = _LIST_BANNER.fullmatch(line)
     if match is None:
         raise ValueError("a banner line has a protocol, a port, an address, a time, a name and a text")
     port, ip, timestamp, name, text = match.groups()
-    yield from _kept(name, maybe_port(port), unescaped(text.encode("utf-8", "surrogateescape")), ip, timestamp)
+    yield from _imported(name, maybe_port(port), unescaped(text.encode("utf-8", "surrogateescape")), ip, timestamp)
 
 
-def _kept(name: str, port: int | None, raw: bytes, ip: object, timestamp: object) -> Iterator[Kept]:
+def _imported(name: str, port: int | None, raw: bytes, ip: object, timestamp: object) -> Iterator[ImportedBanner]:
     if raw and is_greeting(name, port, raw):
-        time: Time = maybe_seconds(timestamp)
-        at, note = time
-        yield Kept(raw, maybe_address(ip), port, at, notes=() if note is None else (note,))
+        at, note = maybe_seconds(timestamp)
+        yield ImportedBanner(raw, maybe_address(ip), port, at, notes=() if note is None else (note,))
 
 
 def _bytes(banner: str) -> bytes:
-    """Return what the server sent: masscan has an escape for each byte; who reformats its files may write UTF-8."""
+    """Return what the server sent: masscan writes an escape for each byte, a program that reformats it may not."""
     try:
         return banner.encode("latin-1")
     except UnicodeEncodeError:

@@ -1,14 +1,14 @@
-r"""The XML that nmap writes (`-oX`, `-oA`): the output of its `banner` script, and its service fingerprints.
+r"""Read nmap's XML (`-oX`, `-oA`): the output of its `banner` script, and its service fingerprints.
 
-The script writes bytes that are not printable as `\xNN` and leaves backslashes as they are, so `\x0D` that the server
-sent in letters cannot be told from the byte. It breaks lines to the width of a terminal with plain line feeds,
-which are taken out, and ends what it cut off with "...": such a greeting stays unterminated. Without the script, the
-greeting may be in the fingerprint of a service that nmap did not know: the answer to its NULL probe, whole, quoted.
+The script writes unprintable bytes as `\xNN` and leaves backslashes alone, so the letters `\x0D` cannot be told from
+the byte. It wraps lines with plain line feeds, which are removed, and ends a banner that it cut with "...": such a
+greeting stays unterminated. Without the script, the greeting may be in the fingerprint of a service that nmap did not
+know: the quoted answer to its NULL probe.
 
-Address and port are the element's, the time is when the host was finished, the name the one that the user gave. Hosts
-that were found closed have no greeting, nor has a service that was probed and is none for mail, behind TLS (a "tunnel")
-or not; a name from nmap's table of ports says nothing. The file is read as a stream; see `files.xml` for what is
-refused. masscan's XML (`-oX`) has the same elements, and the banner in an attribute of `service`.
+Address and port come from the elements, the time from the end of the host's scan, the name from the user. Left out are
+closed ports, and services that nmap probed and found to be something other than mail, in TLS (a "tunnel") or not. A
+name from nmap's table of ports proves nothing. The file is read as a stream; `files.xml` says what is refused.
+masscan's XML (`-oX`) has the same elements, with the banner in an attribute of `service`.
 """
 
 import re
@@ -17,27 +17,28 @@ from typing import Final
 
 from scanner import lazy
 from scanner.files.xml import XmlReader
-from scanner.importers.imported import BadLine, Kept
+from scanner.importers.imported import BadLine, ImportedBanner
 from scanner.importers.mail_services import MAIL_PORTS, is_greeting, is_mail_name
 from scanner.importers.masscan import unescaped
 from scanner.importers.values import maybe_address, maybe_host, maybe_port, maybe_seconds, shown
 
 _CUT_OFF: Final = "..."
-#: What the script writes for a byte that is not printable, so never for 0x20 to 0x7E.
+#: How the script writes an unprintable byte, so never one of 0x20 to 0x7E.
 _SCRIPT_BYTE: Final = lazy.pattern(r"\\x([01][0-9A-F]|7F|[89A-F][0-9A-F])")
 _NULL_PROBE: Final = lazy.pattern(r'%r\(NULL,[0-9A-F]{1,5},"((?:[^"\\]|\\.)*)"\)', re.DOTALL)
 _QUOTED: Final = lazy.pattern(r"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
-#: What a text in UTF-16 says of itself; it comes here as UTF-8.
+#: A declaration of UTF-16; the text itself arrives here as UTF-8.
 _SAYS_UTF_16: Final = lazy.pattern(
     rb"<\?xml[^>]{0,99}encoding\s{0,9}=\s{0,9}[\"'](?:utf|ucs|iso-10646-ucs)-?(?:16|32|2|4)", re.IGNORECASE
 )
 _CONTROLS: Final = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
-def read_nmap(chunks: Iterable[bytes], name: str) -> Iterator[Kept | BadLine]:
-    """Yield each greeting in a document that comes in pieces; the last thing may be why it cannot be read on.
+def read_nmap(chunks: Iterable[bytes], name: str) -> Iterator[ImportedBanner | BadLine]:
+    """Yield each banner in a document that comes in pieces; the last item may be why the rest cannot be read.
 
-    The text is in UTF-8, or in what it says of itself; it may say UTF-16 and have been made UTF-8 since.
+    The text is in the encoding that it declares, UTF-8 by default. A document that declares UTF-16 was converted to
+    UTF-8 before.
     """
     document = _Document(name)
     reader = XmlReader(document.on_start, document.on_end)
@@ -55,12 +56,12 @@ def read_nmap(chunks: Iterable[bytes], name: str) -> Iterator[Kept | BadLine]:
 
 
 class _Document:
-    """What is known of the host and the port that are being read, and the greetings found since they were taken."""
+    """The host and port that are being read, and the banners found since the last `take`."""
 
     def __init__(self, name: str) -> None:
         self.line = 1
         self._name = name
-        self._found: list[Kept | BadLine] = []
+        self._found: list[ImportedBanner | BadLine] = []
         self._root: str | None = None
         self._is_masscan = False
         self._ip: str | None = None
@@ -70,13 +71,13 @@ class _Document:
         self._service: Mapping[str, str] = {}
         self._banner: str | None = None
 
-    def take(self) -> list[Kept | BadLine]:
+    def take(self) -> list[ImportedBanner | BadLine]:
         """Return what was found since the last call."""
         found, self._found = self._found, []
         return found
 
     def on_start(self, element: str, attributes: Mapping[str, str]) -> None:
-        """Note what an element says."""
+        """Note what an element tells about the host or port."""
         if self._root is None:
             self._root = element
             if element != "nmaprun":
@@ -97,7 +98,7 @@ class _Document:
             self._banner = attributes.get("output")
 
     def on_end(self, element: str) -> None:
-        """At the end of a port, keep its greeting."""
+        """At the end of a port, note its banner."""
         if element != "port":
             return
         raw = self._greeting()
@@ -110,7 +111,7 @@ class _Document:
             return
         (at, time_note), (host, host_note) = maybe_seconds(self._ended_at), maybe_host(self._host)
         notes = tuple(note for note in (time_note, host_note) if note is not None)
-        self._found.append(Kept(raw, ip, self._port, at, host, notes))
+        self._found.append(ImportedBanner(raw, ip, self._port, at, host, notes))
 
     def _is_mail(self, raw: bytes) -> bool:
         name = self._service.get("name", "")

@@ -1,7 +1,7 @@
-"""Addresses, ports, times and names as other scanners write them, read into what a record can hold.
+"""Read addresses, ports, times and names, as other scanners write them, into what a record can hold.
 
-What we write we read: a time that no sweep can have had is not taken over, since every reader of records would refuse
-it. It becomes a note, as does a name that is none; an address that is none makes the whole entry unreadable.
+Readers of records refuse a time that no sweep can have had, so such a time is left out and noted. The same is done with
+a name that is not a host name. An address that cannot be read makes its whole entry unreadable.
 """
 
 import re
@@ -12,22 +12,22 @@ from scanner import lazy
 from scanner.targets.address import V4_BITS, parse_address, v4_text, v6_text
 from scanner.targets.hostname import parse_host_name
 
-#: Unix seconds of a time in reason: not 0, which stands for "not set", and before the year 2100. What is beyond is
-#: milliseconds, or nonsense.
+#: Plausible Unix seconds: not 0, which stands for "not set", and before the year 2100. Larger numbers are milliseconds
+#: or nonsense.
 _FIRST_SECOND: Final = 1
 _LAST_SECOND: Final = 4_102_444_800
 _SECONDS: Final = lazy.pattern(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _SHOWN: Final = 60
 
-#: What a value is read into, and a note when it is not taken over.
+#: The value, and a note when it was left out.
 Time = tuple[float | None, str | None]
 
 
 def maybe_address(value: object) -> str | None:
-    """Return an address as records write it; None when there is none.
+    """Return an address as records write it; None for None.
 
     Raises:
-        ValueError: when it is something else.
+        ValueError: when it is not an address.
     """
     if value is None:
         return None
@@ -36,22 +36,22 @@ def maybe_address(value: object) -> str | None:
 
 
 def maybe_port(value: object) -> int | None:
-    """Return a port, which may be written as text; None when it is none."""
+    """Return a port, which may be written as text; None when it is not a port."""
     if isinstance(value, str):
         value = int(value) if re.fullmatch("[0-9]{1,5}", value) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535 else None
 
 
 def maybe_seconds(value: object) -> Time:
-    """Read Unix seconds; what is absent is not known, and no note."""
+    """Read Unix seconds; a missing value is None without a note."""
     text = str(value)
     if value is None or not text:
         return None, None
-    return _in_reason(float(text) if _SECONDS.fullmatch(text) else None, text)
+    return _plausible(float(text) if _SECONDS.fullmatch(text) else None, text)
 
 
 def maybe_moment(value: object) -> Time:
-    """Read RFC 3339; a time without a zone is UTC's."""
+    """Read RFC 3339; a time without a zone is in UTC."""
     if value is None or value == "":
         return None, None
     try:
@@ -59,7 +59,7 @@ def maybe_moment(value: object) -> Time:
         seconds = moment.timestamp() if moment.tzinfo is not None else moment.replace(tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):
         seconds = None
-    return _in_reason(seconds, str(value))
+    return _plausible(seconds, str(value))
 
 
 def maybe_host(value: object) -> tuple[str | None, str | None]:
@@ -78,7 +78,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]}...'"
 
 
-def _in_reason(seconds: float | None, text: str) -> Time:
+def _plausible(seconds: float | None, text: str) -> Time:
     if seconds is not None and _FIRST_SECOND <= seconds < _LAST_SECOND:
         return seconds, None
     return None, f"the time {shown(text)} is implausible, left out"

@@ -1,11 +1,11 @@
-"""What zgrab2 writes: a JSON object for each host, with `data.<name>.result.banner`.
+"""Read what zgrab2 writes: a JSON object for each host, with `data.<name>.result.banner`.
 
-Its `smtp` module has spoken to a mail server, whatever the port. Its `banner` module takes whatever comes: on a port
-for mail that is a greeting; elsewhere it is one when it says so itself. That module can write the banner in hex or
-base64, which its length gives away.
+Its `smtp` module has spoken to a mail server, whatever the port. Its `banner` module records anything: on a mail port
+that is a greeting, elsewhere only when its text says so. That module can write the banner in hex or base64, which the
+length gives away.
 
-zgrab2 makes bytes that are not UTF-8 into U+FFFD, so those are lost before we see them. It may have said something to
-the server: what follows the greeting was an answer and is left out.
+zgrab2 turns bytes that are not UTF-8 into U+FFFD, so those are lost. It may have sent commands: what follows the
+greeting is a reply and is left out.
 """
 
 import binascii
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from scanner import lazy
-from scanner.importers.imported import Kept
+from scanner.importers.imported import ImportedBanner
 from scanner.importers.mail_services import MAIL_PORTS, greeting_of, is_reply, speaks_smtp
 from scanner.importers.values import maybe_address, maybe_host, maybe_moment, maybe_port
 
@@ -23,16 +23,16 @@ _SMTP, _BANNER = "smtp", "banner"
 _HEX: Final = lazy.pattern(r"(?:[0-9a-f]{2})+", re.IGNORECASE)
 
 
-def read_zgrab2(entry: Mapping[str, Any]) -> Iterator[Kept]:
-    """Yield the greetings in one object of zgrab2.
+def read_zgrab2(entry: Mapping[str, Any]) -> Iterator[ImportedBanner]:
+    """Yield the banners in one object of zgrab2.
 
     Raises:
-        ValueError: when it is none.
+        ValueError: when zgrab2 did not write it.
     """
     data = entry.get("data")
     if not isinstance(data, dict):
         if isinstance(entry.get("error"), str):
-            return  # what kept zgrab2 from trying
+            return  # zgrab2 could not try
         raise ValueError("no object 'data' in it")
     host, host_note = maybe_host(entry.get("domain"))
     for grab in data.values():
@@ -43,7 +43,7 @@ def read_zgrab2(entry: Mapping[str, Any]) -> Iterator[Kept]:
         if raw and (grab["protocol"] == _SMTP or _is_greeting(port, raw)):
             at, time_note = maybe_moment(grab.get("timestamp"))
             notes = tuple(note for note in (host_note, time_note) if note is not None)
-            yield Kept(greeting_of(raw), maybe_address(entry.get("ip")), port, at, host, notes)
+            yield ImportedBanner(greeting_of(raw), maybe_address(entry.get("ip")), port, at, host, notes)
 
 
 def _is_greeting(port: int | None, raw: bytes) -> bool:
@@ -67,5 +67,5 @@ def _banner(result: Mapping[str, Any]) -> bytes:
             return raw
     try:
         return banner.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # an escape that stands for half a character
+    except UnicodeEncodeError:  # an escape for half a surrogate pair
         return banner.encode("utf-8", "replace")

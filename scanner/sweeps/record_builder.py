@@ -22,7 +22,7 @@ from scanner.settings import Probe, Settings
 from scanner.smtp import maybe_clock_skew, parse_banner
 
 if TYPE_CHECKING:
-    from scanner.importers import Kept
+    from scanner.importers import ImportedBanner
 
 log = logging.getLogger(__name__)
 
@@ -133,21 +133,21 @@ class RecordBuilder:
             assessment=_worth(assessment, seen_anywhere(seen)),
         )
 
-    def kept(self, kept: "Kept", number: int) -> Record:
-        """Return the record of a greeting that was kept elsewhere, the `number`-th of its run, without any visit.
+    def imported(self, imported: "ImportedBanner", number: int) -> Record:
+        """Return the record of a banner that was collected elsewhere, the `number`-th of its run; nothing is visited.
 
-        `status` is what its bytes mean; its event id is made from the number, since an address may come again.
+        `status` is what its bytes mean. The event id is made from the number, since an address may occur again.
         """
         max_bytes, max_lines = self._limits
-        banner = parse_banner(kept.raw, max_bytes=max_bytes, max_lines=max_lines)
-        said = self._meaning(banner, kept.observed_at, kept.ip)
+        banner = parse_banner(imported.raw, max_bytes=max_bytes, max_lines=max_lines)
+        said = self._meaning(banner, imported.observed_at, imported.ip)
         return Record(
             self._scan_id,
-            self._event_id(f"{kept.ip or ''}#{number}", kept.port or 0),
-            kept.observed_at,
-            kept.ip,
-            kept.port,
-            kept.host,
+            self._event_id(f"{imported.ip or ''}#{number}", imported.port or 0),
+            imported.observed_at,
+            imported.ip,
+            imported.port,
+            imported.host,
             banner.status,
             None,
             None,

@@ -53,7 +53,7 @@ def test_a_greeting_without_end_is_refused(kind: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(json_entries, "_ENDLESS", 4 << 20)
     endless = Endless(b"")
 
-    message = refusal(lambda: list(formats.read_kept(kind, cast("Any", endless), "/dev/zero")))
+    message = refusal(lambda: list(formats.read_banners(kind, cast("Any", endless), "/dev/zero")))
 
     assert message == "/dev/zero: line 1 has no end: is it a list of greetings?"
     assert endless.given < 8 << 20

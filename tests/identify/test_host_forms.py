@@ -4,7 +4,7 @@ import pytest
 
 from scanner.identify import identify
 from scanner.identify.hosts import with_host
-from scanner.importers import Kept
+from scanner.importers import ImportedBanner
 from scanner.model import Banner
 from scanner.settings import Settings
 from scanner.smtp import parse_banner
@@ -15,7 +15,7 @@ OBSERVER = RecordBuilder("scan", Settings())
 
 def observed(banner: str) -> str | None:
     """Return the host name of a greeting's record."""
-    record = OBSERVER.kept(Kept(banner.encode() + b"\r\n"), 1)
+    record = OBSERVER.imported(ImportedBanner(banner.encode() + b"\r\n"), 1)
     assert record.banner is not None
     return record.banner.hostname
 

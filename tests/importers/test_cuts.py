@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import InputError
-from scanner.importers import Kept, read_kept
+from scanner.importers import ImportedBanner, read_banners
 from scanner.importers.kinds import kind_of
 
 DATA = Path(__file__).parents[1] / "data"
@@ -23,13 +23,13 @@ FILES = {
 }
 
 
-def read(kind: str, data: bytes) -> tuple[list[Kept], list[str]]:
+def read(kind: str, data: bytes) -> tuple[list[ImportedBanner], list[str]]:
     """Return the greetings of a file, and what it says of places that could not be read."""
-    good: list[Kept] = []
+    good: list[ImportedBanner] = []
     problems: list[str] = []
     try:
-        for each in read_kept(kind, io.BytesIO(data), "own"):
-            if isinstance(each, Kept):
+        for each in read_banners(kind, io.BytesIO(data), "own"):
+            if isinstance(each, ImportedBanner):
                 good.append(each)
             else:
                 problems.append(f"{each.where}: {each.problem}")

@@ -13,7 +13,7 @@ import zstandard
 from scanner.cli.entry import run
 from scanner.errors import InputError
 from scanner.files.text_input import utf_8_stream
-from scanner.importers import BadLine, Kept, read_kept
+from scanner.importers import BadLine, ImportedBanner, read_banners
 from scanner.importers.json_entries import JsonEntry, read_entries
 
 Output = pytest.CaptureFixture[bytes]
@@ -54,23 +54,23 @@ def test_two_faults_are_told_both_and_what_a_cut_swallowed_is_read() -> None:
 )
 def test_lines_that_were_picked_out_of_a_scanners_output_are_no_greetings(line: bytes, what: str) -> None:
     with pytest.raises(InputError) as caught:
-        list(read_kept("text", io.BytesIO(line), "own"))
+        list(read_banners("text", io.BytesIO(line), "own"))
 
     assert str(caught.value).startswith(f"own: is {what}: ")
 
 
 @pytest.mark.parametrize("greeting", [b"Host: mx ESMTP", b"PORT 25 ready", b"25/tcp", b"| banner"])
 def test_a_greeting_that_resembles_them_is_one(greeting: bytes) -> None:
-    (kept,) = read_kept("text", io.BytesIO(greeting + b"\n"), "own")
+    (banner,) = read_banners("text", io.BytesIO(greeting + b"\n"), "own")
 
-    assert isinstance(kept, Kept)
-    assert kept.raw == b"220 " + greeting + b"\r\n"
+    assert isinstance(banner, ImportedBanner)
+    assert banner.raw == b"220 " + greeting + b"\r\n"
 
 
 def test_lists_put_together_have_no_mark_in_a_greeting() -> None:
     data = b"\xef\xbb\xbf220 a\n\xef\xbb\xbf220 b\n\xef\xbb\xbf# c\n"
 
-    assert [each.raw for each in read_kept("text", io.BytesIO(data), "own") if not isinstance(each, BadLine)] == [
+    assert [each.raw for each in read_banners("text", io.BytesIO(data), "own") if not isinstance(each, BadLine)] == [
         b"220 a\r\n",
         b"220 b\r\n",
     ]

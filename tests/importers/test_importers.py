@@ -1,4 +1,4 @@
-"""Greetings kept by people and by other scanners: the files in tests/data are real output, made on loopback."""
+"""Banners collected by people and by other scanners: the files in tests/data are real output, made on loopback."""
 
 import io
 import json
@@ -9,24 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.errors import InputError
-from scanner.importers import FORMATS, BadLine, Kept, parse_text, read_kept
+from scanner.importers import FORMATS, BadLine, ImportedBanner, parse_text, read_banners
 from scanner.importers.formats import MAX_LINE_BYTES
 from scanner.smtp import escape
-from tests.support.kept_greetings import KEPT_EXIM, KEPT_POSTFIX, KEPT_SENDMAIL, ODD, REFUSAL
+from tests.support.imported_banners import EXIM, ODD, POSTFIX, REFUSAL, SENDMAIL
 
 DATA = Path(__file__).parents[1] / "data"
 
 
-def read(kind: str, data: bytes, name: str = "own") -> list[Kept | BadLine]:
+def read(kind: str, data: bytes, name: str = "own") -> list[ImportedBanner | BadLine]:
     """Return what is in a file, without what is said of one that has nothing in it."""
-    found = list(read_kept(kind, io.BytesIO(data), name))
-    return [each for each in found if isinstance(each, Kept) or each.where != name]
+    found = list(read_banners(kind, io.BytesIO(data), name))
+    return [each for each in found if isinstance(each, ImportedBanner) or each.where != name]
 
 
-def by_address(kind: str, file: str) -> dict[str, Kept]:
+def by_address(kind: str, file: str) -> dict[str, ImportedBanner]:
     found = read(kind, (DATA / file).read_bytes())
     assert not [each for each in found if isinstance(each, BadLine)]
-    return {str(each.ip): each for each in found if isinstance(each, Kept)}
+    return {str(each.ip): each for each in found if isinstance(each, ImportedBanner)}
 
 
 # -------------------------------------------------------------------------------------------------------------- text
@@ -54,7 +54,7 @@ def by_address(kind: str, file: str) -> dict[str, Kept]:
     ],
 )
 def test_a_line_of_text_stands_for_a_greeting(text: bytes, raw: bytes) -> None:
-    assert parse_text(text) == Kept(raw)
+    assert parse_text(text) == ImportedBanner(raw)
 
 
 @given(st.binary(max_size=200))
@@ -67,7 +67,7 @@ def test_what_a_record_writes_is_read_back(body: bytes) -> None:
 def test_empty_lines_and_comments_are_left_out_and_the_order_is_kept() -> None:
     found = read("text", b"# mine\n220 a\r\n\n   \nb\n#c\n554 d")
 
-    assert found == [Kept(b"220 a\r\n"), Kept(b"220 b\r\n"), Kept(b"554 d\r\n")]
+    assert found == [ImportedBanner(b"220 a\r\n"), ImportedBanner(b"220 b\r\n"), ImportedBanner(b"554 d\r\n")]
 
 
 @pytest.mark.parametrize("kind", ["text", "zgrab2", "masscan"])
@@ -76,20 +76,20 @@ def test_a_line_without_end_is_bad_and_the_next_one_is_read(kind: str) -> None:
     found = read(kind, b"x" * (3 * MAX_LINE_BYTES + 5) + b"\n" + good, "big.txt")
 
     assert found[0] == BadLine("big.txt: line 1", "more than 1,048,576 bytes")
-    assert found[1:] == ([Kept(b"220 a\r\n")] if kind == "text" else [])
+    assert found[1:] == ([ImportedBanner(b"220 a\r\n")] if kind == "text" else [])
 
 
 @given(st.sampled_from(list(FORMATS)), st.binary(max_size=400))
 def test_any_file_is_read_to_its_end(kind: str, data: bytes) -> None:
     try:
-        found = list(read_kept(kind, io.BytesIO(b"+" + data), "own"))
+        found = list(read_banners(kind, io.BytesIO(b"+" + data), "own"))
     except InputError as error:
         assert str(error).startswith("own: is binary data: ")  # noqa: PT017  most data are not
         return
 
     assert found
     for each in found:
-        assert isinstance(each, Kept) or (each.where.startswith("own: line ") and each.problem)
+        assert isinstance(each, ImportedBanner) or (each.where.startswith("own: line ") and each.problem)
 
 
 # ------------------------------------------------------------------------------------------------------------ zgrab2
@@ -99,14 +99,14 @@ def test_any_file_is_read_to_its_end(kind: str, data: bytes) -> None:
 def test_zgrab2_keeps_all_but_bytes_that_are_no_utf_8(file: str) -> None:
     found = by_address("zgrab2", file)
 
-    assert {ip: kept.raw for ip, kept in found.items()} == {
-        "127.77.0.1": KEPT_SENDMAIL,
-        "127.77.0.2": KEPT_EXIM,
-        "127.77.0.3": KEPT_POSTFIX,
+    assert {ip: banner.raw for ip, banner in found.items()} == {
+        "127.77.0.1": SENDMAIL,
+        "127.77.0.2": EXIM,
+        "127.77.0.3": POSTFIX,
         "127.77.0.4": REFUSAL,
         "127.77.0.5": ODD.replace(b"\xfc", "\ufffd".encode()),
     }
-    assert {(kept.port, kept.observed_at) for kept in found.values()} == {(2525, 1795456331.0)}
+    assert {(banner.port, banner.observed_at) for banner in found.values()} == {(2525, 1795456331.0)}
 
 
 def zgrab2(**changes: object) -> bytes:
@@ -132,8 +132,10 @@ def test_a_line_of_zgrab2_may_have_no_greeting(line: bytes) -> None:
 
 
 def test_what_zgrab2_leaves_out_is_not_known() -> None:
-    assert read("zgrab2", zgrab2(port=None)) == [Kept(b"220 a\r\n", "192.0.2.1")]
-    assert read("zgrab2", b'{"data":{"banner":{"protocol":"banner","result":{"banner":"220 a"}}}}') == [Kept(b"220 a")]
+    assert read("zgrab2", zgrab2(port=None)) == [ImportedBanner(b"220 a\r\n", "192.0.2.1")]
+    assert read("zgrab2", b'{"data":{"banner":{"protocol":"banner","result":{"banner":"220 a"}}}}') == [
+        ImportedBanner(b"220 a")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_a_bad_line_of_zgrab2_is_named_and_the_next_one_is_read(line: bytes, pro
     assert isinstance(bad, BadLine)
     assert bad.where == "grab.jsonl: line 1"
     assert problem in bad.problem
-    assert isinstance(good, Kept)
+    assert isinstance(good, ImportedBanner)
 
 
 # ----------------------------------------------------------------------------------------------------------- masscan
@@ -164,15 +166,15 @@ def test_a_bad_line_of_zgrab2_is_named_and_the_next_one_is_read(line: bytes, pro
 def test_masscan_cuts_at_the_first_odd_byte_and_its_line_ends_are_mended(file: str) -> None:
     found = by_address("masscan", file)
 
-    assert {ip: kept.raw for ip, kept in found.items()} == {
-        "127.77.0.1": KEPT_SENDMAIL,
-        "127.77.0.2": KEPT_EXIM,
-        "127.77.0.3": KEPT_POSTFIX,
+    assert {ip: banner.raw for ip, banner in found.items()} == {
+        "127.77.0.1": SENDMAIL,
+        "127.77.0.2": EXIM,
+        "127.77.0.3": POSTFIX,
         "127.77.0.4": REFUSAL,
         "127.77.0.5": b"220 m",
     }
-    assert {kept.port for kept in found.values()} == {25}
-    assert all(1795456333 <= (kept.observed_at or 0) <= 1795456389 for kept in found.values())
+    assert {banner.port for banner in found.values()} == {25}
+    assert all(1795456333 <= (banner.observed_at or 0) <= 1795456389 for banner in found.values())
 
 
 @pytest.mark.parametrize(
@@ -197,8 +199,10 @@ def test_a_line_of_masscan_may_have_no_greeting(line: bytes) -> None:
 def test_a_mail_server_on_another_port_is_told_by_its_name() -> None:
     line = b'{"ip":"2001:DB8::1","ports":[{"port":26,"service":{"name":"smtp","banner":"220 a\\n"}}]}'
 
-    assert read("masscan", line) == [Kept(b"220 a\r\n", "2001:db8::1", 26)]
-    assert read("masscan", b"banner tcp 26 192.0.2.1 1 smtp 220 a\\x0a\n") == [Kept(b"220 a\r\n", "192.0.2.1", 26, 1.0)]
+    assert read("masscan", line) == [ImportedBanner(b"220 a\r\n", "2001:db8::1", 26)]
+    assert read("masscan", b"banner tcp 26 192.0.2.1 1 smtp 220 a\\x0a\n") == [
+        ImportedBanner(b"220 a\r\n", "192.0.2.1", 26, 1.0)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -224,20 +228,20 @@ def test_a_bad_line_of_masscan_is_named(line: bytes, problem: str) -> None:
 def test_nmap_wraps_the_banner_and_cuts_it_off_which_is_told() -> None:
     found = by_address("nmap-xml", "nmap-banner.xml")
 
-    assert {ip: kept.raw for ip, kept in found.items()} == {
-        "127.77.0.1": KEPT_SENDMAIL,
-        "127.77.0.2": KEPT_EXIM[: KEPT_EXIM.index(b"nsport")],
-        "127.77.0.3": KEPT_POSTFIX,
+    assert {ip: banner.raw for ip, banner in found.items()} == {
+        "127.77.0.1": SENDMAIL,
+        "127.77.0.2": EXIM[: EXIM.index(b"nsport")],
+        "127.77.0.3": POSTFIX,
         "127.77.0.4": REFUSAL,
         "127.77.0.5": ODD,
     }
-    assert {(kept.port, kept.observed_at) for kept in found.values()} == {(2525, 1795456324.0)}
+    assert {(banner.port, banner.observed_at) for banner in found.values()} == {(2525, 1795456324.0)}
 
 
 def test_nmap_keeps_a_whole_greeting_only_of_services_that_it_does_not_know() -> None:
     found = by_address("nmap-xml", "nmap-service.xml")
 
-    assert {ip: kept.raw for ip, kept in found.items()} == {"127.77.0.4": REFUSAL + b"500 no\r\n"}
+    assert {ip: banner.raw for ip, banner in found.items()} == {"127.77.0.4": REFUSAL + b"500 no\r\n"}
 
 
 def nmap(port: str, *, host: str = '<address addr="192.0.2.1" addrtype="ipv4"/>') -> bytes:
@@ -248,15 +252,15 @@ BANNER = '<script id="banner" output="220 a"/>'
 
 
 @pytest.mark.parametrize(
-    ("port", "kept"),
+    ("port", "banner"),
     [
-        (f'<port portid="25">{BANNER}</port>', Kept(b"220 a\r\n", "192.0.2.1", 25)),
-        (f'<port portid="26"><service name="smtp"/>{BANNER}</port>', Kept(b"220 a\r\n", "192.0.2.1", 26)),
-        (f'<port portid="99999"><service name="smtp"/>{BANNER}</port>', Kept(b"220 a\r\n", "192.0.2.1")),
-        (f'<port portid="x"><service name="smtp"/>{BANNER}</port>', Kept(b"220 a\r\n", "192.0.2.1")),
+        (f'<port portid="25">{BANNER}</port>', ImportedBanner(b"220 a\r\n", "192.0.2.1", 25)),
+        (f'<port portid="26"><service name="smtp"/>{BANNER}</port>', ImportedBanner(b"220 a\r\n", "192.0.2.1", 26)),
+        (f'<port portid="99999"><service name="smtp"/>{BANNER}</port>', ImportedBanner(b"220 a\r\n", "192.0.2.1")),
+        (f'<port portid="x"><service name="smtp"/>{BANNER}</port>', ImportedBanner(b"220 a\r\n", "192.0.2.1")),
         (
             r'<port portid="25"><service servicefp="SF:%r(NULL,9,&quot;220\x20\0\\\&quot;\.\q\r\n&quot;)"/></port>',
-            Kept(b'220 \0\\".q\r\n', "192.0.2.1", 25),
+            ImportedBanner(b'220 \0\\".q\r\n', "192.0.2.1", 25),
         ),
         (f'<port portid="80">{BANNER}</port>', None),
         ('<port portid="25"/>', None),
@@ -265,16 +269,16 @@ BANNER = '<script id="banner" output="220 a"/>'
         ('<port portid="25"><service servicefp="SF:%r(GetRequest,9,&quot;220&quot;)"/></port>', None),
     ],
 )
-def test_a_port_has_a_greeting_or_none(port: str, kept: Kept | None) -> None:
-    assert read("nmap-xml", nmap(port)) == ([] if kept is None else [kept])
+def test_a_port_has_a_greeting_or_none(port: str, banner: ImportedBanner | None) -> None:
+    assert read("nmap-xml", nmap(port)) == ([] if banner is None else [banner])
 
 
 def test_a_host_without_an_address_has_none_and_a_wrong_one_is_named() -> None:
     port = f'<port portid="25">{BANNER}</port>'
 
-    assert read("nmap-xml", nmap(port, host="")) == [Kept(b"220 a\r\n", None, 25)]
+    assert read("nmap-xml", nmap(port, host="")) == [ImportedBanner(b"220 a\r\n", None, 25)]
     mac = '<address addr="00:00:5E:00:53:01" addrtype="mac"/><address addr="2001:db8::1" addrtype="ipv6"/>'
-    assert read("nmap-xml", nmap(port, host=mac)) == [Kept(b"220 a\r\n", "2001:db8::1", 25)]
+    assert read("nmap-xml", nmap(port, host=mac)) == [ImportedBanner(b"220 a\r\n", "2001:db8::1", 25)]
     (bad,) = read("nmap-xml", nmap(port, host='<address addr="x" addrtype="ipv4"/>'))
     assert bad == BadLine("own: line 1 or later", "not an IP address: 'x'")
 
@@ -283,7 +287,11 @@ def test_a_file_of_a_scan_that_was_interrupted_is_read_as_far_as_it_goes() -> No
     whole = (DATA / "nmap-banner.xml").read_bytes()
     *found, bad = read("nmap-xml", whole[: whole.index(b"127.77.0.4")])
 
-    assert [kept.ip for kept in found if isinstance(kept, Kept)] == ["127.77.0.1", "127.77.0.2", "127.77.0.3"]
+    assert [banner.ip for banner in found if isinstance(banner, ImportedBanner)] == [
+        "127.77.0.1",
+        "127.77.0.2",
+        "127.77.0.3",
+    ]
     assert isinstance(bad, BadLine)
     assert "no well-formed XML" in bad.problem
 
@@ -315,5 +323,5 @@ def test_a_long_scan_is_read_as_a_stream() -> None:
     found = FORMATS["nmap-xml"](stream, "endless")  # type: ignore[arg-type]  # it reads, which is all that is asked
 
     for number in range(1, 1001):
-        assert isinstance(next(found), Kept)
+        assert isinstance(next(found), ImportedBanner)
         assert stream.reads <= number + 2

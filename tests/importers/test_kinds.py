@@ -14,7 +14,7 @@ import zstandard
 
 from scanner.cli.entry import run
 from scanner.errors import InputError
-from scanner.importers import FORMATS, BadLine, Kept, read_kept
+from scanner.importers import FORMATS, BadLine, ImportedBanner, read_banners
 from scanner.importers.kinds import kind_of
 from scanner.record import decode, encode
 from tests.support.records import full_record
@@ -62,10 +62,10 @@ KINDS: dict[str, tuple[bytes, str, set[str]]] = {
 def test_a_file_of_another_kind_is_refused_by_what_it_is(name: str, kind: str) -> None:
     data, what, read_by = KINDS[name]
     if kind in read_by:
-        assert list(read_kept(kind, io.BytesIO(data), "own"))
+        assert list(read_banners(kind, io.BytesIO(data), "own"))
         return
     with pytest.raises(InputError) as caught:
-        list(read_kept(kind, io.BytesIO(data), "own"))
+        list(read_banners(kind, io.BytesIO(data), "own"))
 
     assert str(caught.value).startswith(f"own: is {what}")
     assert ": " in str(caught.value).removeprefix("own: ")
@@ -105,11 +105,11 @@ def test_text_may_be_anything(start: bytes) -> None:
     ],
 )  # fmt: skip
 def test_a_file_without_any_greeting_is_not_read_in_silence(kind: str, data: bytes, problem: str) -> None:
-    assert list(read_kept(kind, io.BytesIO(data), "own")) == [BadLine("own", problem)]
+    assert list(read_banners(kind, io.BytesIO(data), "own")) == [BadLine("own", problem)]
 
 
 def test_other_xml_is_named_by_its_first_element() -> None:
-    assert list(read_kept("nmap-xml", io.BytesIO(b"<html><p/></html>"), "own")) == [
+    assert list(read_banners("nmap-xml", io.BytesIO(b"<html><p/></html>"), "own")) == [
         BadLine("own: line 1", "its first element is 'html': not the XML of nmap or masscan")
     ]
 
@@ -124,7 +124,7 @@ def test_who_types_greetings_need_not_end_the_file() -> None:
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(size)
 
-    assert next(iter(read_kept("text", Typed(b"220 h ESMTP\n"), "own"))) == Kept(b"220 h ESMTP\r\n")
+    assert next(iter(read_banners("text", Typed(b"220 h ESMTP\n"), "own"))) == ImportedBanner(b"220 h ESMTP\r\n")
 
 
 # -------------------------------------------------------------------------------------------------------- the command

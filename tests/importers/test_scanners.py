@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 from scanner.files.text_input import utf_8_stream
-from scanner.importers import BadLine, Kept, json_entries
+from scanner.importers import BadLine, ImportedBanner, json_entries
 from scanner.importers.json_entries import MAX_ENTRY, MAX_TEXT, read_entries
-from tests.support.kept_greetings import FTP, KEPT_EXIM, KEPT_POSTFIX, KEPT_SENDMAIL, ODD, REFUSAL, SSH, greetings, read
+from tests.support.imported_banners import EXIM, FTP, ODD, POSTFIX, REFUSAL, SENDMAIL, SSH, greetings, read
 
 DATA = Path(__file__).parents[1] / "data" / "scanners"
-MAIL = {1: KEPT_SENDMAIL, 2: KEPT_EXIM, 3: KEPT_POSTFIX, 4: REFUSAL, 5: ODD}
+MAIL = {1: SENDMAIL, 2: EXIM, 3: POSTFIX, 4: REFUSAL, 5: ODD}
 
 
 def by_host(kind: str, file: str) -> dict[tuple[int, int | None], bytes]:
     """Return the greeting at the last number of each address, and port."""
     found = read(kind, (DATA / file).read_bytes())
     assert not [each for each in found if isinstance(each, BadLine)]
-    kept = [each for each in found if isinstance(each, Kept)]
-    assert all(each.observed_at and 1796071800 < each.observed_at < 1796073000 and not each.notes for each in kept)
-    made = {(int((each.ip or "").rpartition(".")[2]), each.port): each.raw for each in kept}
-    assert len(made) == len(kept)
+    banners = [each for each in found if isinstance(each, ImportedBanner)]
+    assert all(each.observed_at and 1796071800 < each.observed_at < 1796073000 and not each.notes for each in banners)
+    made = {(int((each.ip or "").rpartition(".")[2]), each.port): each.raw for each in banners}
+    assert len(made) == len(banners)
     return made
 
 
@@ -45,8 +45,8 @@ def test_masscans_xml_is_read_as_xml_too() -> None:
 
 
 def test_a_service_that_nmap_probed_is_believed_and_its_table_of_ports_is_not() -> None:
-    cut = KEPT_EXIM[: KEPT_EXIM.index(b"nsport")]
-    mail = {(host, 25): raw for host, raw in (MAIL | {2: cut}).items()} | {(1, 465): KEPT_SENDMAIL}
+    cut = EXIM[: EXIM.index(b"nsport")]
+    mail = {(host, 25): raw for host, raw in (MAIL | {2: cut}).items()} | {(1, 465): SENDMAIL}
 
     assert by_host("nmap-xml", "nmap-table.xml") == mail | {(6, 25): SSH, (7, 25): FTP}
     assert by_host("nmap-xml", "nmap-services.xml") | {(4, 25): REFUSAL} == mail
@@ -69,14 +69,14 @@ def test_banners_that_zgrab2_wrote_in_hex_or_base64_are_whole(file: str) -> None
 
 
 def test_a_greeting_behind_tls_is_one() -> None:
-    assert by_host("zgrab2", "zgrab2-banner-tls.jsonl")[1, 465] == KEPT_SENDMAIL
+    assert by_host("zgrab2", "zgrab2-banner-tls.jsonl")[1, 465] == SENDMAIL
 
 
 def test_the_domain_that_was_given_to_zgrab2_is_the_host() -> None:
-    (kept,) = read("zgrab2", (DATA / "zgrab2-domain.jsonl").read_bytes())
+    (banner,) = read("zgrab2", (DATA / "zgrab2-domain.jsonl").read_bytes())
 
-    assert isinstance(kept, Kept)
-    assert (kept.ip, kept.host, kept.raw) == ("127.77.0.3", "mx.example.com", KEPT_POSTFIX)
+    assert isinstance(banner, ImportedBanner)
+    assert (banner.ip, banner.host, banner.raw) == ("127.77.0.3", "mx.example.com", POSTFIX)
 
 
 # ---------------------------------------------------------------------------------------------------------- layouts
@@ -139,7 +139,7 @@ def test_a_file_that_is_cut_anywhere_gives_what_is_whole_and_says_where_it_ends(
     ends = [json.JSONDecoder().raw_decode(text, start)[1] for start in starts]
     for cut in range(1, len(text)):
         found = read("masscan", text[:cut].encode())
-        whole = [each for each in found if isinstance(each, Kept)]
+        whole = [each for each in found if isinstance(each, ImportedBanner)]
         told = [each for each in found if isinstance(each, BadLine) and "ends inside it" in each.problem]
         assert len(whole) == sum(cut >= end for end in ends)
         assert bool(told) == any(start < cut < end for start, end in zip(starts, ends, strict=True))
@@ -152,7 +152,7 @@ def test_an_entry_that_is_damaged_is_told_and_the_others_are_read(layout: str) -
     damaged = text[: place + 2] + "\n" + text[place + 2 :]  # no text in JSON has a line end in it
     found = read("masscan", damaged.encode())
 
-    assert [each.ip for each in found if isinstance(each, Kept)] == ["192.0.2.1", "192.0.2.3"]
+    assert [each.ip for each in found if isinstance(each, ImportedBanner)] == ["192.0.2.1", "192.0.2.3"]
     (bad,) = [each for each in found if isinstance(each, BadLine)]
     assert "not valid JSON: Invalid control character" in bad.problem
     assert bad.where == f"own: line {text[: text.rindex('{', 0, text.index('192.0.2.2'))].count(chr(10)) + 1}"
@@ -162,7 +162,7 @@ def test_a_line_that_is_cut_does_not_hide_the_next_one() -> None:
     first, second, third = map(json.dumps, entries())
     for cut in range(2, len(first)):
         found = read("masscan", f"{first[:cut]}\n{second}\n{third}\n".encode())
-        assert [each.ip for each in found if isinstance(each, Kept)] == ["192.0.2.2", "192.0.2.3"]
+        assert [each.ip for each in found if isinstance(each, ImportedBanner)] == ["192.0.2.2", "192.0.2.3"]
         assert isinstance(found[0], BadLine)
         assert found[0].where == "own: line 1"
 
@@ -170,7 +170,7 @@ def test_a_line_that_is_cut_does_not_hide_the_next_one() -> None:
 def test_the_list_after_a_broken_object_is_read() -> None:
     found = read("masscan", b"{\nbanner tcp 25 192.0.2.1 1727151706 smtp 220 a\\x0a\n")
 
-    assert [each.raw for each in found if isinstance(each, Kept)] == [b"220 a\r\n"]
+    assert [each.raw for each in found if isinstance(each, ImportedBanner)] == [b"220 a\r\n"]
 
 
 def every(data: bytes) -> Iterator[json_entries.JsonEntry]:

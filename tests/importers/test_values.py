@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from scanner.importers import Kept
-from tests.support.kept_greetings import greetings, read
+from scanner.importers import ImportedBanner
+from tests.support.imported_banners import greetings, read
 
 
 def masscan(name: str | None, banner: str, port: int = 25) -> bytes:
@@ -33,7 +33,10 @@ def masscan(name: str | None, banner: str, port: int = 25) -> bytes:
     ],
 )
 def test_the_service_that_masscan_names_is_believed(name: str | None, banner: str, port: int, is_one: bool) -> None:
-    assert len([each for each in read("masscan", masscan(name, banner, port)) if isinstance(each, Kept)]) == is_one
+    assert (
+        len([each for each in read("masscan", masscan(name, banner, port)) if isinstance(each, ImportedBanner)])
+        == is_one
+    )
 
 
 def nmap(service: str, port: int = 25, banner: str = "220 h ESMTP") -> bytes:
@@ -64,7 +67,7 @@ def nmap(service: str, port: int = 25, banner: str = "220 h ESMTP") -> bytes:
 def test_a_service_that_nmap_probed_is_believed(service: str, port: int, is_one: bool) -> None:
     found = read("nmap-xml", nmap(service, port))
 
-    assert len([each for each in found if isinstance(each, Kept)]) == is_one
+    assert len([each for each in found if isinstance(each, ImportedBanner)]) == is_one
 
 
 def zgrab2(protocol: str, banner: str, number: int | None = 25, /, **more: object) -> bytes:
@@ -94,14 +97,14 @@ def test_the_banner_module_is_believed_where_port_or_words_say_mail(
 ) -> None:
     found = read("zgrab2", zgrab2(protocol, banner, port))
 
-    assert len([each for each in found if isinstance(each, Kept)]) == is_one
+    assert len([each for each in found if isinstance(each, ImportedBanner)]) == is_one
 
 
 def test_the_port_of_the_whole_entry_counts_and_what_was_not_tried_is_passed_over() -> None:
-    (kept,) = read("zgrab2", zgrab2("banner", "220 h\r\n", None, port=587))
+    (banner,) = read("zgrab2", zgrab2("banner", "220 h\r\n", None, port=587))
 
-    assert isinstance(kept, Kept)
-    assert kept.port == 587
+    assert isinstance(banner, ImportedBanner)
+    assert banner.port == 587
     assert len(read("zgrab2", b'{"ip":"192.0.2.1","error":"blocked"}\n' + zgrab2("smtp", "220 h\r\n"))) == 1
 
 
@@ -137,11 +140,11 @@ def test_an_encoded_banner_is_told_by_its_length(length: object, banner: str, ra
 )
 def test_a_moment_is_in_reason_or_noted(stamp: str, seconds: float | None) -> None:
     grab = {"protocol": "smtp", "port": 25, "result": {"banner": "220 h\r\n"}, "timestamp": stamp}
-    (kept,) = read("zgrab2", json.dumps({"ip": "192.0.2.1", "data": {"x": grab}}).encode())
+    (banner,) = read("zgrab2", json.dumps({"ip": "192.0.2.1", "data": {"x": grab}}).encode())
 
-    assert isinstance(kept, Kept)
-    assert kept.observed_at == seconds
-    assert kept.notes == (() if seconds is not None else (f"the time '{stamp}' is implausible, left out",))
+    assert isinstance(banner, ImportedBanner)
+    assert banner.observed_at == seconds
+    assert banner.notes == (() if seconds is not None else (f"the time '{stamp}' is implausible, left out",))
 
 
 @pytest.mark.parametrize(
@@ -162,24 +165,24 @@ def test_a_moment_is_in_reason_or_noted(stamp: str, seconds: float | None) -> No
 )
 def test_seconds_are_in_reason_or_noted(stamp: str, seconds: float | None) -> None:
     document = nmap("").replace(b"<host>", f'<host endtime="{stamp}">'.encode())
-    (kept,) = read("nmap-xml", document)
+    (banner,) = read("nmap-xml", document)
 
-    assert isinstance(kept, Kept)
-    assert kept.observed_at == seconds
-    assert kept.notes == (() if seconds is not None else (f"the time '{stamp}' is implausible, left out",))
+    assert isinstance(banner, ImportedBanner)
+    assert banner.observed_at == seconds
+    assert banner.notes == (() if seconds is not None else (f"the time '{stamp}' is implausible, left out",))
 
 
 def test_a_name_that_is_none_is_noted_and_nmaps_user_named_the_host() -> None:
     names = b'<hostname name="ptr.example.com" type="PTR"/><hostname name="MX.example.com" type="user"/>'
-    (kept,) = read("nmap-xml", nmap("").replace(b"<ports>", names + b"<ports>"))
+    (banner,) = read("nmap-xml", nmap("").replace(b"<ports>", names + b"<ports>"))
     (bad,) = read("zgrab2", zgrab2("smtp", "220 h\r\n", domain="<b>\n"))
     (numeric,) = read("zgrab2", zgrab2("smtp", "220 h\r\n", domain=""))
 
-    assert isinstance(kept, Kept)
-    assert kept.host == "mx.example.com"
-    assert isinstance(bad, Kept)
+    assert isinstance(banner, ImportedBanner)
+    assert banner.host == "mx.example.com"
+    assert isinstance(bad, ImportedBanner)
     assert (bad.host, bad.notes) == (None, (r"'<b>\n' is not a host name: left out",))
-    assert isinstance(numeric, Kept)
+    assert isinstance(numeric, ImportedBanner)
     assert (numeric.host, numeric.notes) == (None, ())
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from scanner.importers import Kept
+from scanner.importers import ImportedBanner
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Names, Record, Status, Target, Tls
 from scanner.record import encode
 from scanner.settings import Settings
@@ -94,9 +94,9 @@ def _records() -> Mapping[str, Record]:
         ),
         "ehlo_refused": record_of(dialogue=Dialogue((Exchange("EHLO x", 550, ("no",), 0.001),), error="refused")),
         "sample": record_of(sample=3),
-        "kept": _observer().kept(Kept(SENDMAIL_8_14, "192.0.2.99", 25, AT), 1),
-        "kept_without_anything": _observer().kept(Kept(SENDMAIL_8_14), 2),
-        "kept_nameless": _observer().kept(Kept(b"220 ok\r\n"), 3),
+        "kept": _observer().imported(ImportedBanner(SENDMAIL_8_14, "192.0.2.99", 25, AT), 1),
+        "kept_without_anything": _observer().imported(ImportedBanner(SENDMAIL_8_14), 2),
+        "kept_nameless": _observer().imported(ImportedBanner(b"220 ok\r\n"), 3),
         "scan_named_oddly": record_of(scan_id="sc\u00e4n \u2028 |=\\\t\n \U0001f600"),
     }
 

@@ -1,4 +1,4 @@
-"""Greetings that many tests use, by what they show; those of the files of other scanners are in `kept_greetings`."""
+"""Greetings that many tests use, by what they show; those of the files of other scanners are in `imported_banners`."""
 
 SENDMAIL_8_14 = b"220 mail1.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 SENDMAIL_8_17 = (
