@@ -1,8 +1,8 @@
-"""What the summary says of each sink: who has how much, and what was not delivered, with the reason.
+"""The sinks in the summary of a sweep: how much each has, what was not delivered, and why.
 
-A sink that the sweep writes itself has every record that is acknowledged, or it failed, which ends the sweep. One that
-keeps records for others (`Spool`, remote sinks behind a log) says itself how far those are, and is told at the end
-that nothing of it is needed any more.
+A sink that the sweep writes itself has every acknowledged record, or it failed, and that ends the sweep. A sink that
+keeps records for others (`Spool`: remote sinks behind the log of a run) reports itself how far those are. At the end it
+is told to remove what none of them needs any more.
 """
 
 from collections.abc import Iterable
@@ -13,26 +13,26 @@ from scanner.delivery.sink import Sink
 
 @runtime_checkable
 class Spool(Protocol):
-    """A sink that stands for others."""
+    """A sink that keeps records for others."""
 
     @property
     def sinks(self) -> list[dict[str, Any]]:
-        """Each of the others, as the summary has it."""
+        """Each of the others, in the form of the summary."""
         ...
 
     def discard(self, *, finished: bool) -> str | None:
-        """Remove what is kept for the others when they have everything; return a notice for people."""
+        """Remove what is kept for the others when they have everything; return a notice for people, or None."""
         ...
 
 
 def accounts(sinks: Iterable[Sink], *, records: int, waiting: int, failure: str | None) -> list[dict[str, Any]]:
-    """Return every sink of a sweep as the summary has it.
+    """Return every sink of a sweep in the form of the summary.
 
     Args:
         sinks: all of them.
-        records: how many every sink has acknowledged.
-        waiting: how many are made and not acknowledged.
-        failure: what ended the sweep, if anything did.
+        records: how many records every sink has acknowledged.
+        waiting: how many records exist and are not acknowledged.
+        failure: the error that ended the sweep, if there was one.
     """
     found: list[dict[str, Any]] = []
     for sink in sinks:
@@ -57,6 +57,6 @@ def accounts(sinks: Iterable[Sink], *, records: int, waiting: int, failure: str 
 
 
 def discard(sinks: Iterable[Sink], *, finished: bool) -> list[str]:
-    """Remove what no sink needs any more; return what people should know of it."""
+    """Remove what no sink needs any more; return notices for people."""
     notices = (sink.discard(finished=finished) for sink in sinks if isinstance(sink, Spool))
     return [notice for notice in notices if notice]

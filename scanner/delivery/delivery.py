@@ -1,18 +1,19 @@
-"""Delivery: fast, synchronous results on one side, slow, asynchronous destinations on the other.
+"""Delivery: carry results from the fast, synchronous engine to slow, asynchronous sinks.
 
-Problem: the engine ends thousands of visits a second inside one batch of events and cannot wait; a sink may take long,
-and only when every sink has a record is its target done.
+Problem: the engine finishes thousands of visits a second and cannot wait. A sink may take long, and a target is done
+only when every sink has its record.
 
 Approach: `put` appends to a list. One task (`run`) takes everything that is pending as one batch, gives it to all sinks
-at once, and then acknowledges its targets in the order they came. A target that has nothing to write travels in the
-same order, so that acknowledgements never overtake. Batches form by themselves: while one is being written the next
-collects; a short linger makes them larger when little happens. `room` tells the engine how much more may be on its
-way: when it is 0 the sinks lag, and `on_room` says when they have caught up.
+at once, and then acknowledges its targets in the order they came. A target that has nothing to write stays in the same
+order, so that acknowledgements never overtake each other. While one batch is being written, the next one collects; a
+short linger makes batches larger when there is little to do. Backpressure: `room` tells the engine how many more
+results it may bring. It is 0 while the sinks lag, and `on_room` is called when they have caught up.
 
-A sink that fails does not keep the batch from the others. Nothing of that batch is acknowledged; what the others have
-of it is repeated after a resume, with the same event ids. Delivery then ends, and says how much it could not deliver.
+When a sink fails, the other sinks still get the batch, but nothing of it is acknowledged. What they have of it is sent
+again after a resume, with the same event ids. Delivery then ends and reports how much it could not deliver.
 
-Left out: retries and spooling to disk; opening and closing the sinks (their owner does). One event loop, one thread.
+Left out: retries and spooling to disk (`delivery.relay`); opening and closing the sinks, which their owner does. It
+belongs to one event loop in one thread.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ _LARGE_BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatistics:
-    """A snapshot. `records`, `bytes` and `batches` are delivered to every sink; `undelivered` is set after the end.
+    """A snapshot. `records`, `bytes` and `batches` were delivered to every sink; `undelivered` is set after the end.
 
     `pending` counts results (with or without a record) that are not acknowledged yet.
     """
@@ -57,13 +58,13 @@ class Delivery:
         """Prepare; the sinks must be open before `run`.
 
         Args:
-            sinks: where every record goes.
+            sinks: every record goes to each of them.
             on_delivered: called with the positions of each batch that all sinks have, in the order of `put`. The
-                sinks' `position` then covers the batch. What it raises ends `run`.
+                sinks' `position` then covers the batch. An exception from it ends `run`.
             on_room: called when there is room again after there was none.
             max_pending: results that may be pending before there is no room.
-            max_pending_bytes: bytes of records, likewise. Neither is a wall: visits under way still bring theirs.
-            linger_s: how long a small batch waits for more.
+            max_pending_bytes: the same in bytes of records. Visits in progress may still exceed both limits.
+            linger_s: how long a small batch waits for more, in seconds.
         """
         self.on_room = on_room
         self._sinks = tuple(sinks)
@@ -96,7 +97,7 @@ class Delivery:
 
     @property
     def room(self) -> int:
-        """How many more results may be on their way; 0: begin no new visit until `on_room`."""
+        """How many more results may be put; 0: begin no new visit until `on_room`."""
         if self._failed or self._pending_bytes >= self._max_pending_bytes:
             return 0
         return max(0, self._max_pending - self._pending)
@@ -105,11 +106,11 @@ class Delivery:
         """Deliver until `finish` was called and nothing is pending, or until `abort`.
 
         Raises:
-            SinkError: when a sink failed; it names each that did. `statistics().undelivered` says how much is left.
+            SinkError: when a sink failed; it names each that did. `statistics().undelivered` is how much is left.
         """
         try:
             async with asyncio.timeout(None) as self._patience:
-                await self._write(())  # all are open: who replaces something does it now
+                await self._write(())  # all sinks are open: those that replace an earlier output do it now
                 while await self._anything():
                     await self._deliver()
         except BaseException as error:
@@ -121,13 +122,13 @@ class Delivery:
             self._ended.set()
 
     def finish(self) -> None:
-        """Say that no more results come: `run` delivers what is pending, without lingering, and returns."""
+        """Announce that no more results come: `run` delivers what is pending, without lingering, and returns."""
         self._finishing = True
         self._some.set()
         self._enough.set()
 
     async def close(self) -> None:
-        """Finish, and wait until `run` has ended; its error, if any, is for the owner of that task."""
+        """Finish, and wait until `run` has ended; its error, if any, goes to the owner of that task."""
         self.finish()
         await self._ended.wait()
 
@@ -150,10 +151,10 @@ class Delivery:
         )
 
     async def _anything(self) -> bool:
-        """Wait for something to deliver; False when nothing will come any more."""
+        """Wait for something to deliver; False when nothing more will come."""
         await self._some.wait()
         if self._aborted or not self._positions:
-            return False  # only finishing sets the event without a result
+            return False  # only `finish` sets the event without a result
         if self._linger_s:
             try:
                 async with asyncio.timeout(self._linger_s):

@@ -1,18 +1,18 @@
-r"""One filter for secrets in messages: whatever a receiver sends back, our secrets are not in what we show or keep.
+r"""Remove our secrets from texts that others produce, before they are shown or kept.
 
-Problem: a receiver that repeats a request in its answer (debugging proxies do, and hostile ones) puts our token into
-an error message, and from there onto the terminal and into summaries, dead letters, logs and metrics. It may write it
-as it is, in an encoding, or cut.
+Problem: a receiver that repeats a request in its answer (debugging proxies do, and hostile servers) puts our token into
+an error message, and from there onto the terminal and into summaries, dead letters, logs and metrics. The token may
+stand there as it is, encoded, or cut.
 
-Approach: each character of a secret becomes a small pattern that knows how it may be written: itself, after
-backslashes (JSON, repr), as `%2F`, `\x2f`, `\u002f` or `&#47;`. A secret is these patterns in a row, so mixtures are
-found, too. A peer may change upper and lower case (of header lines, say), so they are not told apart. Base64 encodes
-three bytes as four characters, so a secret within longer text ("user:password") has three possible encodings, of which
-the inner characters depend on the secret alone: each is a row of its own. Half of a row, 8 characters at least, is
-enough: texts are cut. `***` stands for what was found.
+Approach: each character of a secret becomes a small pattern of all ways to write it: itself, after backslashes (JSON,
+repr), as `%2F`, `\x2f`, `\u002f` or `&#47;`. A secret is a row of these patterns, so mixtures are found, too. A peer
+may change upper and lower case (of header lines, say), so case is ignored. Base64 encodes three bytes as 4 characters,
+so a secret within longer text ("user:password") has three possible encodings, of which the inner characters depend on
+the secret alone: each is a row of its own. Since texts are cut, half of a row is enough, but at least 8 characters.
+`***` replaces what was found.
 
 A secret of less than 4 characters is hidden only where it stands alone, and as "user:secret" in base64: three letters
-are in every other message, and hiding them would hide the message. Such a secret protects nothing; a warning says so.
+are in every other message, and hiding them would hide the message. Such a secret protects nothing; a warning is logged.
 
 Left out: what is derived from a secret (signatures, SCRAM proofs), other encodings (hexadecimal), single characters.
 """
@@ -31,11 +31,11 @@ from scanner.smtp import escape
 MASK: Final = "***"
 #: Characters: shorter secrets are hidden only where they stand alone.
 SHORT: Final = 4
-#: Characters of a secret, from its beginning, that are enough to hide them, should they be less than the half.
+#: The least number of characters, from the beginning of a secret, that count as a part of it.
 _ENOUGH: Final = 8
-#: White space may have become so many pieces more than it has characters.
+#: How many pieces more than its characters white space may have become.
 _WHITE: Final = 16
-#: Bytes of a peer's text that are looked at.
+#: Bytes of a peer's text that are searched.
 _WINDOW_BYTES: Final = 1 << 16
 _HTML: Final = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 _BEFORE: Final = re.compile("[A-Za-z0-9+/_-]")
@@ -47,7 +47,7 @@ _WHITE_SPACE: Final = (
 
 
 class Redaction:
-    """The secrets of one destination, and texts without them."""
+    """The secrets of one destination; cleans texts of them."""
 
     def __init__(self, *secrets: str) -> None:
         self._rows: list[_PatternRow] = []
@@ -58,7 +58,7 @@ class Redaction:
         return "Redaction(...)"
 
     def add(self, secret: str, user: str | None = None) -> None:
-        """Hide a secret from now on, and how it is sent together with the name of a user (Basic, SASL PLAIN)."""
+        """Hide a secret from now on, also as it is sent together with the name of a user (Basic, SASL PLAIN)."""
         if not secret:
             return
         self._rows.append(_PatternRow(secret, alone=len(secret) < SHORT))
@@ -85,7 +85,7 @@ class Redaction:
 
         Args:
             text: as it came, of any length.
-            limit: how many of its bytes are shown; all characters of an escaped one belong to it.
+            limit: how many of its bytes are shown; all characters of an escaped byte count as one.
         """
         raw = text if isinstance(text, bytes) else text[:_WINDOW_BYTES].encode("utf-8", "backslashreplace")
         shown = escape(raw[:_WINDOW_BYTES].strip())
@@ -97,7 +97,7 @@ class Redaction:
         return cleaned[:limit]
 
     def guard_logs(self) -> None:
-        """Clean what every handler of the root logger writes from now on, libraries' messages among it."""
+        """Clean all that the handlers of the root logger write from now on, including messages of libraries."""
         for handler in logging.getLogger().handlers:
             handler.addFilter(self._clean_log)
 
@@ -114,14 +114,14 @@ class Redaction:
 
 
 class CleanStream(io.TextIOBase):
-    """A stream of text that passes whole lines on without secrets: for what libraries print and for tracebacks."""
+    """A text stream that passes whole lines on without secrets, for output of libraries and for tracebacks."""
 
     def __init__(self, stream: TextIO, redactions: Iterable[Redaction]) -> None:
         self._stream, self._redactions = stream, tuple(redactions)
         self._held = ""
 
     def write(self, text: str, /) -> int:
-        """Take text; what is no whole line yet waits for its end or for `flush`."""
+        """Take text; an incomplete line waits for its end or for `flush`."""
         lines, end, self._held = (self._held + text).rpartition("\n")
         if end:
             self._pass_on(lines + end)
@@ -130,7 +130,7 @@ class CleanStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Pass on what waits."""
+        """Pass on an incomplete line."""
         held, self._held = self._held, ""
         self._pass_on(held)
         self._stream.flush()
@@ -145,15 +145,15 @@ class _PatternRow:
     """A secret, or one of its encodings, as patterns in a row."""
 
     def __init__(self, text: str, *, alone: bool = False, frame: bool = False) -> None:
-        """Take the text; `alone`: only where it is not part of a word; `frame`: base64, with what belongs around it."""
+        """Take the text; `alone`: only where it is not part of a word; `frame`: base64, with its neighbours."""
         self._units = [_Unit(unit) for unit in re.findall(r"\s+|.", text, re.DOTALL)]
         self._enough = min(len(self._units), max(_ENOUGH, (len(self._units) + 1) // 2))
         self._alone, self._frame = alone, frame
-        #: Characters that any way of writing it has at most.
+        #: The most characters that any way of writing it has.
         self.reach = 16 * len(self._units)
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield from where to where it stands in a text."""
+        """Yield start and end of each place in a text where it stands."""
         at = 0
         while (start := self._units[0].find(text, at)) is not None:
             end = self._end(text, start)
@@ -164,10 +164,10 @@ class _PatternRow:
             yield self._framed(text, start, end) if self._frame else (start, end)
 
     def _end(self, text: str, start: int) -> int | None:
-        """Return up to where a secret goes whose first unit is at a place; None when it is too little to be one.
+        """Return the end of a secret whose first unit is at a place; None when too little of it is there.
 
-        All ways to read the text are followed together: one after the other would take for ever where a secret of
-        backslashes, say, can be read in many ways of which none fits to the end.
+        All ways to read the text are followed together. One after the other would take exponential time for a secret
+        of backslashes, say, which can be read in many ways of which none fits to the end.
         """
         reached, end = {start}, None
         for count, unit in enumerate(self._units, 1):
@@ -179,7 +179,7 @@ class _PatternRow:
         return end
 
     def _framed(self, text: str, start: int, end: int) -> tuple[int, int]:
-        """Return a span of base64 with the characters around it that have bits of it, and the padding."""
+        """Return a span of base64 with the neighbouring characters that hold bits of it, and the padding."""
         after = _AFTER.match(text, end)
         before = start > 0 and _BEFORE.match(text, start - 1) is not None
         return start - before, after.end() if after else end
@@ -191,20 +191,20 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 
 class _Unit:
-    """A character, or a run of white space, in all the ways in which it may be written."""
+    """A character, or a run of white space, in all the ways to write it."""
 
     def __init__(self, text: str) -> None:
         self._any, self._ways = _patterns(text[0] if text.isspace() else text)
-        #: How often one of the ways may follow another: white space may have been joined, and doubled.
+        #: How many of the ways may follow one another: white space may have been joined or repeated.
         self._repeats = len(text) + _WHITE if text.isspace() else 1
 
     def find(self, text: str, at: int) -> int | None:
-        """Return the next place in a text at which it stands; None: there is none."""
+        """Return the next place in a text where it stands, None when there is none."""
         found = self._any.search(text, at)
         return found.start() if found else None
 
     def ends(self, text: str, places: Iterable[int]) -> set[int]:
-        """Return up to where it goes at each of some places: `%41` is an A, or only the per cent sign."""
+        """Return all places where it can end when it begins at one of `places`: `%41` is an A, or a per cent sign."""
         ends: set[int] = set()
         for _ in range(self._repeats):
             following = {
@@ -225,14 +225,14 @@ def _base64_cores(raw: bytes) -> Iterator[str]:
     """Yield the characters that depend on some bytes alone when they are encoded at each of three places."""
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + raw).decode("ascii").rstrip("=")
-        first = -(-before * 8 // 6)  # the first character without bits of what stands before
-        last = (before + len(raw)) * 8 // 6  # the first one that has bits of what stands after
+        first = -(-before * 8 // 6)  # the first character without bits of what comes before
+        last = (before + len(raw)) * 8 // 6  # the first character with bits of what comes after
         yield encoded[first:last]
 
 
 @lru_cache(4096)
 def _patterns(unit: str) -> tuple[re.Pattern[str], Sequence[re.Pattern[str]]]:
-    """Return one pattern for any way to write a character, and one for each way, which fits in one length only."""
+    """Return one pattern for any way to write a character, and one for each way, which matches one length only."""
     if unit.isspace():
         ways = [_WHITE_SPACE]
     else:

@@ -1,7 +1,8 @@
-"""From what the user wrote after `-o` to a sink: `-`, a path, or a URL whose scheme somebody provides.
+"""Make a sink from the text after `-o`: `-`, a path, or a URL whose scheme an installed package provides.
 
-Schemes are entry points of the group `smtpsweep.sinks`, so that another distribution adds a destination by being
-installed. Each names a factory `(url: str, options: SinkOptions) -> Sink`. The project's own `file` is one of them.
+Schemes are entry points of the group `smtpsweep.sinks`, so another distribution adds a destination by being installed.
+Each entry point names a factory `(url: str, options: SinkOptions) -> Sink`. The project's own `file` is one of them.
+Remote sinks have a group of their own: see `delivery.relay.destination`.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
 GROUP = "smtpsweep.sinks"
-#: Characters of what another package's code says when it fails.
+#: Characters that are shown of an error message of another package.
 _SHOWN = 300
-#: RFC 3986, 3.1. What has no "://" is a path, whatever else is in it.
+#: RFC 3986, 3.1. A text without "://" is a path, whatever else is in it.
 _URL = lazy.pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -29,7 +30,7 @@ def make_sink(spec: str, options: SinkOptions) -> Sink:
     """Return the sink that a text names; it is not opened yet.
 
     Raises:
-        InputError: when the text is no path, nobody (or more than one) provides its scheme, or the provider refuses it.
+        InputError: when the text is not a path, its scheme is unknown or provided twice, or the provider refuses it.
     """
     if spec == "-":
         return StdoutSink()
@@ -40,14 +41,14 @@ def make_sink(spec: str, options: SinkOptions) -> Sink:
 
 
 def scheme_of(spec: str) -> str | None:
-    """Return the scheme of a URL in lower case, None for what is a path or standard output."""
+    """Return the scheme of a URL in lower case, None for a path or standard output."""
     url = _URL.match(spec)
     return None if url is None else url[1].lower()
 
 
 def entry_points(group: str) -> "EntryPoints":
-    """Return what is installed; loaded when a URL asks for it, since most outputs are paths."""
-    from importlib.metadata import entry_points as installed  # noqa: PLC0415  15 ms that a plain sweep need not pay
+    """Return the installed entry points of a group; read only for a URL, since most outputs are paths."""
+    from importlib.metadata import entry_points as installed  # noqa: PLC0415  15 ms, not needed for a path
 
     return installed(group=group)
 
@@ -67,24 +68,23 @@ def _make_by_scheme(scheme: str, url: str, options: SinkOptions) -> Sink:
 
 @contextmanager
 def foreign(point: "EntryPoint", where: str, shown: Callable[[str], str] = printable) -> Iterator[None]:
-    """Run what an entry point provides, which may be anybody's: whatever it raises becomes one line that names it.
+    """Run code of an entry point, possibly a third party's: whatever it raises becomes one line that names it.
 
-    An exit is no way out either: a package that ends its process when it is imported would end a sweep as if all were
-    well.
+    `SystemExit` is caught as well: a package that exits when it is imported would end a sweep as if all were well.
 
     Args:
-        point: whose code is loaded or called.
-        where: how the line begins.
-        shown: makes a message fit for people, without secrets when there are any.
+        point: the entry point whose code is loaded or called.
+        where: the beginning of the line.
+        shown: makes a message printable, and removes secrets when there are any.
 
     Raises:
-        InputError: for all but our own errors.
+        InputError: for every error but our own.
     """
     try:
         yield
     except SmtpsweepError:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  said in other words, whatever it is
+    except (Exception, SystemExit) as error:  # noqa: BLE001  reported as one line, whatever it is
         reason = shown(f"{type(error).__name__}: {error}")[:_SHOWN]
         whose = "" if point.dist is None else f" of {point.dist.name}"
         raise InputError(f"{where} {point.value}{whose} cannot be used: {reason}") from None

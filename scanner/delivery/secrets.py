@@ -1,7 +1,7 @@
-"""Secrets of sinks: named where they are used, read when they are needed, never shown.
+"""Secrets of sinks: read from the environment or a file, and never shown.
 
-A URL or a configuration file says where a secret is (`token_env=NAME`, `token_file=PATH`), never what it is: command
-lines are seen by every user of a machine, and configuration files end up in version control.
+A URL or a configuration file names where a secret is (`token_env=NAME`, `token_file=PATH`), never the secret itself:
+every user of a machine can see command lines, and configuration files end up in version control.
 """
 
 import logging
@@ -14,12 +14,12 @@ from scanner.errors import InputError
 
 log = logging.getLogger(__name__)
 
-#: A file that is larger is not a file of a secret.
+#: A larger file cannot be meant as a secret.
 _MAX_BYTES = 64 << 10
 
 
 class Secret:
-    """A text that does not show itself: not in messages, logs, tracebacks or dumps of objects."""
+    """A text whose `repr` hides it: it does not appear in messages, logs, tracebacks or dumps of objects."""
 
     __slots__ = ("_text",)
 
@@ -27,7 +27,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text, for the one who sends it."""
+        """Return the text, for the code that sends it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -37,12 +37,12 @@ class Secret:
 def read_secret(where: str, name: str, env: str | None, file: str | None) -> Secret | None:
     """Return the secret that an environment variable or a file holds; None when neither was named.
 
-    A warning is logged for a file that others may read, and for a secret that is too short to be one.
-
+    A warning is logged when other users may read the file, and when the secret is too short to be hidden in messages.
     Line ends at the end of a file are left out.
 
     Raises:
-        InputError: when both are named, or the one that is named holds nothing; `where` and `name` are in the message.
+        InputError: when both are named, or the named one is empty or cannot be read; `where` and `name` are in the
+            message.
     """
     if env is not None and file is not None:
         raise InputError(f"{where}: {name}_env and {name}_file are both given: choose one")
@@ -70,13 +70,13 @@ def read_secret(where: str, name: str, env: str | None, file: str | None) -> Sec
 
 
 def others_read(fd: int) -> bool:
-    """Tell whether others than its owner may read an open file. Raises OSError."""
+    """Return whether users other than its owner may read an open file. Raises OSError."""
     mode = os.fstat(fd).st_mode
     return stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def warn_when_open(what: str, *, is_open: bool) -> None:
-    """Log a warning when others may read the file of a secret. It is used all the same: it may be meant so."""
+    """Log a warning when others may read the file of a secret. It is used all the same: that may be intended."""
     if is_open:
         log.warning("%s: other users of this machine can read it: chmod 600", what)
 

@@ -1,10 +1,10 @@
-"""How records are packed into a file, chosen by its name: plain, `.gz` (RFC 1952) or `.zst` (RFC 8878).
+"""Compression of a file of records, chosen by its name: plain, `.gz` (RFC 1952) or `.zst` (RFC 8878).
 
 Each batch becomes a complete unit: whole lines, a gzip member or a zstd frame. Both formats allow units one after
-another, so `zcat`, `zstd -d` and every library read the file as one text, and whatever was acknowledged can be read
+another, so `zcat`, `zstd -d` and every library read the file as one text, and all acknowledged records can be read
 after a kill -9. The price is a worse ratio for small batches (`python -m benchmarks.record`).
 
-`whole_end` finds the end of the last complete unit, so that what a crash tore can be cut off.
+`whole_end` finds the end of the last complete unit, so that a torn end can be cut off after a crash.
 """
 
 import os
@@ -15,10 +15,10 @@ from typing import Protocol
 
 #: Bytes read at a time while looking for the end of the last whole unit.
 _READ_BYTES = 1 << 16
-#: Level 6 packs records 6 % smaller than 4, at 1.3 times the time.
+#: Level 6 packs records 6 % smaller than level 4 and takes 1.3 times as long.
 _GZIP_LEVEL = 4
 _ZSTD_LEVEL = 3
-#: zlib's way to say: with a gzip header and trailer, largest window.
+#: For zlib: with a gzip header and trailer, and the largest window.
 _GZIP_WBITS = 31
 
 
@@ -80,15 +80,15 @@ class Gzip:
         return gzip.compress(lines, _GZIP_LEVEL, mtime=0)
 
     def whole_end(self, fd: int, start: int, end: int) -> int:
-        """Return where the last member ends whose check sum is right."""
+        """Return where the last member with a correct checksum ends."""
         return _last_unit_end(fd, start, end, lambda: zlib.decompressobj(_GZIP_WBITS), zlib.error)
 
 
 class Zstandard:
-    """A zstd frame, with its size and check sum, for each batch."""
+    """A zstd frame, with its size and checksum, for each batch."""
 
     def __init__(self) -> None:
-        import zstandard  # noqa: PLC0415  most outputs are not packed so, and it takes a while to load
+        import zstandard  # noqa: PLC0415  few outputs need it, and it is slow to load
 
         self._library = zstandard
         self._compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
@@ -98,7 +98,7 @@ class Zstandard:
         return self._compressor.compress(lines)
 
     def whole_end(self, fd: int, start: int, end: int) -> int:
-        """Return where the last frame ends whose check sum is right."""
+        """Return where the last frame with a correct checksum ends."""
         decompressor = self._library.ZstdDecompressor()
         return _last_unit_end(fd, start, end, decompressor.decompressobj, self._library.ZstdError)
 

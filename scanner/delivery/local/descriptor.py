@@ -1,16 +1,17 @@
-"""One open output: a file, pipe, terminal or device to which blocks are written whole or not at all.
+"""One open output (file, pipe, terminal or device), to which blocks are written whole or not at all.
 
-Problem: `write` may take a part, block for ever, or fail in the middle; and an output that is no regular file knows no
-size, cannot be cut and may have a reader that is slow or gone.
+Problem: `write` may take a part, block without end, or fail in the middle. An output that is not a regular file has no
+size, cannot be cut, and may have a reader that is slow or gone.
 
 Approach: everything here blocks and is called in a thread. A regular file is opened for appending and locked against
-a second writer; it must be ours, or its owner could read what we add to it. So must a FIFO that is named itself.
-Anything else is opened anew without blocking, so that a reader that stalls can be waited for in steps and given up
-(`stop`); the flag stays with our own opening and touches nobody who shares the pipe.
+a second writer. It must belong to us, or its owner could read what we add to it; the same holds for a FIFO that is
+named directly. Anything else is opened again without blocking, so that a stalled reader can be waited for in steps and
+given up (`stop`). The non-blocking flag belongs to our own open file description, so other writers to the same pipe
+are not affected.
 
-The table of what can go wrong, and what the user can do about it, is `_ADVICE`.
-Left out: fsync for each batch. A killed process loses nothing that the kernel has; after a power failure the file may
-be shorter than the checkpoint says, which a resume finds out and repairs.
+`_ADVICE` is the table of what can go wrong and what the user can do about it.
+Left out: fsync for each batch. A killed process loses nothing that the kernel has. After a power failure the file may
+be shorter than the checkpoint says; resuming detects and repairs that.
 """
 
 import errno
@@ -125,12 +126,12 @@ class Descriptor:
             self.size = size
 
     def require_kept(self, path: str | None = None) -> None:
-        """Find out whether nobody has removed, replaced or cut a regular file that is being written.
+        """Verify that a regular file was not removed, replaced or cut while it is being written.
 
         `path` is where it must be; None: anywhere, as long as it has a name.
 
         Raises:
-            SinkError: saying which file, and what became of it.
+            SinkError: when it was; with the file and what happened to it.
         """
         if not self.regular:
             return
@@ -146,11 +147,11 @@ class Descriptor:
             raise SinkError(kept_error(self.name, became))
 
     def stop(self) -> None:
-        """Let a writer that waits for a slow reader give up, with ECANCELED. Callable from another thread."""
+        """Make a writer that waits for a slow reader give up, with ECANCELED. Callable from another thread."""
         self._stopped = True
 
     def close(self) -> None:
-        """Close; a regular file is on its disk before. Raises OSError; it is closed all the same."""
+        """Bring a regular file to its disk, and close. Raises OSError; it is closed all the same."""
         try:
             if self.regular:
                 os.fsync(self.fd)
@@ -166,33 +167,33 @@ class Descriptor:
 
 
 def open_error(name: str, error: OSError) -> InputError:
-    """Say in one line why an output cannot be opened."""
+    """Return the error of an output that cannot be opened, in one line."""
     return InputError(f"{name}: cannot be written: {_reason(error, error.strerror)}")
 
 
 def write_error(name: str, error: OSError) -> SinkError:
-    """Say in one line why an output takes no more records."""
+    """Return the error of an output that takes no more records, in one line."""
     if error.errno == errno.EPIPE:
         return SinkError(f"{name}: the reader closed the pipe before the sweep was over")
     return SinkError(f"{name}: cannot write: {_reason(error)}")
 
 
 def printable(text: str) -> str:
-    """Return the text when a terminal can show it as it is, else with what it cannot written out."""
+    """Return the text when a terminal can show it as it is, else its ASCII form in quotes with escapes."""
     return text if text.isprintable() else ascii(text)
 
 
 def kept_error(name: str, became: str) -> str:
-    """Say in one line what somebody else has done to an output."""
+    """Return one line about what another program did to an output."""
     return (
         f"{printable(name)}: was {became} while the sweep wrote it, and records with it: sweep anew, with a new --state"
     )
 
 
 def silence_standard_output(fd: int) -> None:
-    """Point a standard output that nobody reads at /dev/null, so that the interpreter's last flush does not complain.
+    """Point a standard output without a reader at /dev/null, so that the interpreter's last flush does not fail.
 
-    This is what Python's own documentation advises ("Note on SIGPIPE" in the module `signal`).
+    Python's documentation advises this ("Note on SIGPIPE" in the module `signal`).
     """
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, fd)
@@ -205,7 +206,7 @@ def standard_output_is_closed() -> bool:
 
 
 def _reason(error: OSError, said: str | None = None) -> str:
-    """Return what is wrong and what to do; `said` in our own words, when there are some."""
+    """Return what is wrong and what to do; `said` replaces the system's words for it."""
     advice = _ADVICE.get(error.errno or 0)
     reason = said or (os.strerror(error.errno) if error.errno else "error")
     return f"{reason}: {advice}" if advice else reason

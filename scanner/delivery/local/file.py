@@ -1,24 +1,24 @@
-"""Records into a file: whole lines only, resumable, compressed by name, in parts when asked.
+"""The file sink: whole lines only, resumable, compressed by name, in parts when asked.
 
 `sweep.jsonl` is part 0; with a rotation size `sweep.0001.jsonl`, `sweep.0002.jsonl` ... follow it. Parts are never
-renamed, never written again once the next has begun, and no line is split between two. A name that ends in `.gz` or
-`.zst` is compressed, each batch as a unit of its own (see `delivery.local.compression`); the rotation size then counts
+renamed, never written again once the next has begun, and no line is split between two. A file whose name ends in `.gz`
+or `.zst` is compressed, each batch as a unit of its own (`delivery.local.compression`); the rotation size then counts
 compressed bytes.
 
-At each write and at the end every file is looked at again: one that somebody has removed, replaced or cut while the
-sweep writes it does not hold what was acknowledged, and the sweep must not say that it does.
+Each write, and `close`, checks that the files still hold what was acknowledged, and fails when another program has
+removed, replaced or cut one of them.
 
-After a write that failed, the file is cut back to what was acknowledged. After a crash, resuming cuts what is torn at
-the end: less than a line of a plain file (whole lines stay, even when the checkpoint had not heard of them: they may
-have been read already), less than a unit of a compressed one.
+After a failed write, the file is cut back to what was acknowledged. Resuming after a crash cuts a torn end: the rest of
+a line of a plain file, the rest of a unit of a compressed one. Whole lines behind the checkpoint stay, since a reader
+may have them already.
 
-What was acknowledged is vouched for by the bytes themselves (`delivery.local.kept_bytes`): a resumed sweep goes on only
-in files that hold what it wrote.
+A checksum over all acknowledged bytes (`delivery.local.kept_bytes`) makes sure that a resumed sweep continues only
+files that hold what it wrote.
 
-Opening changes nothing of what was there: the first `write` does, when every sink of the sweep is open. So a command
-that is refused because of another output leaves no empty file, and none emptied.
+Opening does not change a file that was there. The first `write` does, when every sink of the sweep is open: so a
+command that is refused because of another output neither makes nor empties a file.
 
-Devices, FIFOs and the like work too; they have no position, no parts and nothing to resume.
+Devices, FIFOs and the like work too. They have no position and no parts, and are not resumed.
 """
 
 import asyncio
@@ -69,13 +69,13 @@ class FileSink:
         self._kept: KeptBytes | None = None
         self._whole: int | None = None  # where a resumed file ends when what is torn is cut off
         self._begun = self._replaces = False
-        # A write that was cancelled goes on in its thread; closing must wait for it, or the number of the
-        # descriptor could belong to another file by the time it writes.
+        # A cancelled write goes on in its thread. Closing must wait for it, or the number of the descriptor could
+        # belong to another file by the time it writes.
         self._lock = threading.Lock()
 
     @property
     def identity(self) -> str:
-        """Where the path leads, however it was written."""
+        """Where the path leads, so that two spellings of one file are the same."""
         return printable(os.path.realpath(self._path))
 
     @classmethod
@@ -91,7 +91,7 @@ class FileSink:
         """Open or make the file, and cut what a crash tore off its end when a sweep is resumed.
 
         Raises:
-            InputError: when it cannot be written, is written by somebody else, or holds something already.
+            InputError: when it cannot be written, another process writes it, or it holds something already.
         """
         await asyncio.to_thread(self._open, resume)
 
@@ -104,16 +104,16 @@ class FileSink:
         await asyncio.to_thread(self._write, lines)
 
     def position(self) -> Position | None:
-        """Return the part and how many of its bytes are acknowledged; None for what is no regular file."""
+        """Return the part and how many of its bytes are acknowledged; None when it is not a regular file."""
         return self._acknowledged
 
     def vouches(self, position: Position) -> bool:
-        """Say whether the files reach up to an acknowledged position; ask in the order of the positions.
+        """Return whether the files reach an acknowledged position; call it in the order of the positions.
 
-        This reads them, so it is for a resumed sweep that has not begun.
+        It reads the files, and only a resumed sweep that has not written yet may call it.
 
         Raises:
-            InputError: when they reach there and hold something else: somebody has changed or replaced them.
+            InputError: when they are long enough but hold something else: they were changed or replaced.
         """
         if self._kept is None or "crc" not in position:
             return True
@@ -131,7 +131,7 @@ class FileSink:
         return crc is not None
 
     async def close(self) -> None:
-        """Bring the file to its disk and close it; a write still waiting for a slow reader gives up.
+        """Bring the file to its disk and close it; a write that waits for a slow reader gives up.
 
         Raises:
             SinkError: when the disk did not keep what it had taken.
@@ -178,7 +178,7 @@ class FileSink:
             case "overwrite":
                 self._replaces = True
             case "append":
-                # Whose file it is we do not know: nothing is cut off, and nothing added to a torn line either.
+                # It may be another program's file: nothing is cut off, and nothing is added to a torn line.
                 if self._codec.whole_end(out.fd, 0, out.size) != out.size:
                     raise InputError(f"{self.name}: ends inside a line or block: repair it, or resume with its --state")
             case _:  # refuse
@@ -204,10 +204,10 @@ class FileSink:
                 raise InputError(f"{self.name}: its earlier parts are shorter than they were: use a new --state")
 
     def _go_on(self, out: Descriptor, resume: Position) -> None:
-        """Find out where the file is whole, and sum up what it holds; nothing is cut before the first write."""
+        """Find out where the file is whole, and compute its checksum; nothing is cut before the first write."""
         self._start = _count(resume, "start_part"), _count(resume, "start")
         known = _count(resume, "bytes") if self._part == _count(resume, "part") else 0
-        # A file shorter than it should be may be torn anywhere, so all of it is looked through.
+        # A file that is shorter than it should be may be torn anywhere, so all of it is searched.
         start = known if known <= out.size else 0
         self._whole = out.size = self._codec.whole_end(out.fd, start, out.size)
         self._kept = KeptBytes(self._part_path, *self._start)
@@ -226,7 +226,7 @@ class FileSink:
                 for block in _blocks(lines, min(_BLOCK_BYTES, self._options.rotate_size or _BLOCK_BYTES)):
                     self._out = self._write_block(self._out, self._codec.pack(block))
             except OSError as error:
-                with suppress(OSError):  # the first error is the news; what stays torn is cut when resuming
+                with suppress(OSError):  # the first error is the one to report; a torn end is cut when resuming
                     self._out.cut(size if self._part == first_part else 0)
                 self._crc = crc if self._part == first_part else self._part_crc
                 raise write_error(self.name, error) from error
@@ -281,7 +281,7 @@ class FileSink:
                 return
             try:
                 if out.made and not self._begun and FileId.of(out.fd) == FileId.of(Path(out.name)):
-                    os.unlink(out.name)  # noqa: PTH108  bytes that are no UTF-8 are kept in a str here
+                    os.unlink(out.name)  # noqa: PTH108  a str also holds a path that is not UTF-8
                 elif self._begun:
                     self._require_kept(out)
             except OSError as error:
@@ -296,7 +296,7 @@ class FileSink:
             raise write_error(self.name, error) from error
 
     def _require_kept(self, out: Descriptor) -> None:
-        """Look at every part once more. Raises SinkError."""
+        """Verify every part once more. Raises SinkError."""
         out.require_kept(self._part_path(self._part))
         for path, then in self._finished:
             now = _stat_or_none(path)
@@ -322,12 +322,12 @@ def _blocks(lines: Sequence[bytes], limit: int) -> Iterator[bytes]:
 
 def _stat_or_none(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path)  # noqa: PTH116  bytes that are no UTF-8 are kept in a str here
+        return os.stat(path)  # noqa: PTH116  a str also holds a path that is not UTF-8
     except FileNotFoundError:
         return None
 
 
 def _count(position: Position | None, key: str) -> int:
-    """Read a number out of a stored position; what is damaged there counts as 0 and is found out from the file."""
+    """Return a number of a stored position; a damaged one counts as 0, and the file itself then tells."""
     value = (position or {}).get(key, 0)
     return value if isinstance(value, int) and value >= 0 else 0

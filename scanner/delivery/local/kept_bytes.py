@@ -1,11 +1,11 @@
-"""Whether the files of an output still hold what a sweep wrote: one checksum over all of it, part after part.
+"""Verify that the files of an output still hold what a sweep wrote: one checksum over all parts in order.
 
-A position says how many bytes are acknowledged. A file of that length may be another one, or have lost a line in its
-middle and got it back in length at the end. So a position also carries the CRC-32 of every byte from where the sweep
-began up to there, and a resumed sweep reads its files once and believes no position that they do not vouch for.
+A position holds how many bytes are acknowledged. A file of that length may be another file, or have lost a line in its
+middle and grown again at its end. So a position also holds the CRC-32 of every byte from where the sweep began up to
+there. A resumed sweep reads its files once and believes a position only when the checksum agrees.
 
-`zlib.crc32` takes 1 to 3 GB/s, so writing costs nothing that can be measured, and resuming one read of the files.
-CRC-32 finds accidents. It is not a signature: who can write the file could also write the state.
+`zlib.crc32` reads 1 to 3 GB/s: writing gets no slower that could be measured, and resuming reads the files once. CRC-32
+detects accidents. It is not a signature: a user who can change the file can also change the state.
 """
 
 import os
@@ -16,7 +16,7 @@ _READ_BYTES = 1 << 20
 
 
 class KeptBytes:
-    """The bytes of a row of parts from one place on, summed up on demand; ask for places in their order."""
+    """The checksum of a row of parts from one place on, computed on demand; ask for places in their order."""
 
     def __init__(self, part_path: Callable[[int], str], part: int, offset: int) -> None:
         self._part_path = part_path
@@ -35,7 +35,7 @@ class KeptBytes:
         return self._crc if self._read(end) else None
 
     def _read(self, end: int | None) -> bool:
-        """Read the part on to an offset, or all of it; tell whether it is that long."""
+        """Read the part up to an offset, or all of it; return whether it is that long."""
         part, offset = self._at
         with open(self._part_path(part), "rb", buffering=0) as file:  # noqa: PTH123  the path may not be UTF-8
             size = os.fstat(file.fileno()).st_size

@@ -1,6 +1,6 @@
-"""The files of one `-o`: the path that a text names, and the parts beside it.
+"""The names of the files of one `-o`: the path that the text names, and the parts beside it.
 
-`sweep.jsonl` is part 0, `sweep.0001.jsonl` part 1; the number stands before the suffixes, so `sweep.0001.jsonl.gz`.
+`sweep.jsonl` is part 0, `sweep.0001.jsonl` part 1. The number stands before all suffixes: `sweep.0001.jsonl.gz`.
 """
 
 import os
@@ -35,7 +35,7 @@ def part_path(path: PurePath, part: int) -> PurePath:
 
 
 def is_part_of(path: PurePath) -> Callable[[str], bool]:
-    """Return what tells whether a name in the same folder is that of a part, whatever its number."""
+    """Return a function that tells whether a file name in the same folder is that of a part, whatever its number."""
     stem, suffix = _split(path)
     pattern = re.compile(rf"{re.escape(stem)}\.\d{{4,}}{re.escape(suffix)}", re.IGNORECASE)
     return lambda name: pattern.fullmatch(name) is not None

@@ -1,7 +1,8 @@
-"""Records to standard output, for pipelines: `smtpsweep sweep ... | jq`.
+"""The sink for standard output, used in pipelines: `smtpsweep sweep ... | jq`.
 
-Written past `sys.stdout`, whose buffer would tear lines when the process is killed and complain at exit when the reader
-has gone (`| head -1`). A reader that is slow makes the sweep slow; one that closes the pipe ends it, with one line.
+It does not write through `sys.stdout`, whose buffer would tear lines when the process is killed and cause an error at
+exit when the reader is gone (`| head -1`). A slow reader makes the sweep slow; one that closes the pipe ends the sweep,
+with a message of one line.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ class StdoutSink:
 
     @property
     def identity(self) -> str:
-        """What standard output is: a sweep that goes on must not leave its first records in a pipe, say."""
+        """The kind of standard output: a sweep must not be resumed into another kind, without its first records."""
         try:
             mode = os.fstat(self._fd).st_mode
         except OSError:
@@ -46,10 +47,10 @@ class StdoutSink:
         return f"stdout ({kinds.get(stat.S_IFMT(mode), 'other')})"
 
     async def open(self, resume: Position | None) -> None:
-        """Open our own way to standard output. One that is a file goes on where it was; a pipe has forgotten.
+        """Open standard output again for ourselves. A file is continued at its end; a pipe has no position.
 
         Raises:
-            InputError: when there is none, or a file that does not hold what a resumed sweep has written.
+            InputError: when it is closed, or a file that does not hold what a resumed sweep has written.
         """
         if self._fd == 1 and standard_output_is_closed():
             raise InputError("stdout: is closed: redirect it, or name a file with -o")
@@ -75,11 +76,11 @@ class StdoutSink:
         await asyncio.to_thread(self._write, lines)
 
     def position(self) -> Position | None:
-        """Return how long the file is; None for a pipe: nobody can look up what its reader has got."""
+        """Return the length of the file; None for a pipe, since what its reader has cannot be looked up."""
         return self._acknowledged
 
     async def close(self) -> None:
-        """Let go; standard output itself stays open. A write still waiting for a slow reader gives up.
+        """Close our descriptor; standard output itself stays open. A write that waits for a slow reader gives up.
 
         Raises:
             SinkError: when it is a file that was removed or cut while we wrote.
@@ -104,7 +105,7 @@ class StdoutSink:
     def _acknowledge(self, out: Descriptor) -> None:
         if out.regular:
             held = os.fstat(out.fd)
-            out.size = held.st_size  # others may write there, too: standard error, say
+            out.size = held.st_size  # other programs may write there, too: standard error, say
             self._acknowledged = {"device": held.st_dev, "inode": held.st_ino, "bytes": out.size}
 
     def _close(self) -> None:
@@ -119,13 +120,13 @@ class StdoutSink:
 
 
 def _goes_on(out: Descriptor, resume: Position) -> bool:
-    """Whether a file is the one that a sweep has written to. A line that a crash has torn off its end is cut."""
+    """Return whether a file is the one that a sweep has written to; a torn line at its end is cut."""
     held, size = os.fstat(out.fd), resume.get("bytes")
     if (resume.get("device"), resume.get("inode")) != (held.st_dev, held.st_ino):
         return False
     if not isinstance(size, int) or out.size < size:
         return False
-    with suppress(OSError):  # one that cannot be read stays as it is
+    with suppress(OSError):  # a file that cannot be read stays as it is
         fd = os.open(f"/dev/fd/{out.fd}", os.O_RDONLY | os.O_CLOEXEC)
         try:
             out.cut(codec_for(PurePath("stdout")).whole_end(fd, size, out.size))

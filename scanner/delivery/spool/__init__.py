@@ -1,6 +1,7 @@
-"""The record stream of one run, written once and kept on disk: what every remote receiver is served from.
+"""The spool of one run: its records on disk, written once, from which all remote receivers are served.
 
-Names are imported when they are first used: who reads a line of a log needs neither its sinks nor an event loop.
+Messages and file names call it the log of the run. Names are imported when they are first used, since reading a line of
+a spool needs neither sinks nor an event loop.
 """
 
 from typing import TYPE_CHECKING

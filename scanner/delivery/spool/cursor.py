@@ -1,7 +1,7 @@
-"""How far a receiver has acknowledged the log: one number, kept where a crash cannot tear it.
+"""The cursor of a receiver: how far it has acknowledged the spool, in a file that a crash cannot tear.
 
-A cursor is written after the acknowledgement, never before: after a crash a few records are sent again, none is lost.
-It carries a checksum (`files.sealed`): a digit that changed would leave out records, or count others as refused.
+A cursor is written after the acknowledgement, never before. So a crash repeats a few records and loses none. It carries
+a checksum (`files.sealed`), since a changed digit would skip records or count others as refused.
 """
 
 import os
@@ -21,7 +21,7 @@ _EARLIER = b"smtpsweep.cursor/1"
 class Cursor(NamedTuple):
     """Every record up to `sequence` (0: none) is done: acknowledged, refused and kept, or skipped and counted.
 
-    `run` is the scan id of the log, so that a cursor is never applied to another. The counts are totals.
+    `run` is the scan id of the spool, so that a cursor is never applied to another run. The counts are totals.
     """
 
     run: str
@@ -58,13 +58,13 @@ def read_cursor(file: Path, run: str) -> Cursor:
 
 
 def _read_own(file: Path) -> bytes:
-    """Return what is in a file of ours; a FIFO, which would hang, is none. Raises OSError."""
+    """Return the content of a file of ours; a FIFO, which would hang, is refused. Raises OSError."""
     with os.fdopen(open_own(file, os.O_RDONLY), "rb") as stream:
         return stream.read()
 
 
 def write_cursor(file: Path, cursor: Cursor) -> None:
-    """Keep a cursor. Raises OSError."""
+    """Write a cursor. Raises OSError."""
     write_whole(file, seal(orjson.dumps({"schema": SCHEMA, **cursor._asdict()})))
 
 
@@ -82,6 +82,6 @@ def _cursor(text: bytes) -> Cursor | None:
 
 
 def furthest(folder: Path, run: str) -> int:
-    """Return the highest number that any cursor in a folder knows of: the log was at least so long. Raises OSError."""
+    """Return the highest number of any cursor in a folder: the spool reached at least that far. Raises OSError."""
     cursors = [_cursor(_read_own(file)) for file in folder.glob("*.cursor")]
     return max((one.sequence for one in cursors if one is not None and one.run == run), default=0)

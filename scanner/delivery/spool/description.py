@@ -1,8 +1,8 @@
-"""What a run is, as the bytes of its `run.json`: one sealed line, and only what has the right shape is believed.
+"""Encode and decode the description of a run, `run.json`: one sealed line, checked for its shape when it is read.
 
-Who is served, and what of the folder may be removed, hangs on this file. So damage is refused and never replaced by
-something that looks empty: a run without sinks would be one whose every sink has everything. The names of sinks become
-part of file names, so a name that no URL can have is damage, too.
+This file tells which sinks are served, and what in the folder may be removed. So a damaged one is refused and never
+replaced by an empty one: a run without sinks would look like a run whose sinks have everything. The names of sinks
+become part of file names, so a name that no URL can have counts as damage, too.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _OF_A_SINK = ("name", "url", "shown", "policy")
 
 
 class EarlierVersionError(ValueError):
-    """The run is of an earlier version, which had no checksum."""
+    """The run was written by an earlier version, which had no checksum."""
 
 
 def packed(document: dict[str, Any]) -> bytes:
@@ -48,7 +48,7 @@ def unpacked(raw: bytes) -> dict[str, Any]:
 
 
 def _wrong(document: dict[str, Any]) -> str | None:
-    """Say what of a description has not the shape that we write; None when all has."""
+    """Return what is wrong with the shape of a description, None when nothing is."""
     if not isinstance(document.get("run"), str) or not document["run"]:
         return "it does not say which run it is"
     if not isinstance(document.get("state"), str | None):

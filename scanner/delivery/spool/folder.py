@@ -1,13 +1,14 @@
-"""Where things are in the folder of a run.
+"""The layout of the folder of a run, and its locks.
 
-    run.json                    what this run is: version, scan, destinations (never a secret); a sealed line
-    log.index, log.last         what must be in the log (`scanner.delivery.spool.index`)
-    records-000000000001.jsonl  segments of the log, named by the number of their first record
+    run.json                    the description of the run: version, scan, destinations (never a secret); a sealed line
+    log.index, log.last         what must be in the spool (`scanner.delivery.spool.index`)
+    records-000000000001.jsonl  segments of the spool, named by the number of their first record
     sinks/NAME.cursor           how far a receiver has acknowledged
-    sinks/NAME.dead.jsonl       records that it refused, each with its reason
+    sinks/NAME.dead.jsonl       dead letters: records that it will never get as they are, each with its reason
     sinks/NAME.gaps.jsonl       what was skipped for it (best effort only)
+    log.lock, relay.lock        one process writes the spool, one serves the receivers
 
-Records are numbered from 1 without a gap. One process writes the log, one serves the receivers; a lock each.
+Records are numbered from 1.
 """
 
 import fcntl
@@ -34,7 +35,7 @@ class RunFolder:
     path: Path
 
     def create(self) -> None:
-        """Make the folder and what is inside, readable by its owner only: it holds what a sweep found out.
+        """Make the folder and its subfolder, readable by their owner only: they hold the results of a sweep.
 
         Raises:
             InputError: when that cannot be done.
@@ -55,16 +56,16 @@ class RunFolder:
         return self.path / f"records-{first:012d}.jsonl"
 
     def segments(self) -> list[int]:
-        """Return the first record number of every segment there is, in order. Raises OSError."""
+        """Return the first record number of every segment, in order. Raises OSError."""
         found = (_SEGMENT.fullmatch(name) for name in os.listdir(self.path))  # noqa: PTH208  names are all we need
         return sorted(int(match[1]) for match in found if match)
 
     def write_description(self, document: dict[str, Any]) -> None:
-        """Keep what this run is. Raises OSError."""
+        """Write the description of the run. Raises OSError."""
         write_whole(self.path / "run.json", packed(document))
 
     def description(self) -> dict[str, Any]:
-        """Return what this run is.
+        """Return the description of the run.
 
         Raises:
             InputError: when the folder is not a run's, or its description cannot be read or is damaged.
@@ -91,10 +92,10 @@ class RunFolder:
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
-        """Keep every other process from doing the same to this run: "log" (writing it) or "relay" (serving it).
+        """Hold a lock of this run: "log" to write it, "relay" to serve it.
 
         Raises:
-            InputError: when another process is at it.
+            InputError: when another process holds it.
         """
         try:
             lock = open_private_append(self.path / f"{what}.lock")

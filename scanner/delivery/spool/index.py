@@ -1,20 +1,20 @@
-"""What must be in the log of a run, kept beside it: so that a log that was shortened is never taken for delivered.
+"""The index of a spool: which records it must hold, kept beside it, so that missing ones are noticed.
 
     log.index   sealed lines, on the disk before they count: {"run":..}, {"note":1}, {"last":9830}, {"removed":4711}
-    log.last    one sealed line of a fixed length, written over after each batch: {"last":"000000009831"}
+    log.last    one sealed line of a fixed length, overwritten after each batch: {"last":"000000009831"}
 
-Problem: a segment that somebody cut, emptied or removed looks like a shorter log, and who has all of a shorter log has
-everything. The numbers in the lines show a hole only when something follows it.
+Problem: a spool whose last segment was cut, emptied or removed looks like a shorter one, and a receiver that has all of
+a shorter spool seems to have everything. The numbers in the lines show a hole only when something follows it.
 
-Approach: the index says how far the log reached whenever a segment or a sweep ended, which numbers are notes about the
-run (they are not records), and up to which number the quota has given back what every receiver had. `log.last` says how
-far it reached a moment ago. It is not synced, so that a batch costs one sync and no more: it outlives a kill, and after
-a power failure the index, the cursors and the state of the sweep still say something.
+Approach: the index tells how far the spool reached when a segment or a sweep ended, which numbers are notes about the
+run and not records, and up to which number records were removed because every receiver had them. `log.last` tells how
+far the spool reached a moment ago. It is not synced, so that a batch costs one sync only. It survives a kill; after a
+power failure the index, the cursors and the state of the sweep are the evidence that is left.
 
-Both are there, with a line each, before anything says that there is a run. So when one of them is missing or empty, the
-log was changed, however little of it is left; that is `trouble`, and nothing is removed.
+Both files exist, with a line each, before anything else says that there is a run. So when one of them is missing or
+empty, the spool was changed from outside. That is `trouble`, and nothing is removed then.
 
-Checksums of whole segments are left out: every line has one, and its number.
+Left out: checksums of whole segments, since every line has one and a number.
 """
 
 import contextlib
@@ -36,9 +36,9 @@ _LAST_DIGITS = 12
 
 @dataclass(slots=True)
 class Known:
-    """What a log must hold: records up to `last`, without those up to `removed` and the run's own `notes`.
+    """What a spool must hold: records up to `last`, without those up to `removed` and the run's own `notes`.
 
-    `trouble` says what is wrong with the index itself; then nobody knows that the log is whole.
+    `trouble` lists what is wrong with the index itself; then it cannot be verified that the spool is complete.
     """
 
     last: int = 0
@@ -47,11 +47,11 @@ class Known:
     trouble: list[str] = field(default_factory=list)
 
     def records(self, after: int, last: int) -> int:
-        """Return how many records have a number behind `after` and up to `last`."""
+        """Return how many records have a number above `after` and up to `last`."""
         return max(0, last - after) - (bisect_right(self.notes, last) - bisect_right(self.notes, after))
 
     def take(self, entry: dict[str, Any]) -> None:
-        """Add what a line of the index says."""
+        """Add a line of the index."""
         self.last = max(self.last, entry.get("last", 0))
         self.removed = max(self.removed, entry.get("removed", 0))
         if "note" in entry and entry["note"] not in self.notes:
@@ -62,10 +62,10 @@ class Known:
 
 
 def read_known(folder: RunFolder, run: str) -> Known:
-    """Return what the index of a run says. Raises OSError; what is damaged is in `trouble`."""
+    """Read the index of a run. Raises OSError; damage is reported in `trouble`."""
     known = Known()
     lines = (_maybe_read(folder.path / INDEX) or b"").split(b"\n")
-    if len(lines) == 1:  # a run begins with the first line of it
+    if len(lines) == 1:  # not even the line that a run begins with
         known.trouble.append(f"{INDEX} is {_lacking(folder.path / INDEX)}: the log was changed")
     for number, text in enumerate(lines[:-1], 1):  # what follows the last line end was torn by a crash
         entry = _entry(text, run if number == 1 else None)
@@ -81,13 +81,13 @@ def read_known(folder: RunFolder, run: str) -> Known:
 
 
 def begin_index(folder: RunFolder, run: str) -> None:
-    """Make the index of a new run, before anything else says that there is one. Raises OSError."""
+    """Make the index of a new run; call it before anything else says that there is a run. Raises OSError."""
     write_whole(folder.path / LAST, _sealed_last(0))
     write_whole(folder.path / INDEX, seal(orjson.dumps({"run": run})) + b"\n")
 
 
 def _entry(text: bytes, run: str | None) -> dict[str, Any] | None:
-    """Return a line of the index; None when it is damaged, or (the first one) another run's."""
+    """Return a line of the index; None when it is damaged, or is the first one and belongs to another run."""
     try:
         entry: dict[str, Any] = orjson.loads(unseal(text))
     except ValueError:
@@ -96,7 +96,7 @@ def _entry(text: bytes, run: str | None) -> dict[str, Any] | None:
 
 
 def _read_last(folder: RunFolder) -> int | None:
-    """Return what `log.last` says; None when it says nothing."""
+    """Return the number in `log.last`; None when it is missing or damaged."""
     try:
         entry: dict[str, str] = orjson.loads(unseal((_maybe_read(folder.path / LAST) or b"").rstrip(b"\n")))
         return int(entry["last"])
@@ -109,7 +109,7 @@ def _sealed_last(last: int) -> bytes:
 
 
 def _lacking(file: Path) -> str:
-    """Say in a word what is wrong with a file that says nothing."""
+    """Return in a word what is wrong with a file that could not be used."""
     read = _maybe_read(file)
     return "missing" if read is None else "damaged" if read else "empty"
 
@@ -122,22 +122,22 @@ def _maybe_read(file: Path) -> bytes | None:
 
 
 def _read_own(file: Path) -> bytes:
-    """Return what is in a file of ours; a FIFO, which would hang, is none. Raises OSError."""
+    """Return the content of a file of ours; a FIFO, which would hang, is refused. Raises OSError."""
     with os.fdopen(open_own(file, os.O_RDONLY), "rb") as stream:
         return stream.read()
 
 
 class LogIndex:
-    """The index being written, by the one process that writes the log."""
+    """The index, open for writing by the one process that writes the spool."""
 
     def __init__(self, known: Known, index: int, last: int) -> None:
-        """Take what is known and two descriptors; `open` makes them."""
+        """Take the content and two file descriptors; `open` makes them."""
         self.known = known
         self._index, self._last = index, last
 
     @classmethod
     def open(cls, folder: RunFolder, run: str) -> Self:
-        """Open the index of a run, or make it; cut what a crash tore. Raises OSError."""
+        """Open the index of a run, or make it; cut a torn end. Raises OSError."""
         if not folder.segments() and not any((folder.path / name).exists() for name in (INDEX, LAST)):
             begin_index(folder, run)
         known = read_known(folder, run)
@@ -149,30 +149,30 @@ class LogIndex:
         if not whole:
             self._append({"run": run, **({"trouble": known.trouble[0]} if known.trouble else {})})
             sync_folder(folder.path)
-        elif known.trouble:  # that of `log.last` goes when it is written again: what comes later is to know of it, too
+        elif known.trouble:  # `log.last` is overwritten soon: keep the evidence of its damage for later readers
             self._append({"trouble": known.trouble[-1]})
         return self
 
     def reached(self, last: int) -> None:
-        """Note in passing how far the log is on the disk. Raises OSError."""
+        """Write to `log.last` how far the spool is on the disk, without a sync. Raises OSError."""
         self.known.last = last
         os.pwrite(self._last, _sealed_last(last), 0)
 
     def note(self, number: int) -> None:
-        """Keep that a line that is on the disk is a note about the run. Raises OSError."""
+        """Record that a line on the disk is a note about the run. Raises OSError."""
         if number not in self.known.notes:
             self._append({"note": number})
 
     def ended(self, last: int) -> None:
-        """Keep how far the log reached at the end of a segment, or of the sweep. Raises OSError."""
+        """Record how far the spool reached at the end of a segment, or of the sweep. Raises OSError."""
         self._append({"last": last})
 
     def removed(self, last: int) -> None:
-        """Keep that records up to this number are given back, before they are. Raises OSError."""
+        """Record that records up to this number are removed; call it before they are. Raises OSError."""
         self._append({"removed": last})
 
     def close(self) -> None:
-        """Let go. Harmless when that was done before."""
+        """Close both files. Harmless when they are closed."""
         for fd in (self._index, self._last):
             if fd >= 0:
                 os.close(fd)
@@ -184,7 +184,7 @@ class LogIndex:
             while line:
                 line = line[os.write(self._index, line) :]
             os.fsync(self._index)
-        except OSError:  # a full disk may have taken a part of it, which would stand before the next line for ever
+        except OSError:  # a full disk may have taken a part of it, which would damage the next line
             with contextlib.suppress(OSError):
                 os.ftruncate(self._index, end)
             raise

@@ -1,11 +1,12 @@
-"""The reader: records of the log from any number on, in order, as far as they are on the disk.
+"""Read records of the spool from any number on, in order, as far as they are on the disk.
 
-Any number of readers; each keeps one segment open and remembers its place. Memory is one read-ahead block.
+There may be any number of readers. Each keeps one segment open and remembers its place; its memory is one read-ahead
+block.
 
-Nothing that should be there is passed over. A line says which number it has and carries a checksum, so what is damaged,
-missing or another run's leaves a hole, and the hole is returned as `Lost`, with its numbers and what stands in its
-place. Which numbers must be there is the caller's to say (`last`); the names of the segments and the numbers inside
-them say the rest. Lines that are more than there should be (somebody's, or the same once more) cost nothing.
+A missing record is never passed over silently. Every line has a number and a checksum, so a line that is damaged,
+missing or of another run leaves a hole. The hole is returned as `Lost`, with its numbers and what stands in its place.
+The caller tells how far the spool must reach (`last`); the names of the segments and the numbers inside them tell the
+rest. Additional lines (foreign ones, or repetitions) are ignored.
 """
 
 import os
@@ -18,23 +19,23 @@ from scanner.errors import InputError
 from scanner.files.whole import open_own
 
 _BLOCK_BYTES = 1 << 20
-#: A longer line is none of ours. Its beginning is enough to see that its checksum does not fit.
+#: We write no longer line. The beginning of one is enough to see that its checksum is wrong.
 _MAX_LINE_BYTES = 64 << 20
-#: What is kept of a damaged line, and of how many in a row.
+#: How many bytes are kept of a damaged line, and of how many such lines in a row.
 _KEPT_BYTES, _KEPT_LINES = 4096, 1000
 
 
 class SpoolRecord(NamedTuple):
-    """One record of the log: its number, and its line as it was given to the log, without the line end."""
+    """One record of the spool: its number, and its line as it was written, without the line end."""
 
     sequence: int
     line: bytes
 
 
 class Lost(NamedTuple):
-    """Numbers, from `first` to `sequence`, whose records the log does not hold any more.
+    """Numbers, from `first` to `sequence`, whose records the spool does not hold any more.
 
-    `reason` is "damaged", with `text`, what stands there instead (its beginning), or "missing".
+    `reason` is "missing", or "damaged"; then `text` is the beginning of what stands there instead.
     """
 
     first: int
@@ -44,7 +45,7 @@ class Lost(NamedTuple):
 
 
 class LogReader:
-    """Reads the log of a run after a record number."""
+    """Reads the spool of a run after a record number."""
 
     def __init__(self, folder: RunFolder, after: int, run: str = "") -> None:
         """Begin after the record with this number (0: at the beginning)."""
@@ -55,7 +56,7 @@ class LogReader:
         self._offset = 0  # in the open segment, of what is not read yet
         self._lines: list[bytes] = []  # read ahead, the next one last
         self._rest = b""  # what follows them: the beginning of a line
-        self._damaged: list[bytes] = []  # lines that no number could be read of, since the last one that had one
+        self._damaged: list[bytes] = []  # lines without a readable number since the last line that had one
         self._ready: deque[SpoolRecord | Lost] = deque()
 
     def __enter__(self) -> Self:
@@ -70,13 +71,13 @@ class LogReader:
         return self._ready[0][0] if self._ready else self._next  # the first member of both: the (first) number
 
     def close(self) -> None:
-        """Let go of the segment."""
+        """Close the segment. Harmless when none is open."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def skip_to(self, sequence: int) -> None:
-        """Go on with another record."""
+        """Continue with another record."""
         self.close()
         self._ready.clear()
         self._damaged.clear()
@@ -85,11 +86,11 @@ class LogReader:
     def read(self, last: int, *, max_records: int, max_bytes: int) -> list[SpoolRecord | Lost]:
         """Return the next records, none after number `last`; an empty list when there is none.
 
-        At least one is returned when there is one, however long it is. Every number up to `last` is in it, or in a
-        later answer, once: as an `SpoolRecord`, or as one of those that are `Lost`.
+        At least one is returned when there is one, however long it is. Over all calls, every number up to `last` comes
+        once: as a `SpoolRecord`, or within a `Lost`.
 
         Raises:
-            OSError: when the log cannot be read.
+            OSError: when the spool cannot be read.
         """
         entries: list[SpoolRecord | Lost] = []
         size = 0
@@ -106,7 +107,7 @@ class LogReader:
         """Read until something is ready: the next record, or a hole in its place."""
         while not self._ready:
             text = self._line()
-            if text is None:  # the segment ends: what comes next is in the one that follows, or nowhere
+            if text is None:  # the segment ends: the next record is in the following one, or missing
                 following = self._following()
                 self._hole(last + 1 if following is None else min(following, last + 1))
                 if following is None or self._next > last:
@@ -115,7 +116,7 @@ class LogReader:
             elif (found := self._framed(text)) is None:
                 if len(self._damaged) < _KEPT_LINES:
                     self._damaged.append(text[:_KEPT_BYTES])
-            elif found.number >= self._next:  # else it was there before: the same once more
+            elif found.number >= self._next:  # else a repetition
                 self._hole(found.number)
                 self._ready.append(SpoolRecord(found.number, found.line))
                 self._next = found.number + 1
@@ -128,7 +129,7 @@ class LogReader:
         return found if found.key == self._run_key else None
 
     def _hole(self, before: int) -> None:
-        """Give up what should stand before a number: the damaged lines are the first of it, the rest is missing."""
+        """Report the numbers before one as lost: damaged lines take the first of them, the rest is missing."""
         for text in self._damaged[: max(0, before - self._next)]:
             self._ready.append(Lost(self._next, self._next, "damaged", text))
             self._next += 1
@@ -173,21 +174,21 @@ def own_segments(folder: RunFolder, key: bytes) -> list[int]:
 
 
 def _is_own(folder: RunFolder, first: int, key: bytes) -> bool:
-    """Whether a segment is there, and does not begin with a whole line of another run."""
+    """Return whether a segment exists and does not begin with a whole line of another run."""
     try:
         with _opened(folder, first) as segment:
             return unframed(segment.readline(_MAX_LINE_BYTES).removesuffix(b"\n")).key == key
-    except FileNotFoundError:  # given back a moment ago
+    except FileNotFoundError:  # removed a moment ago
         return False
     except ValueError:  # empty or damaged
         return True
 
 
 def last_record(folder: RunFolder, run: str = "") -> int:
-    """Return the number of the last record that a log holds which nobody writes any more; bring it to the disk.
+    """Bring a spool without a writer to the disk; return the number of its last record.
 
     Raises:
-        InputError: when the log cannot be read.
+        InputError: when the spool cannot be read.
     """
     key = run_key(run)
     try:
@@ -202,7 +203,7 @@ def last_record(folder: RunFolder, run: str = "") -> int:
 
 
 def number_of(line: bytes, key: bytes) -> int:
-    """Return the number of a whole line of this run's log, 0 for anything else."""
+    """Return the number of a whole line of this run's spool, 0 for anything else."""
     try:
         found = unframed(line.removesuffix(b"\n")) if line.endswith(b"\n") else None
     except ValueError:

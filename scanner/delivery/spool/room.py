@@ -1,9 +1,8 @@
-"""Waiting for room in the log, and the end of waiting.
+"""Backpressure of the spool: its writer waits for room, and gives up when waiting has become useless.
 
-A log whose quota is used up, or that is held back for a required receiver, makes its writer wait: that slows the sweep
-down. Somebody must be able to say that waiting has become useless (a receiver that has given up, a sweep that ends):
-`Quota.hopeless` and `stuck` turn the wait into a failure from which a sweep can be resumed. Who need not wait does not
-look at them.
+The writer waits while the disk quota is used up, or while a required receiver is too far behind. That slows the sweep
+down. When waiting cannot help any more, because a receiver has given up or the sweep ends, `Quota.hopeless` or
+`Quota.stuck` turns the wait into a failure from which the sweep can be resumed. A writer that has room ignores both.
 """
 
 import asyncio
@@ -16,11 +15,11 @@ from scanner.settings import DEFAULT_QUOTA_BYTES
 
 @dataclass(slots=True)
 class Quota:
-    """How much of the disk the log may use, and how far the slowest receiver is (`done`: a record number).
+    """How much of the disk the spool may use, and up to which record number it may be removed (`done`).
 
-    `held` makes writing wait whatever the disk has: a receiver that is required is too far behind. Both of the others
-    are None while waiting is of use: `hopeless` says why any waiting is of none, `stuck` why the log cannot be
-    shortened any more, so that only waiting for the disk's quota is of none.
+    `held` makes writing wait even when there is room: a required receiver is too far behind. `hopeless` and `stuck`
+    are None while waiting may help. `hopeless` is why no waiting helps; `stuck` is why nothing more can be removed, so
+    that waiting for the disk quota does not help.
     """
 
     limit_bytes: int = DEFAULT_QUOTA_BYTES
@@ -31,26 +30,26 @@ class Quota:
 
 
 class Room:
-    """What the writer of a log waits for. One waits at a time; `again` may be called at any moment."""
+    """Room in the spool, for its writer to wait for. One call of `wait` at a time; call `again` at any moment."""
 
     def __init__(self, name: str, quota: Quota, on_full: Callable[[bool], None]) -> None:
-        """Take the log's name, its quota, and whom to tell that waiting begins (True) or was of use (False)."""
+        """Take the spool's name, its quota, and a callback: waiting begins (True), or there is room again (False)."""
         self._name, self._quota, self._on_full = name, quota, on_full
         self._changed = asyncio.Event()
 
     def again(self) -> None:
-        """Look at the quota again: something about it has changed."""
+        """Check the quota again: it has changed."""
         self._changed.set()
 
     async def wait(self, make_room: Callable[[], bool]) -> None:
         """Return when there is room. `make_room` is called in a thread, and again after each change.
 
         Raises:
-            SinkError: when there is none and waiting for it is of no use.
+            SinkError: when there is none and waiting for it is useless.
         """
         waiting = False
         while True:
-            self._changed.clear()  # before looking: a change that comes while we look must not be forgotten
+            self._changed.clear()  # before the check, so that a change during it is not missed
             if not self._quota.held and await asyncio.to_thread(make_room):
                 break
             useless = self._quota.hopeless or (None if self._quota.held else self._quota.stuck)

@@ -1,17 +1,17 @@
-"""The writer: whole lines appended to numbered segments, on the disk before they count.
+"""Write the spool: whole lines appended to numbered segments, on the disk before they are acknowledged.
 
-It is a sink like any other, so the sweep's checkpoint follows it: a target is done when its record is in the log. One
-`fdatasync` a batch; 88,000 records of 1.6 kB a second were measured that way on a machine busy with much else, so the
-log is never what a sweep waits for.
+The sweep's checkpoint follows the writer: a target is done when its record is in the spool. There is one `fdatasync` a
+batch; 88,000 records of 1.6 kB a second were measured that way on a busy machine, so a sweep does not wait for it.
 
-After a crash, what is torn at the end is cut off. Records that the checkpoint had not heard of stay: receivers may have
-them already. They are repeated when the sweep is resumed, with new numbers and the same `event_id`. A number is never
-given twice: when the log holds less than the index, the checkpoint or a cursor knows of, the next record begins behind
+After a crash, a torn end is cut off. Whole records behind the checkpoint stay, since receivers may have them already.
+They are repeated when the sweep is resumed, with new numbers and the same `event_id`. A number is never used twice:
+when the spool holds less than the index, the checkpoint or a cursor knows of, the next record gets the number after
 that, and readers find the hole.
 
-The disk is bounded (`Quota`): what every receiver has is removed, oldest first, before the log would grow over it; when
-nothing can be removed, `write` waits, and so the sweep slows down. A batch is written in parts that fit. Only a single
-record that is larger than the whole quota is written all the same, alone. After an error of the disk nothing more is.
+The disk space is bounded (`Quota`). Before the spool would exceed the quota, segments that every receiver has are
+removed, oldest first. When none can be removed, `write` waits, and the sweep slows down. A batch is written in parts
+that fit. A single record that is larger than the whole quota is written all the same, alone. After a disk error
+nothing more is written.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ from scanner.files.whole import open_own, sync_folder
 
 log = logging.getLogger(__name__)
 
-#: A segment is closed at this size or age: the unit in which the disk is given back and objects are stored.
+#: A segment is closed at this size or age. It is the unit of removal, and the unit that object stores get.
 SEGMENT_BYTES = 16 << 20
 SEGMENT_S = 300.0
-#: How the lines of the log begin that are about the run itself.
+#: The schema of notes: lines of the spool about the run itself.
 RUN_SCHEMA = "smtpsweep.run/1"
 _NOTE = b'{"schema":"%b"' % RUN_SCHEMA.encode()
 
 
 class SpoolWriter:
-    """The log of one run, open for writing by one process."""
+    """The spool of one run, open for writing by one process."""
 
     def __init__(
         self,
@@ -59,10 +59,10 @@ class SpoolWriter:
 
         Args:
             folder: where; made when it is not there.
-            quota: the bound, and how far the receivers are; `room_again` tells when that has changed.
-            on_durable: called with the number of the last record that is on the disk.
-            on_full: called with True when writing begins to wait for room, with False when it goes on.
-            segment_bytes: size at which a segment ends.
+            quota: the bound, and how far the receivers are; call `room_again` when it has changed.
+            on_durable: called with the number of the last record on the disk.
+            on_full: called with True when writing begins to wait for room, with False when it continues.
+            segment_bytes: the size at which a segment is closed.
         """
         self.name = f"log {folder.path}"
         self.folder = folder
@@ -75,7 +75,7 @@ class SpoolWriter:
         self._begun_at = 0.0
         self._room = Room(self.name, quota, on_full)
         self._lock = ExitStack()
-        # An append that was cancelled goes on in its thread: the next one, and closing, wait for it.
+        # A cancelled append goes on in its thread: the next one, and closing, wait for it.
         self._appending = threading.Lock()
         self._failed: str | None = None
         self._run_key = run_key("")
@@ -83,25 +83,25 @@ class SpoolWriter:
 
     @property
     def last(self) -> int:
-        """The number of the last record in the log, 0 when it is empty."""
+        """The number of the last record in the spool, 0 when it is empty."""
         return self._last
 
     @property
     def known(self) -> Known:
-        """What must be in the log, as its index has it."""
+        """What must be in the spool, according to its index."""
         return self._index.known if self._index is not None else Known()
 
     async def open(self, resume: Position | None, run: str = "", *, at_least: int = 0) -> None:
-        """Open the log of a run; an earlier one is continued, whatever the checkpoint knew of it.
+        """Open the spool of a run; an earlier one is continued, even where the checkpoint knows less.
 
         Args:
-            resume: what the checkpoint knows.
-            run: its id, which every line carries.
-            at_least: a number that was given already, as the cursors know it.
+            resume: the position in the checkpoint.
+            run: the run's id, which every line carries.
+            at_least: a number that was used already, according to the cursors.
 
         Raises:
             InputError: when the folder cannot be used, or another process writes there.
-            SinkError: when the log cannot be opened.
+            SinkError: when the spool cannot be opened.
         """
         known = int(resume["sequence"]) if resume is not None else 0
         await asyncio.to_thread(self._open, run, max(known, at_least))
@@ -111,18 +111,18 @@ class SpoolWriter:
         """Return when the disk has the lines; wait first while the quota is used up.
 
         Raises:
-            SinkError: when the disk fails, the log takes nothing more then; or when waiting is of no use.
+            SinkError: when the disk fails, and then for every later call; or when waiting is useless.
         """
         if self._failed is not None:
             raise SinkError(self._failed)
         for part in _parts(lines, self._segment_bytes):
-            with self._failing_once():  # giving segments back needs the disk, too
+            with self._failing_once():  # removing segments needs the disk, too
                 await self._room.wait(partial(self._make_room, _size(part)))
                 await asyncio.to_thread(self._append, part)
             self._on_durable(self._last)
 
     async def note(self, line: bytes) -> None:
-        """Return when the disk has a line about the run itself. It needs no room, so it never waits for a receiver.
+        """Return when the disk has a line about the run itself. It ignores the quota, so it never waits for a receiver.
 
         Raises:
             SinkError: when the disk fails.
@@ -135,7 +135,7 @@ class SpoolWriter:
 
     @contextmanager
     def _failing_once(self) -> Iterator[None]:
-        """Turn an error of the disk into the reason why nothing more is taken."""
+        """Turn a disk error into the reason why nothing more is taken."""
         try:
             yield
         except OSError as error:
@@ -147,13 +147,13 @@ class SpoolWriter:
         return {"sequence": self._last}
 
     async def close(self) -> None:
-        """Close the log. Harmless when not open."""
+        """Close the spool. Harmless when not open."""
         if self._index is not None:
             await asyncio.to_thread(self._close, self._index)
         self._lock.close()
 
     def room_again(self) -> None:
-        """Look at the quota again: receivers have got on, or waiting has become of no use."""
+        """Check the quota again: receivers have made progress, or waiting has become useless."""
         self._room.again()
 
     def _close(self, index: LogIndex) -> None:
@@ -161,14 +161,14 @@ class SpoolWriter:
             fd, self._fd = self._fd, -1
             if fd >= 0:
                 os.close(fd)
-            with suppress(OSError):  # what it would keep is kept in passing, too
+            with suppress(OSError):  # `log.last` has the number, too
                 index.ended(self._last)
             index.close()
 
     def _make_room(self, size: int) -> bool:
-        """Remove what every receiver has, oldest first, until so many bytes fit; False when they do not yet.
+        """Remove what every receiver has, oldest first, until `size` bytes fit; False when they do not yet.
 
-        One who waited while the log was closed changes nothing any more: it may be another process's by now.
+        A writer that waited while the spool was closed must not touch it: it may belong to another process by now.
         """
         with self._appending:
             if self._fd < 0 or self._index is None:
@@ -177,7 +177,7 @@ class SpoolWriter:
 
     def _removed_enough(self, index: LogIndex, size: int, limit: int) -> bool:
         if self._used + size > limit and self._quota.done >= self._last and self._segments[max(self._segments)]:
-            self._begin_segment()  # everybody has all of the one that was open: it can go, too
+            self._begin_segment()  # every receiver has all of the open one: it can be removed, too
         while self._used + size > limit and len(self._segments) > 1:
             oldest, following = sorted(self._segments)[:2]
             if following - 1 > self._quota.done:
@@ -215,9 +215,9 @@ class SpoolWriter:
             raise SinkError(f"{self.name}: cannot be opened ({error.strerror})") from error
 
     def _repair(self, first: int) -> None:
-        """Cut what is torn off the last segment, and find its last number; go on in a new one unless it is empty.
+        """Cut a torn end off the last segment, and find its last number; continue in a new one unless it is empty.
 
-        So a segment never grows once a reader may have taken it for whole.
+        So a segment never grows once a reader may have taken it for complete.
         """
         assert self._index is not None  # noqa: S101  open
         end = 0
@@ -270,12 +270,12 @@ class SpoolWriter:
 
 
 def _size(lines: Sequence[bytes]) -> int:
-    """Return what lines need in the log, at most."""
+    """Return how many bytes lines need in the spool, at most."""
     return sum(map(len, lines)) + len(lines) * FRAME_BYTES
 
 
 def _parts(lines: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
-    """Cut a batch into parts that are no larger than the limit; a line that is larger alone is a part of its own."""
+    """Cut a batch into parts within the limit; a line that is larger alone is a part of its own."""
     start = size = 0
     for place, line in enumerate(lines):
         length = len(line) + FRAME_BYTES
