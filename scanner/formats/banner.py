@@ -1,14 +1,13 @@
 """The exact bytes of a greeting out of its record, for check sums."""
 
 from base64 import b64decode
-from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 
+from scanner.record.document import BannerDocument
 from scanner.smtp import unescape
 
 
-def banner_bytes(banner: Mapping[str, Any]) -> bytes:
+def banner_bytes(banner: BannerDocument) -> bytes:
     """Return the bytes that the server sent.
 
     Raises:
@@ -22,6 +21,6 @@ def banner_bytes(banner: Mapping[str, Any]) -> bytes:
     return raw if len(raw) == banner["bytes"] else raw + b"\r\n"
 
 
-def banner_sha256(banner: Mapping[str, Any]) -> str:
+def banner_sha256(banner: BannerDocument) -> str:
     """Return the check sum of the bytes, in lower-case hex."""
     return sha256(banner_bytes(banner)).hexdigest()

@@ -22,6 +22,7 @@ from scanner.formats.outcome import OUTCOMES, flaws_said
 from scanner.formats.plain import plain
 from scanner.formats.severity import worst
 from scanner.formats.suspicion import suspicions
+from scanner.record.document import RecordDocument
 from scanner.version import VERSION
 
 _MAX_MESSAGE, _MAX_TEXT = 1_023, 4_000
@@ -52,15 +53,15 @@ class Cef:
         """Yield the line of a record; a run has none."""
         if "event_id" not in record:
             return
-        record = plain(record, line)
-        time_s, severity = time_of(record), worst(record["findings"])
-        outcome, status = OUTCOMES[record["status"]], record["status"]
+        visit: RecordDocument = plain(record, line)
+        time_s, severity = time_of(visit), worst(visit["findings"])
+        outcome, status = OUTCOMES[visit["status"]], visit["status"]
         header = f"CEF:0|smtpsweep|smtpsweep|{VERSION}|smtp-{status}|{outcome.words}|{severity.points}|"
-        extension = " ".join(f"{key}={_escaped(value)}" for key, value in _fields(record, line, time_s).items())
-        yield Event(record["event_id"], key_of(record), time_s, severity.syslog, (header + extension).encode("ascii"))
+        extension = " ".join(f"{key}={_escaped(value)}" for key, value in _fields(visit, line, time_s).items())
+        yield Event(visit["event_id"], key_of(visit), time_s, severity.syslog, (header + extension).encode("ascii"))
 
 
-def _fields(record: dict[str, Any], line: bytes, time_s: float | None) -> dict[str, str]:
+def _fields(record: RecordDocument, line: bytes, time_s: float | None) -> dict[str, str]:
     """Return key -> value of what is known, the greeting last."""
     row = row_of(record, suspicions(record, line))
     banner, ip = record["banner"], row["ip"]

@@ -5,17 +5,17 @@ size; a record has them as one text ("RSA 2048", "EC secp256r1").
 """
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from scanner.formats.smtp_fields import known
+from scanner.record.document import CertificateDocument, TlsDocument
 
 _PROTOCOL: Final = re.compile(r"(TLS|SSL)v([0-9](?:\.[0-9])?)")
 _SHA256: Final = 3  # OCSF's algorithm_id of fingerprints
 
 
-def ecs_tls(tls: Mapping[str, Any]) -> dict[str, Any]:
+def ecs_tls(tls: TlsDocument) -> dict[str, Any]:
     """Return ECS's `tls`: established or not, then version, cipher and the server's certificate."""
     fields: dict[str, Any] = {
         "established": tls["error"] is None and tls["version"] is not None,
@@ -30,7 +30,7 @@ def ecs_tls(tls: Mapping[str, Any]) -> dict[str, Any]:
     return known(fields)
 
 
-def _ecs_server(certificate: Mapping[str, Any]) -> dict[str, Any]:
+def _ecs_server(certificate: CertificateDocument) -> dict[str, Any]:
     algorithm, _, detail = (certificate["key"] or "").partition(" ")
     dates = {"not_before": certificate["not_before"], "not_after": certificate["not_after"]}
     subject, issuer = certificate["subject"], certificate["issuer"]
@@ -51,7 +51,7 @@ def _ecs_server(certificate: Mapping[str, Any]) -> dict[str, Any]:
     return known({"subject": subject, "issuer": issuer, **dates, "hash": hashes, "x509": x509 or None})
 
 
-def maybe_ocsf_tls(tls: Mapping[str, Any]) -> dict[str, Any] | None:
+def maybe_ocsf_tls(tls: TlsDocument) -> dict[str, Any] | None:
     """Return OCSF's `tls`; None for a handshake that failed, since the version is required."""
     if tls["version"] is None:
         return None
@@ -65,7 +65,7 @@ def maybe_ocsf_tls(tls: Mapping[str, Any]) -> dict[str, Any] | None:
     )
 
 
-def maybe_ocsf_certificate(certificate: Mapping[str, Any]) -> dict[str, Any] | None:
+def maybe_ocsf_certificate(certificate: CertificateDocument) -> dict[str, Any] | None:
     """Return OCSF's `certificate`; None for one that cannot be read, since issuer and serial number are required."""
     if certificate["issuer"] is None or certificate["serial"] is None:
         return None

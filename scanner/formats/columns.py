@@ -5,12 +5,25 @@ left to the formats that keep it; lists of words stay lists here, and each forma
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from scanner.formats.outcome import flaws_of, maybe_assessment
 from scanner.formats.severity import UNDECIDED
 from scanner.formats.suspicion import Suspicion
 from scanner.formats.weaknesses import weaknesses_of
+from scanner.record.document import FindingDocument, RecordDocument
+
+if TYPE_CHECKING:
+    from scanner.record.document import (
+        AssessmentDocument,
+        BannerDocument,
+        CertificateDocument,
+        DialogueDocument,
+        NamesDocument,
+        RefusalDocument,
+        SoftwareDocument,
+        TlsDocument,
+    )
 
 #: Every column, in order, with its type in DuckDB's SQL; times are in UTC.
 COLUMNS: Final[Mapping[str, str]] = {
@@ -63,17 +76,25 @@ COLUMNS: Final[Mapping[str, str]] = {
     "scan_id": "VARCHAR",
     "event_id": "VARCHAR",
 }
-_NOTHING: Final[Mapping[str, Any]] = {}
+# What stands in for a part that a record does not have: every `get` gives None.
+_NO_BANNER: Final = cast("BannerDocument", {})
+_NO_SOFTWARE: Final = cast("SoftwareDocument", {})
+_NO_REFUSAL: Final = cast("RefusalDocument", {})
+_NO_DIALOGUE: Final = cast("DialogueDocument", {})
+_NO_TLS: Final = cast("TlsDocument", {})
+_NO_CERTIFICATE: Final = cast("CertificateDocument", {})
+_NO_NAMES: Final = cast("NamesDocument", {})
+_NO_ASSESSMENT: Final = cast("AssessmentDocument", {})
 
 
-def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict[str, Any]:
+def row_of(record: RecordDocument, suspicious: tuple[Suspicion, ...]) -> dict[str, Any]:
     """Return the value of every column, None where it is not known; the record's texts are plain already."""
-    banner, software = record["banner"] or _NOTHING, record["software"] or _NOTHING
-    refusal, dialogue = record.get("refusal") or _NOTHING, record.get("dialogue") or _NOTHING
-    names, timing = record.get("names") or _NOTHING, record["timing"]
-    tls = dialogue.get("tls") or _NOTHING
-    certificate = next(iter(tls.get("certificates", ())), _NOTHING)
-    flaws, assessment = flaws_of(record), record.get("assessment") or _NOTHING
+    banner, software = record["banner"] or _NO_BANNER, record["software"] or _NO_SOFTWARE
+    refusal, dialogue = record.get("refusal") or _NO_REFUSAL, record.get("dialogue") or _NO_DIALOGUE
+    names, timing = record.get("names") or _NO_NAMES, record["timing"]
+    tls = dialogue.get("tls") or _NO_TLS
+    certificate = next(iter(tls.get("certificates", ())), _NO_CERTIFICATE)
+    flaws, assessment = flaws_of(record), record.get("assessment") or _NO_ASSESSMENT
     sure = [each for each in flaws if each["verdict"] != UNDECIDED]  # a score or a count says that it is there
     scores = [score for each in sure if (score := each.get("cvss_score")) is not None]
     return {
@@ -128,7 +149,7 @@ def row_of(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict
     }
 
 
-def _maybe_exploited(record: Mapping[str, Any], flaws: list[dict[str, Any]]) -> int | None:
+def _maybe_exploited(record: RecordDocument, flaws: list[FindingDocument]) -> int | None:
     """Return how many of the flaws are known to be exploited; None for 0 where nobody can know all flaws."""
     answer = maybe_assessment(record)
     return sum(1 for each in flaws if each.get("kev")) or (0 if answer is not None and answer.is_known else None)

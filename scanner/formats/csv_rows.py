@@ -6,11 +6,14 @@ Full-width forms, tabs and line ends cannot occur: texts are printable ASCII. Nu
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from scanner.formats.columns import COLUMNS, row_of, said
 from scanner.formats.plain import plain
 from scanner.formats.suspicion import suspicions
+
+if TYPE_CHECKING:
+    from scanner.record.document import RecordDocument
 
 _FORMULA: Final = frozenset("=+-@'")
 
@@ -22,8 +25,8 @@ def csv_header() -> bytes:
 
 def csv_row(record: dict[str, Any], line: bytes) -> bytes:
     """Return the line of a record, with its line end."""
-    record = plain(record, line)
-    return _line(row_of(record, suspicions(record, line)).values())
+    visit: RecordDocument = plain(record, line)
+    return _line(row_of(visit, suspicions(visit, line)).values())
 
 
 def _line(values: Any) -> bytes:

@@ -11,7 +11,7 @@ schema says for events without one, and the tag `time_unknown`.
 Source: Elastic Common Schema 9.4.0 (elastic.co/guide/en/ecs). Mappings: docs/formats.md, data/index-template.json.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from scanner.formats.plain import plain
 from scanner.formats.severity import severity_of_finding, worst
 from scanner.formats.smtp_fields import finding_fields, known, smtp_fields
 from scanner.formats.suspicion import Suspicion, suspicions
+from scanner.record.document import DialogueDocument, FindingDocument, RecordDocument
 from scanner.version import VERSION
 
 ECS_VERSION: Final = "9.4.0"
@@ -43,22 +44,22 @@ class Ecs:
         """Yield the document of the visit, then those of the vulnerabilities."""
         if "event_id" not in record:
             return
-        record = plain(record, line)
-        event_id, key, time_s = record["event_id"], key_of(record), time_of(record)
-        shared = _shared(record)
-        observation = shared | _observation(record, suspicions(record, line))
-        yield Event(event_id, key, time_s, worst(record["findings"]).syslog, orjson.dumps(observation))
-        flaws = [each for each in record["findings"] if each.get("verdict") is not None]
+        visit: RecordDocument = plain(record, line)
+        event_id, key, time_s = visit["event_id"], key_of(visit), time_of(visit)
+        shared = _shared(visit)
+        observation = shared | _observation(visit, suspicions(visit, line))
+        yield Event(event_id, key, time_s, worst(visit["findings"]).syslog, orjson.dumps(observation))
+        flaws = [each for each in visit["findings"] if each.get("verdict") is not None]
         if flaws:
             # What all documents of the flaws share is encoded once: an old server has thirty of them.
-            common = orjson.dumps(shared | _asset(record))[:-1] + b","
+            common = orjson.dumps(shared | _asset(visit))[:-1] + b","
             for flaw in flaws:
                 own_id = f"{event_id}-{flaw['id']}"
-                own = orjson.dumps(_vulnerability(record, flaw, own_id))
+                own = orjson.dumps(_vulnerability(visit, flaw, own_id))
                 yield Event(own_id, key, time_s, severity_of_finding(flaw).syslog, common + own[1:])
 
 
-def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
+def _shared(record: RecordDocument) -> dict[str, Any]:
     ip, port, host, software = record["ip"], record["port"], record["host"], record["software"]
     at = record["observed_at"]
     endpoint = known({"ip": ip, "port": port, "address": host or ip, "domain": host})
@@ -85,7 +86,7 @@ def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
     return shared
 
 
-def _observation(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -> dict[str, Any]:
+def _observation(record: RecordDocument, suspicious: tuple[Suspicion, ...]) -> dict[str, Any]:
     ip, error, dialogue = record["ip"], record["error"], record.get("dialogue")
     network = {"transport": "tcp", "protocol": "smtp", "direction": "outbound", "iana_number": "6"}
     if ip is not None:
@@ -107,9 +108,9 @@ def _observation(record: Mapping[str, Any], suspicious: tuple[Suspicion, ...]) -
     return fields
 
 
-def _event(record: Mapping[str, Any]) -> dict[str, Any]:
+def _event(record: RecordDocument) -> dict[str, Any]:
     outcome, banner, total_ms = outcome_of(record), record["banner"], record["timing"]["total_ms"]
-    event = {
+    event: dict[str, Any] = {
         "kind": "event",
         "category": ["network"],
         "type": outcome.ecs_types,
@@ -133,14 +134,14 @@ def _event(record: Mapping[str, Any]) -> dict[str, Any]:
     return event
 
 
-def _action(dialogue: Mapping[str, Any] | None) -> str:
+def _action(dialogue: DialogueDocument | None) -> str:
     """Name the furthest thing that was done."""
     if dialogue is None:
         return "smtp-banner-grab"
     return "smtp-ehlo" if dialogue["tls"] is None else "smtp-starttls"
 
 
-def _related(record: Mapping[str, Any]) -> dict[str, Any]:
+def _related(record: RecordDocument) -> dict[str, Any]:
     """Return the values to search for across documents."""
     banner, names, dialogue = record["banner"], record.get("names"), record.get("dialogue")
     hosts = [record["host"], None if banner is None else banner["hostname"]]
@@ -156,7 +157,7 @@ def _related(record: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _asset(record: Mapping[str, Any]) -> dict[str, Any]:
+def _asset(record: RecordDocument) -> dict[str, Any]:
     """Return what was found to be vulnerable."""
     ip, host, software = record["ip"], record["host"], record["software"]
     asset = {
@@ -168,7 +169,7 @@ def _asset(record: Mapping[str, Any]) -> dict[str, Any]:
     return {name: fields for name, fields in asset.items() if fields}
 
 
-def _vulnerability(record: Mapping[str, Any], flaw: Mapping[str, Any], own_id: str) -> dict[str, Any]:
+def _vulnerability(record: RecordDocument, flaw: FindingDocument, own_id: str) -> dict[str, Any]:
     name, score, title = flaw["id"], flaw.get("cvss_score"), flaw["title"]
     is_cve = name.startswith("CVE-")
     vulnerability = known(

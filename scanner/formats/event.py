@@ -1,10 +1,11 @@
 """What a format makes of a record, and a receiver takes: one or more events, each with an id of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from scanner.formats.severity import worst
+from scanner.record.document import RecordDocument
 
 
 class Event(NamedTuple):
@@ -49,17 +50,17 @@ class Format(Protocol):
         ...
 
 
-def key_of(record: Mapping[str, Any]) -> str:
+def key_of(record: RecordDocument) -> str:
     """Return the target of a record."""
     return f"{record.get('ip')} {record.get('port')}"
 
 
-def time_of(record: Mapping[str, Any]) -> float | None:
+def time_of(record: RecordDocument) -> float | None:
     """Return when the target was visited, in Unix seconds."""
     text = record.get("observed_at")
     return None if text is None else datetime.fromisoformat(text).timestamp()
 
 
-def severity_of(record: Mapping[str, Any]) -> int:
+def severity_of(record: RecordDocument) -> int:
     """Return the syslog severity of the worst finding."""
     return worst(record.get("findings") or []).syslog

@@ -7,7 +7,7 @@ Source: go2docs.graylog.org, "GELF Payload Specification". Mappings: docs/format
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,6 +17,9 @@ from scanner.formats.outcome import sentence
 from scanner.formats.plain import plain
 from scanner.formats.severity import worst
 from scanner.formats.suspicion import suspicions
+
+if TYPE_CHECKING:
+    from scanner.record.document import RecordDocument
 
 
 class Gelf:
@@ -29,10 +32,10 @@ class Gelf:
         """Yield the message of a record; a run has none."""
         if "event_id" not in record:
             return
-        record = plain(record, line)
-        time_s, severity = time_of(record), worst(record["findings"])
-        row = row_of(record, suspicions(record, line))
-        message: dict[str, Any] = {"version": "1.1", "host": "smtpsweep", "short_message": sentence(record)}
+        visit: RecordDocument = plain(record, line)
+        time_s, severity = time_of(visit), worst(visit["findings"])
+        row = row_of(visit, suspicions(visit, line))
+        message: dict[str, Any] = {"version": "1.1", "host": "smtpsweep", "short_message": sentence(visit)}
         if row["banner"]:
             message["full_message"] = row["banner"]
         if time_s is not None:
@@ -43,4 +46,4 @@ class Gelf:
                 message[f"_{column}"] = value
             elif text := said(value):
                 message[f"_{column}"] = text
-        yield Event(record["event_id"], key_of(record), time_s, severity.syslog, orjson.dumps(message))
+        yield Event(visit["event_id"], key_of(visit), time_s, severity.syslog, orjson.dumps(message))

@@ -10,7 +10,7 @@ Source: IBM "QRadar LEEF Version 2" (devTime as 13 digits needs no devTimeFormat
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from scanner.formats.columns import row_of, said
 from scanner.formats.event import Event, key_of, time_of
@@ -18,6 +18,9 @@ from scanner.formats.plain import plain
 from scanner.formats.severity import worst
 from scanner.formats.suspicion import suspicions
 from scanner.version import VERSION
+
+if TYPE_CHECKING:
+    from scanner.record.document import RecordDocument
 
 #: Columns that have a predefined key.
 PREDEFINED: Final = {"ip": "dst", "port": "dstPort", "greeting_host": "identHostName"}
@@ -34,13 +37,13 @@ class Leef:
         """Yield the line of a record; a run has none."""
         if "event_id" not in record:
             return
-        record = plain(record, line)
-        time_s, severity = time_of(record), worst(record["findings"])
+        visit: RecordDocument = plain(record, line)
+        time_s, severity = time_of(visit), worst(visit["findings"])
         fields = {} if time_s is None else {"devTime": str(round(time_s * 1000))}
         fields |= {"cat": "smtp", "sev": str(severity.points), "proto": "TCP"}
-        for column, value in row_of(record, suspicions(record, line)).items():
+        for column, value in row_of(visit, suspicions(visit, line)).items():
             if (text := said(value)) and column not in _LEFT_OUT:
                 fields[PREDEFINED.get(column, column)] = text
-        header = f"LEEF:2.0|smtpsweep|smtpsweep|{VERSION}|{record['status']}|x09|"
+        header = f"LEEF:2.0|smtpsweep|smtpsweep|{VERSION}|{visit['status']}|x09|"
         body = header + "\t".join(f"{key}={value}" for key, value in fields.items())
-        yield Event(record["event_id"], key_of(record), time_s, severity.syslog, body.encode("ascii"))
+        yield Event(visit["event_id"], key_of(visit), time_s, severity.syslog, body.encode("ascii"))

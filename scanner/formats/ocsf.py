@@ -18,7 +18,7 @@ Source: schema.ocsf.io/1.8.0. Mappings: docs/formats.md.
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -41,6 +41,7 @@ from scanner.formats.plain import plain
 from scanner.formats.severity import INFO, SEVERITIES, severity_of_finding
 from scanner.formats.suspicion import suspicions
 from scanner.formats.weaknesses import weaknesses_of
+from scanner.record.document import RecordDocument, RunDocument
 
 #: The activities of a run: OCSF's activity_id of Scan Activity.
 _RUN_ACTIVITIES: Final = {"started": 1, "resumed": 8, "ended": 2}
@@ -61,7 +62,7 @@ class Ocsf:
             yield from _of_run(plain(record, line))
 
 
-def _of_record(record: dict[str, Any], line: bytes) -> Iterator[Event]:
+def _of_record(record: RecordDocument, line: bytes) -> Iterator[Event]:
     event_id, key, time_s = record["event_id"], key_of(record), time_of(record)
     subject = EventSubject(
         record=record,
@@ -96,7 +97,7 @@ def _encoded(subject: EventSubject, of_class: EventClass, own_id: str, body: dic
     return orjson.dumps(event_of(subject, of_class, own_id, body))
 
 
-def _of_run(run: dict[str, Any]) -> Iterator[Event]:
+def _of_run(run: RunDocument) -> Iterator[Event]:
     """Yield the start, the resumption or the end of a run; nothing for an activity of a later version."""
     activity_id = _RUN_ACTIVITIES.get(run["activity"])
     if activity_id is None:
@@ -113,8 +114,9 @@ def _of_run(run: dict[str, Any]) -> Iterator[Event]:
         "scan": {"uid": run["run"], "name": "smtpsweep", "type_id": 1, "type": "Manual"},
         "unmapped": {"records": run["records"], "shard": run.get("shard"), "seed": run.get("seed")},
     }
-    for field, name in (("total", "planned"), ("num_skipped_items", "excluded")):
-        if isinstance(run.get(name), int):
-            body[field] = run[name]
-    subject = EventSubject({"scan_id": run["run"], "event_id": own_id, "observed_at": run["at"]}, time_ms, "", ())
+    counts = {"total": run.get("planned"), "num_skipped_items": run.get("excluded")}
+    body |= {name: count for name, count in counts.items() if isinstance(count, int)}
+    # What the metadata of an event is made of; a run has no more of a record.
+    ids = cast("RecordDocument", {"scan_id": run["run"], "event_id": own_id, "observed_at": run["at"]})
+    subject = EventSubject(ids, time_ms, "", ())
     yield Event(own_id, run["run"], time_s, INFO.syslog, _encoded(subject, SCAN_ACTIVITY, own_id, body))

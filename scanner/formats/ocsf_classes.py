@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from scanner.formats.severity import Severity
 from scanner.formats.smtp_fields import known
 from scanner.formats.suspicion import Suspicion
+from scanner.record.document import RecordDocument
 from scanner.version import VERSION
 
 OCSF_VERSION: Final = "1.8.0"
@@ -37,7 +38,7 @@ SCAN_ACTIVITY: Final = EventClass(
 class EventSubject(NamedTuple):
     """What the events of one line are about. `where` is the target for people, `time_ms` Unix milliseconds."""
 
-    record: Mapping[str, Any]
+    record: RecordDocument
     time_ms: int
     where: str
     suspicions: tuple[Suspicion, ...]
@@ -76,14 +77,14 @@ def event_of(subject: EventSubject, of_class: EventClass, own_id: str, body: dic
     }
 
 
-def endpoint(record: Mapping[str, Any]) -> dict[str, Any]:
+def endpoint(record: RecordDocument) -> dict[str, Any]:
     """Return the target as an endpoint; `svc_name` makes it one even when its address is not known."""
     banner = record["banner"]
     name = record["host"] or (None if banner is None else banner["hostname"])
     return known({"ip": record["ip"], "port": record["port"], "hostname": name, "svc_name": "smtp"})
 
 
-def device(record: Mapping[str, Any]) -> dict[str, Any]:
+def device(record: RecordDocument) -> dict[str, Any]:
     """Return the target as a device; the one of a kept greeting has at least an id, the record's."""
     target = endpoint(record)
     interface = known({"ip": target.get("ip"), "hostname": target.get("hostname")})
@@ -101,14 +102,14 @@ def device(record: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def resources(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def resources(record: RecordDocument) -> list[dict[str, Any]]:
     """Return the target as the one resource that a finding is about."""
     target = endpoint(record)
     fields = {"uid": target_uid(record), "type": "SMTP server", "ip": target.get("ip")}
     return [known(fields | {"hostname": target.get("hostname"), "name": record["host"]})]
 
 
-def target_uid(record: Mapping[str, Any]) -> str:
+def target_uid(record: RecordDocument) -> str:
     """Return what names the target from scan to scan; a kept greeting without an address has only its record's id."""
     ip = record["ip"]
     if ip is None:

@@ -1,12 +1,12 @@
 """OCSF's findings about a target: vulnerability (2002), compliance (2003), detection (2004)."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from scanner.formats.ocsf_classes import EventSubject, endpoint, resources, target_uid
 from scanner.formats.severity import INFO, SEVERITIES, UNDECIDED, VENDOR_FIXED, Severity
 from scanner.formats.smtp_fields import finding_fields, known
 from scanner.formats.weaknesses import Weakness
+from scanner.record.document import FindingDocument, SoftwareDocument
 
 #: confidence_id and status_id (1 New, 4 Resolved) for each verdict.
 _CONFIDENCE: Final = {
@@ -18,10 +18,10 @@ _CONFIDENCE: Final = {
 _NEW, _RESOLVED = (1, "New"), (4, "Resolved")
 
 
-def vulnerability(subject: EventSubject, flaw: Mapping[str, Any], severity: Severity) -> dict[str, Any]:
+def vulnerability(subject: EventSubject, flaw: FindingDocument, severity: Severity) -> dict[str, Any]:
     """Return the body of one known vulnerability; what is not a CVE is an advisory."""
     verdict, fixed_in = flaw["verdict"], flaw.get("fixed_in")
-    confidence_id, confidence = _CONFIDENCE.get(verdict, (0, "Unknown"))
+    confidence_id, confidence = _CONFIDENCE.get(verdict or "", (0, "Unknown"))
     status_id, status = _RESOLVED if verdict == VENDOR_FIXED else _NEW
     name, title = flaw["id"], flaw["title"]
     about = {"cve": {"uid": name, "title": title}} if name.startswith("CVE-") else {"advisory": {"uid": name}}
@@ -100,7 +100,7 @@ def _info(subject: EventSubject, name: str, title: str, evidence: str | None, ki
     return known({"uid": f"{target_uid(subject.record)}/{name}", "title": title, "desc": evidence, "types": [kind]})
 
 
-def _packages(software: Mapping[str, Any] | None, fixed_in: str | None) -> list[dict[str, Any]]:
+def _packages(software: SoftwareDocument | None, fixed_in: str | None) -> list[dict[str, Any]]:
     if software is None or software["version"] is None:
         return []
     fields = {"name": software["product"], "version": software["version"], "vendor_name": software["vendor"]}

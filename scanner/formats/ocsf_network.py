@@ -9,6 +9,7 @@ from scanner.formats.ocsf_classes import EventSubject, device, endpoint
 from scanner.formats.outcome import Result, outcome_of, sentence
 from scanner.formats.severity import INFO
 from scanner.formats.smtp_fields import known, smtp_fields
+from scanner.record.document import BannerDocument, SoftwareDocument
 
 _STATUS: Final = {Result.SUCCESS: (1, "Success"), Result.FAILURE: (2, "Failure"), Result.UNKNOWN: (0, "Unknown")}
 _SHA256: Final = {"algorithm_id": 3, "algorithm": "SHA-256"}
@@ -63,7 +64,7 @@ def _observables(target: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**observable, "value": value} for observable, value in found if value is not None]
 
 
-def _raw(banner: Mapping[str, Any]) -> dict[str, Any]:
+def _raw(banner: BannerDocument) -> dict[str, Any]:
     """Return the greeting: `raw_data` is escaped, size and check sum are those of the bytes."""
     return {
         "raw_data": banner["text"],
@@ -72,7 +73,7 @@ def _raw(banner: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def inventory(subject: EventSubject, software: Mapping[str, Any]) -> dict[str, Any]:
+def inventory(subject: EventSubject, software: SoftwareDocument) -> dict[str, Any]:
     """Return the body of the software that the target runs, whose version is known."""
     named = {"name": software["product"], "version": software["version"]}
     package = {**named, "vendor_name": software["vendor"], "cpe_name": software["cpe"], "release": software["package"]}

@@ -5,10 +5,11 @@ One row for each status. `success` is the scanner's: a server that refuses us in
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from scanner.formats.severity import UNDECIDED
 from scanner.model import Answer, Assessment, Status
+from scanner.record.document import FindingDocument, RecordDocument
 
 
 class Result(StrEnum):
@@ -57,12 +58,12 @@ OUTCOMES: Final[Mapping[str, StatusWords]] = {
 }
 
 
-def outcome_of(record: Mapping[str, Any]) -> StatusWords:
+def outcome_of(record: RecordDocument) -> StatusWords:
     """Return the row of a record's status."""
     return OUTCOMES[record["status"]]
 
 
-def sentence(record: Mapping[str, Any]) -> str:
+def sentence(record: RecordDocument) -> str:
     """Say what was seen in one sentence, without a word of the server's but those that a rule read as its software."""
     ip, software, flaws = record["ip"], record["software"], flaws_of(record)
     parts = [OUTCOMES[record["status"]].words]
@@ -83,12 +84,12 @@ def sentence(record: Mapping[str, Any]) -> str:
     return f"{where}: {', '.join(parts)}"
 
 
-def flaws_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def flaws_of(record: RecordDocument) -> list[FindingDocument]:
     """Return the known vulnerabilities among the findings, undecided ones too; not those that a package has fixed."""
     return [each for each in record["findings"] if each.get("verdict") not in (None, "vendor_fixed")]
 
 
-def maybe_assessment(record: Mapping[str, Any]) -> Assessment | None:
+def maybe_assessment(record: RecordDocument) -> Assessment | None:
     """Return what the findings are worth; None without software, and in records of versions that did not say it."""
     told = record.get("assessment")
     if told is None:
@@ -96,7 +97,7 @@ def maybe_assessment(record: Mapping[str, Any]) -> Assessment | None:
     return Assessment(Answer(told["answer"]), told["covered_since"], told["facts"], told["facts_of"])
 
 
-def flaws_said(record: Mapping[str, Any]) -> str:
+def flaws_said(record: RecordDocument) -> str:
     """Return the ids of the known flaws in one text, and where not all are known, or none are, what that is worth."""
     ids, answer = ", ".join(map(_named, flaws_of(record))), maybe_assessment(record)
     if answer is None or (ids and answer.is_known):
@@ -104,5 +105,5 @@ def flaws_said(record: Mapping[str, Any]) -> str:
     return f"{ids}, others {answer}" if ids else str(answer)
 
 
-def _named(flaw: Mapping[str, Any]) -> str:
+def _named(flaw: FindingDocument) -> str:
     return f"{flaw['id']} (undecided)" if flaw["verdict"] == UNDECIDED else str(flaw["id"])

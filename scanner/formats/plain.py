@@ -15,8 +15,10 @@ _ODD: Final = re.compile(r"[^ -~]")
 _ESCAPES: Final = (b"\\u", b"\\n", b"\\r", b"\\t", b"\\b", b"\\f")
 
 
-def plain(record: dict[str, Any], line: bytes) -> dict[str, Any]:
+def plain(record: dict[str, Any], line: bytes) -> Any:
     """Return the record with every text, keys included, in printable ASCII: itself when it is so already.
+
+    What it returns has the type of a line (`RecordDocument`, `RunDocument`), which the caller knows.
 
     Args:
         record: the decoded line.
@@ -24,8 +26,7 @@ def plain(record: dict[str, Any], line: bytes) -> dict[str, Any]:
     """
     if line.isascii() and b"\x7f" not in line and not (b"\\" in line and any(each in line for each in _ESCAPES)):
         return record
-    made: dict[str, Any] = _plain_value(record)
-    return made
+    return _plain_value(record)
 
 
 def plain_text(text: str) -> str:

@@ -1,7 +1,9 @@
 """How bad a finding is, in the scales of those who are told."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from scanner.record.document import FindingDocument
 
 #: The verdict of a flaw that a distribution's package has fixed (`scanner.assess`; not imported, it loads its facts).
 VENDOR_FIXED: Final = "vendor_fixed"
@@ -32,7 +34,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
 }
 
 
-def severity_of_finding(finding: Mapping[str, Any]) -> Severity:
+def severity_of_finding(finding: FindingDocument) -> Severity:
     """Return how bad a finding is.
 
     One that a vendor's package has fixed is for information; one that may be there or not is medium at most.
@@ -43,6 +45,6 @@ def severity_of_finding(finding: Mapping[str, Any]) -> Severity:
     return min(severity, SEVERITIES["medium"], key=lambda each: each.points) if verdict == UNDECIDED else severity
 
 
-def worst(findings: list[dict[str, Any]]) -> Severity:
+def worst(findings: list[FindingDocument]) -> Severity:
     """Return how bad the worst of the findings is; for information when there is none."""
     return min(map(severity_of_finding, findings)) if findings else INFO

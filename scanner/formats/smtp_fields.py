@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from scanner.formats.suspicion import Suspicion
+from scanner.record.document import FindingDocument, RecordDocument
 
 #: Fields of a finding that ECS and OCSF have no place for.
 _FINDING_FIELDS: Final = ("verdict", "kev", "attack_path", "smtp_unauthenticated", "condition", "fixed_in", "evidence")
@@ -15,7 +16,7 @@ _FINDING_FIELDS: Final = ("verdict", "kev", "attack_path", "smtp_unauthenticated
 _NOTHING: Final[tuple[object, ...]] = ((), [])
 
 
-def smtp_fields(record: Mapping[str, Any], suspicions: tuple[Suspicion, ...]) -> dict[str, Any]:
+def smtp_fields(record: RecordDocument, suspicions: tuple[Suspicion, ...]) -> dict[str, Any]:
     """Return the object for one record; what is not known is left out."""
     timing = record["timing"]
     fields = {
@@ -63,7 +64,7 @@ def smtp_fields(record: Mapping[str, Any], suspicions: tuple[Suspicion, ...]) ->
     return known(fields)
 
 
-def finding_fields(finding: Mapping[str, Any]) -> dict[str, Any]:
+def finding_fields(finding: FindingDocument) -> dict[str, Any]:
     """Return the object `smtp.finding` of a vulnerability."""
     return {name: value for name in _FINDING_FIELDS if (value := finding.get(name)) is not None}
 

@@ -10,10 +10,11 @@ Left out: what is only 8-bit or UTF-8 (harmless, and common), and judging by wor
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Final, Self
 
+from scanner.record.document import RecordDocument
 from scanner.smtp import unescape
 
 
@@ -64,7 +65,7 @@ _CHARACTERS: Final = (
 )
 
 
-def suspicions(record: Mapping[str, Any], line: bytes) -> tuple[Suspicion, ...]:
+def suspicions(record: RecordDocument, line: bytes) -> tuple[Suspicion, ...]:
     """Return what is suspicious in the words of a server, each once, in the order of the list.
 
     Args:
@@ -119,7 +120,7 @@ def _suspicions_of(text: str) -> Iterator[Suspicion]:
                 yield suspicion
 
 
-def _texts(record: Mapping[str, Any]) -> Iterator[str]:
+def _texts(record: RecordDocument) -> Iterator[str]:
     """Yield every text that the server chose."""
     if (banner := record["banner"]) is not None:
         yield banner["text"]

@@ -7,9 +7,10 @@ they are only for information.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from scanner.formats.severity import INFO, SEVERITIES, Severity, severity_of_finding
+from scanner.record.document import DialogueDocument, DisclosedInDocument, RecordDocument
 
 
 class Weakness(NamedTuple):
@@ -29,7 +30,7 @@ _OLD_TLS: Final = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.1"})
 _LOW, _MEDIUM, _HIGH = SEVERITIES["low"], SEVERITIES["medium"], SEVERITIES["high"]
 
 
-def weaknesses_of(record: Mapping[str, Any]) -> Iterator[Weakness]:
+def weaknesses_of(record: RecordDocument) -> Iterator[Weakness]:
     """Yield what should be otherwise; each id comes once."""
     if shown := [each for each in record["disclosure"] if each in _VERSIONS]:
         yield Weakness(
@@ -47,7 +48,7 @@ def weaknesses_of(record: Mapping[str, Any]) -> Iterator[Weakness]:
             yield Weakness(finding["id"], finding["title"], severity, finding["evidence"], next_release)
 
 
-def _of_tls(dialogue: Mapping[str, Any]) -> Iterator[Weakness]:
+def _of_tls(dialogue: DialogueDocument) -> Iterator[Weakness]:
     tls = dialogue["tls"]
     answered = any(each["code"] == 250 and each["command"].startswith("EHLO") for each in dialogue["exchanges"])
     if answered and not dialogue["starttls"] and tls is None:
@@ -75,7 +76,8 @@ def _of_tls(dialogue: Mapping[str, Any]) -> Iterator[Weakness]:
         )
 
 
-def _places(shown: list[str], disclosed_in: Mapping[str, Any] | None) -> str:
+def _places(shown: list[str], disclosed_in: DisclosedInDocument | None) -> str:
     words = ", ".join(shown)
-    places = sorted({place for each in shown for place in (disclosed_in or {}).get(each, ())})
+    seen = cast("Mapping[str, list[str]]", disclosed_in or {})
+    places = sorted({place for each in shown for place in seen.get(each, ())})
     return f"{words} in {', '.join(places)}" if places else words

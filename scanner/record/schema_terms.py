@@ -1,6 +1,15 @@
-"""The words that JSON Schemas of ours are made of: strict objects, described texts, null where nothing is known."""
+"""JSON Schema from typed documents: a `TypedDict` becomes a strict object, its annotations become properties.
 
-from typing import Any
+The types of a document say what a value is (`int`, `str | None`, `list[str]`, another `TypedDict`); a `Field` in
+`Annotated` adds the sentence that describes it and further keywords of JSON Schema. So one declaration serves mypy,
+validators and people. A property that is `NotRequired` is one that lines of earlier versions do not have.
+
+Left out: everything that our documents do not use, such as unions of two types or maps with any key.
+Source: json-schema.org/draft/2020-12.
+"""
+
+from types import UnionType
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 #: Printable ASCII; a backslash only as the start of a written-out backslash or byte. The look-ahead is for validators
 #: with the regular expressions of Python or Perl, where `$` also matches before a last line feed.
@@ -9,34 +18,63 @@ WORD = r"^[a-z][a-z0-9_]*$"
 
 Schema = dict[str, Any]
 
+_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
-def object_of(description: str, properties: Schema, *, later: tuple[str, ...] = ()) -> Schema:
-    """Return an object with exactly these properties; lines of earlier versions do not have those named `later`."""
+
+class Field:
+    """What a type alone does not say: a description, and keywords of JSON Schema (`minimum`, `pattern`, `enum` ...)."""
+
+    def __init__(self, description: str = "", **keywords: Any) -> None:
+        self.keywords = keywords | ({"description": description} if description else {})
+
+
+#: Text of a peer, escaped.
+Escaped = Annotated[str, Field(pattern=ESCAPED)]
+#: A word of ours out of a closed or growing list.
+Word = Annotated[str, Field(pattern=WORD)]
+
+
+def object_schema(document: type, description: str) -> Schema:
+    """Return the schema of a `TypedDict`: an object with exactly its keys, in their order."""
+    properties, optional = {}, []
+    for name, hint in get_type_hints(document, include_extras=True).items():
+        if get_origin(hint) is NotRequired:
+            optional.append(name)
+            hint = get_args(hint)[0]  # noqa: PLW2901  the type inside
+        properties[name] = _schema(hint)
     return {
         "type": "object",
         "description": description,
         "properties": properties,
-        "required": [name for name in properties if name not in later],
+        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
     }
 
 
-def text(description: str, **constraints: str | int) -> Schema:
-    """Return a string; `constraints` are keywords of JSON Schema."""
-    return {"type": "string", **constraints, "description": description}
+def _schema(hint: Any) -> Schema:
+    """Return the schema of one annotation.
+
+    Raises:
+        TypeError: when no document of ours has such a type yet.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _with_fields(_schema(arguments[0]), arguments[1:])
+    if origin in (Union, UnionType) and arguments[1:] == (type(None),):
+        schema = _schema(arguments[0])
+        return {**schema, "type": [schema["type"], "null"]}
+    if origin is list:
+        return {"type": "array", "items": _schema(arguments[0])}
+    if is_typeddict(hint):
+        return object_schema(hint, (hint.__doc__ or "").partition("\n")[0])
+    if hint in _TYPES:
+        return {"type": _TYPES[hint]}
+    raise TypeError(f"no JSON Schema for {hint!r}")
 
 
-def words(description: str) -> Schema:
-    """Return a list of different words of ours."""
-    items = {"type": "string", "pattern": WORD}
-    return {"type": "array", "items": items, "uniqueItems": True, "description": description}
-
-
-def maybe(schema: Schema) -> Schema:
-    """Return the same, or null."""
-    return {**schema, "type": [schema["type"], "null"]}
-
-
-def escaped_list(description: str) -> Schema:
-    """Return a list of texts of a peer, escaped."""
-    return {"type": "array", "items": {"type": "string", "pattern": ESCAPED}, "description": description}
+def _with_fields(schema: Schema, metadata: tuple[Any, ...]) -> Schema:
+    for field in metadata:
+        schema = {**schema, **field.keywords}
+    if "enum" in schema or "const" in schema:  # their values have a type
+        schema = {name: value for name, value in schema.items() if name != "type"}
+    return schema

@@ -2,6 +2,7 @@
 
 import json
 from hashlib import sha256
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,9 @@ from scanner.formats.weaknesses import weaknesses_of
 from scanner.model import Dialogue, Exchange, Names, Status, Tls
 from tests.receivers import hostile
 from tests.support.formats_corpus import CERTIFICATE, Line, dialogue_of, line_of, record_of, records
+
+if TYPE_CHECKING:
+    from scanner.record.document import FindingDocument
 
 CORPUS = records()
 S = Suspicion
@@ -172,9 +176,11 @@ def test_no_sentence_has_hostile_words() -> None:
 
 
 def test_a_severity_nobody_knows_is_for_information() -> None:
-    assert severity_of_finding({"severity": "odd"}).syslog == 6
+    odd, low, high = (cast("FindingDocument", {"severity": word}) for word in ("odd", "low", "high"))
+
+    assert severity_of_finding(odd).syslog == 6
     assert worst([]).points == 1
-    assert worst([{"severity": "low"}, {"severity": "high"}]).caption == "High"
+    assert worst([low, high]).caption == "High"
 
 
 @given(st.binary(min_size=1, max_size=300))

@@ -34,7 +34,7 @@ _EHLO: Final = Exchange("EHLO scanner.example", 250, ("mail.example.com", "PIPEL
 class Line(NamedTuple):
     """A line of a log, decoded and as bytes."""
 
-    record: dict[str, Any]
+    record: Any
     line: bytes
 
 
