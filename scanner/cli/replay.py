@@ -151,7 +151,7 @@ class _Progress:
 
     def say(self, now: RelayStatistics) -> None:
         at = time.monotonic()
-        self._alarms.look({"name": now.name, "dead": now.dead, "skipped": now.skipped, "reason": now.reason}, at)
+        self._alarms.check({"name": now.name, "dead": now.dead, "skipped": now.skipped, "reason": now.reason}, at)
         if at >= self._next:
             self._next += _SAY_EVERY_S
             trouble = f", {now.trouble}" if now.trouble else ""

@@ -1,8 +1,8 @@
-"""A receiver whose messages hold no secret, whatever it says: the one door between receivers and everybody else.
+"""Remove secrets from everything that a receiver reports.
 
-Every receiver is put into one of these when it is made, also those of other distributions. What it raises and what its
-receipts say are cleaned here, before the relay can log, count or keep them. Places that cut a peer's text clean it
-before that (`Redaction.beginning`), since the beginning of a secret is harder to tell.
+Every receiver is wrapped in a `DiscreetReceiver` when it is made, including those of other distributions. Its
+exceptions and receipts are cleaned here, before the relay can log, count or keep them. Code that cuts a peer's text
+cleans it before (`Redaction.beginning`), since the beginning of a secret is harder to recognise.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,10 +25,10 @@ _KNOWN = (TryLaterError, TooLargeError, BatchRefusedError, AccessDeniedError, Sm
 
 
 class DiscreetReceiver:
-    """Another receiver (`inner`), without our secrets in what it says."""
+    """Wraps another receiver (`inner`), and cleans its errors and receipts of our secrets."""
 
     def __init__(self, inner: Receiver, redaction: Redaction) -> None:
-        """Take the receiver, and the secrets that it was given."""
+        """Take the receiver, and the filter for the secrets that it was given."""
         self.inner = inner
         self._clean = redaction.clean
 
@@ -36,12 +36,12 @@ class DiscreetReceiver:
         return f"<DiscreetReceiver: {self.name}>"
 
     def __getattr__(self, name: str) -> object:
-        """Return what else the receiver has, as `unconfirmed_from`; None of that is a message."""
+        """Return another attribute of the receiver, such as `unconfirmed_from`; none of them is a message."""
         return getattr(self.inner, name)
 
     @property
     def name(self) -> str:
-        """What the receiver is called."""
+        """The receiver's name."""
         return self.inner.name
 
     @property
@@ -71,7 +71,7 @@ class DiscreetReceiver:
         )
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Close it; see `Receiver`."""
         try:
             await self.inner.close()
         except (Exception, SystemExit) as error:  # noqa: BLE001  said again in other words, whatever it is
@@ -81,7 +81,7 @@ class DiscreetReceiver:
 def _said_again(error: Exception | SystemExit, clean: Callable[[str], str]) -> Exception:
     """Return an error with a clean message: the same one where we know what it is, else one of the same name.
 
-    What an unknown one holds besides its message may be shown in a traceback.
+    An unknown error is replaced, since its other attributes may be shown in a traceback.
     """
     text = clean(str(error))
     if isinstance(error, _KNOWN):

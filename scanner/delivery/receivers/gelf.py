@@ -1,8 +1,8 @@
-"""GELF 1.1 over TCP or TLS: one JSON object an event, ended by a NUL, as Graylog's TCP input takes it.
+"""GELF 1.1 over TCP or TLS: one JSON object for each event, ended by a NUL, as Graylog's TCP input expects it.
 
-There is no acknowledgement: "sent" means what it means for syslog (`stream_client`). An object must not be cut, and a
-Graylog input closes the connection on one that is larger than its limit; so what is larger than `max_bytes` is refused
-here, with that reason. Left out: UDP with its chunks, and compression, which TCP does not have.
+There is no acknowledgement: an event counts as taken when it is "sent", as for syslog (`stream_client`). An object must
+not be cut, and a Graylog input closes the connection when one is larger than its limit. So an event that is larger than
+`max_bytes` is refused here, with that reason. Left out: UDP with its chunks, and compression, which TCP does not have.
 
 Source: GELF payload specification 1.1, go2docs.graylog.org.
 """
@@ -22,7 +22,7 @@ _NUL = b"\0"
 
 @dataclass(frozen=True, kw_only=True)
 class GelfOptions(StreamOptions):
-    """What the URL of a GELF input can say."""
+    """Options of a GELF input."""
 
     max_bytes: int = option("larger events are refused (Graylog: 2 MiB)", str(2 << 20), whole(1024, 1 << 26))
 
@@ -48,7 +48,7 @@ class GelfReceiver:
         await self._client.open()
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
-        """Send every event that can go out; refuse the others."""
+        """Send every event that may be sent; refuse the others."""
         refused = [
             RefusedEvent(place, reason)
             for place, event in enumerate(batch)
@@ -61,12 +61,12 @@ class GelfReceiver:
         return Receipt(refused=tuple(refused))
 
     async def close(self) -> None:
-        """Wait until the receiver has read everything, but not for ever."""
+        """Wait until the receiver has read everything, for a limited time."""
         await self._client.close()
 
     @property
     def unconfirmed_from(self) -> int | None:
-        """The number of the first event that may not have been read, at any time; None when all were."""
+        """The number of the first event that may not have been read; None when all were."""
         return self._client.unconfirmed_from
 
     def _maybe_refusal(self, event: Event) -> str | None:

@@ -1,10 +1,10 @@
-"""HTTP for sinks: one session, bounded answers, and what a status means to the relay.
+"""The HTTP client of sinks: one session, bounded answers, and what a status means to the relay.
 
-A receiver of this kind builds a body and reads an answer; here is what they share: TLS, time-outs, gzip, and the
-classification of RFC 9110 statuses: 401, 403 and 407 are trouble with access, 408, 425, 429 and 5xx a matter of time
-(`Retry-After` is honoured, RFC 9110, 10.2.3), 413 too much at once. Redirects are not followed: they would send records
-and secrets where nobody asked them to go; a person has to name the right URL, and until then the records wait. Other
-2xx and 4xx are for the receiver to judge.
+A receiver over HTTP builds a body and reads an answer. This module has what such receivers share: TLS, time-outs, gzip,
+and the meaning of RFC 9110 statuses. 401, 403 and 407 deny access; 408, 425, 429 and 5xx ask for a retry
+(`Retry-After` is honoured, RFC 9110, 10.2.3); 413 means too much at once. Redirects are not followed: they would send
+records and secrets to a place that the user did not name. A person has to name the right URL, and until then the
+records wait. Other 2xx and 4xx are for the receiver to judge.
 
 Nothing is retried here, and no cookie, proxy or .netrc of the environment is used.
 """
@@ -32,17 +32,17 @@ from scanner.version import VERSION
 if TYPE_CHECKING:
     import aiohttp
 
-#: What is read of an answer at most; the answer to a bulk request names every event.
+#: How many bytes of an answer are read at most; the answer to a bulk request names every event.
 _MAX_ANSWER_BYTES = 8 << 20
-#: What is shown of an answer.
+#: How many bytes of an answer are shown.
 _SHOWN_BYTES = 200
-#: Bytes: less than this is not worth a header and a thread.
+#: A smaller body is not worth a header and a thread.
 _MIN_GZIP_BYTES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpOptions(TlsOptions):
-    """What every receiver over HTTP can be told."""
+    """Options of every receiver over HTTP."""
 
     timeout: float = option("seconds for one request", "30", seconds(0.1, 600))
     compress: str = option("gzip or none", "gzip", choice("gzip", "none"))
@@ -51,7 +51,7 @@ class HttpOptions(TlsOptions):
 class HttpResponse(NamedTuple):
     """An answer: its status, its body (cut at `_MAX_ANSWER_BYTES`), and its headers by lower-case name.
 
-    Body and headers are as they came and may repeat our secrets: `redaction` is for what is shown of them.
+    Body and headers are as they came and may repeat our secrets: what is shown of them goes through `redaction`.
     """
 
     status: int
@@ -60,7 +60,7 @@ class HttpResponse(NamedTuple):
     redaction: Redaction
 
     def shown(self, text: str | bytes) -> str:
-        """Return the beginning of a part of it for messages: one line of printable ASCII without secrets."""
+        """Return the beginning of a part of the answer for messages: one line of printable ASCII without secrets."""
         return self.redaction.beginning(text, _SHOWN_BYTES)
 
 
@@ -71,7 +71,7 @@ class HttpClient:
         """Take the sink's URL: `https://` or `...+https://`, or the same with http.
 
         Args:
-            url: where to; of several hosts one is used until it fails, then the next.
+            url: the sink's; of several hosts one is used until it fails, then the next.
             default_port: for a host without one; None for 443 or 80.
 
         Raises:
@@ -100,7 +100,7 @@ class HttpClient:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the limit is around each request
             connector=aiohttp.TCPConnector(ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # An answer is small; one that unpacks to gigabytes is not asked for.
+            # Answers are small, and a compressed one could unpack to gigabytes.
             headers={"User-Agent": f"smtpsweep/{VERSION}", "Accept-Encoding": "identity"},
             trust_env=False,
         )
@@ -112,7 +112,7 @@ class HttpClient:
             await session.close()
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-        """Send a request and return its answer when the status says that it was dealt with: 2xx and most 4xx.
+        """Send a request and return its answer when the server has processed it: 2xx and most 4xx.
 
         Args:
             path: with its leading slash, percent-encoded, and its query if there is one.
@@ -165,7 +165,7 @@ class HttpClient:
             raise TryLaterError(message, answered=True)
 
     def _another_host(self, turn: int) -> None:
-        """Go on with the next host, unless another request that failed has seen to it already."""
+        """Continue with the next host, unless another failed request has done so already."""
         if self._turn == turn:
             self._turn += 1
 
@@ -177,10 +177,10 @@ def describe(answer: HttpResponse) -> str:
 
 
 def header_secret(url: SinkUrl[CommonOptions], name: str) -> str | None:
-    """Return a secret that goes into a header, None when the URL names none.
+    """Return a secret that goes into a header, None when the URL does not name it.
 
     Raises:
-        InputError: when it holds what no header can.
+        InputError: when it holds characters that a header cannot.
     """
     secret = url.secret(name)
     text = None if secret is None else secret.reveal()
@@ -203,7 +203,7 @@ def retry_after_s(value: str | None, now_s: float) -> float | None:
 
 
 async def _read(response: "aiohttp.ClientResponse") -> bytes:
-    """Read an answer to its end, so that the connection can be used again, but not more than is bearable."""
+    """Read an answer to its end, so that the connection can be used again, but no more than the limit."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(1 << 16):
         body += chunk

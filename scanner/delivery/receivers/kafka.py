@@ -1,8 +1,8 @@
-"""Kafka: one record an event, keyed by target, from an idempotent producer that all in-sync replicas acknowledge.
+"""Kafka: one record for each event, keyed by target, from an idempotent producer; all in-sync replicas acknowledge it.
 
-Events of one target have one key, so they share a partition and stay in order. Doubles come only from a relay that was
-killed, a broker that forgot its last batch in a crash, or a producer that was fenced off (docs/sinks.md measures them);
-they carry the same `event_id` header. Waiting, separating and the meaning of errors are in `kafka_producer`.
+Events of one target have one key, so they share a partition and stay in order. Duplicates come only from a relay that
+was killed, a broker that lost its last batch in a crash, or a fenced producer (docs/sinks.md has measurements); they
+carry the same `event_id` header. Waiting, separating and the meaning of errors are in `kafka_producer`.
 
 Left out: transactions (consumers that read committed records would see a sweep late), OAuth and Kerberos.
 """
@@ -38,11 +38,11 @@ _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 @dataclass(frozen=True, kw_only=True)
 class KafkaOptions(TlsOptions):
-    """What the URL of a topic can say."""
+    """Options of a topic."""
 
     compression: str = option("none, gzip, snappy, lz4 or zstd", "lz4", choice("none", "gzip", "snappy", "lz4", "zstd"))
     linger: float = option("seconds that a small batch waits for more", "0.2", seconds(0, 60))
-    timeout: float = option("seconds to wait for acknowledgements before saying so", "10", seconds(1, 600))
+    timeout: float = option("seconds to wait for acknowledgements before reporting it", "10", seconds(1, 600))
     max_bytes: int = option("largest record and batch that the brokers take", "1000000", whole(1000, 100_000_000))
     sasl: str | None = option(
         "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (default: the last, when the URL names a user)",
@@ -77,7 +77,7 @@ class KafkaReceiver:
         self._producer: Producer | None = None
 
     async def open(self, run: str) -> None:
-        """Make a producer, and see that brokers let us in and have the topic."""
+        """Make a producer, and check that brokers give access and have the topic."""
         del run
         await self.close()
         self._producer = await asyncio.to_thread(self._make_producer)
@@ -88,7 +88,7 @@ class KafkaReceiver:
             raise
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
-        """Produce in order and wait for the report of each; what is not reported in time stays with the producer."""
+        """Produce in order and wait for the reports; an event without one in time stays queued in the producer."""
         if self._producer is None:
             await self.open("")
         producer = self._producer
@@ -99,7 +99,7 @@ class KafkaReceiver:
         return _receipt(answers)
 
     async def close(self) -> None:
-        """Let go of the producer, within seconds whatever the brokers do."""
+        """Close the producer, within seconds whatever the brokers do."""
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stop()
@@ -135,10 +135,10 @@ def _configuration(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
         "client.id": url.options.client_id,
         "enable.idempotence": True,
         "acks": "all",
-        "message.timeout.ms": 0,  # never: a record that is given up and comes again would be a double
+        "message.timeout.ms": 0,  # never: a record that is given up and sent again would be a duplicate
         "compression.type": url.options.compression,
-        "partitioner": "murmur2_random",  # a key's partition is the one that Java's producers choose
-        "linger.ms": 5,  # a batch comes whole; this only lets librdkafka see the end of it
+        "partitioner": "murmur2_random",  # the partition of a key is the one that Java's producers choose
+        "linger.ms": 5,  # a batch comes at once; this is only for librdkafka to notice its end
         "message.max.bytes": max_bytes,
         "batch.size": max_bytes,
         # Bounds memory while brokers are slow; a batch of the relay fits.
@@ -146,7 +146,7 @@ def _configuration(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 2000,
         "socket.keepalive.enable": True,
         "log.connection.close": False,
-        "enable.metrics.push": False,  # what we do is nobody's telemetry (KIP-714)
+        "enable.metrics.push": False,  # no telemetry about us (KIP-714)
     }
     if secure:
         settings |= _tls(url)
@@ -156,7 +156,7 @@ def _configuration(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
 
 
 def _tls(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
-    tls_context(url)  # says in our words what is wrong with the files
+    tls_context(url)  # reports mistakes in the files with our messages
     options = url.options
     settings: dict[str, Any] = {
         "ssl.ca.location": options.ca_file or "probe",

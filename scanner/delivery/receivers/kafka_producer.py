@@ -1,14 +1,14 @@
-"""One idempotent Kafka producer, and what its answers mean. Everything here blocks and runs in a thread.
+"""An idempotent Kafka producer. Everything here blocks and runs in a thread.
 
-Problem: a producer that gives a record up after some time and is asked to send it again makes a double, because only
-what it still holds can be recognised by a broker (producer id and sequence number, KIP-98).
+Problem: a producer that gives up a record after some time and is asked to send it again makes a duplicate. A broker
+recognises only repetitions of a record that the producer still holds (producer id and sequence number, KIP-98).
 
-Approach: librdkafka never gives a record up (`message.timeout.ms` 0). `Producer.deliver` gives up waiting instead, and
-leaves the record with librdkafka; when the relay brings the same event again, it goes on waiting for it. So a broker
-that is down, for however long, gets each record under one sequence number, and the order of each partition stays.
+Approach: librdkafka never gives up a record (`message.timeout.ms` 0). `Producer.deliver` gives up waiting instead, and
+leaves the record with librdkafka. When the relay brings the same event again, `deliver` waits for it again. So even
+after a long outage a broker gets each record under one sequence number, and the order of each partition is kept.
 
-A broker refuses a whole batch of records for one that it does not take (too large, invalid), and librdkafka makes those
-batches. So what was refused together is sent again in halves until the culprit is alone.
+A broker refuses a whole batch for one record that it does not take (too large, invalid), and librdkafka makes those
+batches. So events that were refused together are sent again in halves until the bad one is alone.
 
 Sources: librdkafka's INTRODUCTION.md ("Idempotent Producer") and CONFIGURATION.md; Kafka's protocol guide (error
 codes); KIP-467 (which record of a batch was invalid).
@@ -33,21 +33,21 @@ from scanner.formats.event import Event
 
 log = logging.getLogger(__name__)
 
-#: How long to wait at a time: `stop` is noticed after so long at the latest.
+#: How long to wait at a time; `stop` takes effect in between.
 _POLL_S = 0.1
-#: How long to wait for metadata at a time: errors are looked at in between.
+#: How long to wait for metadata at a time; errors are checked in between.
 _ASK_S = 1.0
-#: A broker that makes topics by itself needs a moment before a new one has a leader.
+#: A broker that creates topics on demand needs a moment before a new one has a leader.
 _NEW_TOPIC_S = 5.0
-#: After a broker has refused our credentials: other brokers may still take records that are for them.
+#: How long to go on after a broker has refused our credentials: other brokers may still take their records.
 _DENIED_S = 1.0
-#: For what is on the wire when we let go.
+#: How long `close` waits for records that are on the wire.
 _CLOSE_S = 1.0
 _MAX_REASON = 300
-#: What differs each time in librdkafka's messages, to their end.
+#: The varying rest of librdkafka's messages.
 _VARYING = re.compile(r" \((?:after [0-9]|PID).*|, [0-9]+ identical error.*", re.DOTALL)
 
-#: About the record, or about a batch in which it was.
+#: Errors of the record, or of a batch in which it was.
 _RECORD_ERRORS = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -66,7 +66,7 @@ _NO_TOPIC = frozenset(
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  as above
     }
 )
-#: The producer was of no use any more; what the broker would have said is not known.
+#: The producer could not be used any more; the broker's answer is not known.
 _UNANSWERED = frozenset(
     {
         KafkaError._FATAL,  # noqa: SLF001  as above
@@ -74,7 +74,7 @@ _UNANSWERED = frozenset(
         KafkaError._PURGE_INFLIGHT,  # noqa: SLF001  as above
     }
 )
-#: Nothing that time mends.
+#: Errors for which a retry does not help: a person has to act.
 _DENIED_ERRORS = frozenset(
     {
         KafkaError._AUTHENTICATION,  # noqa: SLF001  as above
@@ -93,7 +93,7 @@ _DENIED_ERRORS = frozenset(
 
 
 class DeliveryOutcome(Enum):
-    """What became of an event."""
+    """The result of an event."""
 
     TAKEN = "taken"
     REFUSED = "refused"
@@ -117,10 +117,10 @@ class Producer:
     def __init__(
         self, configuration: Mapping[str, Any], topic: str, content_type: str, redaction: Redaction | None = None
     ) -> None:
-        """Take librdkafka's configuration, and what must not be shown of brokers' messages.
+        """Take librdkafka's configuration, and the filter for secrets in brokers' messages.
 
         Raises:
-            KafkaException: when it makes no sense, or a file that it names cannot be used.
+            KafkaException: when the configuration is wrong, or a file that it names cannot be used.
         """
         self._topic = topic
         self._redaction = redaction or Redaction()
@@ -134,7 +134,7 @@ class Producer:
         self._denied: str | None = None
         self._denied_at = 0.0
         self._ask_again = False
-        #: Why it can take nothing any more: make another one.
+        #: Why it can take nothing any more, so that another one must be made; None while it can.
         self.fatal: str | None = None
         settings = {**configuration, "error_cb": self._on_error, "logger": _BrokerLog(self._redaction)}
         self._producer: confluent_kafka.Producer | None = confluent_kafka.Producer(settings)
@@ -144,7 +144,7 @@ class Producer:
 
         Raises:
             TryLaterError: when no broker answers in time.
-            AccessDeniedError: when we may not, or there is no such topic.
+            AccessDeniedError: when access is denied, or there is no such topic.
         """
         with self._busy:
             deadline = time.monotonic() + timeout_s
@@ -163,14 +163,14 @@ class Producer:
             raise TryLaterError("it was closed")
 
     def deliver(self, batch: Sequence[Event], timeout_s: float) -> list[DeliveryReport]:
-        """Return one answer an event, in order, within about `timeout_s`."""
+        """Send a batch; return one report for each event, in order, within about `timeout_s`."""
         with self._busy:
             deadline = time.monotonic() + timeout_s
-            self._poll(0)  # reports and errors of the time since the last call
+            self._poll(0)  # reports and errors since the last call
             if self.fatal is None:
                 self._denied = None
             self._alone.clear()
-            if self._ask_again:  # librdkafka would go by what it knows of the topic for minutes
+            if self._ask_again:  # librdkafka would use its old knowledge of the topic for minutes
                 self._topic_error(min(_ASK_S, timeout_s))
             ids = {event.id for event in batch}
             for other in self._reports.keys() - ids:
@@ -184,11 +184,11 @@ class Producer:
             return answers
 
     def stop(self) -> None:
-        """Let a call that waits return soon."""
+        """Make a waiting call return soon."""
         self._stopped.set()
 
     def close(self) -> None:
-        """Let go. Nobody waits for what is still queued, and it comes again: it must not be sent as well."""
+        """Close. Records that are still queued are dropped, not sent: the relay brings them again."""
         self.stop()
         with self._busy:
             producer, self._producer = self._producer, None
@@ -210,7 +210,7 @@ class Producer:
         return error
 
     def _send(self, events: Sequence[Event], deadline: float) -> None:
-        """Hand over what librdkafka does not hold yet, and wait for the reports of all."""
+        """Hand over the events that librdkafka does not hold yet, and wait for the reports of all."""
         for event in events:
             if event.id in self._waiting or event.id in self._reports:
                 continue
@@ -221,7 +221,7 @@ class Producer:
             self._poll(_POLL_S)
         if self.fatal is not None and self._producer is not None:
             self._producer.purge()
-            self._take(self._producer.flush, _CLOSE_S)  # tells which were taken before
+            self._take(self._producer.flush, _CLOSE_S)  # reports which were taken before
 
     def _produce(self, event: Event, deadline: float) -> bool:
         """Hand over one event; False when there was no room for it."""
@@ -239,7 +239,7 @@ class Producer:
             except BufferError:
                 self._trouble = self._trouble or "the brokers do not keep up"
                 self._poll(_POLL_S)
-            except KafkaException as exception:  # about this event alone: it never went out
+            except KafkaException as exception:  # about this event alone: it was never sent
                 self._on_delivery(event.id, exception.args[0])
                 self._alone.add(event.id)
                 return True
@@ -254,7 +254,7 @@ class Producer:
         return [event for event, error in reports if error is not None and error.code() in _RECORD_ERRORS]
 
     def _separate(self, suspects: list[Event], deadline: float) -> None:
-        """Send what was refused together again in smaller parts, in order, until it is known who is to blame."""
+        """Send events that were refused together again in smaller parts, in order, until the bad ones are known."""
         if len(suspects) == 1 and not self._is_a_bystander(suspects[0]):
             self._alone.add(suspects[0].id)
             return
@@ -272,7 +272,7 @@ class Producer:
                 self._separate(again, deadline)
 
     def _is_a_bystander(self, event: Event) -> bool:
-        """Whether the broker says that it refused an event only for another one in its batch."""
+        """Return whether the broker refused an event only because of another one in its batch."""
         error = self._reports.get(event.id)
         return error is not None and error.code() == KafkaError._INVALID_DIFFERENT_RECORD  # noqa: SLF001  as above
 
@@ -290,7 +290,7 @@ class Producer:
         return self._judge(error)
 
     def _judge(self, error: KafkaError) -> DeliveryReport:
-        """Return what an error means that is not about a record."""
+        """Return the meaning of an error that is not about a record."""
         if error.code() in _NO_TOPIC:
             return DeliveryReport(DeliveryOutcome.DENIED, f"no topic {self._topic}, or none that we may see: create it")
         if _is_denied(error):
@@ -339,7 +339,7 @@ class Producer:
 
 
 class _BrokerLog:
-    """Where librdkafka writes its log: brokers have a say in it, so it is made printable; what matters is an answer."""
+    """The log of librdkafka at debug level, made printable, since it holds texts of brokers; errors come as answers."""
 
     def __init__(self, redaction: Redaction) -> None:
         self._redaction = redaction
@@ -349,14 +349,14 @@ class _BrokerLog:
 
 
 def _is_denied(error: KafkaError) -> bool:
-    # Of TLS, only certificates are a person's affair: a handshake also fails when a broker goes down. That the broker
-    # does not take ours comes as an alert on a connection that was open already (TLS 1.3).
+    # Of TLS errors, only those about certificates need a person: a handshake also fails when a broker goes down. With
+    # TLS 1.3 a broker refuses our certificate with an alert on a connection that is open already.
     transport = (KafkaError._SSL, KafkaError._TRANSPORT)  # noqa: SLF001  as above
     is_certificate = error.code() in transport and "certificate" in error.str().lower()
     return error.code() in _DENIED_ERRORS or is_certificate
 
 
 def _text(error: KafkaError, redaction: Redaction) -> str:
-    """Return an error as one line, without secrets and what differs each time."""
+    """Return an error as one line, without secrets and without parts that differ each time."""
     text = redaction.clean(_VARYING.sub("", error.str()))
     return printable(f"{error.name()}: {text}")[:_MAX_REASON]

@@ -1,10 +1,10 @@
-"""NATS JetStream: one message an event, acknowledged by the stream; repeats are dropped by `Nats-Msg-Id`.
+"""NATS JetStream: one message for each event, acknowledged by the stream, which drops duplicates by `Nats-Msg-Id`.
 
-The stream drops a repeated id within its duplicate window (two minutes unless configured otherwise), and says so in its
-acknowledgement. So a batch that is sent again after a broken connection leaves no double. The client's own reconnecting
-is off: a broken connection ends the batch, and the relay decides when to try again.
+The stream drops a repeated id within its duplicate window (two minutes unless configured otherwise), and tells so in
+its acknowledgement. So a batch that is sent again after a broken connection leaves no duplicates. The client's own
+reconnecting is off: a broken connection ends the batch, and the relay decides when to retry.
 
-Acknowledgements are read here: the client's `publish_async` never ends the wait for a message that the stream refuses.
+Acknowledgements are read here: the client's `publish_async` waits without end for a message that the stream refuses.
 """
 
 import asyncio
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
-#: What came back for a message: whether the stream had it already, or why it was not taken.
+#: The answer to a message: whether the stream had it already, or why it was not taken.
 _Answer = bool | Exception
 
 _PORT = 4222
 #: "message size exceeds maximum allowed" of a stream (nats-server, errors.json).
 _TOO_LARGE = 10054
 _NO_RESPONDERS = "503"
-#: Bytes of a credentials file that are read; characters of a line that is one, not a frame around it.
+#: Bytes of a credentials file that are read; the least characters of a line that is a secret and not a frame.
 _MAX_CREDENTIALS, _LEAST_CREDENTIAL = 64 << 10, 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class NatsOptions(TlsOptions):
-    """What the URL of a stream can say."""
+    """Options of a stream."""
 
     subject: str = option("where to publish", "smtpsweep.records")
     create: bool = option("make the stream when it is not there: yes or no", "no", yes_no)
@@ -118,7 +118,7 @@ class NatsReceiver:
                 await client.subscribe(f"{self._inbox}.*", cb=self._take)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
-            # It tries until the time is over; what went wrong each time is what a person wants to know.
+            # The client retries until the time is over; its last error is what a person needs to know.
             raise _meaning(self._cause(error)) from None
 
     def _cause(self, error: Exception) -> Exception:
@@ -149,8 +149,8 @@ class NatsReceiver:
         if client is not None:
             with contextlib.suppress(Exception):  # it is gone either way
                 await client.close()
-            # After a refused login the library forgets to let go of its socket, for which there is no public name.
-            transport: Any = client._transport  # noqa: SLF001  as said above
+            # After a refused login the library does not close its socket, for which there is no public name.
+            transport: Any = client._transport  # noqa: SLF001  as above
             with contextlib.suppress(Exception):
                 if transport is not None:
                     transport.close()
@@ -172,7 +172,7 @@ class NatsReceiver:
         try:
             await context.stream_info(self._stream)
         except NotFoundError:
-            with contextlib.suppress(BadRequestError):  # somebody else was faster
+            with contextlib.suppress(BadRequestError):  # another client was faster
                 await context.add_stream(name=self._stream, subjects=[self._subject])
 
     async def _publish(self, client: "Client", event: Event, token: str) -> "asyncio.Future[_Answer]":
@@ -188,7 +188,7 @@ class NatsReceiver:
         return answer
 
     async def _take(self, message: "Msg") -> None:
-        """Take an acknowledgement: a document of JetStream's, or the server's word that nobody takes the subject."""
+        """Take an acknowledgement: a document of JetStream, or the server's status that the subject has no stream."""
         from nats.errors import NoRespondersError  # noqa: PLC0415  an extra
         from nats.js.errors import APIError  # noqa: PLC0415  an extra
 

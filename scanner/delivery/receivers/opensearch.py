@@ -1,14 +1,13 @@
 """OpenSearch and Elasticsearch: documents by `_bulk`, each under its event id, into an index or a data stream.
 
-Only the action `create` is used: what is there already is answered with 409 and counts as taken, so a batch that is
-sent again leaves no double. (In a data stream that holds for one backing index: after a rollover the same id can be
-stored once more.)
+Only the action `create` is used: a document that is there already is answered with 409 and counts as taken, so a batch
+that is sent again leaves no duplicates. (In a data stream that holds for one backing index: after a rollover the same
+id can be stored once more.)
 
-A bulk request is answered with 200 and one status for each document. 429 and 5xx ask for that document again; 400 and
-its like refuse it for good, unless the reason is the index and not the document: an index that is missing, closed or
-blocked is trouble that a person mends, and costs no record. An answer that does not name every document, or is not JSON
-(some receivers that imitate `_bulk` answer a bad request with 200 and nothing), proves nothing: everything is sent
-again.
+A bulk request is answered with 200 and one status for each document. 429 and 5xx ask for a retry of that document. 400
+and similar refuse it for good, unless the reason is the index: an index that is missing, closed or blocked needs a
+person and costs no record. An answer that does not name every document, or is not JSON (some receivers that imitate
+`_bulk` answer a bad request with 200 and nothing), proves nothing: everything is sent again.
 
 Left out: the client libraries of both products, each of which refuses servers of the other; request signing of AWS.
 Sources: "Bulk API" and "Index templates" in the documentation of both; answers of OpenSearch 3.8.
@@ -40,12 +39,12 @@ from scanner.errors import InputError
 from scanner.formats.event import Event
 
 _PORT = 9200
-#: What an index or data stream may be called ("Create index API": lower case, not so long, not beginning with -_+).
+#: The names that an index or data stream may have ("Create index API": lower case, not beginning with -_+).
 _INDEX = re.compile(r"[a-z0-9.][a-z0-9._+-]{0,254}")
-#: Of an answer we want what became of each document, not where it is.
+#: The parts of an answer that we need: the result of each document, not its location.
 _WANTED = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 _HEADERS = {"Content-Type": "application/x-ndjson", "Accept": "application/json"}
-#: Refusals that are about the index, whatever their status says.
+#: Refusals because of the index, whatever their status.
 _INDEX_TROUBLE = frozenset(
     {
         "index_not_found_exception",
@@ -59,7 +58,7 @@ _INDEX_TROUBLE = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class OpenSearchOptions(HttpOptions):
-    """What the URL of OpenSearch can say."""
+    """Options of OpenSearch."""
 
     install: bool = option("put the index template for ECS, which makes a data stream: yes or no", "no", yes_no)
     batch: int = option("documents in one request at most", "1000", whole(1, 10_000))
@@ -86,7 +85,7 @@ class OpenSearchReceiver:
         self._path = f"{self._prefix}/{quote(self._index)}/_bulk?filter_path={_WANTED}"
         self._authorization = _authorization(url)
         self._install = url.options.install
-        # ECS has it; the others get it, since data streams and dashboards do not work without it.
+        # ECS has a timestamp; other formats get one, since data streams and dashboards do not work without it.
         self._adds_timestamp = url.options.format != "ecs"
 
     async def open(self, run: str) -> None:
@@ -101,7 +100,7 @@ class OpenSearchReceiver:
                 raise
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
-        """Send a batch and judge what became of each document."""
+        """Send a batch and judge the result of each document."""
         body = b"".join(self._lines(event) for event in batch)
         answer = await self._client.post(self._path, body, _HEADERS | self._authorization)
         if answer.status == 400:
@@ -123,7 +122,7 @@ class OpenSearchReceiver:
         return b"%s\n%s\n" % (orjson.dumps({"create": {"_id": event.id}}), body)
 
     async def _put_template(self) -> None:
-        """Install how ECS fields are indexed, for this index and no other."""
+        """Install the index template for ECS, for this index and no other."""
         template = index_template() | {"index_patterns": [self._index]}
         path = f"{self._prefix}/_index_template/{quote(f'smtpsweep-{self._index}')}"
         headers = {"Content-Type": "application/json"} | self._authorization

@@ -7,8 +7,8 @@ the option is for, its default as a user would write it, and what turns its text
     class LinesOptions(CommonOptions):
         timeout: float = option("seconds for one batch", "10", seconds(0.1, 600))
 
-`option` claims to return what its reader returns, so mypy compares the field's type with the reader's. `SinkUrl` reads
-the text of a URL into such an object; the list that `smtpsweep sinks` prints comes from the same fields.
+`option` is annotated to return what its reader returns, so mypy compares the field's type with the reader's. `SinkUrl`
+reads the text of a URL into such an object; the list that `smtpsweep sinks` prints comes from the same fields.
 """
 
 import re
@@ -17,14 +17,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar, overload
 
 _T = TypeVar("_T")
-#: A word; a field that is a `Literal` makes it one.
+#: A word, narrowed to a `Literal` by the field's type.
 _W = TypeVar("_W", bound=str)
 #: The key of a field's metadata under which `option` keeps what it was given.
 _DECLARED = "option"
 
 
 class UrlOption(NamedTuple):
-    """One option of a kind of sink: `read` turns its text into a value or raises ValueError saying what it must be."""
+    """One option of a kind of sink: `read` turns its text into a value, or raises ValueError with what it must be."""
 
     name: str
     help: str
@@ -45,8 +45,8 @@ def option(help_text: str, default: str | None = None, read: Callable[[str], Any
 
     Args:
         help_text: what it is for, as `smtpsweep sinks` shows it.
-        default: what it is when the URL does not have it, as a user would write it; None: nothing.
-        read: turns the text into a value, or raises ValueError saying what it must be.
+        default: its value when the URL does not have it, as a user would write it; None: no value.
+        read: turns the text into a value, or raises ValueError with what it must be.
     """
     value = None if default is None else read(default)
     return field(default=value, metadata={_DECLARED: (help_text, default, read)})
@@ -93,12 +93,12 @@ def yes_no(text: str) -> bool:
     return text == "yes"
 
 
-#: What a sink may be called: it becomes part of file names.
+#: The names that a sink may have: they become part of file names.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
 def is_sink_name(text: str) -> bool:
-    """Whether a sink may be called so."""
+    """Return whether a sink may have this name."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -110,7 +110,7 @@ def _sink_name(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CommonOptions:
-    """What the relay does for every kind. In a URL that was read, `format` is always one of the kind's."""
+    """Options of every kind, handled by the relay. In a URL that was read, `format` is always one of the kind's."""
 
     name: str | None = option("what cursor and dead letters are called (default: scheme and number)", None, _sink_name)
     format: str = option("how records are said (default: the kind's)", "")

@@ -1,18 +1,19 @@
-"""PostgreSQL: one row a record, every `event_id` once.
+"""PostgreSQL: one row for each record, every `event_id` once.
 
 A batch is one transaction: COPY into a temporary table, then INSERT ... ON CONFLICT (event_id) DO NOTHING. So a batch
-is stored whole or not at all, and one that is sent again (the answer to COMMIT was lost) leaves no double: what was not
-inserted had been there. The temporary table lives as long as the transaction, which also suits a connection pooler
-that hands out connections by transaction. Rights needed: SELECT and INSERT on the table, TEMPORARY on the database.
+is stored whole or not at all. One that is sent again (the answer to COMMIT was lost) leaves no duplicates: rows that
+were not inserted had been there. The temporary table lives as long as the transaction, which also suits a connection
+pooler that hands out connections by transaction. Rights needed: SELECT and INSERT on the table, TEMPORARY on the
+database.
 
-A role or database may be set to `synchronous_commit = off`: COMMIT then answers before the disk has the rows. For our
-transactions that is turned on again; stricter values stay.
+A role or database may be set to `synchronous_commit = off`: COMMIT then answers before the disk has the rows. Our
+transactions turn it on again; stricter values stay.
 
-The server says what an error means by its SQLSTATE (PostgreSQL, Appendix A). While a connection is made, libpq keeps
-that code for itself: then the English text is searched for what a person has to mend; a server that speaks another
-language is tried again instead, which loses nothing.
+The SQLSTATE tells what an error means (PostgreSQL, Appendix A). While connecting, libpq does not give that code: then
+the English text is searched for errors that need a person. A server with messages in another language is retried
+instead, which loses nothing.
 
-Left out: other formats than native, and a second table for findings: `record` is jsonb, SQL takes it apart.
+Left out: other formats than native, and a second table for findings: `record` is jsonb, and SQL can query it.
 """
 
 import contextlib
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 _PORT = 5432
-#: Name -> type, in the order of COPY. `record` is the whole record; the others are picked from it.
+#: Name -> type, in the order of COPY. `record` is the whole record; the others are fields of it.
 COLUMNS: Mapping[str, str] = {
     "event_id": "text",
     "scan_id": "text",
@@ -62,11 +63,11 @@ COLUMNS: Mapping[str, str] = {
 }
 #: For one transaction, so that the answer to COMMIT means that the disk has it.
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
-#: NAMEDATALEN: what is longer would be cut silently.
+#: NAMEDATALEN: the server would cut a longer name silently.
 _MAX_NAME_BYTES = 63
-#: Where systems keep the certificates they trust; libpq wants a file, and its own default is that of its maker.
+#: Where systems keep trusted certificates; libpq needs a file, and its default is the path where it was built.
 _SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
-#: Texts of refused connections that a person has to mend (classes 28 and 3D, 42501; libpq's own about TLS).
+#: Texts of refused connections that need a person (classes 28 and 3D, 42501; libpq's own about TLS).
 _DENIED = re.compile(
     r"password authentication failed|no password supplied|authentication failed|no pg_hba\.conf entry"
     r"|pg_hba\.conf rejects|(role|database) .* does not exist|permission denied|not permitted to log in"
@@ -87,7 +88,7 @@ _ADVICE: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresqlOptions(TlsOptions):
-    """What the URL of a database can say."""
+    """Options of a database."""
 
     table: str = option("where to put rows: NAME or SCHEMA.NAME", "smtpsweep_record")
     create: bool = option("make the table when it is not there: yes or no", "no", yes_no)
@@ -131,7 +132,7 @@ class PostgresqlReceiver:
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
             meaning = _meaning(error, self._url.redaction)
-            if isinstance(meaning, BatchRefusedError):  # no record is to blame: somebody else made the table just now
+            if isinstance(meaning, BatchRefusedError):  # no record was sent: another client made the table just now
                 meaning = TryLaterError(str(meaning))
             raise meaning from None
 
@@ -173,13 +174,13 @@ class PostgresqlReceiver:
             client_encoding="UTF8",
             target_session_attrs="read-write" if len(hosts) > 1 else None,  # of a cluster, the one that takes rows
             connect_timeout=max(2, int(self._timeout_s)),
-            autocommit=True,  # transactions are said where they are
-            prepare_threshold=None,  # statements kept by the server do not go with poolers
+            autocommit=True,  # transactions are explicit
+            prepare_threshold=None,  # prepared statements do not work with connection poolers
             **self._tls,
         )
 
     async def _create(self, connection: "AsyncConnection[Any]") -> None:
-        """Make the table. It is looked for first: making what is there needs a right that filling it does not."""
+        """Make the table, unless it exists: CREATE TABLE IF NOT EXISTS needs a right that filling it does not."""
         from psycopg import sql  # noqa: PLC0415  an extra
 
         table = sql.Identifier(*self._table)
@@ -226,7 +227,7 @@ def _table(url: SinkUrl[PostgresqlOptions]) -> list[str]:
 
 
 def _tls_parameters(url: SinkUrl[PostgresqlOptions]) -> dict[str, Any]:
-    """Return what libpq is told about TLS; the files are tried here, so that mistakes show before the sweep."""
+    """Return libpq's TLS parameters; the files are tried here, so that mistakes show before the sweep."""
     tls_context(url)
     options = url.options
     files = {"sslcert": options.cert_file, "sslkey": options.key_file or options.cert_file}

@@ -1,8 +1,8 @@
-"""What a remote destination is, as the relay sees it: something that takes batches of events and says what it took.
+"""The interface of a receiver, which is one remote destination: it sends batches of events and reports what was taken.
 
-The relay (`delivery.relay`) does the rest for all of them alike: reading the log, the cursor, batches, retries with a
-growing pause, the circuit breaker, splitting, bisecting, dead letters. So a receiver is short, holds no queue, and
-retries nothing by itself: it sends one batch, waits for the answer, and says truthfully what the answer means.
+The relay (`delivery.relay`) does the rest for all receivers: reading the spool, the cursor, batches, retries with
+growing pauses, the circuit breaker, splitting, bisecting, dead letters. So a receiver is short, has no queue, and does
+not retry: it sends one batch, waits for the answer, and returns or raises what the answer means.
 
 Calls come from one event loop: `open` until it succeeds, then `send`, up to `limits.in_flight` at a time, then `close`.
 Messages are one line of printable ASCII and never hold a secret.
@@ -24,10 +24,10 @@ class RefusedEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a batch. Everything that is not named here was taken and is safe.
+    """The result of a batch. Every event that is neither refused nor to be retried was taken and is safe.
 
     `retry` are the places of events to send again, `after_s` the pause that the receiver asked for. `duplicates`
-    counts events that the receiver says it had already: they are taken.
+    counts events that the receiver had already; they are taken.
     """
 
     refused: tuple[RefusedEvent, ...] = ()
@@ -45,9 +45,9 @@ TAKEN = Receipt()
 class BatchLimits:
     """How large a batch may be (`max_bytes` counts bodies), how long a small one waits for more, how many at a time.
 
-    With `in_flight` 1 the order of events is kept. With `whole_segments` a batch is all that a segment of the log
-    holds, however much that is, and comes when the segment is closed: for destinations that keep objects. One that is
-    sent again is the same, and its first event has the same `sequence`.
+    With `in_flight` 1 the order of events is kept. With `whole_segments` a batch is a whole closed segment of the
+    spool, whatever its size, for destinations that store objects. A segment that is sent again gives the same batch,
+    and its first event has the same `sequence`.
     """
 
     max_events: int = 500
@@ -60,8 +60,8 @@ class BatchLimits:
 class TryLaterError(Exception):
     """Raised when nothing of a batch is known to be taken and a later attempt may succeed: network, 429, 5xx, time-out.
 
-    `after_s` is the pause that the receiver asked for (`Retry-After`), None when it did not. `answered` says that there
-    was an answer, so that nobody is told that it cannot be reached.
+    `after_s` is the pause that the receiver asked for (`Retry-After`), None when it did not. `answered` is set when
+    there was an answer, so that messages do not say that it cannot be reached.
     """
 
     def __init__(self, reason: str, after_s: float | None = None, *, answered: bool = False) -> None:
@@ -74,19 +74,19 @@ class TooLargeError(Exception):
 
 
 class BatchRefusedError(Exception):
-    """Raised when a batch was refused whole, nothing of it taken, for what may be one bad event: the relay bisects."""
+    """Raised when a batch was refused as a whole, perhaps for one bad event, and none was taken: the relay bisects."""
 
 
 class AccessDeniedError(Exception):
-    """Raised when who we are, or what we may do, is the trouble (401, 403): a person has to act; nothing is refused."""
+    """Raised when our identity or rights do not suffice (401, 403): a person has to act, and no event is refused."""
 
 
 class Receiver(Protocol):
-    """A remote destination; see the module for the rules of calling."""
+    """A remote destination; the module's docstring has the order of calls."""
 
     @property
     def name(self) -> str:
-        """What to call it in messages: printable, without secrets."""
+        """Its name in messages: printable, without secrets."""
         ...
 
     @property
@@ -95,11 +95,11 @@ class Receiver(Protocol):
         ...
 
     async def open(self, run: str) -> None:
-        """Make ready to take events of a run (its id). Called again after it failed.
+        """Get ready to send events of a run, given by its id. Called again after it failed.
 
         Raises:
-            TryLaterError: when it cannot be reached now.
-            AccessDeniedError: when it does not let us in.
+            TryLaterError: when the destination cannot be reached now.
+            AccessDeniedError: when it denies access.
             InputError: when it can never work as asked for; nothing is retried then.
         """
         ...
@@ -108,15 +108,15 @@ class Receiver(Protocol):
         """Send a batch and return when the receiver has answered for all of it.
 
         Raises:
-            TryLaterError, TooLargeError, BatchRefusedError, AccessDeniedError: as they say.
+            TryLaterError, TooLargeError, BatchRefusedError, AccessDeniedError: as their docstrings describe.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of it; raises nothing.
+        """Release all resources; raises nothing.
 
-        One that only finds out here whether events were read (no acknowledgements: syslog, GELF) has an attribute
-        `unconfirmed_from`: at any time, the lowest `sequence` of an event that was sent and may not have been read,
-        else None. Those do not count as delivered when it ends, however that comes.
+        A receiver without acknowledgements (syslog, GELF) only finds out here whether events were read. It has an
+        attribute `unconfirmed_from`: at any time, the lowest `sequence` of an event that was sent and may not have been
+        read, else None. Such events do not count as delivered when the receiver ends in any way.
         """
         ...

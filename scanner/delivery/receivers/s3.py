@@ -2,20 +2,21 @@
 
     BUCKET/PREFIX/RUN/records-000000000001.jsonl.gz
 
-The number is that of the object's first event in the log. A segment that is sent again (the answer was lost, a process
-was killed) gives the same key and, since compression leaves out the time, the same bytes: the object is written over
-and nothing is there twice. A resumed sweep that adds to its last segment writes that object again, with more in it.
+The number is that of the object's first event in the spool. A segment that is sent again (the answer was lost, a
+process was killed) gives the same key and, since compression leaves out the time, the same bytes: the object is
+overwritten, and there are no duplicates. A resumed sweep that adds to its last segment overwrites that object with a
+longer one.
 
-PUT stores an object whole or not at all, and Content-MD5 lets the store refuse what was damaged on the way. One PUT
-takes up to 5 GiB; a segment is closed at 16 MiB of records (`delivery.spool.segments`), so no multipart upload is
-needed. The object is made and compressed in memory.
+PUT stores an object whole or not at all, and Content-MD5 lets the store refuse a body that was damaged on the way. One
+PUT takes up to 5 GiB; a segment is closed at 16 MiB of records (`delivery.spool.segments`), so multipart uploads are
+not needed. The object is made and compressed in memory.
 
-For a store an object is a row of bytes: no answer is about a record, so none ever becomes a dead letter. What a person
-has to mend waits for that, the rest is a matter of time. Only 413 is believed to be about size: the segment then goes
-in halves, each under the number of its own first event.
+A store does not look into an object, so no answer is about a record, and no record becomes a dead letter. Errors either
+wait for a person or are retried. Only 413 counts as too large: the segment is then sent in halves, each under the
+number of its own first event.
 
-boto3 blocks, so it is called in threads. Its own retries are off: the relay decides. Signing and, where no keys are
-named, the search for credentials (environment, profile, container, instance) are AWS's own.
+boto3 blocks, so it is called in threads. Its own retries are off: the relay decides. Signing and, when the URL names no
+keys, the search for credentials (environment, profile, container, instance) are left to boto3.
 """
 
 import asyncio
@@ -54,12 +55,12 @@ if TYPE_CHECKING:
 
 #: Amazon's rules for names of buckets, and the older ones that other stores still allow.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
-#: What is safe in keys everywhere (S3 User Guide, "Creating object key names").
+#: Characters that are safe in keys everywhere (S3 User Guide, "Creating object key names").
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]{0,512}")
 _SUFFIXES = {"gzip": ".gz", "zstd": ".zst", "none": ""}
 _CONTENT_TYPES = {"gzip": "application/gzip", "zstd": "application/zstd", "none": "application/x-ndjson"}
 _JSON_FORMATS = ("native", "ecs", "ocsf", "gelf")
-#: Answers with a status of 4xx that a repetition may mend (S3 API reference, "Error responses").
+#: Errors with a status of 4xx for which a retry may help (S3 API reference, "Error responses").
 _PASSING = frozenset(
     {"RequestTimeout", "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch",
      "OperationAborted", "SlowDown", "Throttling", "RequestLimitExceeded", "TooManyRequests"}
@@ -76,7 +77,7 @@ _ADVICE: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class S3Options(TlsOptions):
-    """What the URL of a bucket can say."""
+    """Options of a bucket."""
 
     region: str = option("the bucket's region, part of every signature", "us-east-1")
     addressing: Literal["path", "virtual"] = option(
@@ -166,9 +167,9 @@ class S3Receiver:
         )
 
     def _redaction(self) -> Redaction:
-        """Return the filter for secrets, which knows those that botocore has found by itself, too."""
+        """Return the filter for secrets, with those that botocore has found by itself."""
         redaction = self._url.redaction
-        with contextlib.suppress(Exception):  # they cannot be had now; then they were not sent either
+        with contextlib.suppress(Exception):  # they are not available now; then they were not sent either
             for secret in self._credentials.get_frozen_credentials() if self._credentials is not None else ():
                 if secret and secret not in self._found:
                     self._found.add(secret)
@@ -183,7 +184,7 @@ class S3Receiver:
         keys = {name: self._url.secret(name) for name in ("access_key", "secret_key", "session_token")}
         revealed = {name: secret.reveal() if secret is not None else None for name, secret in keys.items()}
         certificate, key = options.cert_file, options.key_file
-        # A session of our own: the default one is shared with whoever else uses boto3 in this process.
+        # A session of our own: the default one is shared with all other users of boto3 in this process.
         session = boto3.session.Session()
         self._credentials = session.get_credentials() if revealed["access_key"] is None else None
         return session.client(
@@ -239,7 +240,7 @@ def _meaning(error: BaseException, redaction: Redaction) -> Exception:
 
 
 def _refusal(response: Mapping[str, Any], redaction: Redaction) -> Exception:
-    """Return what an answer that is no success means: by S3's own code where it has one, else by HTTP's status."""
+    """Return what a failure means: by S3's own error code if there is one, else by the HTTP status."""
     about, status = response.get("Error", {}), response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     code = str(about.get("Code", ""))
@@ -254,7 +255,7 @@ def _refusal(response: Mapping[str, Any], redaction: Redaction) -> Exception:
 
 
 def _line(text: str, redaction: Redaction) -> str:
-    """Return a text of the store or the library in one printable line."""
+    """Return a text of the store or the library as one printable line without secrets."""
     return printable(redaction.clean(" ".join(text.split()))[:400])
 
 

@@ -1,16 +1,16 @@
-"""Splunk: events to the HTTP Event Collector (HEC), safe when an indexer has acknowledged them.
+"""Splunk: events to the HTTP Event Collector (HEC), which are safe when an indexer has acknowledged them.
 
-A 200 says that the collector has a request in its memory, no more. With `ack=required` (indexer acknowledgement) the
-answer holds an id, unique within a channel that the client names, and we ask for that id until it is true. The server
-forgets an id once it has said true, and forgets all of them when it restarts, to count from 0 again. So a channel
-belongs to one request at a time, and to none after anything went wrong: the acknowledgement of another request is never
-taken for ours. What is not acknowledged in time is sent again and may be stored twice; searches `dedup` the event id.
+A 200 only means that the collector has a request in its memory. With `ack=required` (indexer acknowledgement) the
+answer holds an id, unique within a channel that the client names, and we ask for that id until its value is true. The
+server forgets an id once it has answered true, and forgets all of them when it restarts and counts from 0 again. So a
+channel belongs to one request at a time and is not used again after a failure: an acknowledgement of another request is
+never mistaken for ours. What is not acknowledged in time is sent again and may be stored twice; searches `dedup` the
+event id.
 
-A bad event, number k of a request, is answered with 400 and `invalid-event-number`: those before it are stored, it and
-those after it are not. "Incorrect index" counts from 1. Splunk Cloud says that event 0 is bad when a request is too
-large, so event 0 is not believed to be bad before it was alone. An unknown key beside an event loses it and all that
-follow without a word; ours are those of the documentation. Trouble with token, index or channel costs no record: a
-person has to mend it.
+A bad event, number k of a request, is answered with 400 and `invalid-event-number`: the events before it are stored, it
+and the others are not. "Incorrect index" counts from 1. Splunk Cloud names event 0 when a request is too large, so
+event 0 counts as bad only when it was sent alone. An unknown key beside an event silently loses it and all that follow;
+we use only documented keys. Errors of token, index or channel cost no record: they wait for a person.
 
 Left out: the raw endpoint, indexed fields, cookies of a load balancer (acknowledgements need one that sends a client
 to the same indexer by its address). Sources: "Format events for HTTP Event Collector", "About HTTP Event Collector
@@ -49,14 +49,14 @@ log = logging.getLogger(__name__)
 _PORT = 8088
 _PATH = "/services/collector/event"
 _MAX_EVENTS = 500
-#: An acknowledgement takes about a second, however much is on its way: these many requests bridge it.
+#: An acknowledgement takes about a second, whatever the load: this many requests at a time bridge it.
 _IN_FLIGHT_WITH_ACKS, _IN_FLIGHT = 16, 4
 #: Bytes around an event besides what the URL adds: `{"time":"1795342616.123000","event":}`.
 _AROUND_BYTES = 40
 #: Seconds between two questions for an acknowledgement: the first pause grows by the factor up to the longest.
 _FIRST_POLL_S, _POLL_FACTOR, _LONGEST_POLL_S = 0.25, 1.5, 5.0
 
-#: What a person has to do about an answer, by its code.
+#: What a person has to do about an answer, by its Splunk code.
 _FOR_A_PERSON: Mapping[int, str] = {
     1: "enable the token",
     2: "name the token",
@@ -76,7 +76,7 @@ _SERVER_TROUBLE = frozenset({8, 9, *range(18, 28)})
 
 @dataclass(frozen=True, kw_only=True)
 class SplunkOptions(HttpOptions):
-    """What the URL of a collector can say."""
+    """Options of a collector."""
 
     index: str | None = option("where events go (default: the token's)")
     source: str = option("their source", "smtpsweep")
@@ -98,7 +98,7 @@ class SplunkReceiver:
         """Take the URL.
 
         Raises:
-            InputError: when aiohttp is not installed, no token is named, or the path is another endpoint's.
+            InputError: when aiohttp is not installed, no token is named, or the path is that of another endpoint.
         """
         self._client = HttpClient(url, default_port=_PORT)
         self.name = url.shown
@@ -134,7 +134,7 @@ class SplunkReceiver:
         await self._check_acks()
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
-        """Send a batch; return when it is acknowledged, or what became of it is known otherwise."""
+        """Send a batch; return when it is acknowledged, or its result is known otherwise."""
         body = b"\n".join(self._envelope(event) for event in batch)
         if len(body) > self._max_bytes and len(batch) > 1:
             raise TooLargeError(f"{len(body)} bytes, more than max_bytes={self._max_bytes}")
@@ -163,7 +163,7 @@ class SplunkReceiver:
         return self._headers | ({"X-Splunk-Request-Channel": channel} if self._has_channels else {})
 
     async def _check_acks(self) -> None:
-        """Ask for an acknowledgement that nobody waits for: the answer says whether there are any."""
+        """Ask for some acknowledgement: the answer tells whether the token has acknowledgements."""
         if not self._acks_asked or self._acks_checked:
             return
         try:
@@ -186,7 +186,7 @@ class SplunkReceiver:
             message = f"not acknowledged by an indexer in {self._ack_timeout_s:g} s: sent again"
             raise TryLaterError(message, answered=True) from None
         except AccessDeniedError as error:
-            self._acks_checked = False  # before anything is sent again, so that a person's delay makes no doubles
+            self._acks_checked = False  # checked before anything is sent again, so that waiting makes no duplicates
             self._without_acks(error)
 
     async def _poll(self, channel: str, number: int) -> None:
@@ -201,7 +201,7 @@ class SplunkReceiver:
             pause = min(pause * _POLL_FACTOR, _LONGEST_POLL_S)
 
     async def _ask(self, channel: str, number: int) -> bool:
-        """Return whether a request is acknowledged; true is said once."""
+        """Return whether a request is acknowledged; the server answers true only once."""
         answer = await self._client.post(self._ack_path, orjson.dumps({"acks": [number]}), self._with_channel(channel))
         if answer.status != 200:
             raise AccessDeniedError(_for_a_person(answer, "acknowledgements cannot be asked for"))
@@ -209,7 +209,7 @@ class SplunkReceiver:
         return isinstance(acks, dict) and acks.get(str(number)) is True
 
     def _without_acks(self, error: AccessDeniedError) -> None:
-        """Go on without acknowledgements when that is allowed, and say so; raise the error when it is not."""
+        """Continue without acknowledgements and log that, if it is allowed; else raise the error."""
         if self._acks_needed:
             raise error
         if self._acks_asked:
@@ -219,7 +219,7 @@ class SplunkReceiver:
 
 
 def _metadata(options: SplunkOptions) -> bytes:
-    """Return what is beside every event but its time, as the inside of a JSON object with a comma at its end."""
+    """Return the metadata of every event but its time, as the inside of a JSON object with a comma at its end."""
     given = {
         "host": options.host,
         "source": options.source,
@@ -255,10 +255,10 @@ def _ack_id(answer: HttpResponse) -> int:
 
 
 def _partly_taken(answer: HttpResponse, size: int) -> Receipt:
-    """Return what an answer other than 200 says about a batch of so many events.
+    """Return what an answer other than 200 means for a batch of `size` events.
 
     Raises:
-        AccessDeniedError, TryLaterError, BatchRefusedError: when it says nothing about single events.
+        AccessDeniedError, TryLaterError, BatchRefusedError: when it is not about single events.
     """
     code, number = _number(answer, "code"), _number(answer, "invalid-event-number")
     if answer.status != 400 or code in _FOR_A_PERSON:

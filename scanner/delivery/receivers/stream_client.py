@@ -1,12 +1,12 @@
-"""Sending over TCP or TLS to a receiver that never answers, so that a broken connection loses nothing.
+"""Send over TCP or TLS to a receiver that never answers, so that a broken connection loses nothing.
 
-`StreamConnection` knows when the other side's kernel has what we sent. A daemon that dies then takes with it what its
-kernel had and it had not read. So the last `resend_bytes` that were sent are kept, and when the connection breaks they
-are sent again over the next one, before anything new: repeats with the same event ids, instead of gaps. The default is
-more than a kernel's buffer holds on either side (`tcp_wmem` and `tcp_rmem`, tcp(7): 6 MiB on Linux).
+`StreamConnection` knows when the other side's kernel has what we sent. When the daemon there dies, everything is lost
+that its kernel had and it had not read. So the last `resend_bytes` that were sent are kept. When the connection breaks,
+they are sent again over the next one, before anything new: duplicates with the same event ids, instead of gaps. The
+default is more than a kernel's buffer holds on either side (`tcp_wmem` and `tcp_rmem`, tcp(7): 6 MiB on Linux).
 
 At the end `close` waits until the receiver has read everything, and sends the window again when it has not.
-Left out: what a daemon keeps in its own memory when it is killed; that is for its configuration.
+Left out: what a daemon has in its own memory when it is killed; its configuration has to take care of that.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ from scanner.timeouts import patience
 
 log = logging.getLogger(__name__)
 
-#: More than the kernels of both sides hold: what was sent before that has been read.
+#: More than the kernels of both sides hold: whatever was sent earlier has been read.
 _KERNEL_BYTES = 8 << 20
-#: How long the end may take; the relay is given a little more before it is killed.
+#: How long `close` may take; the relay process gets a little more before it is killed.
 _CLOSE_S = 5.0
 _CLOSE_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamOptions(TlsOptions):
-    """What every receiver over a connection without answers can be told."""
+    """Options of every receiver over a connection without answers."""
 
     timeout: float = option("seconds for connecting, and for one batch", "30", seconds(0.1, 600))
     resend_bytes: int = option(
@@ -63,17 +63,14 @@ class StreamClient:
 
     @property
     def unconfirmed_from(self) -> int | None:
-        """The number of the first event that was sent and, as far as is known, may not have been read; None: all were.
-
-        At any time: who is stopped in between must not claim more.
-        """
+        """The number of the first event that was sent and may not have been read; None: all were read."""
         return self._window.first
 
     async def open(self) -> None:
         """Connect anew; send again what may not have arrived over the connection before.
 
         Raises:
-            TryLaterError, AccessDeniedError: as they say.
+            TryLaterError, AccessDeniedError: when that fails.
         """
         await self._abort()
         host, port = self._hosts[self._turn % len(self._hosts)]
@@ -82,9 +79,9 @@ class StreamClient:
                 self._connection = await StreamConnection.open(host, port, self._tls)
             for data, _ in self._window:
                 await self._write(self._connection, data)
-        except (OSError, UnicodeError) as error:  # a name that is none is a UnicodeError
+        except (OSError, UnicodeError) as error:  # an invalid name is a UnicodeError
             await self._failed(error)
-        except BaseException:  # stopped: with a part of the window sent, this is no connection to end in good order
+        except BaseException:  # cancelled: a connection with a part of the window must not end in good order
             await self._abort()
             raise
 
@@ -106,7 +103,7 @@ class StreamClient:
         self._window.add(data, first)
 
     async def close(self) -> None:
-        """Wait until the receiver has read everything, but not for ever. Raises nothing."""
+        """Wait until the receiver has read everything, for a limited time. Raises nothing."""
         try:
             async with patience(min(self._timeout_s, _CLOSE_S)):
                 for _ in range(_CLOSE_ATTEMPTS):
@@ -124,7 +121,7 @@ class StreamClient:
             )
 
     async def _ended(self) -> bool:
-        """Whether the receiver has read everything."""
+        """Return whether the receiver has read everything."""
         try:
             if self._connection is None:
                 if self._window.first is None:
@@ -146,9 +143,9 @@ class StreamClient:
             await connection.write(data)
 
     async def _failed(self, error: Exception) -> None:
-        """Let go of the connection and say what the error means to the relay."""
+        """Abort the connection and raise what the error means to the relay."""
         await self._abort()
-        self._turn += 1  # another host may be well
+        self._turn += 1  # another host may work
         text = in_words(error)
         if isinstance(error, ssl.SSLError) and is_tls_trouble(error.reason or ""):
             raise AccessDeniedError(text) from None
@@ -161,9 +158,9 @@ class StreamClient:
 
 
 class _SentWindow(deque[tuple[bytes, int]]):
-    """What was sent last, oldest first: as little of it as holds `limit` bytes, or everything that was sent.
+    """What was sent last, oldest first: at least `limit` bytes of it, or everything that was sent.
 
-    `unread` counts the bytes that may not have been read, also those that are not kept.
+    `unread` counts the bytes that may not have been read, including those that are not kept.
     """
 
     def __init__(self, limit: int) -> None:

@@ -1,15 +1,15 @@
-"""One TCP or TLS connection to something that only listens, and what can be known about what it has.
+"""One TCP or TLS connection to a receiver that never answers, and what can be known about what it has received.
 
-Problem: syslog and GELF over TCP have no acknowledgement. `write` of a socket says that the kernel has the bytes, and
-asyncio's streams say less: with TLS their buffers have buffers.
+Problem: syslog and GELF over TCP have no acknowledgement. When `write` of a socket returns, only our kernel has the
+bytes. asyncio's streams tell even less, since they have buffers of their own, and more with TLS.
 
-Approach: no buffer of our own is left between the caller and the kernel. TLS is done in memory (`ssl.SSLObject`), its
-bytes go out with `sock_sendall`, and `write` then waits until the kernel says that the other side's kernel has
-acknowledged every one (`SIOCOUTQ`, tcp(7)) and the other side has not closed. That is "sent". What the program over
-there has read is known only at the end: it closes when it has read our close, thus all before it; `end` waits for that.
+Approach: there is no buffer between the caller and the kernel. TLS is done in memory (`ssl.SSLObject`), its bytes are
+sent with `sock_sendall`, and `write` then waits until the other side's kernel has acknowledged every one (`SIOCOUTQ`,
+tcp(7)) and the other side has not closed. That is "sent". What the program over there has read is known only at the
+end: it closes when it has read our close, and so everything before; `end` waits for that.
 
-With TLS 1.3 a client is done before the server has looked at its certificate (RFC 8446, 4.4.2 and 4.6.1), and a
-refusal comes later. So `open` waits a moment for the first bytes of the server: session tickets, or the alert.
+With TLS 1.3 the handshake of a client ends before the server has checked its certificate (RFC 8446, 4.4.2 and 4.6.1),
+and a refusal comes later. So `open` waits a moment for the first bytes of the server: session tickets, or the alert.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from typing import Self
 from scanner.timeouts import patience
 
 _CHUNK_BYTES = 1 << 16
-#: Between two looks at the send queue: the first and the longest pause.
-_LOOK_S, _LONGEST_LOOK_S = 0.0005, 0.02
+#: Between two checks of the send queue: the first and the longest pause.
+_CHECK_S, _LONGEST_CHECK_S = 0.0005, 0.02
 #: How long a server may take to refuse our certificate; those that send session tickets end the wait with them.
 _VERDICT_S = 0.5
 
@@ -73,18 +73,18 @@ class StreamConnection:
         """
         self._check()
         await asyncio.get_running_loop().sock_sendall(self._socket, data if self._tls is None else self._tls.seal(data))
-        pause_s = _LOOK_S
+        pause_s = _CHECK_S
         while self._unacknowledged():
             self._check()
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_LOOK_S)
+            pause_s = min(2 * pause_s, _LONGEST_CHECK_S)
         while self._is_readable() and not self._listening.done():  # our reading task has yet to see it
             self._heard.clear()
             await self._heard.wait()
         self._check()
 
     async def end(self) -> None:
-        """Say that nothing more comes; return when the other side has read that, and so everything before it.
+        """Close for writing; return when the other side has read that, and so everything before it.
 
         Raises:
             OSError: when the connection broke, so that some of what was sent may not have been read.
@@ -98,13 +98,13 @@ class StreamConnection:
             raise self._error
 
     async def abort(self) -> None:
-        """Let go of the socket. Harmless when that was done before."""
+        """Close the socket at once. Harmless when it is closed."""
         self._listening.cancel()
         await asyncio.wait([self._listening])
         self._socket.close()
 
     async def _listen(self) -> None:
-        """Read to the end: a receiver says nothing that we understand, but what TLS needs."""
+        """Read to the end: a receiver sends nothing but what TLS needs."""
         loop = asyncio.get_running_loop()
         try:
             while data := await loop.sock_recv(self._socket, _CHUNK_BYTES):
@@ -128,7 +128,7 @@ class StreamConnection:
         return int(count)
 
     def _is_readable(self) -> bool:
-        """Whether the other side has said or closed something that our reading task may not have seen yet."""
+        """Return whether there is data, or a close, that our reading task may not have seen yet."""
         try:
             self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -196,7 +196,7 @@ class _Tls:
 
 
 def _require_no_answer(said: bytes) -> None:
-    """Tell a web server from somebody who takes events: it reads our bytes, too, and closes in good order."""
+    """Raise when a web server answers: it would read our bytes, too, and close in good order."""
     if said.startswith(b"HTTP/"):
         raise ConnectionResetError("a web server answers there, not a receiver of syslog or GELF: check the port")
 

@@ -1,8 +1,8 @@
-"""Syslog: one message of RFC 5424 an event, over TCP or TLS with octet counting (RFC 6587, RFC 5425), or over UDP.
+"""Syslog: one RFC 5424 message for each event, over TCP or TLS with octet counting (RFC 6587, RFC 5425), or over UDP.
 
 Syslog has no acknowledgement. Over TCP and TLS an event counts as taken when the receiver's kernel has acknowledged
-it ("sent"), and what was sent last goes out again after a broken connection (`stream_client`): repeats, but no gaps.
-UDP (RFC 5426) is for those who cannot have better: a datagram that is lost is lost, and nobody is told.
+it ("sent"), and the last events are sent again after a broken connection (`stream_client`): there may be duplicates,
+but no gaps. UDP (RFC 5426) is for receivers that offer nothing better: a lost datagram is lost without notice.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ _FULL = (errno.ENOBUFS, errno.EAGAIN, errno.ENOMEM)
 
 @dataclass(frozen=True, kw_only=True)
 class MessageOptions(CommonOptions):
-    """What messages look like."""
+    """Options of the messages."""
 
     facility: str = option("the facility, by its name", "local0", choice(*FACILITIES))
     hostname: str | None = option("who sends (default: this machine's name)", None, read_hostname)
@@ -57,7 +57,7 @@ class MessageOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SyslogOptions(StreamOptions, MessageOptions):
-    """What the URL of a receiver over TCP or TLS can say."""
+    """Options of a receiver over TCP or TLS."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class _RateOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DatagramOptions(_RateOptions, MessageOptions):
-    """What the URL of a receiver over UDP can say."""
+    """Options of a receiver over UDP."""
 
 
 class SyslogReceiver:
@@ -91,7 +91,7 @@ class SyslogReceiver:
         await self._client.open()
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
-        """Send every event that can go out; refuse the others."""
+        """Send every event that may be sent; refuse the others."""
         refused = refusals(batch, self._style)
         out = {one.place for one in refused}
         data = b"".join(frame(message(event, self._style)) for place, event in enumerate(batch) if place not in out)
@@ -100,12 +100,12 @@ class SyslogReceiver:
         return Receipt(refused=refused)
 
     async def close(self) -> None:
-        """Wait until the receiver has read everything, but not for ever."""
+        """Wait until the receiver has read everything, for a limited time."""
         await self._client.close()
 
     @property
     def unconfirmed_from(self) -> int | None:
-        """The number of the first event that may not have been read, at any time; None when all were."""
+        """The number of the first event that may not have been read; None when all were."""
         return self._client.unconfirmed_from
 
 
@@ -126,10 +126,10 @@ class DatagramReceiver:
         self._rate = url.options.rate
         self._socket: socket.socket | None = None
         warn_plain(url)
-        log.warning("-o %s: UDP loses messages without a sign; syslog+tcp and syslog+tls do not", url.shown)
+        log.warning("-o %s: UDP loses messages without notice; syslog+tcp and syslog+tls do not", url.shown)
 
     async def open(self, run: str) -> None:
-        """Look up the name and make a socket; whether anybody listens cannot be known."""
+        """Look up the name and make a socket; whether there is a listener cannot be known."""
         del run
         await self.close()
         try:
@@ -138,12 +138,12 @@ class DatagramReceiver:
             self._socket = socket.socket(family, kind, protocol)
             self._socket.settimeout(0)
             self._socket.connect(address)
-        except (OSError, UnicodeError) as error:  # a name that is none is a UnicodeError
+        except (OSError, UnicodeError) as error:  # an invalid name is a UnicodeError
             await self.close()
             raise _try_later(error) from None
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
-        """Send each event as a datagram; refuse what can never go out."""
+        """Send each event as a datagram; refuse those that can never be sent."""
         if self._socket is None:
             await self.open("")
         assert self._socket is not None  # noqa: S101  opened above
@@ -159,13 +159,13 @@ class DatagramReceiver:
                 elif error.errno in _FULL:
                     rest = tuple(number for number in range(place, len(batch)) if number not in refused)
                     return Receipt(refused=tuple(refused.values()), retry=rest, reason=str(_try_later(error)))
-                else:  # an answer to some datagram before, as that nobody listens: which one, nobody says
+                else:  # an error for some earlier datagram, such as a closed port; which one is unknown
                     await self.close()
                     raise _try_later(error) from None
         await asyncio.sleep(len(batch) / self._rate)
         if number := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # what came back meanwhile
             await self.close()
-            raise TryLaterError(f"{os.strerror(number)}: nobody listens there")
+            raise TryLaterError(f"{os.strerror(number)}: nothing listens there")
         return Receipt(refused=tuple(refused.values()))
 
     async def close(self) -> None:
@@ -176,7 +176,7 @@ class DatagramReceiver:
 
 
 def refusals(batch: Sequence[Event], style: MessageStyle) -> tuple[RefusedEvent, ...]:
-    """Return the events that must not go out, with the reason."""
+    """Return the events that must not be sent, with the reason."""
     found = ((place, maybe_refusal(event, style)) for place, event in enumerate(batch))
     return tuple(RefusedEvent(place, reason) for place, reason in found if reason is not None)
 

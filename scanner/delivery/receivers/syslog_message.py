@@ -1,13 +1,13 @@
-"""One event as one message of RFC 5424, and its frame; no network in here.
+"""Encode an event as a message of RFC 5424, and frame it; without any network.
 
     <134>1 2026-11-22T10:16:56.123000Z probe1 smtpsweep - native [smtpsweep@32473 id="..." ip="..." port="25"] {...}
 
 Everything that a filter needs is outside MSG: the severity, the format as MSGID, and as structured data the event's id,
-address and port. A message that is longer than `max_bytes` is refused, since a part of a record is not the record; who
-can live with parts has them cut, at the end of a character and with `truncated="1"`. A cut JSON object is not JSON.
+address and port. A message that is longer than `max_bytes` is refused, since a part of a record is not the record. With
+`long=cut` it is cut instead, at the end of a character and with `truncated="1"`; a cut JSON object is not JSON.
 
-MSG has a byte order mark only where it is not plain ASCII: RFC 5424, 6.4, asks for one before UTF-8, ASCII is both
-UTF-8 and any octets, and receivers pass the mark on as a part of the text.
+MSG has a byte order mark only when it is not plain ASCII. RFC 5424, 6.4, asks for one before UTF-8, but receivers pass
+it on as a part of the text, and ASCII may also be sent as plain octets, without one.
 
 Frames are octet-counted (RFC 6587, 3.4.1; RFC 5425, 4.3): a line end inside a message cannot begin another one.
 """
@@ -19,15 +19,15 @@ from datetime import UTC, datetime, timedelta
 
 from scanner.formats.event import Event
 
-#: RFC 5424, 6.2.1, by the names of syslog.conf(5).
+#: The facilities of RFC 5424, 6.2.1, by their names in syslog.conf(5).
 FACILITIES = (
     *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
     *("ntp", "audit", "alert", "clock"),
     *(f"local{number}" for number in range(8)),
 )
-#: The number for examples (RFC 5612); an organisation that has its own can set it.
+#: The number for examples (RFC 5612); an organisation that has its own sets `enterprise=`.
 DOCUMENTATION_ENTERPRISE = 32473
-#: The header and structured data of an event stay below it, so that there is always room for text.
+#: The header and structured data of an event are smaller, so that there is always room for text.
 LEAST_MAX_BYTES = 1024
 
 _APP_NAME = "smtpsweep"
@@ -44,9 +44,10 @@ _ESCAPED = str.maketrans({'"': '\\"', "\\": "\\\\", "]": "\\]"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageStyle:
-    """What is the same in all messages of a sink.
+    """The settings that all messages of a sink share.
 
-    `name` is the format's, `max_bytes` counts a message unframed, `cuts` says whether longer ones are cut.
+    `name` is that of the format, `max_bytes` limits a message without its frame, `cuts` tells whether longer ones are
+    cut.
     """
 
     name: str = "native"
@@ -58,10 +59,10 @@ class MessageStyle:
 
 
 def read_hostname(text: str) -> str:
-    """Read what HOSTNAME may be.
+    """Return a valid HOSTNAME.
 
     Raises:
-        ValueError: saying what it must be.
+        ValueError: with what it must be.
     """
     if not _HOSTNAME.fullmatch(text):
         raise ValueError("1 to 255 printable ASCII characters without a space")
@@ -69,7 +70,7 @@ def read_hostname(text: str) -> str:
 
 
 def own_hostname() -> str:
-    """Return this machine's name, or the sign for none."""
+    """Return this machine's name, or "-" when it cannot be a HOSTNAME."""
     name = socket.gethostname()
     return name if _HOSTNAME.fullmatch(name) else _NIL
 
@@ -90,9 +91,9 @@ def frame(text: bytes) -> bytes:
 
 
 def maybe_refusal(event: Event, style: MessageStyle) -> str | None:
-    """Return why an event must not go out: it is too long to go whole, or holds a control character.
+    """Return why an event must not be sent: it is too long, or holds a control character; None when it may.
 
-    A control character is a line end or a command to somebody who reads it.
+    A control character may act as a line end, or as a command to the terminal of a reader.
     """
     found = _CONTROL.search(event.body)
     if found is not None:
@@ -129,7 +130,7 @@ def _time(time_s: float | None) -> str:
 
 
 def _cut(text: bytes, size: int) -> bytes:
-    """Return the beginning of a text of UTF-8, without a part of a character at its end."""
-    while size < len(text) and size and text[size] & 0xC0 == 0x80:  # the byte behind the cut continues a character
+    """Return the beginning of a UTF-8 text, without a part of a character at its end."""
+    while size < len(text) and size and text[size] & 0xC0 == 0x80:  # the byte after the cut continues a character
         size -= 1
     return text[:size]

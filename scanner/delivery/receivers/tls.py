@@ -1,4 +1,4 @@
-"""TLS for sinks, with the same options everywhere: verified by default, mutual when a certificate is given."""
+"""TLS for sinks: the same options for all kinds, verified by default, mutual when a certificate is given."""
 
 import ipaddress
 import logging
@@ -11,13 +11,13 @@ from scanner.errors import InputError
 
 log = logging.getLogger(__name__)
 
-#: Reasons of OpenSSL (ssl.SSLError.reason) that time does not mend: a person has to change a certificate or setting.
+#: Reasons of OpenSSL (ssl.SSLError.reason) for which a retry does not help: a certificate or setting must be changed.
 DENIED_REASONS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "WRONG_VERSION_NUMBER")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TlsOptions(CommonOptions):
-    """Whom to trust and who we are."""
+    """Which certificates to trust and to present."""
 
     ca_file: str | None = option("certificates to trust instead of the system's (PEM)")
     cert_file: str | None = option("our certificate, for mutual TLS (PEM)")
@@ -47,19 +47,19 @@ def tls_context(url: SinkUrl[TlsOptions]) -> ssl.SSLContext:
     if not options.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        log.warning("-o %s: verify=no: whoever is on the way can read and change what is sent", url.shown)
+        log.warning("-o %s: verify=no: anyone on the way can read and change what is sent", url.shown)
     return context
 
 
 def is_tls_trouble(text: str) -> bool:
-    """Whether an error's text is about TLS in a way that time does not mend: a certificate, or no TLS at all."""
+    """Return whether an error's text is about TLS and no retry helps: a wrong certificate, or no TLS at all."""
     return any(reason in text for reason in DENIED_REASONS)
 
 
 def warn_plain(url: SinkUrl[CommonOptions]) -> None:
-    """Say so when records would leave this machine unprotected."""
+    """Log a warning when records would leave this machine unprotected."""
     if not all(_is_loopback(host) for host, _ in url.hosts):
-        log.warning("-o %s: without TLS, whoever is on the way can read and change what is sent", url.shown)
+        log.warning("-o %s: without TLS, anyone on the way can read and change what is sent", url.shown)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,7 +1,7 @@
-"""What went wrong with a connection, for people: the words of the system instead of those of a library.
+"""Describe connection errors to people: in the words of the system instead of those of a library.
 
-`ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 514)` becomes `Connection refused`: the address
-is in the name of the sink. Whether it is worth another try, each kind of sink decides for itself.
+`ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 514)` becomes `Connection refused`; the address
+is in the name of the sink. Each kind of sink decides for itself whether an error is worth a retry.
 """
 
 import os
@@ -11,9 +11,9 @@ from scanner.delivery.local.descriptor import printable
 
 
 def in_words(error: BaseException) -> str:
-    """Return what went wrong with a connection, as the system calls it: "Connection refused", "no answer in time".
+    """Return what went wrong with a connection, in the system's words: "Connection refused", "no answer in time".
 
-    What is neither of the system nor of time has its class before its text, by which one can look it up.
+    Any other error has its class before its text, so that it can be looked up.
     """
     cause = getattr(error, "os_error", error)  # aiohttp keeps the error of the system there
     if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:

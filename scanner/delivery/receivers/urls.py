@@ -32,32 +32,32 @@ _O_co = TypeVar("_O_co", bound=CommonOptions, covariant=True)
 class SinkKind(Generic[_O]):
     """A kind of remote sink, as its entry point (group `smtpsweep.receivers`, named by its scheme) offers it.
 
-    `formats` are the formats it can send, the default one first. `make` builds the receiver: its class. `options` is
-    the class of its options. `secrets` are names of secrets: each is read from `NAME_env` or `NAME_file`. `confirms` is
-    False for those that never answer (UDP).
+    `formats` are the formats it can send, the default one first. `make` is the receiver's class, `options` that of its
+    options. `secrets` are names of secrets: each is read from `NAME_env` or `NAME_file`. `confirms` is False for those
+    that never answer (UDP).
     """
 
     summary: str
     example: str
     formats: tuple[str, ...]
     make: Callable[["SinkUrl[_O]"], Receiver]
-    options: type[_O] = CommonOptions  # type: ignore[assignment]  # a receiver without any of its own takes those
+    options: type[_O] = CommonOptions  # type: ignore[assignment]  # for a receiver without options of its own
     secrets: tuple[str, ...] = ()
     confirms: bool = True
 
 
 class SinkUrl(Generic[_O_co]):
-    """A URL, taken apart and checked.
+    """The URL of a remote sink, parsed and checked.
 
-    `options` are the options, defaults included; `hosts` pairs of host and port. `redaction` knows all secrets: what
-    others say goes through it before it is shown, and who finds a further secret adds it there.
+    `options` are the options, defaults included; `hosts` are pairs of host and port. `redaction` knows all secrets:
+    texts of others go through it before they are shown, and code that finds a further secret adds it there.
     """
 
     def __init__(self, text: str, kind: SinkKind[_O_co]) -> None:
         """Read a URL.
 
         Raises:
-            InputError: when it is none, holds a password, or an option is unknown or has a value that makes no sense.
+            InputError: when it is not a URL, holds a password, or an option is unknown or has a wrong value.
         """
         self.shown = _without_query(text)
         try:
@@ -79,7 +79,7 @@ class SinkUrl(Generic[_O_co]):
                 self.redaction.add(secret.reveal(), self.user)
 
     def secret(self, name: str) -> Secret | None:
-        """Return a secret, None when the URL does not say where it is."""
+        """Return a secret, None when the URL does not name it."""
         return self._secrets[name]
 
     def _read(self, given: dict[str, str], kind: SinkKind[_O]) -> tuple[_O, Mapping[str, Secret | None]]:
@@ -109,10 +109,10 @@ class SinkUrl(Generic[_O_co]):
 
 
 def single_host(url: SinkUrl[CommonOptions], default_port: int) -> tuple[str, int]:
-    """Return host and port of a URL that must name one.
+    """Return host and port of a URL that must name one host.
 
     Raises:
-        InputError: when it names none or several.
+        InputError: when it names several.
     """
     if len(url.hosts) != 1:
         raise InputError(f"-o {url.shown}: must name one host")
@@ -153,7 +153,7 @@ def _query(query: str, shown: str) -> list[tuple[str, str]]:
 def _without_query(text: str) -> str:
     """Return a URL for messages: without its parameters, and without a password that should not be there.
 
-    A password may hold what ends a host or a path; then the user information goes up to the last @ of the whole text.
+    A password may hold characters that end a host or a path; then the user information ends at the last @ of the text.
     """
     scheme, separator, rest = text.partition("://")
     head = rest.partition("?")[0]
@@ -161,7 +161,7 @@ def _without_query(text: str) -> str:
     userinfo, at, host = (rest if is_user else head).rpartition("@")
     host, slash, path = host.partition("?")[0].partition("/")
     if "[" not in host and not _is_host(host):
-        host = re.sub(r":(?![0-9]{1,5}(?:,|$))[^,]*", ":...", host)  # no port: a password perhaps
+        host = re.sub(r":(?![0-9]{1,5}(?:,|$))[^,]*", ":...", host)  # not a port: perhaps a password
     return printable(f"{scheme}{separator}{userinfo.partition(':')[0]}{at}{host}{slash}{path}")
 
 

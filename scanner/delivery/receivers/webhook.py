@@ -1,17 +1,17 @@
-"""Webhook: batches of events by HTTP POST to any URL, signed, so that the other side knows whose they are.
+"""Webhook: batches of events by HTTP POST to any URL, signed, so that the server can verify their sender.
 
     POST /in
     Idempotency-Key: 3f5a...                      the same for the same events, in this or a later attempt
     X-Smtpsweep-Signature: t=1795342616,v1=9c1e... HMAC-SHA256 of "1795342616." and the body, in hexadecimal
 
-The signature covers the body as it is before compression, which is what most servers hand to a program. The time is
-that of the attempt: who checks it can refuse what somebody recorded and sends again.
+The signature covers the body before compression, which is what most servers hand to a program. The time is that of the
+attempt: a server that checks it can refuse a recorded request that is sent again.
 
-What an answer means: any 2xx, all were taken. 400 and 422, at least one event is bad: the relay sends halves until it
-is alone, and keeps that one as a dead letter. 409, all were taken before, if they may have been: an earlier attempt had
-no answer that says what became of it. To events that were never sent it is a refusal like 400; `conflict=taken` is for
-servers that remember events for longer than we do. Every other 4xx (404, 405, 410, 415 ...) is about the URL or its
-options and never about a record: the records wait until a person has mended it.
+The meaning of answers. 2xx: all events were taken. 400 and 422: at least one event is bad; the relay sends halves until
+that event is alone, and keeps it as a dead letter. 409: all were taken before, if an earlier attempt ended without a
+clear answer; for events that were never sent it is a refusal like 400. `conflict=taken` is for servers that remember
+events for longer than we do. Any other 4xx (404, 405, 410, 415 ...) is about the URL or its options and never about a
+record: the records wait until a person has corrected it.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _CONTENT_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "single": "application/json"}
 #: Characters of a value in the query that may be a secret (a key, a signature): shorter ones are versions and flags.
 _SECRET_VALUE = 12
-#: What HTTP and we use ourselves.
+#: Headers that HTTP or this sink sets.
 _TAKEN_HEADERS = frozenset(
     {"content-type", "content-length", "content-encoding", "host", "transfer-encoding", "idempotency-key"}
     | {SIGNATURE.lower()}
@@ -52,7 +52,7 @@ _TAKEN_HEADERS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookOptions(HttpOptions):
-    """What the URL of a webhook can say."""
+    """Options of a webhook."""
 
     body: str = option(
         "json (an array), ndjson, or single (one event a request)", "json", choice("json", "ndjson", "single")
@@ -60,7 +60,7 @@ class WebhookOptions(HttpOptions):
     batch: int = option("events in one request at most", "500", whole(1, 10_000))
     parallel: int = option("requests at a time; with 1 the order is kept", "1", whole(1, 64))
     conflict: str = option(
-        "what 409 says of events that were not sent before: refused (dead letters) or taken",
+        "what 409 means for events that were not sent before: refused (dead letters) or taken",
         "refused",
         choice("refused", "taken"),
     )
@@ -73,10 +73,10 @@ class WebhookReceiver:
     """Posts to one URL."""
 
     def __init__(self, url: SinkUrl[WebhookOptions], *, now: Callable[[], float] = time.time) -> None:
-        """Take the URL, and where the time of a signature comes from (Unix seconds).
+        """Take the URL, and the clock for signatures (Unix seconds).
 
         Raises:
-            InputError: when aiohttp is not installed, or the URL holds what a webhook has no use for.
+            InputError: when aiohttp is not installed, or the URL has a part that a webhook does not use.
         """
         self._client = HttpClient(url)
         if url.user is not None:
@@ -93,11 +93,11 @@ class WebhookReceiver:
         secret = url.secret("secret")
         self._key = None if secret is None else secret.reveal().encode()
         self._believes = url.options.conflict == "taken"
-        self._unsure: set[str] = set()  # ids of events that were sent, and nobody knows what became of them
+        self._unsure: set[str] = set()  # ids of events that were sent without an answer: they may have been taken
         self._now = now
 
     async def open(self, run: str) -> None:
-        """Make the session; a webhook cannot be asked whether it is there."""
+        """Make the session; whether the webhook is there shows with the first batch."""
         del run
         await self._client.open()
 
@@ -118,7 +118,7 @@ class WebhookReceiver:
         if is_repeat or 200 <= answer.status < 300:
             self._unsure.difference_update(event.id for event in batch)
             return Receipt(duplicates=len(batch)) if is_repeat else TAKEN
-        self._unsure -= new  # of these, it has taken nothing
+        self._unsure -= new  # the server has taken none of these
         if answer.status in (400, 409, 422):
             raise BatchRefusedError(describe(answer))
         raise TryLaterError(f"{describe(answer)}: check the URL and its options", answered=True)
@@ -134,7 +134,7 @@ def signature(key: bytes, body: bytes, at: int) -> str:
 
 
 def idempotency_key(batch: Sequence[Event]) -> str:
-    """Return a key that stands for these events in this order."""
+    """Return the key of these events in this order."""
     return hashlib.sha256("\n".join(event.id for event in batch).encode()).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""What is said while it happens: that records are not delivered. The first time at once, then now and then."""
+"""Tell people that records are not delivered: the first time at once, then at most once in `EVERY_S`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -8,22 +8,22 @@ EVERY_S: Final = 30.0
 
 
 class Alarms:
-    """Watches the counts of sinks; one line when a record is refused or skipped, and at most one in `EVERY_S`."""
+    """Watches the counts of sinks, and warns when a record is refused or skipped."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        """Take where to say it."""
-        self._say = say
-        self._said: dict[str, tuple[int, float]] = {}  # name -> records that were said, when
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        """Take the function that gets a line of text."""
+        self._warn = warn
+        self._reported: dict[str, tuple[int, float]] = {}  # name -> records reported so far, when
 
-    def look(self, report: Mapping[str, Any], now_s: float) -> None:
-        """Look at the statistics of one sink (`RelayStatistics` as a dictionary), at a time in monotonic seconds."""
+    def check(self, report: Mapping[str, Any], now_s: float) -> None:
+        """Check the statistics of one sink (`RelayStatistics` as a dictionary), at a time in monotonic seconds."""
         name, dead, skipped = report["name"], report["dead"], report["skipped"]
-        said, at = self._said.get(name, (0, -EVERY_S))
-        if dead + skipped > said and now_s - at >= EVERY_S:
-            self._said[name] = (dead + skipped, now_s)
+        reported, at = self._reported.get(name, (0, -EVERY_S))
+        if dead + skipped > reported and now_s - at >= EVERY_S:
+            self._reported[name] = (dead + skipped, now_s)
             parts = [f"{records(dead)} not delivered (dead letters), the first: {report['reason']}"] if dead else []
             parts += [f"{records(skipped)} skipped (best effort)"] if skipped else []
-            self._say(f"sink {name}: {', '.join(parts)}")
+            self._warn(f"sink {name}: {', '.join(parts)}")
 
 
 def records(count: int) -> str:

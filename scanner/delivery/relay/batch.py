@@ -1,8 +1,8 @@
-"""What was read from the log at a time, and what becomes of it: events for the receiver, dead letters for the rest.
+"""A batch of records from the spool: its events for the receiver, and dead letters for the rest.
 
-Every record that was read is delivered in the end, or one dead letter is about it. There are three kinds of those:
-the receiver refused an event of the record, the format could not write the record (a bug of ours, or a record of a
-version that does not exist yet), or the log does not hold the record any more (`Lost`).
+Every record that was read is delivered in the end, or there is a dead letter for it. A dead letter has one of three
+causes: the receiver refused an event of the record; the format could not encode the record (a bug of ours, or a record
+of a later version); or the spool does not hold the record any more (`Lost`).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Settled(NamedTuple):
-    """What became of the records of a batch up to number `last`, in records."""
+    """What happened to the records of a batch up to number `last`, in records."""
 
     last: int
     delivered: int
@@ -32,11 +32,11 @@ class Settled(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """One batch under way. `last` is the number of its last record, `begun` when it was read (monotonic seconds).
+    """One batch in progress. `last` is the number of its last record, `begun` when it was read (monotonic seconds).
 
     A whole segment may begin before the cursor (`replay --from`): records up to number `after` were counted before, and
-    are not counted again. `front`: records up to that number are settled, also while the others are under way.
-    `skipped` counts those that are left out for best effort.
+    are not counted again. Records up to number `front` are settled, even while the others are in progress. `skipped`
+    counts records that are left out for best effort.
     """
 
     last: int
@@ -54,7 +54,7 @@ class Batch:
     _is_done: bool = False
 
     def take_settled(self) -> "Settled | None":
-        """Return what is settled at the front and was not returned before; None when that is nothing."""
+        """Return what is settled at the front and was not returned before; None when there is nothing new."""
         last = self.last if self.task is None else self.front
         is_done = self.task is None and not self._is_done
         if last <= self._taken and not is_done:
@@ -77,7 +77,7 @@ class Batch:
             self.lines[entry.sequence] = entry.line
 
     def refuse(self, refused: Sequence[RefusedForGood]) -> None:
-        """Note what the receiver will never take."""
+        """Make dead letters of events that the receiver will never take."""
         for one in refused:
             number = one.event.sequence
             if number > self.after:
@@ -85,7 +85,7 @@ class Batch:
                 self._letters.append(DeadLetter(number, one.event.id, one.reason, self.lines[number]))
 
     def lose(self, letter: DeadLetter) -> None:
-        """Note what cannot even be sent."""
+        """Take a dead letter for a record that cannot be sent at all."""
         if letter.sequence > self.after:
             self._letters.append(letter)
 
@@ -98,14 +98,14 @@ class Batch:
 def make_batch(
     entries: Sequence[SpoolRecord | Lost], format_: Format, after: int, begun: float, known: Callable[[], Known] = Known
 ) -> Batch:
-    """Format what was read.
+    """Make a batch of what was read: encode each record as events.
 
     Args:
         entries: at least one.
-        format_: how to say records.
+        format_: the format of the events.
         after: the cursor: records up to it were counted by an earlier attempt.
         begun: when it was read, in monotonic seconds.
-        known: tells which of the numbers that are lost were records, and not notes of the run; asked for each loss.
+        known: returns which of the lost numbers were records, and not notes of the run; called for each loss.
     """
     batch = Batch(entries[-1].sequence, begun, after)
     for entry in entries:
@@ -116,7 +116,7 @@ def make_batch(
             continue
         try:
             events = list(format_.events(orjson.loads(entry.line), entry.line))
-        except Exception as error:  # noqa: BLE001  whatever a format stumbles over must not keep the rest from anybody
+        except Exception as error:  # noqa: BLE001  no error of a format may keep the other records from the receiver
             reason = f"cannot be written as {format_.name}: {type(error).__name__}"
             batch.lose(DeadLetter(entry.sequence, "", reason, entry.line))
         else:

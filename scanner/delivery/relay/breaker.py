@@ -1,7 +1,8 @@
-"""When to try again: a pause that grows with every failure, and one attempt at a time while a receiver is down.
+"""The circuit breaker of a receiver: pauses that grow with every failure, and one attempt at a time while it is down.
 
-Full jitter (each pause is drawn between nothing and a bound that doubles) keeps many sweeps from coming back at the
-same moment. What the receiver asks for (`Retry-After`) is honoured, up to `MAX_ASKED_S`.
+Full jitter (each pause is random between 0 and a bound, and each failure makes the bound twice as large) keeps many
+sweeps from retrying at the same moment. A pause that the receiver asks for (`Retry-After`) is honoured, up to
+`MAX_ASKED_S`.
 """
 
 import asyncio
@@ -12,12 +13,12 @@ from enum import StrEnum
 
 FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 30.0
-#: A receiver may ask for a longer pause than ours, but not put us to sleep for a day.
+#: A receiver may ask for a longer pause than ours, but not for a day.
 MAX_ASKED_S = 300.0
 
 
 class BreakerState(StrEnum):
-    """Closed: all is well. Open: waiting. Half open: one attempt is under way, the others wait for it."""
+    """Closed: all is well. Open: waiting. Half open: one attempt is in progress, the others wait for it."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -28,7 +29,7 @@ class Breaker:
     """Shared by all attempts at one receiver."""
 
     def __init__(self, draw: Callable[[float, float], float] = random.uniform) -> None:
-        """Take where chance comes from: `(low, high) -> value`."""
+        """Take the source of random numbers: `(low, high) -> value`."""
         self._draw = draw
         self._failures = self._pausing = 0
         self._trial = asyncio.Lock()
@@ -36,10 +37,10 @@ class Breaker:
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
-        """Wait for the turn to try: at once while all is well, one after another from a failure to a success."""
+        """Wait for permission to try: at once while all is well, one after another from a failure to a success."""
         if not self._is_closed():
             async with self._trial:
-                if not self._is_closed():  # nobody succeeded while we waited
+                if not self._is_closed():  # no other attempt succeeded while we waited
                     self.state = BreakerState.HALF_OPEN
                     yield
                     return
@@ -51,8 +52,8 @@ class Breaker:
         self.state = BreakerState.CLOSED
 
     async def failed(self, asked_s: float | None = None) -> None:
-        """Note a failure, and return after the pause that it calls for; `asked_s` is what the receiver asked for."""
-        # Attempts that were under way together fail together: that is one failure, and no reason for a longer pause.
+        """Note a failure, and return after the pause that follows it; `asked_s` is the pause the receiver asked for."""
+        # Attempts that were in progress together fail together. That counts as one failure.
         self._failures += self.state is not BreakerState.OPEN or not self._pausing
         self.state = BreakerState.OPEN
         bound = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures - 1, 16))

@@ -1,8 +1,9 @@
-"""Records that were not delivered and never will be as they are, kept with the reason, for people and for replay.
+"""Dead letters: records that a receiver will never get as they are, kept with the reason, for people and for replay.
 
-Most were refused by the receiver. The others were lost before it saw them: what the log does not hold any more, or
-holds damaged, has its number and no record; what a format cannot write has its record. Each line carries a checksum
-(`files.sealed`). A record that is refused twice, since a crash came between, stands there twice; readers drop that.
+Most were refused by the receiver. The others were lost before: a record that is missing or damaged in the spool has a
+letter with its number and without the record; one that a format cannot encode has a letter with the record. Each line
+carries a checksum (`files.sealed`). After a crash a record may be refused again and then has two letters; readers that
+count them drop the duplicate.
 """
 
 import os
@@ -23,11 +24,11 @@ _RECORD = b',"record":'
 
 
 class DeadLetter(NamedTuple):
-    """One record, or several in a row that are missing (`sequence` to `last`).
+    """One record, or several missing ones in a row (`sequence` to `last`).
 
-    `sequence` is the record's number in the log, `event_id` the refused event made of it, "" when there is none;
-    `line` is the record as it was to be delivered, None when nobody has it any more, `damaged` what stands in the log
-    instead (its beginning). `known` is how many of several numbers were records, the others being notes of the run.
+    `sequence` is the record's number in the spool, `event_id` the refused event made of it, "" when there is none.
+    `line` is the record, None when it is lost; then `damaged` is the beginning of what stands in the spool instead.
+    `known` is how many of several numbers were records, the others being notes of the run.
     """
 
     sequence: int
@@ -40,19 +41,19 @@ class DeadLetter(NamedTuple):
 
     @property
     def records(self) -> int:
-        """How many records it is about."""
+        """How many records the letter stands for."""
         span = max(1, self.last - self.sequence + 1)
         return span if self.known is None else min(self.known, span)
 
 
 def keep(file: Path, letters: list[DeadLetter]) -> None:
-    """Add letters to a file and bring it to the disk; what a crash tore off its end goes before. Raises OSError."""
+    """Append letters to a file and bring it to the disk; a torn end is cut before. Raises OSError."""
     text = b"".join(_encoded(letter) for letter in letters)
     append_lines(file, text)
 
 
 def append_lines(file: Path, text: bytes) -> None:
-    """Add whole lines to a file of ours and bring it to the disk; what a crash tore goes before. Raises OSError."""
+    """Append whole lines to a file of ours and bring it to the disk; a torn end is cut before. Raises OSError."""
     fd = open_own(file, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     with os.fdopen(fd, "r+b", buffering=0) as out:
         _cut_torn_end(out.fileno())
@@ -63,7 +64,7 @@ def append_lines(file: Path, text: bytes) -> None:
 
 
 def replace(file: Path, letters: list[DeadLetter]) -> None:
-    """Keep these letters and no others; the file goes when there are none. Raises OSError."""
+    """Keep these letters and no others; the file is removed when there are none. Raises OSError."""
     if letters:
         write_whole(file, b"".join(_encoded(letter) for letter in letters))
     else:
@@ -71,7 +72,7 @@ def replace(file: Path, letters: list[DeadLetter]) -> None:
 
 
 def read(file: Path) -> Iterator[DeadLetter]:
-    """Yield the letters of a file; none when there is no file. What a crash tore off its end is left out.
+    """Yield the letters of a file; none when there is no file. A torn line at its end is left out.
 
     Raises:
         InputError: when the file cannot be read or is damaged.
@@ -88,7 +89,7 @@ def read(file: Path) -> Iterator[DeadLetter]:
 
 
 def cut(letters: Iterable[DeadLetter], first: int) -> list[DeadLetter]:
-    """Return what letters say of records before a number: what comes from there on is sent again."""
+    """Return the letters for records before a number, shortened where they reach beyond it."""
     return [
         letter._replace(last=min(letter.last, first - 1)) if letter.last else letter
         for letter in letters
@@ -97,12 +98,12 @@ def cut(letters: Iterable[DeadLetter], first: int) -> list[DeadLetter]:
 
 
 def count(letters: Iterable[DeadLetter]) -> int:
-    """Return how many records letters are about; several about one record (its events) count once."""
+    """Return how many records letters stand for; several about one record (its events) count once."""
     return sum(letter.records for letter in {letter.sequence: letter for letter in letters}.values())
 
 
 def first_reason(file: Path) -> str | None:
-    """Return why the first record of a file is there; None when there is none, or it cannot be read."""
+    """Return the reason of the first letter of a file, or why it cannot be read; None when there is no letter."""
     try:
         return next((letter.reason for letter in read(file)), None)
     except InputError as error:
@@ -137,7 +138,7 @@ def _encoded(letter: DeadLetter) -> bytes:
         document["records"] = letter.known
     if letter.damaged:
         document["damaged"] = escape(letter.damaged)
-    document["record"] = None if letter.line is None else orjson.Fragment(letter.line)  # last: it is cut out again
+    document["record"] = None if letter.line is None else orjson.Fragment(letter.line)  # last: `_decoded` cuts it out
     return seal(orjson.dumps(document)) + b"\n"
 
 

@@ -1,7 +1,7 @@
-"""From `-o SCHEME://...` to a relay: the kind is found by its scheme, the format by its name.
+"""Make a destination from the URL of a remote sink: its kind is found by the scheme, its format by name.
 
-Kinds are entry points of the group `smtpsweep.receivers`, each a `SinkKind`: another distribution adds one by being
-installed. Nothing is opened here; what is wrong with a URL is found out before the sweep begins.
+Kinds are entry points of the group `smtpsweep.receivers`, each a `SinkKind`, so another distribution adds one by being
+installed. Nothing is opened here; mistakes in a URL are reported before the sweep begins.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ GROUP = "smtpsweep.receivers"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A remote sink, ready to be served: `url` is what the user wrote, `shown` what may be shown of it."""
+    """A remote sink, ready to be served: `url` is what the user wrote, `shown` the part that may be shown."""
 
     name: str
     url: str
@@ -54,7 +54,7 @@ class Destination:
 
 
 def kinds(on_broken: Callable[[str], None]) -> Mapping[str, SinkKind[Any]]:
-    """Return every kind that is installed and can be loaded, by scheme; `on_broken` is told of each other one."""
+    """Return every installed kind that can be loaded, by scheme; `on_broken` gets a line about each other one."""
     found: dict[str, SinkKind[Any]] = {}
     for scheme in sorted(entry_points(GROUP).names):
         try:
@@ -80,18 +80,20 @@ def make_destinations(urls: Sequence[str]) -> list[Destination]:
     for number, url in enumerate(urls, 1):
         destination = make_destination(url, number)
         if destination.name in (other.name for other in destinations):
-            raise InputError(f"-o {destination.shown}: name={destination.name} is another sink's: choose another name")
+            raise InputError(
+                f"-o {destination.shown}: name={destination.name} is the name of another sink: choose another name"
+            )
         destinations.append(destination)
     return destinations
 
 
 def make_destination(text: str, number: int | str = 1, *, is_unique: bool = False) -> Destination:
-    """Return the destination of a URL; without a name of its own it is called by its scheme and this number.
+    """Return the destination of a URL; without `name=` it is named by its scheme and a number.
 
     Args:
         text: the URL.
-        number: or any other text.
-        is_unique: whether a name of its own gets the number, too.
+        number: the number, or any other text.
+        is_unique: whether a given name gets the number, too.
 
     Raises:
         InputError: when it cannot be used as given.

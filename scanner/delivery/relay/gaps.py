@@ -1,4 +1,4 @@
-"""What was skipped for a receiver that may miss records (best effort): which numbers, for people and for replay."""
+"""Gaps: the numbers of records that were skipped for a best-effort receiver, kept for people and for replay."""
 
 import time
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from scanner.files.whole import write_whole
 
 
 def keep(file: Path, first: int, last: int, records: int) -> None:
-    """Add the numbers from `first` to `last`, among them so many records. Raises OSError."""
+    """Append the numbers from `first` to `last`, of which `records` were records. Raises OSError."""
     append_lines(file, _line({"first": first, "last": last, "records": records, "at": round(time.time(), 3)}))
 
 
 def cut_given_back(entries: list[SpoolRecord | Lost], folder: RunFolder) -> bool:
-    """Cut what was read before the first hole where the log gave records back meanwhile; return whether there is one.
+    """Drop entries from the first hole on that exists because the spool removed records; return whether there is one.
 
-    The rest is skipped then: it is no damage. Raises OSError.
+    Such records are skipped; they do not count as damaged. Raises OSError.
     """
     oldest = min(folder.segments(), default=0)
     for place, one in enumerate(entries):
@@ -30,7 +30,7 @@ def cut_given_back(entries: list[SpoolRecord | Lost], folder: RunFolder) -> bool
 
 
 def first_number(file: Path) -> int:
-    """Return the lowest number that was skipped, 1 when that cannot be said."""
+    """Return the lowest number that was skipped, 1 when it is unknown."""
     return min((gap["first"] for gap in _read(file)), default=1)
 
 
@@ -40,7 +40,7 @@ def records_before(file: Path, first: int) -> int:
 
 
 def cut(file: Path, first: int) -> None:
-    """Forget gaps from a number on, since it all is sent again from there. Raises OSError."""
+    """Remove gaps from a number on, since everything from there is sent again. Raises OSError."""
     left = _before(file, first)
     if left:
         write_whole(file, b"".join(map(_line, left)))
@@ -58,7 +58,7 @@ def _before(file: Path, first: int) -> list[dict[str, float]]:
 
 
 def _read(file: Path) -> Iterator[dict[str, int]]:
-    """Yield the gaps of a file; what is damaged there is left out: the cursor has the count."""
+    """Yield the gaps of a file; damaged lines are left out, since the cursor has the count."""
     try:
         lines = file.read_bytes().splitlines()
     except OSError:

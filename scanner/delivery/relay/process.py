@@ -1,15 +1,15 @@
 """The process that serves the receivers of a sweep, beside the sweep's own: `python -m scanner.delivery.relay.process`.
 
-Problem: formats, TLS, compression and client libraries want CPU time and memory, and a sweep has none to give: its one
-core is busy with connections, and a slow or leaking library must not touch it.
+Problem: formats, TLS, compression and client libraries need CPU time and memory. A sweep has none to spare, since its
+one core is busy with connections, and a slow or leaking library must not affect it.
 
-Approach: the sweep writes the log, this process reads it. They talk in JSON lines: the sweep says on our standard input
-what to serve, how far the log is on the disk, and that it has ended; we say on standard output how far each receiver
-is. When our standard input closes without an end, the sweep was killed: we stop, and the cursors stay where they are.
-Whatever a library does then, we are gone `ORPHAN_S` later.
+Approach: the sweep writes the spool, this process reads it. They exchange JSON lines. On our standard input the sweep
+sends orders: what to serve, how far the spool is on the disk, and that it has ended. On standard output we report how
+far each receiver is. When our standard input closes without an end, the sweep was killed: we stop, and the cursors stay
+where they are. Even when a library blocks us then, this process ends `ORPHAN_S` later.
 
-Both channels are moved to descriptors of their own first. What a library prints goes to standard error, where it can
-be read, and what it reads is empty: neither can tear a report or swallow an order.
+Both channels are first moved to descriptors of their own. What a library prints goes to standard error, and what it
+reads is empty. So a library can neither tear a report nor consume an order.
 """
 
 import asyncio
@@ -37,20 +37,20 @@ from scanner.delivery.relay.relay import Relay
 from scanner.delivery.spool import RunFolder
 from scanner.errors import InputError, SmtpsweepError
 
-#: How often the sweep is told, at least while something happens.
+#: Seconds between two reports to the sweep, while anything changes.
 REPORT_EVERY_S = 0.25
-#: Longer than a process whose sweep was killed can hold the run.
+#: How long to wait for the lock of the run: longer than a process whose sweep was killed can hold it.
 LOCK_PATIENCE_S = 15.0
-#: Told to stop, receivers get so long to let go of their connections. The cursors are on the disk before.
+#: How long receivers may take to close their connections after `stop`. The cursors are on the disk before.
 CLOSE_S = 8.0
-#: So long after the sweep is gone, so are we, even when a library keeps our loop from running.
+#: This process ends at most this long after the sweep is gone, even when a library blocks the event loop.
 ORPHAN_S = 10.0
-#: The sweep goes first: its connections have deadlines, the log has none. What waits for the processor is lag.
+#: The sweep has priority: its connections have deadlines, and this process only falls behind.
 NICENESS = 19
 
 
 class RelayProcess:
-    """All relays of one run, and the conversation with the sweep."""
+    """All relays of one run, and the exchange of orders and reports with the sweep."""
 
     def __init__(self, order: Mapping[str, Any], reports: int) -> None:
         """Take the order (`folder`, `run`: the scan's id, `urls`, `log_level`) and the descriptor for reports."""
@@ -65,7 +65,7 @@ class RelayProcess:
         self._failures: dict[str, str] = {}
 
     async def run(self, orders: asyncio.StreamReader) -> None:
-        """Serve until everything is delivered after the log has ended, or until the sweep is gone."""
+        """Serve until the spool has ended and everything is delivered, or until the sweep is gone."""
         serving = asyncio.create_task(self._serve_run())
         listening = asyncio.create_task(self._listen(orders))
         reporting = asyncio.create_task(self._report_often())
@@ -84,7 +84,7 @@ class RelayProcess:
             await self._serve_all()
 
     async def _lock(self) -> contextlib.ExitStack:
-        """Take the run; whoever served it for a sweep that was killed is about to notice and to let go."""
+        """Lock the run; a process that served it for a killed sweep is about to notice that and to end."""
         deadline = time.monotonic() + LOCK_PATIENCE_S
         while True:
             stack = contextlib.ExitStack()
@@ -107,12 +107,12 @@ class RelayProcess:
             await relay.run()
         except SmtpsweepError as error:  # the others go on
             self._failures[relay.name] = str(error)
-        except Exception as error:  # noqa: BLE001  nor is a bug of ours, or of this receiver, a reason for them to end
+        except Exception as error:  # noqa: BLE001  a bug in this receiver, or in ours, must not end the others
             self._failures[relay.name] = f"failed with {type(error).__name__}, a bug"
         self._changed.set()
 
     async def _listen(self, orders: asyncio.StreamReader) -> None:
-        """Obey until `stop` or the end of input; an `end` of the log is not the end of listening."""
+        """Carry out orders until `stop` or the end of input; an `end` of the spool does not end this."""
         while line := await orders.readline():
             order = orjson.loads(line)
             for relay in self._relays:
@@ -147,8 +147,8 @@ def _say(reports: int, document: Mapping[str, Any]) -> None:
 
 
 def own_channels() -> tuple[int, int]:
-    """Return descriptors for orders and reports that nobody else knows; 0 becomes empty, 1 becomes standard error."""
-    orders, reports = os.dup(0), os.dup(1)  # not inherited by what a library starts
+    """Return descriptors of our own for orders and reports; 0 becomes empty, 1 becomes standard error."""
+    orders, reports = os.dup(0), os.dup(1)  # not inherited by processes that a library starts
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
@@ -157,17 +157,17 @@ def own_channels() -> tuple[int, int]:
 
 
 def end_with(orders: int, after_s: float) -> None:
-    """End this process when the other end of a descriptor is closed and so many seconds have passed (in a thread)."""
+    """End this process `after_s` seconds after the other end of a descriptor was closed; runs in a thread."""
     hang_up = select.poll()
-    hang_up.register(orders, 0)  # nothing asked for: only a hang-up is reported, whatever is left to be read
+    hang_up.register(orders, 0)  # no events requested: only a hang-up is reported, even with unread data
     hang_up.poll()
     time.sleep(after_s)
     os._exit(1)
 
 
 def _destinations(urls: Sequence[str], log_level: int) -> list[Destination]:
-    """Return whom to serve; from now on nothing that this process writes for people holds one of their secrets."""
-    logging.disable(logging.WARNING)  # the sweep has said what there is to say about the URLs
+    """Return the destinations; from now on, standard output and error of this process are cleaned of their secrets."""
+    logging.disable(logging.WARNING)  # the sweep has logged the warnings about the URLs
     destinations = make_destinations(urls)
     logging.disable(logging.NOTSET)
     sys.stdout = sys.stderr = CleanStream(sys.stderr, [one.redaction for one in destinations])
@@ -176,7 +176,7 @@ def _destinations(urls: Sequence[str], log_level: int) -> list[Destination]:
 
 
 async def _main(orders_fd: int, reports: int) -> int:
-    # Ctrl-C goes to the whole terminal, and so does its end; the sweep says when to stop.
+    # Ctrl-C, and the end of a terminal, reach every process there; the sweep tells this one when to stop.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=end_with, args=(orders_fd, ORPHAN_S), daemon=True).start()
@@ -198,5 +198,5 @@ if __name__ == "__main__":
     channels = own_channels()
     os.nice(NICENESS)
     gc.freeze()  # what was imported is here to stay
-    gc.set_threshold(20_000, 20, 100)  # events are many and short-lived: 10 % of the time of a relay
+    gc.set_threshold(20_000, 20, 100)  # events are many and short-lived; collecting took 10 % of a relay's time
     sys.exit(uvloop.run(_main(*channels)))

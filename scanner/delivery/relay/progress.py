@@ -1,11 +1,11 @@
-"""How far a relay is: in memory everything that is settled, on the disk no more than what is known to have been read.
+"""The cursor of a relay: in memory everything that is settled, on the disk only what is confirmed.
 
-Most receivers answer, and for them the two are the same. Syslog and GELF have no acknowledgement: they say at any time
-from which number on events may not have been read (`unconfirmed_from`), and that ends with the connection. So whatever
-ends the relay in between (a kill, a second Ctrl-C, a time limit), the cursor on the disk claims nothing that nobody
-knows; what was sent and not confirmed is sent again, with the same event ids.
+Most receivers acknowledge events, and for them the two are the same. Syslog and GELF have no acknowledgement. Their
+receivers tell from which number on events may not have been read (`unconfirmed_from`); a connection that ends in good
+order confirms them all. So whatever ends the relay in between (a kill, a second Ctrl-C, a time limit), the cursor on
+the disk covers confirmed events only. What was sent and not confirmed is sent again, with the same event ids.
 
-The counts of a cursor belong to its number, so each cursor on the way is kept until it is confirmed.
+The counts of a cursor belong to its number, so each cursor in between is kept until it is confirmed.
 """
 
 import time
@@ -24,7 +24,7 @@ class RelayCursor:
         """Read the cursor of a run.
 
         Raises:
-            StateError: when it is damaged or another run's.
+            StateError: when it is damaged or belongs to another run.
         """
         self._file, self._receiver = file, receiver
         self.now = self.kept = self._confirmed = read_cursor(file, run)
@@ -32,7 +32,7 @@ class RelayCursor:
         self.kept_at = 0.0
 
     def advance(self, **changes: Any) -> None:
-        """Take the next cursor."""
+        """Move the cursor in memory."""
         self.now = self.now._replace(**changes)
         self._unconfirmed.append(self.now)
 
@@ -47,7 +47,7 @@ class RelayCursor:
         self.kept_at = time.monotonic()
 
     def take_back(self) -> bool:
-        """Forget what is not confirmed, now that nobody will confirm it; return whether there was any."""
+        """Go back to what is confirmed, at the end of the connection; return whether that was a step back."""
         self.keep()
         self.now, is_back = self._confirmed, bool(self._unconfirmed)
         self._unconfirmed.clear()

@@ -1,18 +1,18 @@
-"""One receiver served from the log: batches in, acknowledgements out, a cursor behind them.
+"""A relay serves one receiver from the spool: it reads batches, sends them, and moves a cursor behind them.
 
-    log --read--> format --events--> batch --settle--> receiver
-                                       |                  |
-          dead letters (refused, or lost before)     cursor (everything up to here is done)
+    spool --read--> format --events--> batch --settle--> receiver
+                                         |                  |
+            dead letters (refused, or lost before)     cursor (everything up to here is done)
 
-Batches are begun in order and up to `in_flight` of them are under way; the cursor follows the oldest that is not
-settled, so it never passes a record that might be lost. Of a batch that is refused in parts, what is settled at its
-front counts at once. It is written at most every `CURSOR_EVERY_S`, and always at the end: a crash repeats what that
-interval acknowledged, with the same event ids (`relay.progress`).
+Batches are begun in order, and up to `in_flight` of them are in progress. The cursor follows the oldest batch that is
+not settled, so it never passes a record that might be lost. When a batch is settled in parts, those at its front count
+at once. The cursor is written at most every `CURSOR_EVERY_S`, and always at the end: a crash repeats what was
+acknowledged in that interval, with the same event ids (`relay.progress`).
 
-What never reaches the receiver is a dead letter, whoever is to blame: it refused the record, the format cannot
-write it, or the log does not hold it any more. Each has its number and a reason; the rest goes on (`relay.batch`).
+A record that never reaches the receiver becomes a dead letter with its number and a reason: the receiver refused it,
+the format cannot encode it, or the spool does not hold it any more. The other records go on (`relay.batch`).
 
-Memory is what is under way. A receiver that is down makes its relay wait and nobody else.
+Memory holds only the batches in progress. A receiver that is down makes its own relay wait and no other.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ CURSOR_EVERY_S = 0.2
 
 @dataclass(slots=True)
 class _Log:
-    """How far the log reaches, and whether it grows."""
+    """How far the spool reaches, and whether it still grows."""
 
     last: int = 0
     ended: bool = False
@@ -55,7 +55,7 @@ class _Log:
 
 
 class Relay:
-    """Serves one receiver; `run` is its one task, `durable` and `finish` tell it about the log."""
+    """Serves one receiver; `run` is its one task, `durable` and `finish` tell it about the spool."""
 
     def __init__(
         self,
@@ -73,18 +73,18 @@ class Relay:
         """Prepare.
 
         Args:
-            name: what cursor and dead letters are called.
-            receiver: whom to deliver to.
-            format_: how to say records.
+            name: the name of the sink, and of its cursor and dead letters.
+            receiver: the destination.
+            format_: the format of the events.
             folder: the run.
-            run: its scan id; a cursor of another one is refused.
+            run: its scan id; a cursor of another run is refused.
             policy: what to do when the receiver does not keep up.
             max_lag: in records, for the policies that have a bound.
             on_progress: called when the cursor has moved.
-            breaker: when to try again.
+            breaker: decides when to retry; None: one of its own.
 
         Raises:
-            StateError: when the cursor is damaged or another run's.
+            StateError: when the cursor is damaged or belongs to another run.
         """
         self.name, self.policy = name, policy
         self._receiver, self._format, self._folder = receiver, format_, folder
@@ -108,11 +108,12 @@ class Relay:
 
     @property
     def needs_after(self) -> int:
-        """The log may forget records up to this number: they are done, and the disk knows.
+        """The spool may remove records up to this number: they are done, according to the cursor on the disk.
 
-        For best effort they need only be read, or be too far behind, or the receiver be in trouble: what is gone then
-        is skipped. What was sent and cannot be confirmed yet is not waited for: it may be more than the log is allowed
-        to hold. Should it prove unread, and the log have had to forget it, it is counted as missing.
+        For best effort, records may also be removed once they are read or too far behind, or while the receiver is in
+        trouble; those that are gone are then skipped. Records that were sent and cannot be confirmed yet (see
+        `relay.progress`) may be removed, too, since they may be more than the quota of the spool. If they prove
+        unread and are gone, they are counted as missing.
         """
         if self.policy is not OverflowPolicy.BEST_EFFORT:
             return self._sent
@@ -120,12 +121,12 @@ class Relay:
         return self._log.last if self._trouble else max(read, self._log.last - self._max_lag)
 
     def durable(self, last: int) -> None:
-        """Say how far the log is on the disk: the number of its last record."""
+        """Take how far the spool is on the disk: the number of its last record."""
         self._log.last = max(self._log.last, last)
         self._log.changed.set()
 
     def finish(self) -> None:
-        """Say that the log has ended: `run` delivers the rest and returns."""
+        """Take that the spool has ended: `run` delivers the rest and returns."""
         self._log.ended = True
         self._log.changed.set()
 
@@ -152,16 +153,15 @@ class Relay:
         )
 
     async def run(self) -> None:
-        """Deliver until the log has ended and everything is done; cancel to stop earlier, nothing is lost by it.
+        """Deliver until the spool has ended and everything is done; cancelling stops it earlier and loses nothing.
 
         Raises:
             InputError: when the receiver can never work as asked for.
-            StateError: when the log was changed by somebody else.
-            SinkError: when cursor or dead letters cannot be kept.
+            SinkError: when the spool cannot be read, or the cursor or dead letters cannot be written.
         """
         try:
             await self._serve()
-        except BaseExceptionGroup as group:  # of the one task group inside: its first error is the cause
+        except BaseExceptionGroup as group:  # from the one task group inside: its first error is the cause
             raise self._known(group.exceptions[0]) from None
         except OSError as error:
             raise self._known(error) from error
@@ -220,7 +220,7 @@ class Relay:
         return batch
 
     def _segment(self, reader: LogReader) -> list[SpoolRecord | Lost]:
-        """Read the whole segment in which the next record is; nothing while it may still grow."""
+        """Read the whole segment that holds the next record; nothing while it may still grow."""
         firsts = own_segments(self._folder, run_key(self._cursor.run))
         first = max((number for number in firsts if number <= reader.next), default=reader.next)
         following = [number for number in firsts if number > first]
@@ -236,7 +236,7 @@ class Relay:
             pieces = [batch.events] if batch.events else []  # lines about the run alone are no object
         else:
             pieces = parts(batch.events, limits.max_events, limits.max_bytes)
-        await self._note(batch, [], None)  # what the log has lost
+        await self._note(batch, [], None)  # records that the spool has lost
         firsts = [*(piece[0] for piece in pieces), None]
         for piece, following in zip(pieces, firsts[1:], strict=True):
 
@@ -252,7 +252,7 @@ class Relay:
         self._settled.set()
 
     async def _note(self, batch: Batch, refused: list[RefusedForGood], front: int | None) -> None:
-        """Keep what is refused for good, then count what is settled at the front of a batch, up to number `front`."""
+        """Keep dead letters of what is refused for good, then count the batch as settled up to number `front`."""
         batch.refuse(refused)
         letters = batch.new_letters()
         if letters:
@@ -287,7 +287,7 @@ class Relay:
             self._on_progress()
 
     def _skip(self, reader: LogReader) -> None:
-        """Best effort only: leave out what is too far behind or no longer in the log, and note it."""
+        """Best effort only: skip what is too far behind or no longer in the spool, and note it."""
         if self.policy is not OverflowPolicy.BEST_EFFORT or reader.next > self._log.last:
             return
         first, oldest = reader.next, min(self._folder.segments(), default=reader.next)
@@ -298,12 +298,12 @@ class Relay:
         if count:
             gaps.keep(self._files.gaps, first, following - 1, count)
         reader.skip_to(following)
-        # It takes its turn behind what is under way, so that the cursor never goes back.
+        # It queues behind the batches in progress, so that the cursor never goes back.
         self._under_way.append(Batch(following - 1, time.monotonic(), skipped=count))
         self._advance()
 
     def _known(self, error: BaseException) -> BaseException:
-        """Return what our caller is told of an error: trouble with our own files is a sink's failure."""
+        """Return the error to raise: an error of our own files is a `SinkError`."""
         if isinstance(error, OSError):
             return SinkError(f"{self._folder.path}: {self.name}: {error.strerror or error}")
         return error
@@ -322,7 +322,7 @@ class Relay:
         self._log.changed.clear()
 
     async def _end(self) -> None:
-        """Let go of the receiver. Whatever happens on the way, what it has not confirmed does not count."""
+        """Close the receiver. Whatever happens in between, what it has not confirmed does not count."""
         try:
             self._advance()
             self._keep_cursor()
@@ -336,7 +336,7 @@ class Relay:
                 self._take_back()
 
     def _take_back(self) -> None:
-        """Let the cursor go back: whether the last records were read is not known, so they were not."""
+        """Move the cursor back to what is confirmed: unconfirmed records count as not delivered."""
         if self._progress.take_back():
             self._trouble = "it ended without a sign that it has read them"
             self._files.forget_from(self._cursor.sequence + 1)

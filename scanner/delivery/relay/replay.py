@@ -1,7 +1,7 @@
-"""A run's records delivered after the sweep: what a receiver has not got, everything again, or its dead letters.
+"""Deliver the records of a run after the sweep: those that a receiver lacks, all from a number on, or its dead letters.
 
-What the log should hold is asked of everybody who knows: its index, the cursors, the sweep's state. So a log that was
-shortened or damaged delivers what it still holds, and what it does not hold is said, with numbers, as dead letters.
+How far the spool must reach is the highest number in its index, the cursors and the sweep's state. So a spool that was
+shortened or damaged delivers what it still holds, and each missing number becomes a dead letter.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ from scanner.errors import InputError, SinkError, SmtpsweepError
 from scanner.formats import Event
 from scanner.timeouts import patience
 
-#: How often progress is looked at.
-_LOOK_EVERY_S = 0.5
+#: Seconds between two checks of progress.
+_CHECK_EVERY_S = 0.5
 
 
 class Replayed(NamedTuple):
-    """What became of it: records delivered now, refused for good now, and not delivered, with the reason."""
+    """The result: how many records were delivered now, refused for good now, and are left, and why."""
 
     delivered: int
     dead: int
@@ -45,10 +45,10 @@ class Replayed(NamedTuple):
 
 
 class StoredRun:
-    """A run that no sweep writes any more, as it is on the disk."""
+    """A run on the disk that no sweep writes any more."""
 
     def __init__(self, folder: RunFolder, at_least: int = 0) -> None:
-        """Read what it is and what it must hold; `at_least` is how far its log reached as the sweep's state knows it.
+        """Read its description and index; `at_least` is how far its spool reached according to the sweep's state.
 
         Raises:
             InputError: when it is not a run, or cannot be read.
@@ -64,7 +64,7 @@ class StoredRun:
         except OSError as error:
             raise InputError(f"{folder.path}: cannot be read ({error.strerror})") from None
         self.known.last = max(self.known.last, *reached)
-        if not self.known.last:  # a log begins with a note that the sweep did: without any, nothing can be verified
+        if not self.known.last:  # every spool begins with a note: without it, nothing can be verified
             self.known.take({"trouble": "the log holds nothing"})
 
     @property
@@ -74,13 +74,13 @@ class StoredRun:
 
     @property
     def is_being_removed(self) -> bool:
-        """Whether every sink has everything and somebody was stopped while removing it."""
+        """Whether every sink has everything, and its removal was begun and interrupted."""
         return bool(self._description.get("removing"))
 
     def destination(self, sink: str) -> Destination:
-        """Return the destination that a name means in this run, or the one of a URL.
+        """Return the sink of this run with a name or URL, or the destination of another URL.
 
-        A URL that is not one of the run's is a sink of its own: it never has the name, and so the cursor, of another.
+        A URL that is not one of the run's is a new sink: it never gets the name, and so the cursor, of another one.
 
         Raises:
             InputError: when the run has no sink of that name, or it cannot be used.
@@ -103,14 +103,14 @@ class StoredRun:
         return [standing_of(self.folder, self.run, sink, self.known) for sink in self._sinks]
 
     def explained(self, standings: list[SinkState], others: Iterable[Destination] = ()) -> str:
-        """Say who has not got what; "" when all have everything. `others` are served and not sinks of the run."""
+        """Return one line about what sinks lack, "" when nothing; `others` are served and not sinks of the run."""
         urls = {one.name: one.redaction.clean(one.url) for one in others}
         return explained(standings, self.folder, self.known, urls)
 
     def discard(self) -> str:
-        """Remove what nobody needs any more, since every sink has everything; return what was done, for people.
+        """Remove the records of a run whose sinks have everything; return what was done, for people.
 
-        As long as the state file of the sweep is there it can be resumed, and needs to find the run.
+        While the state file of the sweep exists, the sweep can be resumed and needs to find the run.
         """
         state, path = self._description.get("state"), self.folder.path
         try:
@@ -134,7 +134,7 @@ def state_of(folder: RunFolder) -> tuple[str, Path | None]:
     """Return the id of a run, and the state file of its sweep, None when it had none.
 
     Raises:
-        InputError: when the folder is not a run's.
+        InputError: when the folder is not that of a run.
     """
     description = folder.description()
     state = description.get("state")
@@ -153,22 +153,22 @@ async def replay(
 
     Args:
         stored: the run.
-        destination: whom to serve.
-        first: begin with this record instead, whatever was delivered already; None: with the first not acknowledged.
-        patience_s: give up after so many seconds without an acknowledgement.
-        on_progress: called now and then.
+        destination: the sink to serve.
+        first: begin with this record, even if it was delivered; None: with the first that is not acknowledged.
+        patience_s: give up after this many seconds without an acknowledgement.
+        on_progress: called about every half second.
 
     Raises:
         InputError: when another process serves the run, or the destination can never work.
         StateError: when the cursor is damaged.
-        SinkError: when cursor or dead letters cannot be kept.
+        SinkError: when cursor or dead letters cannot be written.
     """
     folder, run, last = stored.folder, stored.run, stored.known.last
     with folder.locked("relay"):
         if first is not None:
             _rewind(stored, destination.name, first)
         before = read_cursor(folder.sinks / f"{destination.name}.cursor", run)
-        # Nobody waits for the sweep now, so nothing is skipped to keep up with it.
+        # There is no sweep to keep up with, so nothing is skipped.
         relay = with_changes(destination, policy=OverflowPolicy.SPOOL).relay(folder, run, lambda: None)
         relay.durable(last)
         relay.finish()
@@ -179,7 +179,7 @@ async def replay(
 
 
 async def replay_dead_letters(stored: StoredRun, destination: Destination, *, patience_s: float) -> Replayed:
-    """Send what a destination refused once more; what it takes now leaves the file of dead letters.
+    """Send the dead letters of a destination again; those that it takes now are removed from the file.
 
     Raises:
         InputError: when another process serves the run, or the file is damaged.
@@ -213,7 +213,7 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
             with contextlib.suppress(Exception):  # a bug in a receiver: what it has confirmed counts
                 await destination.receiver.close()
         unread = getattr(destination.receiver, "unconfirmed_from", None)
-        if unread is not None:  # whether these were read is not known: they stay
+        if unread is not None:  # it is not known whether these were read: they stay
             sent -= {event.id for event in events if event.sequence >= unread}
         left = _still_dead(destination, letters, sent - refused.keys(), refused)
         delivered = _keep_dead(stored, destination.name, file, left)
@@ -223,7 +223,7 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
 
 
 def _rewind(stored: StoredRun, name: str, first: int) -> None:
-    """Let a sink begin with a record again: what it refused or missed from there on is sent again, too."""
+    """Move the cursor of a sink back to a record; its dead letters and gaps from there on are sent again, too."""
     known, folder = stored.known, stored.folder
     if not 1 <= first <= known.last + 1:
         raise InputError(f"--from {first}: the run has records 1 to {known.last}")
@@ -247,7 +247,7 @@ def _rewind(stored: StoredRun, name: str, first: int) -> None:
 def _still_dead(
     destination: Destination, letters: list[DeadLetter], taken: set[str], refused: dict[str, str]
 ) -> list[DeadLetter]:
-    """Return the letters of which something is still not taken, with the newest reason."""
+    """Return the letters of which an event is still not taken, with the newest reason."""
     left = []
     for letter in letters:
         ids = [event.id for event in _events(destination, letter)]
@@ -258,7 +258,7 @@ def _still_dead(
 
 
 def _keep_dead(stored: StoredRun, name: str, file: Path, left: list[DeadLetter]) -> int:
-    """Keep the letters that are left, and count the others as delivered; return how many records that are."""
+    """Keep the remaining letters, and count the others as delivered; return how many records those are."""
     cursor_file = stored.folder.sinks / f"{name}.cursor"
     cursor = read_cursor(cursor_file, stored.run)
     dead = dead_letters.count(left)
@@ -272,13 +272,13 @@ def _keep_dead(stored: StoredRun, name: str, file: Path, left: list[DeadLetter])
 
 
 async def _run_patiently(relay: Relay, patience_s: float, on_progress: Callable[[RelayStatistics], None]) -> None:
-    """Run a relay until it is done, or until it has got nowhere for too long."""
+    """Run a relay until it is done, or until it has made no progress for `patience_s`."""
     running = asyncio.create_task(relay.run())
     reached, waited_s = (-1, -1), 0.0
     while not running.done() and waited_s < patience_s:
-        await asyncio.wait([running], timeout=min(_LOOK_EVERY_S, patience_s - waited_s))
+        await asyncio.wait([running], timeout=min(_CHECK_EVERY_S, patience_s - waited_s))
         now = relay.statistics()
-        waited_s = 0.0 if (now.sequence, now.answers) > reached else waited_s + _LOOK_EVERY_S
+        waited_s = 0.0 if (now.sequence, now.answers) > reached else waited_s + _CHECK_EVERY_S
         reached = now.sequence, now.answers
         on_progress(now)
     running.cancel()
@@ -287,13 +287,13 @@ async def _run_patiently(relay: Relay, patience_s: float, on_progress: Callable[
 
 
 def _events(destination: Destination, letter: DeadLetter) -> list[Event]:
-    """Make the refused event of a record again, or all of one that could not be written; none when that is so still."""
+    """Make the refused event of a letter again, or all events of one without an event id; none when that fails."""
     if letter.line is None:
         return []
     try:
         record: dict[str, Any] = orjson.loads(letter.line)
         made = list(destination.format.events(record, letter.line))
-    except Exception:  # noqa: BLE001  whatever a format stumbles over: the letter stays
+    except Exception:  # noqa: BLE001  any error of a format: the letter stays
         return []
     return [
         event._replace(sequence=letter.sequence) for event in made if not letter.event_id or event.id == letter.event_id

@@ -1,9 +1,9 @@
-"""Going back in a run: what is to be sent again is not a dead letter and no gap any more.
+"""The dead letters and gaps beside a cursor, and going back in a run.
 
-Whoever lets a cursor go back, and whoever begins at one that a crash left behind its dead letters and gaps, forgets
-those beyond it: they are sent again, and then noted again if they must be. Otherwise they would count twice.
+When a cursor goes back, and when a crash has left it behind its dead letters and gaps, those beyond it are removed:
+their records are sent again, and noted again if need be. Otherwise they would count twice.
 
-The cursor is written first: a crash in between leaves too many letters, which the next relay forgets, never too few.
+The cursor is written first: a crash in between leaves too many letters, which the next relay removes, never too few.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ class Beside(NamedTuple):
 
     @classmethod
     def of(cls, sinks: Path, name: str) -> "Beside":
-        """Return those of a sink in the folder of a run's sinks."""
+        """Return the files of one sink in the folder of a run's sinks."""
         return cls(sinks / f"{name}.dead.jsonl", sinks / f"{name}.gaps.jsonl")
 
     def forget_from(self, first: int) -> None:
-        """Forget letters and gaps from a number on.
+        """Remove letters and gaps from a number on.
 
         Raises:
             InputError: when the file of dead letters cannot be read or is damaged.
@@ -41,6 +41,6 @@ class Beside(NamedTuple):
                 dead_letters.replace(self.dead, left)
 
     def tidy(self, sequence: int) -> None:
-        """Forget what a crash left beyond a cursor; a damaged file stays as it is. Raises OSError."""
+        """Remove what a crash left beyond a cursor; a damaged file stays as it is. Raises OSError."""
         with contextlib.suppress(InputError):
             self.forget_from(sequence + 1)

@@ -1,9 +1,9 @@
-"""Which run a folder holds: whether a sweep begins one there, goes on with it, or must leave it alone; and its end.
+"""The life of a run's folder: begin a run there, continue one, refuse a foreign one, and remove it in the end.
 
-A sweep makes the folder before its state file knows of it, so one that is killed in between leaves a run without a
-record, and the same command takes that over. When every sink has everything the folder goes, since it holds a second
-copy of every record. That takes several steps: the description says first that it is being removed, so that whoever
-finds the rest finishes it, and never takes it for a log that lost its records.
+A sweep makes the folder before its state file refers to it. A sweep that is killed in between leaves a run without
+records, and the same command takes that over. When every sink has everything the folder is removed, since it holds a
+second copy of every record. The removal has several steps. The description is marked first, so that an interrupted
+removal is finished later and not mistaken for a spool that lost its records.
 
 Only our own files are removed, and the folder itself only when we made it.
 """
@@ -24,24 +24,24 @@ _NOTE = b'{"schema":"%b"' % RUN_SCHEMA.encode()
 
 
 class Taken(NamedTuple):
-    """The run that a sweep writes: its id, and whether it goes on with records that are there."""
+    """The run that a sweep writes: its id, and whether it continues records that are there."""
 
     run: str
     resumed: bool
 
 
 def take_run(folder: RunFolder, resume: Position | None, fresh: str, description: Mapping[str, Any]) -> Taken:
-    """Return the run to write into a folder, and describe it there when it is a new one.
+    """Return the run to write into a folder, and write its description there when it is new.
 
     Args:
-        folder: made already.
-        resume: what the state file knows of it; None for a new sweep.
+        folder: an existing one.
+        resume: the position in the state file; None for a new sweep.
         fresh: the id of a new run.
-        description: of a new run, without its id.
+        description: that of a new run, without its id.
 
     Raises:
-        InputError: when the folder holds another run with records, or not the one that is resumed; when a sink has the
-            name of another one.
+        InputError: when the folder holds another run with records, or not the one that is resumed; when a sink has a
+            name that meant another receiver before.
         StateError: when a cursor is damaged.
         SinkError: when it cannot be written.
     """
@@ -75,10 +75,10 @@ def take_run(folder: RunFolder, resume: Position | None, fresh: str, description
 def _all_sinks(
     folder: RunFolder, run: str, earlier: Sequence[dict[str, str]], now: Sequence[dict[str, str]]
 ) -> list[dict[str, str]]:
-    """Return the sinks of a run that goes on: those of now, and those of earlier commands, which may lack records.
+    """Return the sinks of a continued run: those of this command, and those of earlier ones, which may lack records.
 
     Raises:
-        InputError: when a name means another receiver than before, which would take what the first has got for its own.
+        InputError: when a name means another receiver than before: it would get the cursor of that one.
     """
     names = {one["name"] for one in now}
     for one in now:
@@ -93,7 +93,7 @@ def _all_sinks(
 
 
 def is_made_by_us(folder: RunFolder) -> bool:
-    """Whether the folder of a run is to be made, or was by a run that is there."""
+    """Return whether the folder of a run does not exist yet, or was made by the run in it."""
     if not folder.path.exists():
         return True
     try:
@@ -103,10 +103,10 @@ def is_made_by_us(folder: RunFolder) -> bool:
 
 
 def remove(folder: RunFolder) -> list[str]:
-    """Remove what is ours of a run whose every sink has everything; return what else is in its folder.
+    """Remove our files of a run whose sinks all have everything; return what else is in its folder.
 
     Raises:
-        InputError: when another process is at work on it.
+        InputError: when another process uses it.
         SinkError: when it cannot be removed.
     """
     try:
@@ -127,10 +127,10 @@ def remove(folder: RunFolder) -> list[str]:
 
 
 def strip(folder: RunFolder, run: str, last: int) -> None:
-    """Remove the records of a run whose every sink has everything; what a sweep needs to go on with it stays.
+    """Remove the records of a run whose sinks all have everything, but keep what a resumed sweep needs.
 
     Raises:
-        InputError: when another process is at work on it.
+        InputError: when another process uses it.
         SinkError: when they cannot be removed.
     """
     try:

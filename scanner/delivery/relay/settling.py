@@ -1,8 +1,8 @@
-"""One batch of events, brought to an end: every event is taken, or refused for good with a reason.
+"""Send a batch of events until each is taken, or refused for good with a reason.
 
-What may be a matter of time is tried again, for ever, with growing pauses; who wants an end cancels. What is too large
-is halved, what was refused whole is bisected until the bad event is alone. Denied access is a matter of time too: a
-person has to mend it, and no record is to blame.
+Failures that may pass are retried without end, with growing pauses; cancel it to stop. A batch that is too large is
+sent in halves; one that was refused as a whole is bisected until the bad event is alone. Denied access is retried, too:
+a person has to act, and no record is at fault.
 """
 
 import logging
@@ -36,20 +36,20 @@ class RefusedForGood(NamedTuple):
 
 
 async def _ignore(refused: list[RefusedForGood], rest: Event | None) -> None:
-    """Take no interest in parts."""
+    """Do nothing."""
 
 
 class Settling:
-    """Sends batches to one receiver until they are settled; counts what happened on the way."""
+    """Sends batches to one receiver until they are settled; counts retries, duplicates and answers."""
 
     def __init__(self, receiver: Receiver, breaker: Breaker, alarm: Callable[[str, str], None]) -> None:
-        """Take the receiver, and whom to tell about trouble: `alarm(kind, reason)`; kind "" when it is over."""
+        """Take the receiver, its breaker, and `alarm(kind, reason)`, called with kind "" when trouble is over."""
         self._receiver = receiver
         self._breaker = breaker
         self._alarm = alarm
         self.retries: Counter[str] = Counter()
         self.duplicates = 0
-        #: How many answers have brought a batch nearer to its end: something is taken, refused, or sent in halves.
+        #: How many answers have made progress: something was taken, refused, or will be sent in halves.
         self.answers = 0
 
     async def open(self, run: str) -> None:
@@ -57,7 +57,7 @@ class Settling:
 
         Raises:
             InputError: when it can never work as asked for.
-            SinkError: when it fails in a way that is not agreed: nobody knows whether it is open.
+            SinkError: when it raises an exception that `Receiver` does not allow.
         """
         while True:
             try:
@@ -81,11 +81,11 @@ class Settling:
         events: Sequence[Event],
         on_part: Callable[[list[RefusedForGood], Event | None], Awaitable[None]] = _ignore,
     ) -> list[RefusedForGood]:
-        """Return the events that were refused for good when all the others are safe.
+        """Return the events that were refused for good, when all the others are taken.
 
         Args:
             events: the batch, in the order of their numbers.
-            on_part: called when a part is settled, with those of it that were refused for good, and the first event
+            on_part: called when a part is settled, with its events that were refused for good, and the first event
                 that is not settled yet, None when all are.
         """
         refused: list[RefusedForGood] = []
@@ -99,7 +99,7 @@ class Settling:
         return refused
 
     async def _try(self, batch: list[Event], refused: list[RefusedForGood]) -> list[list[Event]]:
-        """Send a batch and book the answer; return what is to be sent after that, in order."""
+        """Send a batch and count the answer; return what is to be sent after that, in order."""
         try:
             async with self._breaker.attempt():
                 receipt = await self._receiver.send(batch)
@@ -117,14 +117,14 @@ class Settling:
             self.retries["split"] += 1
             middle = len(batch) // 2
             return [batch[:middle], batch[middle:]]
-        except Exception as error:  # noqa: BLE001  a bug in a receiver must not cost a record; it may mend itself
+        except Exception as error:  # noqa: BLE001  a bug in a receiver must not cost a record; it may be transient
             await self._pause("bug", f"failed with {type(error).__name__}, a bug in this sink")
         else:
             return await self._part(batch, receipt, refused)
         return [batch]
 
     async def _part(self, batch: list[Event], receipt: Receipt, refused: list[RefusedForGood]) -> list[list[Event]]:
-        """Book a receipt; return what is to be sent again."""
+        """Count a receipt; return what is to be sent again."""
         self.duplicates += receipt.duplicates
         refused += [RefusedForGood(batch[one.place], one.reason) for one in receipt.refused]
         self.answers += len(receipt.retry) < len(batch)

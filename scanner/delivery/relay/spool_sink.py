@@ -1,10 +1,9 @@
-"""All remote sinks of a sweep as one sink: the log of the run, and the process that serves receivers from it.
+"""All remote sinks of a sweep as one sink: the spool of the run, and the process that serves the receivers from it.
 
-The sweep sees a sink that is as fast as the disk, and its checkpoint follows the log. Closing it waits for the
-receivers as long as they get on; what they have not got then stays in the log for `smtpsweep replay`, and is said, as
-are dead letters and gaps: a record that is not delivered is never passed over. When every sink has everything,
-`discard` removes the folder of the run.
-`last_call` bounds the waits of a sweep that has nothing more to visit, `hurry` ends them.
+For the sweep this sink is as fast as the disk, and the checkpoint follows the spool. `close` waits for the receivers
+while they make progress. Records that they lack then stay in the spool for `smtpsweep replay`. `close` reports them, as
+it reports dead letters and gaps: no record is lost silently. When every sink has everything, `discard` removes the
+folder of the run. `last_call` bounds the waits of a sweep that begins no more visits, `hurry` ends them.
 """
 
 import asyncio
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class SpoolSink:
-    """A sink that keeps records in a run's folder and has them delivered from there."""
+    """A sink that writes records to the spool of a run, from where they are delivered."""
 
     def __init__(
         self,
@@ -48,14 +47,14 @@ class SpoolSink:
         """Prepare; nothing is made yet.
 
         Args:
-            folder: of the run.
-            destinations: whom to serve.
+            folder: that of the run.
+            destinations: the sinks to serve.
             about: what the run is, for its description; no secrets.
-            quota: how much of the disk the log may use.
-            state: the sweep's state file: as long as it is there, the sweep can be resumed.
-            drain_s: at the end, how long to wait without any acknowledgement.
+            quota: how much of the disk the spool may use.
+            state: the sweep's state file: while it exists, the sweep can be resumed.
+            drain_s: at the end, how many seconds to wait without any acknowledgement.
             keep_run: whether the folder stays when every sink has everything.
-            named_by_us: whether the folder is ours even when it was there: a start that was killed has made it.
+            named_by_us: whether an existing folder counts as ours: a start that was killed has made it.
         """
         self.name = f"log {folder.path}"
         self.folder = folder
@@ -74,15 +73,15 @@ class SpoolSink:
 
     @property
     def identity(self) -> str:
-        """Whom the log is for, in the order given. How they are served may change when a sweep is resumed."""
+        """The destinations in their order, without options: those may change when a sweep is resumed."""
         return " ".join(f"{one.shown.partition('?')[0]} ({one.name})" for one in self._destinations)
 
     async def open(self, resume: Position | None) -> None:
-        """Open the log and start serving.
+        """Open the spool and start the relay process.
 
         Raises:
             InputError: when the folder holds another run, or none although one is resumed.
-            SinkError: when the log or the process fails.
+            SinkError: when the spool or the process fails.
         """
         made = self._named_by_us or runs.is_made_by_us(self.folder)
         self.folder.create()
@@ -104,7 +103,7 @@ class SpoolSink:
             raise
 
     async def write(self, lines: Sequence[bytes]) -> None:
-        """Return when the log has the lines; waits when a required receiver or the disk's quota asks for it."""
+        """Return when the spool has the lines; wait for room when a required receiver lags or the quota is used up."""
         await self._log.write(lines)
 
     def position(self) -> Position | None:
@@ -113,10 +112,10 @@ class SpoolSink:
         return position | ({"delivered": 1} if self._is_delivered else {})
 
     async def close(self) -> None:
-        """Deliver what is left, as long as the receivers get on.
+        """Deliver what is left, while the receivers make progress.
 
         Raises:
-            SinkError: when records are left, refused or skipped for any of them; it says which, why, and what to do.
+            SinkError: when records are left, refused or skipped for any of them; with which, why, and what to do.
         """
         service = self._service
         if service is None:
@@ -131,7 +130,7 @@ class SpoolSink:
             raise SinkError(left)
 
     async def _end(self, service: RelaySupervisor) -> None:
-        """Say in the log that the run has ended, and deliver; a disk that fails is not a reason not to deliver."""
+        """Note the end of the run in the spool, and deliver the rest, also when the disk fails."""
         failure = None
         try:
             await self._note("ended")
@@ -146,7 +145,7 @@ class SpoolSink:
             raise failure
 
     def discard(self, *, finished: bool) -> str | None:
-        """Remove the folder of the run when every sink has everything and nobody will go on with it.
+        """Remove the folder of the run when every sink has everything and the sweep will not be resumed.
 
         Args:
             finished: whether the sweep is complete, or cannot be resumed; its state is saved.
@@ -155,7 +154,7 @@ class SpoolSink:
             A notice for people, when something stays that they may not expect.
         """
         if not self._is_delivered:
-            return None  # what is left was said with the reason
+            return None  # `close` has reported what is left
         try:
             earlier = self._lacking_of_earlier_commands()
         except SmtpsweepError as error:
@@ -171,14 +170,14 @@ class SpoolSink:
         return f"{self.folder.path}: is not removed: it holds what is not ours, such as {left[0]!a}" if left else None
 
     def _lacking_of_earlier_commands(self) -> str:
-        """Say which sinks that this command does not name have not got everything; "" when there are none."""
+        """Return one line about sinks of earlier commands that lack records; "" when there are none."""
         names, known = {one.name for one in self._destinations}, self._log.known
         others = [one for one in self.folder.description()["sinks"] if one["name"] not in names]
         return explained([standing_of(self.folder, self._run, one, known) for one in others], self.folder, known)
 
     @property
     def sinks(self) -> list[dict[str, Any]]:
-        """Every remote sink, as the summary has it."""
+        """Every remote sink, in the form of the summary."""
         return documents(self._standings)
 
     @property
@@ -193,7 +192,7 @@ class SpoolSink:
             self._service.last_call(self._drain_s)
 
     def hurry(self) -> None:
-        """Wait for no receiver any more; what is left stays in the log."""
+        """Stop waiting for receivers; what is left stays in the spool."""
         if self._service is not None and self._hurrying is None:
             self._quota.hopeless = self._quota.hopeless or "the sweep was stopped"
             self._log.room_again()
@@ -206,7 +205,7 @@ class SpoolSink:
 
     @property
     def waited_s(self) -> float:
-        """Seconds for which the sweep had to wait for the log."""
+        """Seconds for which the sweep had to wait for the spool."""
         return self._full_s + (time.monotonic() - self._full_since if self.full else 0.0)
 
     def _shown(self) -> list[dict[str, str]]:
@@ -216,7 +215,7 @@ class SpoolSink:
         ]
 
     async def _note(self, activity: str) -> None:
-        """Put a line about the run itself into the log."""
+        """Write a line about the run itself to the spool."""
         document = {
             "schema": RUN_SCHEMA,
             "run": self._run,
@@ -228,7 +227,7 @@ class SpoolSink:
         await self._log.note(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
     def _judge(self, service: RelaySupervisor) -> list[SinkState]:
-        """Return how far every sink is, now that nobody serves them."""
+        """Return how far every sink is, now that the relay process has ended."""
         troubles = {one["name"]: one["failure"] or one["trouble"] for one in service.reports}
         known = self._log.known
         return [

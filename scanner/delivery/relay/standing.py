@@ -1,8 +1,8 @@
-"""How far each sink of a run is, judged by what is on the disk, and what people are told of it.
+"""How far each sink of a run is, according to the disk, and the message to people about it.
 
-The cursor says what is settled, the dead letters and gaps what of that was not delivered, and the index of the log how
-many records (without the notes about the run itself) come behind the cursor. What the relay's process reported last is
-not asked: it may have been killed, and this is what `replay` will find.
+The cursor tells what is settled, the dead letters and gaps what of that was not delivered, and the index of the spool
+how many records come after the cursor (without the notes about the run itself). The last report of the relay process is
+not used: the process may have been killed, and the disk is what `replay` will find.
 """
 
 import shlex
@@ -18,7 +18,7 @@ from scanner.errors import StateError
 class SinkState(NamedTuple):
     """One sink of a run. Counts are of records; `url` has no secrets.
 
-    `reason` is why the first dead letter is one, else why the sink takes nothing now; None when neither is so.
+    `reason` is that of the first dead letter, else why the sink takes nothing now; None when there is neither.
     """
 
     name: str
@@ -45,9 +45,9 @@ def standing_of(
     Args:
         folder: of the run.
         run: its id.
-        sink: `name`, `shown` and `policy`, as the description of the run has them.
-        known: what the log holds.
-        trouble: why the sink takes nothing now, as far as that is known.
+        sink: `name`, `shown` and `policy`, as in the description of the run.
+        known: what the spool holds.
+        trouble: why the sink takes nothing now, if that is known.
     """
     try:
         cursor = read_cursor(folder.sinks / f"{sink['name']}.cursor", run)
@@ -66,9 +66,9 @@ def standing_of(
 def explained(
     standings: Iterable[SinkState], folder: RunFolder, known: Known, urls: Mapping[str, str] | None = None
 ) -> str:
-    """Say in one line which sinks have not got what, and what to do; "" when every sink has everything.
+    """Return one line about the sinks that lack records, and what to do; "" when every sink has everything.
 
-    `urls` has the URLs of those that are not sinks of the run, by name: a command must name them so.
+    `urls` has the URLs of those that are not sinks of the run, by name: a command must name them by URL.
     """
     kept, named = known.records(known.removed, known.last), urls or {}
     said = [_explained(one, folder, kept, named.get(one.name)) for one in standings if not one.has_everything]
@@ -105,11 +105,11 @@ def _explained(one: SinkState, folder: RunFolder, kept: int, url: str | None) ->
 
 
 def command(folder: RunFolder, *options: str) -> str:
-    """Return the command that delivers what a run has left, to be pasted into a shell."""
+    """Return the command that delivers the remaining records of a run, to be pasted into a shell."""
     path = str(folder.path)
     return shlex.join(["smtpsweep", "replay", f"./{path}" if path.startswith("-") else path, *options])
 
 
 def documents(standings: Sequence[SinkState]) -> list[dict[str, Any]]:
-    """Return sinks as the summary has them."""
+    """Return sinks in the form of the summary."""
     return [one._asdict() for one in standings]

@@ -1,4 +1,4 @@
-"""What a relay says of itself: what it is to do, what it does, and how far it is."""
+"""The statistics of a relay: its policy, its state, and how far it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from scanner.delivery.relay.breaker import BreakerState
 
 
 class OverflowPolicy(StrEnum):
-    """What the sweep does for a receiver that does not keep up."""
+    """What happens when a receiver does not keep up with the sweep."""
 
     REQUIRED = "required"  # the sweep waits when it is more than `max_lag` records behind
-    SPOOL = "spool"  # the log grows up to its quota, then the sweep waits
-    BEST_EFFORT = "best_effort"  # what is more than `max_lag` records behind is skipped, counted and noted
+    SPOOL = "spool"  # the spool grows up to its quota, then the sweep waits
+    BEST_EFFORT = "best_effort"  # records that are more than `max_lag` behind are skipped, counted and noted
 
 
 class RelayState(StrEnum):
@@ -22,7 +22,7 @@ class RelayState(StrEnum):
     DELIVERING = "delivering"
     WAITING = "waiting"  # everything is delivered
     RETRYING = "retrying"  # the receiver is down, or refuses for now
-    DENIED = "denied"  # the receiver does not let us in: a person has to act
+    DENIED = "denied"  # the receiver denies access: a person has to act
     FAILED = "failed"  # it can never work as asked for
     ENDED = "ended"
 
@@ -31,10 +31,9 @@ class RelayState(StrEnum):
 class RelayStatistics:
     """A snapshot. `sequence` is the cursor; counts of records (`delivered`, `dead`, `skipped`) are totals of the run.
 
-    `answers` counts what the receiver has answered to some purpose: it grows as long as there is any progress.
-
-    `oldest_s` is how long the oldest batch under way has been waiting, in seconds, None when there is none. `trouble`
-    is why the receiver takes nothing at this moment, `reason` why the first dead letter is one.
+    `answers` counts the receiver's answers that made progress; while it grows, the receiver is not stuck. `oldest_s` is
+    how long the oldest batch in progress has been waiting, in seconds, None when there is none. `trouble` is why the
+    receiver takes nothing at this moment, `reason` that of the first dead letter.
     """
 
     name: str
@@ -56,5 +55,5 @@ class RelayStatistics:
 
     @property
     def lag(self) -> int:
-        """Records in the log that this receiver has not got."""
+        """Records in the spool that this receiver does not have."""
         return self.last - self.sequence

@@ -1,12 +1,12 @@
-"""The sweep's side of the relay process: starts it, tells it how far the log is, learns how far the receivers are.
+"""The sweep's side of the relay process: start it, tell it how far the spool is, and read how far the receivers are.
 
-Should the process die (out of memory, a crash inside a client library), it is started again, a few times: its cursors
-are on the disk, so nothing is lost. What the receivers have decides how much of the log may be removed, and whether
-the sweep has to wait for one that is required.
+When the process dies (out of memory, a crash inside a client library), it is started again, up to `MAX_RESTARTS` times.
+Its cursors are on the disk, so nothing is lost. The reports decide how much of the spool may be removed, and whether
+the sweep has to wait for a required receiver (backpressure).
 
-Every wait has an end. A receiver that has given up is not waited for, nor is anybody once this side has failed: the
-quota says so (`hopeless`), and `failure` says why. The process never outlives us: it is killed when it does not stop in
-time, and when reading its reports fails for whatever reason.
+Every wait has an end. Writers do not wait for a receiver that has given up, and for none once this side has failed:
+then `Quota.hopeless` is set, and `failure` is the reason. The process never outlives the sweep: it is killed when it
+does not stop in time, and when reading its reports fails for any reason.
 """
 
 import asyncio
@@ -29,20 +29,20 @@ from scanner.timeouts import Limit, patience, wait_for_all
 
 log = logging.getLogger(__name__)
 
-#: What is read of the report of each receiver.
+#: The keys that a report of a receiver must have.
 _IN_A_REPORT = frozenset({"name", "sequence", "answers", "needs_after", "policy", "failure", "trouble"})
 
 MAX_RESTARTS = 5
-#: Told to stop, the process gets so long for letting go of its receivers before it is killed.
+#: How long the process may take to close its receivers after `stop`, before it is killed.
 STOP_S = 10.0
-#: The same when somebody wants an end now. Its cursors are on the disk, at most a fifth of a second old.
+#: The same when the user wants an end now. Its cursors are on the disk, at most a fifth of a second old.
 HURRY_S = 0.3
-#: A report is a few hundred bytes a receiver; this is the longest line that is read.
+#: The longest line that is read; a report is a few hundred bytes for each receiver.
 _MAX_REPORT_BYTES = 1 << 20
 
 
 class RelaySupervisor:
-    """Serves a run's destinations while the sweep goes on. `start`, then `durable` again and again, then `drain`."""
+    """Serves a run's destinations during the sweep. Call `start`, then `durable` for each batch, then `drain`."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class RelaySupervisor:
         quota: Quota,
         on_room: Callable[[], None],
     ) -> None:
-        """Take the run, whom to serve, and whom to tell that the log may go on."""
+        """Take the run, the sinks to serve, and a callback for a changed quota."""
         self._destinations = tuple(destinations)
         self._order = {
             "folder": str(folder.path),
@@ -70,7 +70,7 @@ class RelaySupervisor:
         self._limit: Limit | None = None
         self._alarms: dict[str, str] = {}
         self._not_delivered = Alarms(log.warning)
-        #: The latest report: one dictionary a receiver, as `RelayStatistics` has it.
+        #: The latest report: `RelayStatistics` of each receiver as a dictionary.
         self.reports: list[dict[str, Any]] = []
         self.failure: str | None = None
 
@@ -84,7 +84,7 @@ class RelaySupervisor:
         self._keeping = asyncio.create_task(self._keep())
 
     def durable(self, last: int) -> None:
-        """Tell how far the log is on the disk."""
+        """Tell the process how far the spool is on the disk."""
         self._last = last
         self._tell({"durable": last})
         if self.reports:
@@ -92,7 +92,7 @@ class RelaySupervisor:
         self._hold()
 
     def last_call(self, patience_s: float) -> None:
-        """Say that no more visits begin: from now on, nobody is waited for longer than this without an acknowledgement.
+        """Bound the waits of writers from now on, since no more visits begin.
 
         Args:
             patience_s: seconds without any acknowledgement after which the rest stays for `replay`.
@@ -101,7 +101,7 @@ class RelaySupervisor:
             self._last_call = asyncio.create_task(self._lose_patience(patience_s))
 
     async def drain(self, patience_s: float) -> None:
-        """Say that the log has ended; return when all is delivered, or patience (see `last_call`) is at its end."""
+        """Tell the process that the spool has ended; return when all is delivered, or patience (`last_call`) ends."""
         self._ended = True
         self._tell({"durable": self._last, "end": True})
         self.last_call(patience_s)
@@ -110,7 +110,7 @@ class RelaySupervisor:
         await self.stop()
 
     async def stop(self, patience_s: float = STOP_S) -> None:
-        """End the process, within so many seconds; what is not acknowledged stays in the log."""
+        """End the process within `patience_s` seconds; what is not acknowledged stays in the spool."""
         self._stopping = True
         self._tell({"stop": True})
         if self._last_call is not None:
@@ -134,10 +134,10 @@ class RelaySupervisor:
         self._tell({"durable": self._last, **({"end": True} if self._ended else {})})
 
     async def _keep(self) -> None:
-        """Look after the process until it ends. Whatever goes wrong here must not leave it alone, nor us unaware."""
+        """Run the process until it ends. When this fails, the process is killed and the failure recorded."""
         try:
             await self._serve()
-        except Exception as error:  # noqa: BLE001  this task has no caller who would hear of it
+        except Exception as error:  # noqa: BLE001  no caller awaits this task for its error
             reason = str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
             self._give_up(f"the process for remote sinks is not looked after any more ({reason})")
         finally:
@@ -174,7 +174,7 @@ class RelaySupervisor:
         while True:
             try:
                 line = await process.stdout.readline()
-            except ValueError:  # longer than any report; it was thrown away
+            except ValueError:  # longer than any report; it was discarded
                 line = b"(a line of more than a megabyte)"
             if not line:
                 return
@@ -184,14 +184,14 @@ class RelaySupervisor:
                 self._take(report)
 
     async def _lose_patience(self, patience_s: float) -> None:
-        """Return when nobody has acknowledged anything for so long; then no writer waits for room any more."""
+        """End all waits for room when no receiver has acknowledged anything for `patience_s`, and return."""
         with contextlib.suppress(TimeoutError):
             async with patience(patience_s) as self._limit:
                 await asyncio.Event().wait()  # a report of progress renews the limit; only its end ends this
         self._despair(f"{self._holding()}, and no sink has acknowledged anything for {patience_s:g} s")
 
     def _holding(self) -> str:
-        """Say what a writer waits for."""
+        """Return what a writer waits for, in words."""
         for one in self.reports:
             if self._is_too_far_behind(one["name"]):
                 why = f" ({one['trouble']})" if one["trouble"] else ""
@@ -212,13 +212,13 @@ class RelaySupervisor:
                 self._process.kill()
 
     def _give_up(self, failure: str) -> None:
-        """Let a sweep that waits end; another one goes on until the log is full: there is nobody to wait for."""
+        """End all waits for room, as the receivers are not served any more; a sweep goes on until the spool is full."""
         self.failure = failure
         log.error("%s; the records stay in the log", failure)
         self._despair(failure)
 
     def _despair(self, why: str) -> None:
-        """Let nobody wait for room any more: it will not come. What has room is still taken."""
+        """End every wait for room: there will be none. Records for which there is room are still taken."""
         if self._quota.hopeless is None:
             self._quota.hopeless = why
         self._on_room()
@@ -237,19 +237,19 @@ class RelaySupervisor:
         self._on_room()
         for one in self.reports:
             self._alarm(one["name"], one["failure"] or one["trouble"] or "")
-            self._not_delivered.look(one, time.monotonic())
+            self._not_delivered.check(one, time.monotonic())
 
     @property
     def _progress(self) -> list[tuple[int, int]]:
-        """What changes as long as any receiver gets on."""
+        """A value that changes while any receiver makes progress."""
         return [(one["sequence"], one["answers"]) for one in self.reports]
 
     def _waited_for(self) -> list[dict[str, Any]]:
-        """Return the reports of all but those that have given up and are owed nothing (best effort)."""
+        """Return the reports of all receivers but best-effort ones that have given up."""
         return [one for one in self.reports if one["failure"] is None or one["policy"] != OverflowPolicy.BEST_EFFORT]
 
     def _give_back(self) -> None:
-        """Say up to which record the log may be shortened; best effort holds nothing beyond its lag, or in trouble."""
+        """Set up to which record the spool may be removed; best effort keeps at most its lag, and none in trouble."""
         limits = {one.name: one.max_lag for one in self._destinations}
         needs = [
             one["needs_after"]
@@ -260,7 +260,7 @@ class RelaySupervisor:
         self._quota.done = min(needs, default=self._last)
 
     def _judge_failed(self) -> None:
-        """Say so when the log can only wait for a receiver that has given up."""
+        """Mark the quota as stuck when the spool could only wait for a receiver that has given up."""
         self._quota.stuck = None
         limits = {one.name: one.max_lag for one in self._destinations}
         for one in self._waited_for():
@@ -273,7 +273,7 @@ class RelaySupervisor:
                 self._despair(why)
 
     def _hold(self) -> None:
-        """Hold the log back while a required receiver is too far behind."""
+        """Hold the writer while a required receiver is too far behind."""
         self._quota.held = any(self._is_too_far_behind(one.name) for one in self._destinations)
 
     def _alarm(self, name: str, trouble: str) -> None:
@@ -291,7 +291,7 @@ class RelaySupervisor:
 
 
 def _report(line: bytes) -> dict[str, Any] | None:
-    """Return what a line of the process says; None when it is not a report, such as a library's own words."""
+    """Decode a line from the process; None when it is not a report, such as output of a library."""
     try:
         document = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -1,6 +1,6 @@
-"""One record through a sink, and what the answer means: `smtpsweep sinks test`.
+"""Send one record to a sink and explain the answer: `smtpsweep sinks test`.
 
-The line says what was answered, then what a person can do about it, with options that this kind of sink has.
+The result is one line: the answer, then what a person can do about it, with options that this kind of sink has.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _DEAD = "a sweep would put it with the dead letters"
 
 
 class Trial(NamedTuple):
-    """`ok`, and one line that says what was sent, what was answered, and what it means."""
+    """Whether the sink took the record, and one line: what was sent, the answer, and what it means."""
 
     ok: bool
     text: str
@@ -52,7 +52,7 @@ async def try_sink(destination: Destination, line: bytes, timeout_s: float) -> T
         return _failed(f"{error}: {_advice(error, destination)}")
     except SmtpsweepError:
         raise
-    except Exception as error:  # noqa: BLE001  whatever a receiver of somebody else does
+    except Exception as error:  # noqa: BLE001  a receiver may be a third party's
         return _failed(f"failed with {type(error).__name__}, a bug in this sink: {printable(str(error))}")
     finally:
         with contextlib.suppress(Exception):  # its answer counts, not how it ends
@@ -103,4 +103,4 @@ def _what_to_check(text: str, options: set[str], secrets: tuple[str, ...]) -> st
     if secrets and any(word in text for word in ("401", "403", "407", "assword", "uthent", "uthori", "denied")):
         names = " or ".join(f"{name}_env" for name in secrets)
         return f"it does not let us in: check the secret ({names}, or ..._file) and its rights"
-    return "a person has to mend that"
+    return "a person has to fix that"

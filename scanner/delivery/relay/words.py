@@ -1,8 +1,8 @@
-"""What the process for remote sinks, and the libraries in it, say on standard error: log lines of the sweep.
+"""Log what the relay process and the libraries in it write to standard error.
 
-Written to the terminal by the process itself, they would tear what the sweep draws there. So standard error is a pipe:
-our own log lines come with their level and name and are logged here again, under the same; whatever else is written (a
-library in C, a traceback) is a warning, each line once, and no more than `_MOST_LINES` of them in a run.
+If the process wrote to the terminal itself, it would tear what the sweep draws there. So its standard error is a pipe
+to the sweep. Our own log lines come with level and name and are logged here again under the same. Any other output
+(of a library in C, a traceback) is logged as a warning, each line once, and at most `_MOST_LINES` in a run.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from scanner.delivery.redaction import Redaction
 
 log = logging.getLogger(__name__)
 
-#: What is left to read when the process has ended is read for so long.
+#: How long to read what is left when the process has ended.
 WORDS_S: Final = 1.0
 _MOST_LINES: Final = 200
 _MOST_CHARACTERS: Final = 500
@@ -24,12 +24,12 @@ _OURS = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL):(scanner(?:\.\w+)*):(.*
 
 
 def configure(level: int) -> None:
-    """Set up logging in the process: lines that `repeat_words` understands."""
+    """Set up logging in the relay process, in the form that `repeat_words` reads."""
     logging.basicConfig(level=level, format=_FORM, force=True)
 
 
 async def repeat_words(stream: asyncio.StreamReader | None, redactions: Iterable[Redaction] = ()) -> None:
-    """Log what comes, line by line and without secrets, until the end; never fails."""
+    """Log a stream, line by line and without secrets, until its end; never fails."""
     kept = tuple(redactions)
     said: set[str] = set()
     while stream is not None:

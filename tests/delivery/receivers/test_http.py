@@ -276,7 +276,7 @@ def test_records_that_leave_the_machine_in_clear_are_warned_about(caplog: pytest
     assert caplog.messages == []
     HttpClient(url_of("t+http://127.0.0.1,siem.example.com/path"))
     (message,) = caplog.messages
-    assert message.startswith("-o t+http://127.0.0.1,siem.example.com/path: without TLS, whoever is on the way can")
+    assert message.startswith("-o t+http://127.0.0.1,siem.example.com/path: without TLS, anyone on the way can")
 
 
 # TLS
@@ -315,7 +315,7 @@ async def test_verify_no_takes_any_certificate_and_says_so(
     pair: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await post_over_tls(server_context(*pair), "verify=no") == ["/"]
-    assert "verify=no: whoever is on the way can read and change what is sent" in caplog.text
+    assert "verify=no: anyone on the way can read and change what is sent" in caplog.text
 
 
 async def test_a_server_can_ask_for_our_certificate(pair: tuple[bytes, bytes], tmp_path: Path) -> None:

@@ -67,6 +67,6 @@ def test_only_what_no_kernel_can_still_hold_counts_as_read(monkeypatch: pytest.M
 
 async def test_one_datagram_that_nobody_took_is_found_out_though_it_went_out(unused_udp_port: int) -> None:
     sink = receiver(f"syslog+udp://127.0.0.1:{unused_udp_port}", syslog.UDP_KIND)
-    with pytest.raises(TryLaterError, match="nobody listens there"):
+    with pytest.raises(TryLaterError, match="nothing listens there"):
         await sink.send([event()])
     await sink.close()

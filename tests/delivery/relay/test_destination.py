@@ -37,7 +37,7 @@ def test_a_url_says_everything_about_a_sink_and_the_rest_is_usual() -> None:
 
 @pytest.mark.usefixtures("one_kind")
 def test_two_of_the_same_name_are_refused() -> None:
-    with pytest.raises(InputError, match="name=siem is another sink's: choose another name"):
+    with pytest.raises(InputError, match="name=siem is the name of another sink: choose another name"):
         make_destinations([f"{URL}?name=siem", f"{URL}b?name=siem"])
 
 

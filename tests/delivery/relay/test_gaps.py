@@ -48,7 +48,7 @@ def test_a_sink_that_loses_records_is_said_at_once_and_then_now_and_then() -> No
     alarms = Alarms(said.append)
 
     def look(dead: int, skipped: int, now_s: float, name: str = "siem") -> None:
-        alarms.look({"name": name, "dead": dead, "skipped": skipped, "reason": "400 bad"}, now_s)
+        alarms.check({"name": name, "dead": dead, "skipped": skipped, "reason": "400 bad"}, now_s)
 
     look(0, 0, 100.0)
     look(1, 0, 100.0)

@@ -34,7 +34,7 @@ def test_what_is_not_delivered_is_said_at_once_then_at_most_every_thirty_seconds
     said: list[str] = []
     alarms = Alarms(said.append)
     for at, dead in ((0.0, 0), (1.0, 1), (2.0, 2), (30.9, 60), (31.0, 64), (90.0, 64), (91.0, 65)):
-        alarms.look(report(dead), at)
+        alarms.check(report(dead), at)
 
     assert said == [
         "sink siem: 1 record not delivered (dead letters), the first: HTTP 400 no",
@@ -45,7 +45,7 @@ def test_what_is_not_delivered_is_said_at_once_then_at_most_every_thirty_seconds
 
 def test_gaps_are_said_too() -> None:
     said: list[str] = []
-    Alarms(said.append).look(report(0, 70), 0.0)
+    Alarms(said.append).check(report(0, 70), 0.0)
 
     assert said == ["sink siem: 70 records skipped (best effort)"]
 

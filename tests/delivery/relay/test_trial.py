@@ -55,7 +55,7 @@ async def test_a_repeat_is_said_to_be_one() -> None:
     ("answer", "words"),
     [
         (TryLaterError("503 busy"), "503 busy: "),
-        (AccessDeniedError("401 who are you"), "401 who are you: a person has to mend that; a sweep would keep"),
+        (AccessDeniedError("401 who are you"), "401 who are you: a person has to fix that; a sweep would keep"),
         (TooLargeError("413"), "413: even one record is too large for it"),
         (BatchRefusedError("400 bad"), "400 bad: it refuses the record: check what it expects"),
         (lambda _: Receipt(refused=(RefusedEvent(0, "no field x"),)), "no field x: it refuses the record"),
