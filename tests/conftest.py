@@ -41,8 +41,11 @@ BOTH_LOOPS = frozenset(
     {
         "delivery/test_delivery.py",
         "engine/test_dialogue.py",
+        "engine/test_dialogue_tls.py",
         "engine/test_gated_connect.py",
         "engine/test_pool.py",
+        "engine/test_pool_admission.py",
+        "engine/test_pool_local_trouble.py",
         "smoke/test_receiver.py",
         "smoke/test_sending.py",
         "smoke/test_smoke.py",

@@ -1,8 +1,8 @@
-"""What a TLS session shows: version, cipher, and the certificate as facts. Nothing is trusted and nothing is refused.
+"""Describe what a TLS session shows: version, cipher, and the certificate as facts. Nothing is trusted or refused.
 
-A mail server's certificate is often self-signed, expired, or made out to another name, and old servers speak old TLS; a
-scanner that insisted on good ones would see the least of what it is there to find. So the handshake accepts whatever
-OpenSSL still can, and a certificate that cannot even be read is a fact of its own: its hash and what is wrong with it.
+A mail server's certificate is often self-signed, expired or made out to another name, and old servers speak old TLS. A
+scanner that insisted on valid ones would miss most of what it is there to find. So the handshake accepts whatever
+OpenSSL still supports. A certificate that cannot be read is described by its hash and the reason.
 """
 
 import ssl
@@ -20,19 +20,19 @@ from scanner.smtp import escape
 
 @cache
 def accepting_context() -> ssl.SSLContext:
-    """Return a client context that shakes hands with anybody: no verification, every version and cipher there is."""
+    """Return a client context that accepts any server: no verification, every version and cipher."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # old TLS is deprecated to use, not to find
+        warnings.simplefilter("ignore", DeprecationWarning)  # old TLS is deprecated for use, not for finding it
         context.minimum_version = ssl.TLSVersion.TLSv1
     context.set_ciphers("ALL:@SECLEVEL=0")
     return context
 
 
 def session_facts(session: Any, *, implicit: bool, injected: str | None = None) -> Tls:
-    """Describe an `ssl.SSLObject` (or uvloop's equal of it) after its handshake."""
+    """Describe an `ssl.SSLObject` (or uvloop's equivalent) after its handshake."""
     cipher = session.cipher()
     return Tls(
         version=session.version(),
@@ -44,7 +44,7 @@ def session_facts(session: Any, *, implicit: bool, injected: str | None = None) 
 
 
 def _chain(session: Any) -> list[bytes]:
-    """Return what the server sent, its own certificate first; before Python 3.13 only that one is shown."""
+    """Return the certificates that the server sent, its own first; before Python 3.13 only that one is available."""
     if hasattr(session, "get_unverified_chain"):
         return [bytes(der) for der in session.get_unverified_chain()]
     own = session.getpeercert(binary_form=True)
@@ -52,13 +52,13 @@ def _chain(session: Any) -> list[bytes]:
 
 
 def certificate_facts(der: bytes) -> Certificate:
-    """Read a certificate; what cannot be read leaves its hash and the reason. Never raises."""
+    """Describe a certificate; one that cannot be read, by its hash and the reason. Never raises."""
     digest = sha256(der).hexdigest()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # cryptography warns of what it will refuse one day; today it reads it
+            warnings.simplefilter("ignore")  # cryptography warns of what it will refuse in future; it still reads it
             return _facts(x509.load_der_x509_certificate(der), digest)
-    except Exception as error:  # noqa: BLE001  the bytes are a peer's: any failure to read them is a fact about them
+    except Exception as error:  # noqa: BLE001  these are a peer's bytes: any failure to read them is a fact about them
         return Certificate(digest, error=_printable(f"{type(error).__name__}: {error}")[:200])
 
 
@@ -79,7 +79,7 @@ def _facts(certificate: x509.Certificate, digest: str) -> Certificate:
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the names it is made out to: the extension's, or the common name where there is no extension."""
+    """Return the names it is made out to: those of the extension, or the common name if there is no extension."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -1,22 +1,22 @@
-"""How many sockets this process may hold at once.
+"""Find out how many sockets this process may hold at once.
 
-Every visited host costs a descriptor from the SYN to the last 221, and silent hosts cost theirs for the whole greeting
-time-out. So the soft limit is raised to the hard one (setrlimit(2): allowed to everybody), and the pool stays below it:
-running into EMFILE in the middle of a sweep is what makes other scanners report hosts as dead that are not.
+Every visited host costs a descriptor from the SYN to the last 221, and a silent host costs one for the whole greeting
+time-out. So the soft limit is raised to the hard one, which setrlimit(2) allows to everybody, and the pool stays below
+it. A scanner that runs into EMFILE in the middle of a sweep reports hosts as dead that are not.
 """
 
 import resource
 from pathlib import Path
 from typing import NamedTuple
 
-#: For the loop, log files, sinks, DNS: never given to targets.
+#: Descriptors for the loop, log files, sinks and DNS: never given to targets.
 RESERVED = 48
 #: Below this a sweep cannot be useful.
 MINIMUM = 8
 
 
 class DescriptorBudget(NamedTuple):
-    """What the pool may use: `sockets` at once, `connecting` of them with an attempt under way, and why it was cut."""
+    """What the pool may use: `sockets` at once, `connecting` of them in an attempt; `notice` when fewer than asked."""
 
     sockets: int
     connecting: int
@@ -44,7 +44,7 @@ def _raised(soft: int, hard: int) -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError):
-            return soft  # some containers and macOS refuse; then the old limit is the truth
+            return soft  # some containers refuse: then the old limit applies
     return hard
 
 

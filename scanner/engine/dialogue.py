@@ -1,15 +1,15 @@
-"""One dialogue after the greeting, on the very socket that read it: EHLO, HELP, STARTTLS, EHLO inside, QUIT.
+"""Hold one dialogue after the greeting, on the socket that read it: EHLO, HELP, STARTTLS, EHLO inside TLS, QUIT.
 
-aiosmtplib speaks; what came back is kept as bytes and read by our own parser, since aiosmtplib strips, decodes and
-raises where a scanner has to record. Only harmless commands, each once; never MAIL, never AUTH. The name in EHLO is our
-own (`settings.ehlo_name`, else this machine's, else the address we come from): never the target's.
+aiosmtplib speaks. It strips, decodes and raises where a scanner has to record, so the replies are collected as bytes
+and read by our own parser. Only harmless commands are sent, each once; never MAIL, never AUTH. The name in EHLO is our
+own: `settings.ehlo_name`, else this machine's name, else the address that we come from; never the target's.
 
-Every step has a time limit, the dialogue another one, and what ended it early is a line in `Dialogue.error`. A server
+Every step has a time limit, and the dialogue has one as a whole. What ended it early is in `Dialogue.error`. A server
 that stalls after STARTTLS, breaks the handshake or injects plain text before it (RFC 3207, 4.2) is data, too.
 
-HELP comes before STARTTLS, so that a broken handshake does not cost it; the verb that does not exist comes after, since
-a server may slow down once it was asked for one (Courier's tarpit: 8 s, then 16 s). On a port of `settings.tls_ports`
-TLS comes first, and the greeting is read inside it.
+HELP comes before STARTTLS, so that a broken handshake does not lose it. The unknown verb comes after, since a server
+may slow down once it got one (Courier's tarpit: 8 s, then 16 s). On a port of `settings.tls_ports` TLS comes first and
+the greeting is read inside it.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from scanner.settings import Probe, Settings
 from scanner.smtp import Reply, ReplyReader, escape
 from scanner.timeouts import FOREVER_S, patience
 
-#: Bytes of one reply that are kept.
+#: Bytes of one reply that are collected.
 MAX_REPLY_BYTES = 32_768
-#: A verb that no server has: how it is refused tells servers apart (`--probe behaviour`).
+#: A verb that no server knows: servers differ in how they refuse it (`--probe behaviour`).
 UNKNOWN_VERB = "FOO"
 
-#: Seconds for the goodbyes of TLS.
+#: Seconds for closing TLS.
 _CLOSING_S = 1.0
 
 #: Called with ">" or "<" and the bytes.
@@ -42,17 +42,17 @@ Listener = Callable[[str, bytes], None]
 
 
 class _Protocol(SMTPProtocol):
-    """aiosmtplib's protocol, with the bytes of the current reply kept as they came."""
+    """aiosmtplib's protocol, which also collects the bytes of the current reply as they came."""
 
-    def __init__(self, heard: Listener) -> None:
+    def __init__(self, on_bytes: Listener) -> None:
         super().__init__(asyncio.get_running_loop())
         self.reply = bytearray()
         self.lost = asyncio.Event()
-        self._heard = heard
+        self._on_bytes = on_bytes
 
     def data_received(self, data: bytes) -> None:
         self.reply += data[: MAX_REPLY_BYTES - len(self.reply)]
-        self._heard("<", data)
+        self._on_bytes("<", data)
         super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -61,21 +61,21 @@ class _Protocol(SMTPProtocol):
 
 
 class Speaker:
-    """Holds one dialogue and gathers what was said. Make one for a connected socket, `hold` once."""
+    """Holds one dialogue on a connected socket and collects it. Call `hold` once."""
 
     def __init__(
         self,
         sock: socket.socket,
         settings: Settings,
         server_name: str | None,
-        heard: Listener,
+        on_bytes: Listener,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sock = sock
         self._clock = clock
         self._settings = settings
         self._server_name = server_name
-        self._heard = heard
+        self._on_bytes = on_bytes
         self._limit_s = settings.dialogue_timeout_s
         self._exchanges: list[Exchange] = []
         self._tls: Tls | None = None
@@ -84,13 +84,13 @@ class Speaker:
         self._step = "connect"
         self.greeting = b""
         self.greeted_at: float | None = None
-        #: What ended the dialogue early; None when it came to QUIT.
+        #: What ended the dialogue early; None when it reached QUIT.
         self.problem: Exception | None = None
 
     async def hold(self, *, implicit_tls: bool) -> Dialogue:
-        """Speak to the end, close the socket, and return what was said; never raises but when cancelled."""
+        """Hold the dialogue, close the socket and return what was said. Raises only when cancelled."""
         error: str | None = None
-        protocol = _Protocol(self._heard)
+        protocol = _Protocol(self._on_bytes)
         try:
             async with patience(self._settings.total_timeout_s):
                 await self._connect(protocol, implicit_tls=implicit_tls)
@@ -106,7 +106,7 @@ class Speaker:
         return self._dialogue(error)
 
     async def _close(self, protocol: _Protocol) -> None:
-        """Close the transport and wait until it is; what TLS still wants to say is cut off after a second."""
+        """Close the transport and wait for it; TLS gets a second for its closing."""
         transport = cast("asyncio.Transport | None", protocol.transport)
         if transport is None:
             self._sock.close()
@@ -153,8 +153,8 @@ class Speaker:
         """Send one command and wait for its reply.
 
         Raises:
-            TimeoutError, SMTPException: when there is none in time, or none that is a reply: after that nothing can be
-                told apart.
+            TimeoutError, SMTPException: when no reply came in time, or none that can be read. Later replies could not
+                be matched with commands.
         """
         self._begin(protocol, command)
         started = self._clock()
@@ -163,10 +163,10 @@ class Speaker:
         return self._end(protocol, started)
 
     async def _start_tls(self, protocol: _Protocol) -> bool:
-        """Change to TLS and say whether that was done; a handshake that goes wrong is a fact and ends the dialogue.
+        """Change to TLS; return whether that was done. A handshake that fails is a fact and ends the dialogue.
 
         Raises:
-            OSError: when the connection is of no further use.
+            SMTPException, OSError: when the connection cannot be used any further.
         """
         self._begin(protocol, "STARTTLS")
         started = self._clock()
@@ -190,7 +190,7 @@ class Speaker:
     def _begin(self, protocol: _Protocol, command: str) -> None:
         self._step = command
         protocol.reply.clear()
-        self._heard(">", command.encode("ascii") + b"\r\n")
+        self._on_bytes(">", command.encode("ascii") + b"\r\n")
 
     def _end(self, protocol: _Protocol, started: float) -> Exchange:
         exchange = _exchange(self._step, bytes(protocol.reply), self._clock() - started)
@@ -205,7 +205,7 @@ class Speaker:
             self.greeting = bytes(protocol.reply)
 
     def _reason(self, problem: BaseException) -> str:
-        """Say in our words what ended a step; a peer's words are only in the exchanges."""
+        """Say in our own words what ended a step; the peer's words are only in the exchanges."""
         step = self._step.split(" ")[0]
         if isinstance(problem, ssl.SSLError):
             return f"TLS handshake failed: {problem.reason or 'closed'}"
@@ -232,7 +232,7 @@ class Speaker:
 
 
 def own_name(sock: socket.socket) -> str:
-    """Return an honest name for EHLO: this machine's when it is a full one, else our address (RFC 5321, 4.1.3)."""
+    """Return an honest name for EHLO: this machine's full name, else our address (RFC 5321, 4.1.3)."""
     name = socket.gethostname()
     if re.fullmatch(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", name):
         return name
@@ -246,11 +246,11 @@ def _session(protocol: _Protocol) -> object:
 
 
 def _exchange(command: str, raw: bytes, took_s: float) -> Exchange:
-    """Return a command with its reply; a server that sends two replies at once said both."""
+    """Return a command with its reply; when a server sends several replies at once, with all of them."""
     reply, rest = _first_reply(raw)
     code = reply.lines[-1].code if reply.lines else None
     lines = list(reply.lines)
-    # What follows the reply to STARTTLS is injected, and has a place of its own.
+    # What follows the reply to STARTTLS is injected, and is reported as that.
     while rest.strip() and reply.complete and command != "STARTTLS":
         reply, rest = _first_reply(rest)
         lines += reply.lines
@@ -259,7 +259,7 @@ def _exchange(command: str, raw: bytes, took_s: float) -> Exchange:
 
 
 def _first_reply(raw: bytes) -> tuple[Reply, bytes]:
-    """Return the first reply in these bytes, which are few, so that its lines need no limit, and what follows it."""
+    """Return the first reply in these bytes, and what follows it. The bytes are few, so lines need no limit."""
     reader = ReplyReader(MAX_REPLY_BYTES, max_lines=MAX_REPLY_BYTES)
     reader.receive_data(raw)
     reply = reader.end()

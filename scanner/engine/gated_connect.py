@@ -1,8 +1,8 @@
-"""One connected socket to one target, for who speaks by other means than the sweep: a test mail, a second opinion.
+"""Open one connection to one target, for callers that speak by other means than a sweep: a test mail, a second opinion.
 
-It passes the same gate as every connection of a sweep: exclusions are asked right before the socket is opened, the
-turns of the global rate and of the target's network are waited for, and what the network says is a `Status` by the same
-table. There is no retry: who asks for one connection gets one attempt.
+The connection passes the same gate as every connection of a sweep. Exclusions are checked right before the socket is
+opened, the turns of the global rate and of the target's network are awaited, and the same table turns what the network
+says into a `Status`. There is no retry: a caller that asks for one connection gets one attempt.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from scanner.errors import LocalError
 from scanner.model import Status
 from scanner.timeouts import patience
 
-#: What the target may have to do with, and our own network as well.
+#: Results for which the target may be the cause, or our own network.
 _OURS_TOO = frozenset({Status.CONNECT_TIMEOUT, Status.UNREACHABLE})
 
 
 class GatedConnection(NamedTuple):
     """A connected non-blocking socket, which the caller closes; or None, and why there is none.
 
-    `status` is one of REFUSED, RESET, CONNECT_TIMEOUT, UNREACHABLE and EXCLUDED, None when there is a socket. `error`
-    names the errno, for people; None where there was none.
+    `status` is REFUSED, RESET, CONNECT_TIMEOUT, UNREACHABLE or EXCLUDED, and None when there is a socket. `error` names
+    the errno for people; None when there was none.
     """
 
     sock: socket.socket | None
@@ -70,10 +70,10 @@ async def _connect(
     try:
         plain, code = start_connection(ip, port, source)
     except OSError as error:
-        return _refused_at_once(error.errno or errno.EIO, ip, source)
+        return _failed_at_once(error.errno or errno.EIO, ip, source)
     if code:
         plain.close()
-        return _refused_at_once(code, ip, source)
+        return _failed_at_once(code, ip, source)
     gate.take()
     made, now = await _finished(plain, timeout_s), time.monotonic()
     if made.status in _OURS_TOO and (links.was_away(ip, begun, now) or links.has_lost_gateway(ip, now)):
@@ -82,7 +82,7 @@ async def _connect(
 
 
 async def _finished(plain: socket.SocketType, timeout_s: float) -> GatedConnection:
-    """Wait for the end of an attempt that is under way."""
+    """Wait for the end of a connection attempt that is in progress."""
     sock = socket.socket(plain.family, plain.type, plain.proto, fileno=plain.detach())
     sock.setblocking(False)  # noqa: FBT003  the standard library's signature; the object does not know it yet
     try:
@@ -101,7 +101,7 @@ async def _finished(plain: socket.SocketType, timeout_s: float) -> GatedConnecti
 
 
 async def _turn(gate: Gate, ip: str) -> None:
-    """Wait until the network of the target has its turn, then until the global rate allows one more."""
+    """Wait for the turn of the target's network, then until the global rate allows one more connection."""
     start = gate.reserve(ip, time.monotonic())
     while (now := time.monotonic()) < start:
         await asyncio.sleep(start - now)
@@ -113,7 +113,7 @@ async def _turn(gate: Gate, ip: str) -> None:
 
 
 async def _outcome(sock: socket.socket) -> int:
-    """Wait until a connection under way is made or has failed; return its errno, 0 for made."""
+    """Wait until a connection attempt has succeeded or failed; return its errno, 0 for success."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
 
@@ -129,8 +129,8 @@ async def _outcome(sock: socket.socket) -> int:
     return connection_error(sock)
 
 
-def _refused_at_once(code: int, ip: str, source: str | None) -> GatedConnection:
-    """Tell what the target says, over loopback, from what this machine says."""
+def _failed_at_once(code: int, ip: str, source: str | None) -> GatedConnection:
+    """Turn an error that connect(2) gave at once into the target's status or into an error of this machine."""
     cause = cause_of(code, ip, source)
     if cause is Cause.TARGET:
         return GatedConnection(None, connect_status(code), error_name(code))

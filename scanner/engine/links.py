@@ -1,15 +1,15 @@
-"""What this machine's own network did meanwhile: interfaces that went down, cables that were pulled, a lost gateway.
+"""Follow this machine's own network: interfaces that go down, cables that are pulled, a gateway that is lost.
 
-A connection that times out, or stays silent, while our own cable is out says nothing of its target. connect(2) does not
-tell: with the cable out the route stays. So a netlink socket (rtnetlink(7), Linux) hears of every interface that goes
-down or comes back, and of addresses that are taken away. `was_away` asks the kernel which way leads to a target, only
-when there was such trouble at all, and says whether that way had it.
+A connection that times out or stays silent while our own cable is out says nothing about its target. connect(2) does
+not tell, because the route stays when the cable is out. So a netlink socket (rtnetlink(7)) receives every interface
+that goes down or comes back, and every address that is removed. `was_away` asks the kernel which way leads to a target,
+only when there was such trouble at all, and says whether that way had it.
 
-EHOSTUNREACH may also be our own ARP or neighbour discovery that found nobody. On a network that we are directly on that
-is a result: there is no such host. When it is the gateway that does not answer, it is not: `has_lost_gateway` asks the
-kernel for that one neighbour, now and then, and from then on until it is there again.
+EHOSTUNREACH can also mean that our own ARP or neighbour discovery found nobody. On a network that this machine is
+directly on that is a result: there is no such host. When it is the gateway that does not answer, it is not a result.
+`has_lost_gateway` asks the kernel about that one neighbour, and repeats it until the neighbour is there again.
 
-Elsewhere, and where a sandbox forbids netlink, nothing is known, and nothing is said.
+Where a sandbox forbids netlink, nothing is known and no visit counts as spoiled.
 """
 
 import errno
@@ -23,31 +23,31 @@ _NEWLINK, _DELLINK, _GETLINK, _DELADDR, _NEWROUTE, _GETROUTE, _NEWNEIGH, _GETNEI
 _REQUEST, _DUMP = 0x1, 0x300
 #: RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
 _GROUPS = 0x1 | 0x10 | 0x100
-#: For so many seconds after trouble neighbours are still being looked for, and switches open their ports.
+#: Seconds after trouble in which neighbours are still being resolved and switches open their ports.
 SETTLE_S = 3.0
-#: Seconds between two looks at a gateway.
+#: Seconds between two questions about a gateway.
 _GATEWAY_EVERY_S = 0.1
 #: IFF_UP and IFF_RUNNING: switched on, and with a carrier.
 _RUNS = 0x1 | 0x40
 _RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_GATEWAY, _NDA_DST = 1, 2, 4, 5, 1
-#: NUD_INCOMPLETE and NUD_FAILED: nobody has answered.
+#: NUD_INCOMPLETE and NUD_FAILED: there was no answer.
 _UNANSWERED = 0x1 | 0x20
 _HEADER = struct.Struct("=IHHII")
 _READ_BYTES = 1 << 16
 
 
 class Way(NamedTuple):
-    """How packets leave: by which interface (its number), and to which gateway, as bytes; b"" for none."""
+    """How packets leave: the number of the interface, and the address of the gateway as bytes (b"" for none)."""
 
     link: int
     gateway: bytes
 
 
 class Links:
-    """Trouble of our interfaces, by the times at which it was read: call `look` often. Close it after use."""
+    """The trouble of our interfaces, by the time at which it was read. Call `look` often; close it after use."""
 
     def __init__(self, source: str | None = None) -> None:
-        """Begin to listen, as far as this machine lets us; `source` is the address that connections come from."""
+        """Begin to listen, if this machine allows it; `source` is the address that connections come from."""
         self._source = source
         self._events: socket.socket | None = None
         self._queries: socket.socket | None = None
@@ -56,20 +56,20 @@ class Links:
         self._trouble_at: dict[int, float] = {}
         self._any_at = self._all_at = self._asked_at = float("-inf")
         self._lost: Way | None = None
-        with suppress(OSError, AttributeError):
+        with suppress(OSError):
             self._queries = _netlink(0)
             self._events = _netlink(_GROUPS)
             self._ask_for_all(self._events)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         for sock in (self._events, self._queries):
             if sock is not None:
                 sock.close()
         self._events = self._queries = None
 
     def look(self, now: float) -> None:
-        """Take note of what has happened since the last call."""
+        """Read what has happened since the last call."""
         if self._lost is not None and now - self._asked_at >= _GATEWAY_EVERY_S:
             self._look_at_gateway(self._lost, now)
         while self._events is not None:
@@ -80,14 +80,14 @@ class Links:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     return
-                self._any_at = self._all_at = now  # more happened than was kept for us: it may have been any
+                self._any_at = self._all_at = now  # the kernel dropped events: any interface may be concerned
                 self._ask_for_all(self._events)
                 continue
             for kind, body in messages(data):
                 self._take(kind, body, now)
 
     def was_away(self, ip: str, since: float, now: float) -> bool:
-        """Whether the way to an address had trouble at some time after `since`, or shortly before, or has it now."""
+        """Whether the way to an address has trouble now, or had it after `since` or shortly before."""
         self.look(now)
         since -= SETTLE_S
         if self._any_at < since and not self._down:
@@ -104,10 +104,10 @@ class Links:
     def has_lost_gateway(self, ip: str, now: float) -> bool:
         """Whether an address lies behind a gateway that does not answer our ARP or neighbour discovery.
 
-        Most visits that fail do so for other reasons, so this asks ten times a second at most.
+        Most visits fail for other reasons, so this asks ten times a second at most.
         """
         if now - self._asked_at < _GATEWAY_EVERY_S:
-            return False  # what the last look has found is trouble of that way, for all who go it
+            return False  # `was_away` knows what the last question has found
         self._asked_at = now
         way = self.way(ip)
         return way is not None and bool(way.gateway) and self._look_at_gateway(way, now)
@@ -123,7 +123,7 @@ class Links:
         return self._lost is not None
 
     def way(self, ip: str) -> Way | None:
-        """Ask the kernel how packets to an address leave now; None when it knows no way, or nothing can be asked."""
+        """Ask the kernel how packets to an address leave now; None when it knows no way, or cannot be asked."""
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
         address = socket.inet_pton(family, ip)
         body = struct.pack("=BBBBBBBBI", family, 8 * len(address), 0, 0, 0, 0, 0, 0, 0) + _attribute(_RTA_DST, address)
@@ -158,7 +158,7 @@ class Links:
             events.send(_message(_GETLINK, _REQUEST | _DUMP, struct.pack("=BxHiII", 0, 0, 0, 0, 0)))
 
     def _answers(self, kind: int, body: bytes) -> list[tuple[int, bytes]]:
-        """Ask the kernel something; it answers before `send` returns."""
+        """Send a question to the kernel and return its answers, which are there before `send` returns."""
         if self._queries is None:
             return []
         try:
@@ -169,7 +169,7 @@ class Links:
 
 
 def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield kind and body of each netlink message; what is torn is left out."""
+    """Yield kind and body of each netlink message; an incomplete one is left out."""
     while len(data) >= _HEADER.size:
         length, kind, _, _, _ = _HEADER.unpack_from(data)
         if not _HEADER.size <= length <= len(data):

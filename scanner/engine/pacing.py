@@ -1,54 +1,41 @@
-"""The one gate that every connection passes: exclusions, the global rate, the rate towards one network.
+"""The gate that every connection passes: exclusions, the global rate, the rate of one network.
 
-All of it is arithmetic on a clock that is an argument: nothing here waits. The pool asks how many connections may
-start now, and at which time a target may be visited, and does the waiting itself.
+All of it is arithmetic, with the clock as an argument: nothing here waits. The pool asks how many connections may
+start now and when a target may be visited, and does the waiting itself.
 
-The global rate is a token bucket that holds a twentieth of a second at most, so that a machine that was suspended does
-not catch up with a burst. The rate of a network is a reservation (the "virtual scheduling" form of the generic cell
-rate algorithm, ITU-T I.371): each network has the time at which its next connection may start; who comes earlier gets a
-later time and comes back then, without asking again. Networks whose time has passed are forgotten, so memory follows
-the networks being visited, not the networks of the sweep.
+The global rate is a token bucket. It holds a twentieth of a second, so that a machine that was suspended does not catch
+up with a burst. The rate of a network is a reservation (the "virtual scheduling" form of the generic cell rate
+algorithm, ITU-T I.371): the gate stores when the network's next connection may start. A target that comes earlier gets
+a later time, and is visited at that time without asking again. Networks whose time has passed are forgotten, so memory
+follows the networks that are being visited, not those of the sweep.
 
-A network whose mail servers refuse us (`refused` and `greeted`, told by who reads the greetings; see `refusals`) is
-slowed to a tenth, or closed. Reservations made before it was slowed are asked about once more (`confirm`) when they
-come due. When the refusals stop it gets its pace back, and those that wait for a slow turn are given new ones
-(`take_lifted`).
+A network whose mail servers refuse us (see `refusals`) is slowed to a tenth of its rate, or closed. Whoever reads the
+greetings reports them by `refused` and `greeted`. A reservation that was made before the network was slowed is checked
+when it comes due (`confirm`). When the refusals stop, the network gets its pace back, and the visits that wait for slow
+turns reserve again (`take_lifted`).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from scanner.engine.refusals import MAX_NETWORKS, Refusals, Restraint, checked_networks
+from scanner.engine.networks import MAX_NETWORKS, checked_networks, network_of
+from scanner.engine.refusals import Refusals, Restraint
 from scanner.settings import DEFAULT_SUBNET_RATE, RefusalAction
 
-#: What an unlimited rate answers; more than any pool admits at once.
+#: The allowance of an unlimited rate: more than any pool admits at once.
 UNLIMITED = 1 << 30
-#: Seconds of the global rate that may start together.
+#: The connections of this many seconds, by the global rate, may start together.
 BURST_S = 0.05
-#: How many reservations are made between two clean-ups.
+#: Reservations between two clean-ups.
 _FORGET_EVERY = 4096
-#: How many times slower a network is visited after it has refused us too often.
+#: A network that refused us too often is visited this many times more slowly.
 SLOWDOWN = 10
 
 
 class ExcludedAddresses(Protocol):
-    """A set of addresses, asked by text. `scanner.targets.Ranges` is one."""
+    """A set of addresses, asked by text, as `scanner.targets.Exclusions` is."""
 
     def __contains__(self, ip: str, /) -> bool: ...
-
-    def __bool__(self) -> bool: ...
-
-
-def network_of(ip: str) -> str:
-    """Return the /24 of an IPv4 address or the /64 of an IPv6 address as a key, not as an address."""
-    if ":" not in ip:
-        return ip[: ip.rindex(".")]
-    head, _, tail = ip.partition("::")
-    groups = head.split(":") if head else []
-    if tail or ip.endswith("::"):
-        tail_groups = tail.split(":") if tail else []
-        groups += ["0"] * (8 - len(groups) - len(tail_groups)) + tail_groups
-    return ":".join(groups[:4])
 
 
 class Gate:
@@ -64,11 +51,12 @@ class Gate:
         refusal_action: RefusalAction = RefusalAction.SLOW,
         on_restraint: Callable[[Restraint], None] = lambda _restraint: None,
     ) -> None:
-        """Set the rates (connections a second, 0: no limit) and how many refusals a network has; 0: any number.
+        """Take the exclusions, the rates (connections a second) and the limit of refusals; 0: no limit.
 
-        `on_restraint` is called when a network is slowed, closed, or gets its pace back.
+        `excluded` is asked with the text of an address, the one that is given to the socket. `on_restraint` is called
+        when a network is slowed, closed, or gets its pace back.
         """
-        self._excluded = excluded or None
+        self._excluded = excluded
         self._rate = rate
         self._interval_s = 1 / subnet_rate if subnet_rate else 0.0
         self._burst = max(1.0, rate * BURST_S)
@@ -96,8 +84,8 @@ class Gate:
         return len(self._closed)
 
     def is_excluded(self, ip: str) -> bool:
-        """Say whether an address must not be visited: asked again right before the socket is opened."""
-        return (self._excluded is not None and ip in self._excluded) or self.is_closed(ip)
+        """Say whether an address must not be visited; asked again right before the socket is opened."""
+        return ip in self._excluded or self.is_closed(ip)
 
     def is_closed(self, ip: str) -> bool:
         """Say whether the network of an address is not visited any further because it refused us."""
@@ -105,11 +93,11 @@ class Gate:
 
     @property
     def counts_answers(self) -> bool:
-        """Whether `greeted` has something to count: some network has refused us."""
+        """Whether `greeted` has anything to count, because some network has refused us."""
         return bool(self._refusals)
 
     def refused(self, ip: str, now: float) -> None:
-        """Count a refusal that was about us, and slow or close the network when there were too many."""
+        """Count a refusal that was about our address; slow or close the network when there were too many."""
         if not self._refusal_limit:
             return
         network = network_of(ip)
@@ -138,15 +126,15 @@ class Gate:
     def take_lifted(self) -> set[str]:
         """Return the networks (keys of `network_of`) that got their pace back since the last call.
 
-        Turns that were reserved in them are void: the caller reserves again.
+        Turns that were reserved in them are void: the caller must reserve again.
         """
-        if not self._lifted:  # nearly always, and asked for at each pump
+        if not self._lifted:  # nearly always
             return self._lifted
         lifted, self._lifted = self._lifted, set()
         return lifted
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what is known of refusals as plain values for a JSON file; at most `MAX_NETWORKS` of each kind."""
+        """Return what is known of refusals as plain values for a JSON file, at most `MAX_NETWORKS` of each kind."""
         return {
             "counts": self._refusals.snapshot(),
             "slowed": list(self._last_start)[-MAX_NETWORKS:],
@@ -154,13 +142,13 @@ class Gate:
         }
 
     def restore(self, snapshot: Mapping[str, Any], now: float) -> None:
-        """Take over what `snapshot` returned in an earlier run. The limit and the action of this run hold.
+        """Take over what `snapshot` returned in an earlier run. The limit and the action of this run apply.
 
-        Networks that were slowed stay slowed; those that were closed stay closed, or are slowed when this run closes
-        none. Without a limit all of it is forgotten.
+        Slowed networks stay slowed. Closed ones stay closed, or are slowed when this run closes none. Without a limit
+        all of it is forgotten.
 
         Raises:
-            StateError: when it is something else.
+            StateError: when `snapshot` is damaged.
         """
         refusals = Refusals()
         refusals.restore(snapshot.get("counts"), now)
@@ -196,7 +184,7 @@ class Gate:
         return max(0.0, (1 - self._tokens) / self._rate) if self._rate else 0.0
 
     def reserve(self, ip: str, now: float) -> float:
-        """Return the time at which `ip` may be visited; its network's next turn comes one interval later."""
+        """Reserve a turn and return its time; the next turn of the network comes one interval later."""
         if not self._interval_s and not self._last_start:
             return now
         network = network_of(ip)
@@ -212,9 +200,9 @@ class Gate:
         return start
 
     def confirm(self, ip: str, now: float) -> float:
-        """Return `now` when the turn that was reserved for `ip` still holds, else the time of another one.
+        """Return `now` when the turn that was reserved for `ip` still holds, else the time of another turn.
 
-        A network that was slowed since has fewer turns. Half an interval is enough for one that comes a little early.
+        A network that was slowed since has fewer turns. A turn that is less than half an interval early still holds.
         """
         if not self._last_start:
             return now
@@ -229,5 +217,5 @@ class Gate:
 
     def _forget(self, now: float) -> None:
         self._next_start = {network: at for network, at in self._next_start.items() if at > now}
-        # Amortised: the next walk comes after at least as many reservations as there are networks left.
+        # Amortised: the next clean-up comes after at least as many reservations as there are networks left.
         self._until_forget = max(_FORGET_EVERY, len(self._next_start))

@@ -1,38 +1,38 @@
-"""How a network's mail servers have answered lately: how many refused us, and which share of the answers that was.
+"""Measure whether the mail servers of a network refuse us: the number of refusals, and their share of the answers.
 
-A few hosts that refuse our address say little about their neighbours; when most of a network does, it is one filter in
-front of all of them. So a network is treated with more care when both hold: it has refused us as often as the limit
-says, and `REFUSAL_SHARE` of its recent answers were refusals. Both forget: the number by half each `HALF_LIFE_S`, the
-share with every answer, of which about the last `RECENT_ANSWERS` count. When the refusals stop, the care ends.
+A few hosts that refuse our address say little about their neighbours. When most hosts of a network do, one filter
+stands in front of all of them. So a network is slowed or closed only when both hold: its refusals have reached the
+limit, and at least `REFUSAL_SHARE` of its recent answers were refusals. Both measures forget: a refusal counts half
+after `HALF_LIFE_S`, and about the last `RECENT_ANSWERS` answers count in the share. When the refusals stop, the
+restraint ends.
 
-Counting begins with a network's first refusal, so a sweep that nobody refuses pays nothing. The clock is an argument.
+Counting begins with the first refusal of a network, so a sweep that nobody refuses pays nothing. The clock is an
+argument.
 """
 
-from collections.abc import Iterable, Mapping
-from ipaddress import IPv6Address
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NamedTuple
 
+from scanner.engine.networks import MAX_NETWORKS, checked_network, network_text
 from scanner.errors import StateError
 
-#: The share of its recent answers from which on a network is taken to refuse us as a whole.
+#: With this share of refusals in its recent answers, a network refuses us as a whole.
 REFUSAL_SHARE = 0.5
-#: Care ends when either measure has fallen to this part of what began it.
+#: A restraint ends when either measure has fallen to this part of what began it.
 RELIEF = 0.5
-#: How many answers of a network weigh in its share: the weight of each falls by this part with every later one.
+#: Answers of a network that weigh in its share: each later answer lowers the weight of one by 1/64.
 RECENT_ANSWERS = 64
-#: Seconds after which a refusal counts half. Long, since a large sweep comes to each network once in minutes.
+#: Seconds after which a refusal counts half. It is long because a large sweep visits a network once in minutes.
 HALF_LIFE_S = 3600.0
-#: Networks that are counted at the same time, and those of each kind in a snapshot: the oldest are forgotten first.
-MAX_NETWORKS = 65_536
 
 _FADING = 1 - 1 / RECENT_ANSWERS
 
 
 class Restraint(NamedTuple):
-    """A network that is treated otherwise from now on: "slowed", "closed" or "lifted", and why.
+    """A change in how a network is visited, its `kind` ("slowed", "closed" or "lifted"), and why.
 
-    `network` is a CIDR block. `refusals` of the recent `answers` (both from its first refusal on) were about us.
+    `network` is a CIDR block. `refusals` of its `answers`, both counted from its first refusal on, were about us.
     """
 
     network: str
@@ -53,8 +53,8 @@ class NetworkTally:
 
     def __init__(self, now: float) -> None:
         self.at = now
-        self.refusals = self.recent_refusals = self.recent_answers = 0.0  # fading; the first with time
-        self.total = self.answers = 0  # as they were, for people
+        self.refusals = self.recent_refusals = self.recent_answers = 0.0  # these fade, the first one with time
+        self.total = self.answers = 0  # these do not; they are for people
 
     @property
     def share(self) -> float:
@@ -73,7 +73,7 @@ class NetworkTally:
         self.answers += 1
 
     def is_over(self, limit: int) -> bool:
-        """Whether the network refuses us as a whole. A refusal that has only begun to fade is still one."""
+        """Whether the network refuses us as a whole. A refusal that has just begun to fade still counts fully."""
         return self.refusals > limit - 0.5 and self.share >= REFUSAL_SHARE
 
     def is_relieved(self, limit: int) -> bool:
@@ -82,7 +82,7 @@ class NetworkTally:
 
 
 class Refusals:
-    """The tallies of all networks that have refused us at least once."""
+    """The tallies of all networks that have refused us; the oldest one is forgotten beyond `MAX_NETWORKS`."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, NetworkTally] = {}
@@ -141,40 +141,6 @@ class Refusals:
             tally.refusals, tally.recent_refusals, tally.recent_answers = map(float, counts[:3])
             tally.total, tally.answers = map(int, counts[3:])
         self._tallies = tallies
-
-
-def network_text(network: str) -> str:
-    """Write the key of a network as a CIDR block: "192.0.2.0/24", "2001:db8::/64"."""
-    return f"{IPv6Address(network + '::')}/64" if ":" in network else f"{network}.0/24"
-
-
-def checked_network(key: Any) -> str:
-    """Return a saved key of a network when it is one.
-
-    Raises:
-        StateError: when it is not.
-    """
-    try:
-        if ":" in key:
-            if len(key.split(":")) == 4:
-                IPv6Address(key + "::")
-                return str(key)
-        elif len(parts := key.split(".")) == 3 and all(part.isdecimal() and int(part) < 256 for part in parts):
-            return str(key)
-    except (TypeError, ValueError, AttributeError):
-        pass
-    raise StateError(f"its refusals are damaged: {key!a} does not name a network")
-
-
-def checked_networks(keys: Any) -> Iterable[str]:
-    """Return saved keys of networks when that is what they are.
-
-    Raises:
-        StateError: when they are not.
-    """
-    if not isinstance(keys, list):
-        raise StateError("its refusals are damaged: a list of networks is missing")
-    return map(checked_network, keys)
 
 
 def _is_count(value: Any) -> bool:

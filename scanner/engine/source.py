@@ -1,4 +1,4 @@
-"""Where the engine's targets come from."""
+"""The interface through which the engine gets its targets."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,7 +7,7 @@ from scanner.model import Target
 
 
 class TargetSource(Protocol):
-    """Targets in order, each given once, and any of them again by its position. `scanner.targets.Schedule` is one."""
+    """Gives each target once, in order, and any of them again by its position, as `scanner.targets.Schedule` does."""
 
     def take(self, n: int) -> list[Target]:
         """Return up to `n` further targets; none when there are no more."""

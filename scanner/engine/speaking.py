@@ -1,7 +1,7 @@
-"""Many dialogues: a bounded number at a time, apart from the sweep that goes on beside them.
+"""Run the dialogues of a pool, a bounded number at a time, beside the sweep.
 
-The pool hands over a connection whose greeting was read. The dialogue is a task of its own (there are few of them, and
-they wait most of their time); its end is one attempt more in `take_ended`, and a call of `wake`.
+The pool hands over a connection when its greeting was read. Each dialogue is a task of its own: there are few of them,
+and they wait most of the time. Its result is one more attempt in `take_ended`, announced by a call of `wake`.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from scanner.engine.connection_table import Connection, Trace
+from scanner.engine.connection import Connection, Trace
 from scanner.engine.dialogue import Speaker
 from scanner.model import Attempt, Status
 from scanner.settings import Settings
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Dialogues:
-    """The dialogues of one pool. They belong to it: `cancel` and `wait_closed` before the loop ends."""
+    """The dialogues of one pool, which calls `cancel` and `wait_closed` before the loop ends."""
 
     def __init__(
         self,
@@ -41,12 +41,12 @@ class Dialogues:
 
     @property
     def full(self) -> bool:
-        """Whether as many wait for their turn as speak: then no further target should be admitted."""
+        """Whether as many wait as speak: then no further target should be admitted."""
         return len(self._tasks) >= 2 * self._settings.dialogue_concurrency
 
-    def begin(self, conversation: Connection) -> None:
-        """Take over a connection and speak as soon as it is its turn."""
-        task = asyncio.get_running_loop().create_task(self._run(conversation))
+    def begin(self, connection: Connection) -> None:
+        """Take over a connection; its dialogue begins when one of the places is free."""
+        task = asyncio.get_running_loop().create_task(self._run(connection))
         self._tasks.add(task)
         task.add_done_callback(self._on_done)
 
@@ -56,7 +56,7 @@ class Dialogues:
         return ended
 
     def cancel(self) -> None:
-        """Drop all dialogues; nothing is reported of them."""
+        """Drop all dialogues without a result."""
         for task in self._tasks:
             task.cancel()
 
@@ -65,31 +65,31 @@ class Dialogues:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _run(self, conversation: Connection) -> None:
-        sock = _as_socket(conversation.sock)
+    async def _run(self, connection: Connection) -> None:
+        sock = _as_socket(connection.sock)
         try:
             async with self._free:
-                attempt = await self._hold(conversation, sock)
-            self._ended.append(attempt)  # not in one with the wait: `take_ended` may change the list meanwhile
-        except Exception:  # one host's surprise must not end the sweep: it becomes that host's status
-            log.exception("bug: the dialogue with %s port %d failed", *conversation.target[1:3])
-            self._ended.append(conversation.attempt(Status.BUG, self._clock(), None))
+                attempt = await self._hold(connection, sock)
+            self._ended.append(attempt)  # after the wait: `take_ended` may replace the list meanwhile
+        except Exception:  # an error with one host must not end the sweep: it is that host's status
+            log.exception("bug: the dialogue with %s port %d failed", *connection.target[1:3])
+            self._ended.append(connection.attempt(Status.BUG, self._clock(), None))
         finally:
             sock.close()
 
-    async def _hold(self, conversation: Connection, sock: socket.socket) -> Attempt:
-        target, implicit = conversation.target, not conversation.raw
-        speaker = Speaker(sock, self._settings, target.host, self._listener(conversation), self._clock)
+    async def _hold(self, connection: Connection, sock: socket.socket) -> Attempt:
+        target, implicit = connection.target, not connection.raw
+        speaker = Speaker(sock, self._settings, target.host, self._listener(connection), self._clock)
         read_at = self._clock()
         dialogue = await speaker.hold(implicit_tls=implicit)
         if not implicit:
-            return conversation.attempt(None, read_at, None)._replace(dialogue=dialogue)
-        conversation.raw, conversation.first_byte_at = speaker.greeting, speaker.greeted_at
+            return connection.attempt(None, read_at, None)._replace(dialogue=dialogue)
+        connection.raw, connection.first_byte_at = speaker.greeting, speaker.greeted_at
         ended_at = speaker.greeted_at or self._clock()
-        return conversation.attempt(_ending(speaker), ended_at, dialogue.error)._replace(dialogue=dialogue)
+        return connection.attempt(_ending(speaker), ended_at, dialogue.error)._replace(dialogue=dialogue)
 
-    def _listener(self, conversation: Connection) -> Callable[[str, bytes], None]:
-        trace, target, started_at, clock = self._trace, conversation.target, conversation.started_at, self._clock
+    def _listener(self, connection: Connection) -> Callable[[str, bytes], None]:
+        trace, target, started_at, clock = self._trace, connection.target, connection.started_at, self._clock
         if trace is None:
             return lambda _direction, _data: None
         return lambda direction, data: trace(target, direction, data, clock() - started_at)
@@ -101,7 +101,7 @@ class Dialogues:
 
 
 def _ending(speaker: Speaker) -> Status | None:
-    """Say how a visit with TLS first ended; None when there is a greeting to judge by."""
+    """Return how a visit with TLS first ended; None when there is a greeting to judge by."""
     if speaker.greeting:
         return None
     if isinstance(speaker.problem, ConnectionError):
@@ -110,5 +110,5 @@ def _ending(speaker: Speaker) -> Status | None:
 
 
 def _as_socket(sock: socket.SocketType) -> socket.socket:
-    """Make the class that asyncio wants out of the plain one that the engine uses; the descriptor moves over."""
+    """Return a `socket.socket`, which asyncio needs, that takes over the descriptor of the engine's plain one."""
     return socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())

@@ -1,4 +1,4 @@
-"""What a pool is doing, in numbers."""
+"""The counts of a pool at one moment."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class PoolStatistics:
     """A snapshot for progress, benchmarks and tests. All are counts.
 
-    `no_way` are the targets that this machine has no way to now; when the pool has run, those that were not visited.
+    `no_way` counts the targets that this machine has no way to now; after the run, those that were not visited.
     """
 
     started: int

@@ -1,7 +1,7 @@
-"""Sockets to targets, and the one table that turns what the network says into a `Status`.
+"""Open sockets to targets, and translate what the network says into a `Status`, by one table.
 
-No other module opens a socket to a target or looks at an errno. What the kernel says at once, before a packet has left,
-is this machine's word (`cause_of`), apart from an answer over loopback; what comes later is the network's.
+No other module opens a socket to a target or looks at an errno. An error that the kernel gives at once, before a packet
+has left, is about this machine (`cause_of`), except for an answer over loopback. A later error is about the network.
 
 A socket here is the plain C type (`socket.SocketType`): the Python class around it costs 0.6 us a connection and adds
 nothing that is used.
@@ -17,7 +17,7 @@ from scanner.errors import SettingsError
 from scanner.model import Status
 from scanner.targets.address import parse_address
 
-#: How a connection attempt that failed is reported. What is not listed is UNREACHABLE with the errno's name beside it.
+#: The status of a failed connection attempt. Any other errno is UNREACHABLE, with the name of the errno beside it.
 CONNECT_ERRORS: Mapping[int, Status] = MappingProxyType(
     {
         errno.ECONNREFUSED: Status.REFUSED,
@@ -30,10 +30,10 @@ CONNECT_ERRORS: Mapping[int, Status] = MappingProxyType(
     }
 )
 
-#: What connect(2) may say at once that is the target's word. Whatever else it says at once is this machine's.
+#: Errors of connect(2) that come from the target even when they come at once. All others are then this machine's.
 PEER_ERRORS = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT})
 
-#: This machine lacks something that it needs for any connection. The target is tried again later.
+#: Errors that say that this machine lacks something for any connection. The target is tried again later.
 SHORTAGE_ERRORS = frozenset(
     {
         errno.EMFILE,  # this process has no descriptor left
@@ -45,16 +45,16 @@ SHORTAGE_ERRORS = frozenset(
     }
 )
 
-#: No way to a target that no patience brings: a source address of the other family, or no such family at all.
+#: Errors that waiting does not cure: a source address of the other family, or no support for the family.
 HOPELESS_ERRORS = frozenset({errno.EAFNOSUPPORT})
 
 
 class Cause(Enum):
-    """Whose word it is when a connection cannot even be started."""
+    """Why a connection could not even be started."""
 
-    TARGET = "target"  # its result
-    SHORTAGE = "shortage"  # this machine cannot open connections at present
-    NO_WAY = "no_way"  # this machine has no way to this target at present: no route, interface down, local firewall
+    TARGET = "target"  # the target's answer: its result
+    SHORTAGE = "shortage"  # this machine cannot open any connection now
+    NO_WAY = "no_way"  # this machine has no way to this target now: no route, interface down, local firewall
 
 
 #: Linux: choose the port at connect time, so that one source address serves more than 28,000 connections (ip(7)).
@@ -64,23 +64,21 @@ _IP_BIND_ADDRESS_NO_PORT = 24
 _ANY_PORT = 25
 
 _IN_PROGRESS = frozenset({0, errno.EINPROGRESS})
-_STREAM = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
+_STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 
 
 def start_connection(ip: str, port: int, source: str | None) -> tuple[socket.SocketType, int]:
     """Open a non-blocking socket and start to connect it.
 
     Returns:
-        The socket, which the caller closes, and an errno: 0 when the connection is under way or already made.
+        The socket, which the caller closes, and an errno: 0 when the connection is in progress or already made.
 
     Raises:
-        OSError: when no socket could be made at all, or not with this source address: never the target's word.
+        OSError: when no socket could be made, or not with this source address; the target is never the cause.
     """
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     sock = socket.SocketType(family, _STREAM)
     try:
-        if _STREAM == socket.SOCK_STREAM:
-            sock.settimeout(0)
         if source is not None:
             _bind(sock, family, source)
         code = sock.connect_ex((ip, port))
@@ -91,22 +89,22 @@ def start_connection(ip: str, port: int, source: str | None) -> tuple[socket.Soc
 
 
 def cause_of(code: int, ip: str, source: str | None) -> Cause:
-    """Say whose word an errno is that `start_connection` returned or raised: that is, at once."""
+    """Say what an errno is about that `start_connection` returned or raised."""
     if code in PEER_ERRORS:
         return Cause.TARGET
     if code == errno.EADDRNOTAVAIL and route_error(ip, source):
-        return Cause.NO_WAY  # no address of ours to come from; with a way it is a port that is lacking
+        return Cause.NO_WAY  # no source address for it; with a route it is a port that is lacking
     if code in SHORTAGE_ERRORS:
         return Cause.SHORTAGE
     if code == errno.ENETUNREACH and _is_broadcast(ip, source):
-        return Cause.TARGET  # a network's own broadcast address is not a host's, whatever the routes are
+        return Cause.TARGET  # a broadcast address is not a host, whatever the routes are
     return Cause.NO_WAY
 
 
 def route_error(ip: str, source: str | None, *, broadcast: bool = False) -> int:
-    """Ask this machine's routes for a way to an address; return 0, or the errno.
+    """Ask the kernel for a route to an address; return 0, or the errno.
 
-    Nothing is sent: to connect a UDP socket only looks the way up.
+    Nothing is sent: connecting a UDP socket only looks up the route.
     """
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     try:
@@ -126,7 +124,7 @@ def route_error(ip: str, source: str | None, *, broadcast: bool = False) -> int:
 
 
 def _is_broadcast(ip: str, source: str | None) -> bool:
-    """Whether there is a way to an address, but as a broadcast only: UDP may then go there when it asks to."""
+    """Whether an address can be reached as a broadcast only: UDP may then go there with SO_BROADCAST."""
     return route_error(ip, source) == errno.EACCES and not route_error(ip, source, broadcast=True)
 
 
@@ -144,7 +142,7 @@ def check_source_address(source: str) -> None:
         SettingsError: when it is not an address, or no socket of this machine can be bound to it.
     """
     try:
-        parse_address(source)  # bind(2) of Python would ask the DNS for a name, once for each connection
+        parse_address(source)  # Python's bind would ask the DNS for a name, once for each connection
     except ValueError:
         raise SettingsError(f"--source-address {source!a}: not an IP address") from None
     try:
@@ -170,5 +168,5 @@ def read_status(code: int) -> Status:
 
 
 def error_name(code: int) -> str:
-    """Name an errno for people: "ECONNREFUSED"."""
+    """Return the name of an errno: "ECONNREFUSED"."""
     return errno.errorcode.get(code, f"errno {code}")

@@ -8,8 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from scanner.engine import Pool
 from scanner.engine.away import Away
+from scanner.engine.networks import network_text
 from scanner.engine.no_way import NoWay
-from scanner.engine.refusals import network_text
 from scanner.settings import Settings
 from scanner.sweeps.known_names import ELSEWHERE
 from scanner.sweeps.lateness import lateness_notices

@@ -52,9 +52,6 @@ class Exclusions:
     def __repr__(self) -> str:
         return f"<Exclusions: {self.yours!r}>"
 
-    def __bool__(self) -> bool:
-        return True
-
     def __contains__(self, ip: str) -> bool:
         """Say whether a connection to `ip` would reach an excluded address.
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from scanner.engine import connection_table
-from scanner.engine.connection_table import ConnectionTable, Phase
-from scanner.engine.readiness import EpollReadiness, Readiness, SelectorReadiness
+from scanner.engine.connection import Phase
+from scanner.engine.connection_table import ConnectionTable
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Settings
 from tests.support.greetings import POSTFIX
@@ -28,11 +28,11 @@ class Clock:
 class Hosts:
     """A listening socket whose hosts greet when a test says so, and the engine's side of the connections."""
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self) -> None:
         self.clock = Clock()
+        self.poller = select.epoll()
         self.listener = socket.create_server(("0.0.0.0", 0), backlog=256)  # noqa: S104  all of 127.0.0.0/8
-        self.tested = ConnectionTable(Settings(retries=0), readiness, clock=self.clock)
-        self.poller = readiness
+        self.tested = ConnectionTable(Settings(retries=0), self.poller, clock=self.clock)
         self.accepted: list[socket.socket] = []
 
     def open(self, count: int) -> None:
@@ -62,9 +62,9 @@ class Hosts:
             sock.close()
 
 
-@pytest.fixture(params=[EpollReadiness, SelectorReadiness], ids=["epoll", "selector"])
-def hosts(request: pytest.FixtureRequest) -> Iterator[Hosts]:
-    made = Hosts(request.param())
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    made = Hosts()
     yield made
     made.close()
 

@@ -4,98 +4,22 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from scanner.engine import DescriptorBudget, Gate, Pool
 from scanner.engine.certificates import certificate_facts
 from scanner.engine.dialogue import own_name
-from scanner.model import Attempt, Dialogue, Status, Tls
-from scanner.settings import Probe, Settings
+from scanner.engine.speaking import Dialogues
+from scanner.settings import Probe
 from scanner.targets import ALWAYS_EXCLUDED
 from tests.support.certificates import make_certificate, server_context
-from tests.support.servers import ListSource, Peer, Script, loopback_targets, serving
+from tests.support.servers import ListSource, Peer, loopback_targets, serving
+from tests.support.talkers import DIALOGUE, GREETING, Talker, commands, dialogue_with, polite, visit
 
-GREETING = b"220 mx.example.org ESMTP\r\n"
-DIALOGUE = Settings(
-    rate=0,
-    subnet_rate=0,
-    probe=Probe.DIALOGUE,
-    ehlo_name="scanner.example.net",
-    greeting_timeout_s=3,
-    dialogue_timeout_s=3,
-    total_timeout_s=8,
-)
-EHLO = b"250-mx.example.org Hello\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS\r\n"
-
-
-async def visit(script: Script, options: Settings = DIALOGUE, *, count: int = 1) -> list[Attempt]:
-    attempts: list[Attempt] = []
-    with serving(script) as server:
-        if options.tls_ports == (0,):
-            options = replace(options, tls_ports=(server.port,))
-        pool = Pool(
-            options,
-            ListSource(loopback_targets(count, server.port)),
-            Gate(ALWAYS_EXCLUDED, rate=0, subnet_rate=0),
-            attempts.extend,
-            budget=DescriptorBudget(200, 50, None),
-        )
-        await pool.run()
-    assert pool.statistics().sockets == 0
-    return attempts
-
-
-async def dialogue_with(script: Script, options: Settings = DIALOGUE) -> Dialogue:
-    (attempt,) = await visit(script, options)
-    assert attempt.dialogue is not None
-    return attempt.dialogue
-
-
-def commands(dialogue: Dialogue) -> list[tuple[str, int | None]]:
-    return [(exchange.command, exchange.code) for exchange in dialogue.exchanges]
-
-
-class Talker:
-    """A server that answers by a table; STARTTLS may change the connection to TLS."""
-
-    def __init__(self, replies: dict[str, bytes], context: ssl.SSLContext | None = None) -> None:
-        self.replies = replies
-        self.context = context
-        self.heard: list[str] = []
-
-    def __call__(self, peer: Peer) -> None:
-        peer.send(GREETING)
-        self.talk(peer)
-
-    def talk(self, peer: Peer) -> None:
-        while line := self.next_line(peer):
-            self.heard.append(line)
-            verb = line.split(" ")[0]
-            peer.send(self.replies.get(verb, b"500 5.5.1 what?\r\n"))
-            if verb == "QUIT":
-                return
-            if verb == "STARTTLS" and self.context is not None:
-                try:
-                    peer.sock = self.context.wrap_socket(peer.sock, server_side=True)
-                except (ssl.SSLError, OSError):
-                    return
-
-    @staticmethod
-    def next_line(peer: Peer) -> str:
-        line = b""
-        while not line.endswith(b"\n"):
-            byte = peer.sock.recv(1)
-            if not byte:
-                return ""
-            line += byte
-        return line.decode("latin-1").rstrip()
-
-
-def polite(**changes: bytes) -> dict[str, bytes]:
-    replies = {"EHLO": EHLO, "HELP": b"214 2.0.0 ask somebody else\r\n", "STARTTLS": b"220 go on\r\n"}
-    return {**replies, "QUIT": b"221 2.0.0 Bye\r\n", **changes}
+if TYPE_CHECKING:
+    from scanner.model import Attempt
 
 
 async def test_everything_a_server_says_is_kept_and_read() -> None:
@@ -151,72 +75,6 @@ async def test_the_unknown_verb_is_said_only_when_asked_for() -> None:
         await dialogue_with(talker, replace(DIALOGUE, probe=probe))
         assert ("FOO" in talker.heard) is expected
         assert not {line.split(" ")[0] for line in talker.heard} - {"EHLO", "HELP", "FOO", "QUIT"}
-
-
-async def test_an_expired_certificate_is_a_fact_not_a_failure() -> None:
-    certificate, key = make_certificate(days=-1, key_type="rsa")
-    dialogue = await dialogue_with(Talker(polite(), server_context(certificate, key)))
-    assert dialogue.error is None
-    assert dialogue.tls is not None
-    facts = dialogue.tls.certificates[0]
-    assert (facts.key, facts.names) == ("RSA 2048", ("mx.example.org",))
-    assert facts.not_after is not None
-    assert facts.not_after < "2027"
-
-
-def test_bytes_that_are_no_certificate_leave_their_hash_and_the_reason() -> None:
-    facts = certificate_facts(b"\x30\x03junk")
-    assert facts.sha256 == sha256(b"\x30\x03junk").hexdigest()
-    assert facts.subject is None
-    assert facts.error is not None
-    assert facts.error.startswith("ValueError")
-
-
-@pytest.mark.parametrize(
-    ("after", "tls_error"),
-    [
-        (lambda _peer: None, "closed by the server at TLS"),
-        (lambda peer: peer.send(b"this is no handshake at all\r\n") or peer.read_end(), "TLS handshake failed"),
-        (lambda peer: peer.read_end(), "no answer to TLS in time"),
-    ],
-    ids=["closes", "nonsense", "stalls"],
-)
-async def test_a_broken_handshake_is_reported_and_hangs_nobody(after: Script, tls_error: str) -> None:
-    talker = Talker(polite())
-
-    def script(peer: Peer) -> None:
-        peer.send(GREETING)
-        while line := talker.next_line(peer):
-            peer.send(talker.replies[line.split(" ")[0]])
-            if line == "STARTTLS":
-                after(peer)
-                return
-
-    dialogue = await dialogue_with(script, replace(DIALOGUE, dialogue_timeout_s=0.4))
-    assert commands(dialogue)[:3] == [("EHLO scanner.example.net", 250), ("HELP", 214), ("STARTTLS", 220)]
-    assert dialogue.tls is not None
-    assert dialogue.tls.error is not None
-    assert dialogue.tls.error.startswith(tls_error)
-    assert dialogue.error == dialogue.tls.error
-    assert dialogue.extensions[0] == "PIPELINING"
-
-
-async def test_plain_text_injected_before_the_handshake_is_reported_and_never_read_as_a_reply() -> None:
-    certificate, key = make_certificate()
-    talker = Talker(polite(STARTTLS=b"220 go on\r\n250-EVIL\r\n250 INJECTED\r\n"), server_context(certificate, key))
-    dialogue = await dialogue_with(talker)
-    assert dialogue.tls is not None
-    assert dialogue.tls.injected == "250-EVIL\\x0d\\x0a250 INJECTED\\x0d\\x0a"
-    assert dialogue.tls_extensions == dialogue.extensions
-
-
-async def test_starttls_that_is_refused_leaves_the_rest_of_the_dialogue() -> None:
-    dialogue = await dialogue_with(Talker(polite(STARTTLS=b"454 4.7.0 TLS not available\r\n")))
-    assert commands(dialogue)[2:] == [("STARTTLS", 454), ("QUIT", 221)]
-    assert dialogue.tls is not None
-    assert dialogue.tls.error == "unreadable or negative reply to STARTTLS"
-    assert (dialogue.tls_extensions, dialogue.starttls) == ((), True)
-    assert dialogue.error is None
 
 
 @pytest.mark.parametrize(
@@ -282,54 +140,6 @@ async def test_a_reply_without_a_code_is_kept_as_it_came_and_ends_the_dialogue()
     assert (help_reply.command, help_reply.code, help_reply.lines) == ("HELP", None, ("\\x1b[31mhelp yourself",))
     assert dialogue.error == "unreadable or negative reply to HELP"
     assert dialogue.extensions == ()
-
-
-async def test_tls_comes_first_on_its_ports_and_the_greeting_is_read_inside() -> None:
-    certificate, key = make_certificate("implicit.example.org")
-    context = server_context(certificate, key)
-    talker = Talker(polite())
-
-    def script(peer: Peer) -> None:
-        peer.sock = context.wrap_socket(peer.sock, server_side=True)
-        talker(peer)
-
-    for probe, said in ((Probe.GREETING, ["QUIT"]), (Probe.DIALOGUE, ["EHLO scanner.example.net", "HELP", "QUIT"])):
-        talker.heard.clear()
-        (attempt,) = await visit(script, replace(DIALOGUE, probe=probe, tls_ports=(0,)))
-        assert (attempt.status, attempt.raw) == (None, GREETING)
-        assert attempt.first_byte_s is not None
-        assert attempt.dialogue is not None
-        assert attempt.dialogue.tls is not None
-        assert attempt.dialogue.tls.implicit
-        assert attempt.dialogue.tls.certificates[0].subject == "CN=implicit.example.org"
-        assert talker.heard == said
-
-
-async def test_a_plain_server_on_a_tls_port_is_not_smtp_over_tls() -> None:
-    (attempt,) = await visit(Talker(polite()), replace(DIALOGUE, tls_ports=(0,)))
-    assert (attempt.status, attempt.raw) == (Status.NOT_SMTP, b"")
-    assert attempt.error is not None
-    assert attempt.error.startswith("TLS handshake failed")
-
-
-async def test_a_server_that_closes_in_the_handshake_on_a_tls_port_is_closed_and_one_that_stalls_is_silent() -> None:
-    """The first is what Postfix and Exim do when they cannot load their certificate."""
-
-    def closes(peer: Peer) -> None:
-        peer.sock.recv(4096)
-
-    def stalls(peer: Peer) -> None:
-        peer.read_end()
-
-    options = replace(DIALOGUE, tls_ports=(0,), dialogue_timeout_s=0.4)
-    for script, status, error in (
-        (closes, Status.CLOSED, "closed by the server at TLS"),
-        (stalls, Status.SILENT, "no answer to TLS in time"),
-    ):
-        (attempt,) = await visit(script, options)
-        assert (attempt.status, attempt.raw, attempt.error) == (status, b"", error)
-        assert attempt.dialogue is not None
-        assert attempt.dialogue.tls == Tls(implicit=True, error=error)
 
 
 async def test_no_more_dialogues_at_a_time_than_allowed_and_all_come_to_their_end() -> None:
@@ -410,8 +220,15 @@ def test_the_name_in_ehlo_is_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_what_a_dialogue_needs_is_loaded_before_the_first_connection_or_not_at_all(
-    changes: dict[str, object], expected: bool
+    changes: dict[str, object], expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made: list[Dialogues] = []
+
+    def make(*arguments: Any) -> Dialogues:
+        made.append(Dialogues(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr("scanner.engine.speaking.Dialogues", make)
     attempts: list[Attempt] = []
     options = replace(DIALOGUE, **changes)  # type: ignore[arg-type]  # a table of several types
     pool = Pool(
@@ -423,4 +240,4 @@ async def test_what_a_dialogue_needs_is_loaded_before_the_first_connection_or_no
     )
     await pool.run()
     assert options.will_speak is expected
-    assert (pool._dialogues is not None) is expected
+    assert len(made) == expected

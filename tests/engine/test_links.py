@@ -258,9 +258,10 @@ def attempt(status: Status | None, *, error: str | None = None, ip: str = "10.9.
 
 
 @pytest.fixture
-def away(links: Links) -> Away:
+def away(links: Links, monkeypatch: pytest.MonkeyPatch) -> Away:
     made = Away(NoWay(Positions(), lambda _: True, patience_s=1.0), None)
-    made._links = links
+    monkeypatch.setattr("scanner.engine.away.Links", lambda _source: links)
+    made.begin()
     return made
 
 

@@ -8,7 +8,8 @@ from socket import inet_aton
 import pytest
 
 from scanner.engine import no_way
-from scanner.engine.no_way import BACK_OFF_S, IDLE_LOOKS, LOOKS, NoWay
+from scanner.engine.back_off import BACK_OFF_S
+from scanner.engine.no_way import IDLE_LOOKS, LOOKS, NoWay
 from scanner.model import Target
 from scanner.sweeps.unvisited import no_way_notice, no_way_reason
 from tests.support.positions import Positions, ip

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.engine import pacing
-from scanner.engine.pacing import BURST_S, UNLIMITED, Gate, network_of
+from scanner.engine.networks import network_of
+from scanner.engine.pacing import BURST_S, UNLIMITED, Gate
 from scanner.targets import Ranges
 from scanner.targets.address import v6_text
 

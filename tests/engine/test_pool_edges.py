@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from scanner.engine import DescriptorBudget, Gate, Pool, pool
+from scanner.engine import DescriptorBudget, Gate, Pool, pool, visits
 from scanner.engine.away import MAX_AGAIN, Away
 from scanner.model import Attempt, Status, Target
 from scanner.targets import Ranges
@@ -91,7 +91,7 @@ async def test_while_more_is_waiting_than_one_look_brings_everybody_is_visited_a
 
 
 async def test_no_more_than_so_many_are_put_aside_and_the_rest_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "MAX_DEFERRED", 2)
+    monkeypatch.setattr(visits, "MAX_DEFERRED", 2)
     attempts: list[Attempt] = []
     most = 0
     with serving(greets(POSTFIX)) as server:

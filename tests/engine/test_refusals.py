@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from scanner.engine import refusals
+from scanner.engine.networks import network_text
 from scanner.engine.pacing import Gate
-from scanner.engine.refusals import HALF_LIFE_S, REFUSAL_SHARE, Restraint, network_text
+from scanner.engine.refusals import HALF_LIFE_S, REFUSAL_SHARE, Restraint
 from scanner.errors import StateError
 from scanner.settings import RefusalAction
 from scanner.targets import Ranges

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from scanner.engine import speaking
-from scanner.engine.connection_table import Connection, Trace
+from scanner.engine.connection import Connection, Trace
 from scanner.engine.speaking import Dialogues
 from scanner.model import Status, Target
 from scanner.settings import Probe, Settings

@@ -215,11 +215,3 @@ def test_what_is_no_address_is_refused_without_asking_the_dns(source: str) -> No
         check_source_address(source)
 
     assert str(caught.value) == f"--source-address {source!a}: not an IP address"
-
-
-def test_where_sockets_cannot_be_made_non_blocking_at_once_they_are_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_STREAM", socket.SOCK_STREAM)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        sock, code = start_connection("127.0.0.1", listener.getsockname()[1], None)
-        assert (code, sock.gettimeout()) == (0, 0.0)
-        sock.close()

@@ -84,6 +84,11 @@ def greets(*pieces: bytes) -> Script:
     return script
 
 
+def silent(peer: Peer) -> None:
+    """Say nothing until the client hangs up."""
+    peer.read_end()
+
+
 def in_turn(*scripts: Script) -> Script:
     """Return a script that behaves differently on each connection."""
     left = iter(scripts)
