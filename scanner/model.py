@@ -15,7 +15,11 @@ from typing import NamedTuple
 from scanner.findings import VERDICTS, Answer, Assessment, Finding
 
 __all__ = [
+    "CONCLUSIVE",
     "DISCLOSED",
+    "GREETED",
+    "MOMENTARY",
+    "NOT_CONNECTED",
     "PLACES",
     "VERDICTS",
     "Answer",
@@ -69,7 +73,15 @@ class Status(StrEnum):
         return self not in _UNANSWERED
 
 
-_UNANSWERED = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE, Status.EXCLUDED})
+#: A complete SMTP reply was read.
+GREETED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
+#: What is there was seen, and the next visit will most likely see the same.
+CONCLUSIVE = frozenset({Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP})
+#: A server is there, and its answer is for the moment only.
+MOMENTARY = frozenset({Status.BUSY, Status.TEMPORARY})
+#: No connection was made.
+NOT_CONNECTED = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE})
+_UNANSWERED = NOT_CONNECTED | {Status.EXCLUDED}
 
 
 class RefusalKind(StrEnum):

@@ -1,4 +1,4 @@
-"""What earlier sweeps left in files: read back, compared."""
+"""Stored records: read them back, compare two sweeps, convert them to other formats."""
 
 from scanner.analysis.stored import open_stored, read_lines, read_records
 

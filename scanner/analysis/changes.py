@@ -2,13 +2,14 @@
 
 The rules, each with its reason (docs/diff.md has them for users):
 
-- new, gone: one sweep saw something answer, and the other was there and got a negative answer. A target that is missing
-  from a file was visited only when the caller knows it (`absent_is_negative`).
+- new, gone: the target answered in one sweep, and the other sweep visited it and got a negative answer. A target that
+  is missing from a file counts as visited only when the caller knows that (`absent_is_negative`).
 - status_changed, certificate_changed, version_changed: the sets of both sides have nothing in common. Sets that share a
-  member are a pool of which other members were met; that may be chance, and is counted (`TargetComparison.in_part`).
-- now_hidden, now_disclosed: how much is shown of the software fell or rose. What a greeting leaves out counts only when
-  it was a ready one (220): a refusal has other things to say.
-- software_replaced: both name a product, and not the same. It says all about the software; no other event of it comes.
+  member may come from a pool of servers, of which other members answered; such targets are counted
+  (`TargetComparison.in_part`).
+- now_hidden, now_disclosed: the target shows less or more of its software. What a greeting leaves out counts only when
+  its code is 220, since refusals often leave out the software.
+- software_replaced: both sides name a product, and not the same one. Then there is no other event about the software.
 """
 
 import json

@@ -1,11 +1,11 @@
-"""Whether two sweeps can be compared, and what a missing record means: told by their summaries, else by their records.
+"""Decide whether two sweeps can be compared, and what a missing record means, from their summaries or records.
 
 A sweep writes no record of a target that did not answer (unless with `--all`). So "missing from the file" is "visited,
 and nothing there" only when the summaries prove it: the same targets, a sweep that was complete, a file that holds all
-of its records, and no target that merely timed out, which could be this one.
+of its records, and no target that merely timed out, because it could be this one.
 
-Sweeps of other targets or another shard are refused: their differences would be those of the questions, not of the
-answers. Another dialogue or version of the program is said, and the comparison keeps to what both looked at.
+Sweeps of different targets or shards are refused: a difference would come from the choice of targets. A different
+dialogue or program version is a warning, and the comparison uses only what both sweeps looked at.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ _TELLING_OPTIONS: Final = ("probe", "samples", "fingerprints", "passive", "conne
 
 @dataclass(slots=True)
 class FileFacts:
-    """What the records of one file say about its sweep. `add` each record."""
+    """What the records of one file tell about its sweep. `add` each record."""
 
     name: str
     records: int = 0
@@ -56,9 +56,9 @@ class FileFacts:
 
 
 class Absence(NamedTuple):
-    """What a target means that has no record in one of the files: `negative` when it was visited and nothing was there.
+    """The meaning of a missing record: `negative` when the target was visited and did not answer.
 
-    `why_not` says, for people, what keeps it from meaning that.
+    Else `why_not` gives the reason, for people.
     """
 
     negative: bool
@@ -124,7 +124,7 @@ def require_no_records(raw: bytes, name: str) -> None:
     """Refuse records where a summary is wanted.
 
     Raises:
-        InputError: saying so.
+        InputError: for records.
     """
     if SCHEMA.encode() in raw[:_START_BYTES]:
         raise InputError(f"{name}: is not a summary, but the records of a sweep: name its summary (sweep --summary)")
@@ -161,7 +161,7 @@ def same_targets(before: SweepSummary, after: SweepSummary) -> bool | None:
 
 
 def warnings(before: SweepSummary, after: SweepSummary) -> Iterator[str]:
-    """Yield what differs between two sweeps of the same targets, and so may be what is seen as a change."""
+    """Yield the differences between two sweeps of the same targets that may look like changes of the targets."""
     if before.says("version") != after.says("version"):
         yield f"made by different versions of smtpsweep ({before.says('version')!s} and {after.says('version')!s})"
     for name in _TELLING_OPTIONS:
@@ -173,16 +173,16 @@ def warnings(before: SweepSummary, after: SweepSummary) -> Iterator[str]:
 
 
 def record_warnings(before: FileFacts, after: FileFacts) -> Iterator[str]:
-    """Yield what the records alone say against a comparison."""
+    """Yield the reasons against a comparison that the records alone show."""
     if before.records and after.records and (before.with_dialogue > 0) != (after.with_dialogue > 0):
         which = before if before.with_dialogue else after
-        yield f"only {which.name} has dialogues: compared is what the greetings say"
+        yield f"only {which.name} has dialogues: only greetings are compared"
     for one, other in ((before, after), (after, before)):
         if other.records and (extra := sorted(one.ports - other.ports)):
             named = ", ".join(map(str, extra[:_MOST_NAMED])) + (" ..." if len(extra) > _MOST_NAMED else "")
             yield f"only {one.name} has records of port {named}"
     if before.first_at is not None and after.last_at is not None and before.first_at > after.last_at:
-        yield f"{before.name} was made after {after.name}: before comes first"
+        yield f"{before.name} was made after {after.name}: name the earlier sweep first"
     for facts in (before, after):
         if facts.unplaced:
             yield f"{facts.name}: {facts.unplaced:,} records without address or port were left out"

@@ -1,9 +1,9 @@
-"""Stored records said in another format: files in, one file out, in bounded memory.
+"""Convert stored records to another format: files in, one file out, in bounded memory.
 
-Every line is read as a record first. One that is none, or that the format cannot write, is left out, counted and said:
-the rest goes on. A file without any record is refused. The output is whole or not there (`whole_file`). Segments of a
-run's log are files of records, too: number and checksum are taken off. Lines about the run itself, which such a log has
-between the records, are for the formats that say them.
+Each line is read as a record. A line that is not a record, or that the format cannot write, is skipped, counted and
+reported; the others are converted. A file without any record is refused. The output appears complete or not at all
+(`scanner.files.whole`). Segments of a spool are files of records, too; their numbers and checksums are removed. Lines
+about the run itself, which stand between the records of a spool, go only into formats that have events for them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,18 +31,18 @@ TARGETS: Final = (*FORMATS, "csv", "parquet")
 _RUN_SCHEMA: Final = "smtpsweep.run/1"
 #: Text is packed in units of this size.
 _UNIT_BYTES: Final = 1 << 20
-#: What a line can make our code raise that passes for a record, but has other types than one.
+#: What our code can raise for a line that looks like a record but has values of other types.
 _WRONG_TYPES: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
-#: So many lines that are left out are said one by one.
+#: The first skipped lines are reported one by one, up to this number.
 _SAID_LINES: Final = 20
 
 
 class Converted(NamedTuple):
-    """What was done: lines read (records and lines about runs), and lines or rows written.
+    """The counts of a conversion: lines read (records and lines about runs), and lines or rows written.
 
-    `left_out` counts lines that are in the input and not in the output; `said` has place and reason of the first ones.
+    `left_out` counts the lines of the input that are not in the output; `said` has place and reason of the first ones.
     """
 
     read: int
@@ -69,7 +69,7 @@ class _Counts:
         self.said: list[str] = []
 
     def leave_out(self, error: InputError) -> None:
-        """Go on without a line."""
+        """Skip a line."""
         self.left_out += 1
         if len(self.said) < _SAID_LINES:
             self.said.append(str(error))

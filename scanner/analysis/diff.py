@@ -1,9 +1,9 @@
-"""Two stored sweeps, compared: a stream of changes, sorted by address, in memory that does not grow with them.
+"""Compare two stored sweeps: a stream of changes, sorted by address, in memory that does not grow with them.
 
-    file, file --read_numbered--> Look --LookTable--> sorted by target, sweep, visit --> Seen, Seen --judge--> Change
+    two files -> Observation for each record -> sorted by target, sweep, visit -> TargetHistory, both sides -> Change
 
-Both files are read whole, and every line is a record, before the first change comes. The judgement of one target is in
-`scanner.analysis.changes`, what a record says in `looks`, whether the sweeps fit together in `comparable`.
+Both files are read completely, and every line must be a record, before the first change is yielded.
+`scanner.analysis.changes` judges one target, `history` reads records, `comparable` tells whether the sweeps fit.
 
 Left out: following a host name from one address to another; its old address is gone, its new one is new.
 """
@@ -20,17 +20,17 @@ from scanner.analysis import comparable
 from scanner.analysis.changes import NO_RECORD, Change, ChangeKind, TargetComparison, judge, states
 from scanner.analysis.comparable import Absence, FileFacts, SweepSummary
 from scanner.analysis.diff_query import MEMORY_LIMIT, LookRow, LookTable, look_table
-from scanner.analysis.history import Look, TargetHistory, target_key, target_of
+from scanner.analysis.history import Observation, TargetHistory, target_key, target_of
 from scanner.analysis.stored import name_of, read_numbered
 from scanner.errors import InputError
 
 
 @dataclass(slots=True)
 class Counts:
-    """The books of a comparison. Every target of either file is either compared or not, with the reason.
+    """The counts of a comparison. Every target of either file is compared, or not compared for a counted reason.
 
-    `not_compared` counts by side and by why that side does not tell. `in_part` are compared targets whose several
-    answers differ only in part (pools); `several_scans` targets that one file has from more than one scan.
+    `not_compared` counts by side and reason. `in_part` are compared targets whose several answers differ only in part
+    (pools of servers); `several_scans` are targets that one file has from more than one scan.
     """
 
     compared: int = 0
@@ -40,7 +40,7 @@ class Counts:
     several_scans: int = 0
 
     def add(self, verdict: TargetComparison) -> None:
-        """Book one target."""
+        """Count one target."""
         if verdict.why_not is not None:
             self.not_compared[verdict.why_not] += 1
         else:
@@ -50,7 +50,7 @@ class Counts:
 
 
 class Comparison:
-    """Two sweeps that were read. `warnings` are for people; `counts` are whole when `changes` came to its end."""
+    """Two sweeps that were read. `warnings` are for people; `counts` are complete after the last of `changes`."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Comparison:
 
     @property
     def why_nothing(self) -> str | None:
-        """Why no target was compared, once `changes` came to its end; None when some were, or both sweeps found nobody.
+        """Why no target was compared, after the last of `changes`; None when some were, or neither sweep found any.
 
         That nothing was compared does not mean that nothing has changed.
         """
@@ -78,7 +78,7 @@ class Comparison:
             return f"{' and '.join(dict.fromkeys(empty))}: no record of a target"
         if all(why == NO_RECORD for _, why in self.counts.not_compared):
             return "no target has a record in both files"
-        return "no target has in both files a record that tells what is there"
+        return "no target has a conclusive record in both files"
 
     def changes(self) -> Iterator[Change]:
         """Yield every change, by address and port. Once only."""
@@ -107,9 +107,9 @@ def compare(
     Args:
         before: the records of the earlier sweep: JSON Lines, plain, `.gz` or `.zst`.
         after: those of the later one.
-        summaries: the summaries of both sweeps (`--summary`): then it is known what a missing record means.
-        force: compare sweeps of different targets or shards all the same.
-        time_out_is_gone: take a connection that timed out for the answer that nothing is there.
+        summaries: the summaries of both sweeps (`--summary`), which tell what a missing record means.
+        force: compare even sweeps of different targets or shards.
+        time_out_is_gone: take a connection that timed out as a negative answer.
         memory_limit: what the sorting may hold in memory, as DuckDB writes it.
 
     Raises:
@@ -141,8 +141,11 @@ def _read(table: LookTable, side: int, file: str | Path, *, time_out_is_gone: bo
             facts.unplaced += 1
             continue
         try:
-            target, look = target_key(record.ip, record.port), Look.of(record, time_out_is_gone=time_out_is_gone)
-            table.add(LookRow(target, side, look.event_id, number, look.packed()))
+            target, observation = (
+                target_key(record.ip, record.port),
+                Observation.of(record, time_out_is_gone=time_out_is_gone),
+            )
+            table.add(LookRow(target, side, observation.event_id, number, observation.packed()))
         except (InputError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{facts.name}:{number}: not a record: {error}") from None
     return facts
@@ -172,13 +175,13 @@ def _absences(
 
 
 def _seen(rows: Iterator[tuple[str, int, str, str]]) -> tuple[TargetHistory | None, TargetHistory | None]:
-    """Fold the looks at one target; of a visit that the file has several times, the last counts."""
+    """Fold the observations of one target; where the file repeats a visit, the last line counts."""
     sides: list[TargetHistory | None] = [None, None]
     for (_, side, _), repeats in groupby(rows, itemgetter(0, 1, 2)):
         *_, (_, _, _, text) = repeats
-        look = Look.unpacked(text)
-        seen = sides[side] = sides[side] or TargetHistory(look)
-        seen.add(look)
+        observation = Observation.unpacked(text)
+        seen = sides[side] = sides[side] or TargetHistory(observation)
+        seen.add(observation)
     before, after = sides
     return before, after
 

@@ -1,10 +1,10 @@
-"""The only place with SQL: looks at targets go into a table on disk, and come out sorted.
+"""Sort observations of targets in a table on disk.
 
-A comparison of two sweeps is a sort: by target, then by sweep, then by visit. DuckDB does it in bounded memory, with
-what does not fit in a folder that is removed in the end; the order makes the rest one pass (`scanner.analysis.diff`).
+A comparison of two sweeps is a sort: by target, then by sweep, then by visit. DuckDB sorts in bounded memory; what does
+not fit goes into a temporary folder. After the sort, one pass over the rows is enough (`scanner.analysis.diff`).
 
-Values go in as parameters, never as part of a statement. DuckDB reads no file of ours, loads no extension and asks
-no network: it gets rows and a folder. It is an extra (`smtpsweep[analysis]`), so it is imported when it is needed.
+Values are passed as parameters, never as part of a statement. DuckDB reads no file of ours, loads no extension and uses
+no network: it gets rows and a folder. It is an extra (`smtpsweep[analysis]`) and is imported only when needed.
 Source: duckdb.org/docs, "Configuration" and "Tuning workloads" (spilling to disk).
 """
 
@@ -28,11 +28,11 @@ _BATCH_ROWS: Final = 5_000
 
 _CREATE: Final = """
     CREATE TABLE looks (
-        target VARCHAR NOT NULL,    -- address and port, in a form that sorts (looks.target_key)
+        target VARCHAR NOT NULL,    -- address and port, in a form that sorts (history.target_key)
         side   UTINYINT NOT NULL,   -- 0: the earlier sweep, 1: the later one
         event  VARCHAR NOT NULL,    -- the visit; a resumed sweep may repeat it
         line   UBIGINT NOT NULL,    -- where in the file
-        look   VARCHAR NOT NULL     -- what the record says (looks.Look)
+        look   VARCHAR NOT NULL     -- the packed history.Observation
     )
 """
 _INSERT: Final = """
@@ -43,17 +43,17 @@ _SORTED: Final = "SELECT target, side, event, look FROM looks ORDER BY target, s
 
 
 class LookRow(NamedTuple):
-    """One look on its way in."""
+    """One observation for the table."""
 
     target: str
     side: int
     event: str
     line: int
-    look: str
+    observation: str
 
 
 class LookTable:
-    """A table of looks; `add` rows, then read them `in_order`."""
+    """A table of observations; `add` rows, then read them `in_order`."""
 
     def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
         self._connection = connection
@@ -67,7 +67,7 @@ class LookTable:
             self._flush()
 
     def in_order(self) -> Iterator[tuple[str, int, str, str]]:
-        """Yield target, side, event and look of every row, by target, side and event; repeats in the file's order."""
+        """Yield target, side, event and observation, sorted by target, side and event; repeats in the file's order."""
         self._flush()
         result = self._connection.execute(_SORTED)
         while rows := result.fetchmany(_BATCH_ROWS):

@@ -1,11 +1,11 @@
-"""What a comparison keeps of a record: a `Look`; and all looks of one sweep at one target, together: `TargetHistory`.
+"""What a comparison keeps of a record (`Observation`), and of all records of a target in one sweep (`TargetHistory`).
 
-Not every visit ends in a conclusion. A server that was busy, slow or cut off was not seen to hide anything, and one
-that turned our address away may greet others with its version. `Look.concludes` and `Look.presence` are that judgement,
-in one place; docs/diff.md has it as a table.
+Not every visit is conclusive. A server that was busy, slow or cut off was not seen to hide anything, and a server that
+refused our address may greet other clients with its version. `Observation.concludes` and `Observation.presence` hold
+that judgement; docs/diff.md has it as a table.
 
-A record whose dialogue was whole knows more than a greeting: HELP may show the version. So each look has its facts
-twice, from all that was said and from the greeting alone, and two sweeps are compared by what both of them looked at.
+A record with a complete dialogue tells more than a greeting, because HELP may show the version. So each observation has
+its facts twice: from all replies, and from the greeting alone. Two sweeps are compared by what both of them looked at.
 
 Several visits to one target (`--samples`) are a set: a pool of servers that answers in another order has not changed.
 """
@@ -20,7 +20,7 @@ from scanner.errors import InputError
 from scanner.identify.disclosure import NAMED
 from scanner.identify.leaks import versions_said
 from scanner.identify.perhaps import perhaps_disclosed
-from scanner.model import Record, Software, Status
+from scanner.model import CONCLUSIVE, MOMENTARY, Record, Software, Status
 from scanner.smtp.grammar import Flag
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text
 
@@ -29,9 +29,6 @@ NOTHING, NAME, VERSION = 0, 1, 2
 #: Perhaps something: a word or a number that nobody here knows. It is neither more nor less than the others.
 UNSURE: Final = -1
 
-_CONCLUSIVE: Final = frozenset({Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP})
-#: "Not now" (RFC 5321, 4.2.1: 4yz is transient). What such a greeting names is believed, what it leaves out is not.
-_MOMENTARY: Final = frozenset({Status.BUSY, Status.TEMPORARY})
 _NEGATIVE: Final = frozenset({Status.REFUSED, Status.UNREACHABLE})
 #: Errors beside `unreachable` that may mean this machine's own routes.
 _OUR_ROUTES: Final = ("ENETUNREACH", "EAFNOSUPPORT")
@@ -50,7 +47,7 @@ class SeenSoftware(NamedTuple):
     shown: int = NOTHING
 
 
-class Look(NamedTuple):
+class Observation(NamedTuple):
     """What a comparison keeps of one record. Plain values only, so that it can be stored as JSON.
 
     `presence` says whether something answers there: None when the visit does not tell. `concludes`: whether the visit
@@ -80,7 +77,8 @@ class Look(NamedTuple):
         """
         everything, banner, status = _everything(record), _greeting(record), record.status
         refused_us = record.refusal is not None and record.refusal.refused_us
-        concludes = status in _CONCLUSIVE or (status in _MOMENTARY and banner.product is not None)
+        # A momentary greeting (4yz, RFC 5321, 4.2.1) proves what it names, not what it leaves out.
+        concludes = status in CONCLUSIVE or (status in MOMENTARY and banner.product is not None)
         dialogue = record.dialogue
         tls = None if dialogue is None else dialogue.tls
         if not isinstance(record.event_id, str):
@@ -115,7 +113,7 @@ class Look(NamedTuple):
 
 
 def _presence(record: Record) -> bool | None:
-    if record.status in _CONCLUSIVE or record.status in _MOMENTARY:
+    if record.status in CONCLUSIVE or record.status in MOMENTARY:
         return True
     if record.status in _NEGATIVE and not (record.error or "").startswith(_OUR_ROUTES):
         return False
@@ -173,7 +171,7 @@ def _maybe_text(value: object) -> str | None:
 class TargetHistory:
     """All looks of one sweep at one target. `add` each; it keeps sets, and of the latest look the rest."""
 
-    last: Look
+    last: Observation
     presences: set[bool | None] = field(default_factory=set)
     statuses: set[str] = field(default_factory=set)
     everything: set[SeenSoftware] = field(default_factory=set)
@@ -184,23 +182,23 @@ class TargetHistory:
     spoke: bool = True
     masked: bool = False
 
-    def add(self, look: Look) -> None:
+    def add(self, observation: Observation) -> None:
         """Take one look in."""
-        if (look.at or 0.0) >= (self.last.at or 0.0):
-            self.last = look
-        self.presences.add(look.presence)
-        self.scans.add(look.scan)
-        if not look.concludes:
+        if (observation.at or 0.0) >= (self.last.at or 0.0):
+            self.last = observation
+        self.presences.add(observation.presence)
+        self.scans.add(observation.scan)
+        if not observation.concludes:
             return
         self.concludes = True
-        self.spoke = self.spoke and look.spoke
-        self.masked = self.masked or look.masked
-        self.everything.add(look.everything)
-        self.banner.add(look.banner)
-        if look.status not in _MOMENTARY:
-            self.statuses.add(look.status)
-        if look.certificate is not None:
-            self.certificates.add(look.certificate)
+        self.spoke = self.spoke and observation.spoke
+        self.masked = self.masked or observation.masked
+        self.everything.add(observation.everything)
+        self.banner.add(observation.banner)
+        if observation.status not in MOMENTARY:
+            self.statuses.add(observation.status)
+        if observation.certificate is not None:
+            self.certificates.add(observation.certificate)
 
     @property
     def presence(self) -> bool | None:

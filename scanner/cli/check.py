@@ -12,7 +12,7 @@ from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
 from scanner.identify.leaks import versions_said
 from scanner.identify.perhaps import perhaps_disclosed, perhaps_named
-from scanner.model import Assessment, Banner, Record, Status, Target
+from scanner.model import GREETED, Assessment, Banner, Record, Status, Target
 from scanner.policy.judges import why_not_seen
 from scanner.record import encode
 from scanner.settings import Settings
@@ -57,12 +57,11 @@ def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_
             print_verdict(record)
     for line in unvisited:
         complain(line)
-    if not all(record.status in _GREETED for record in records):
+    if not all(record.status in GREETED for record in records):
         return 1
     return ALL_LOCAL if unvisited else 0
 
 
-_GREETED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
 _STYLES = {"<": "cyan", ">": "magenta"}
 
 

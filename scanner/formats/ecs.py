@@ -1,12 +1,12 @@
 """Elastic Common Schema 9.4: one document for the visit, and one for each known vulnerability.
 
-The document of the visit says who was seen (`destination` is the flow, `server` the role: the schema asks for both),
-what it is (`service`), and under `smtp` what ECS has no fields for. A vulnerability has a document of its own since
-ECS holds one in each. `event.id` is the document's id: the record's own, or that and the id of the flaw.
+The document of the visit has the target (`destination` for the flow and `server` for the role, as the schema demands),
+its software (`service`), and under `smtp` what ECS has no fields for. Each vulnerability has its own document, because
+an ECS document holds only one. `event.id` is the document's id: the record's own, or that and the id of the flaw.
 
 `data_stream.*` is left out: it has to name the stream that the receiver puts the document into, which is the user's
-choice. So is everything whose value is not known. A kept greeting without a time gets that of the conversion, as the
-schema says for events without one, and the tag `time_unknown`.
+choice. Unknown values are left out, too. An imported banner without a time gets the time of the conversion, as the
+schema demands for such events, and the tag `time_unknown`.
 
 Source: Elastic Common Schema 9.4.0 (elastic.co/guide/en/ecs). Mappings: docs/formats.md, data/index-template.json.
 """
@@ -135,7 +135,7 @@ def _event(record: RecordDocument) -> dict[str, Any]:
 
 
 def _action(dialogue: DialogueDocument | None) -> str:
-    """Name the furthest thing that was done."""
+    """Name the last step of the visit."""
     if dialogue is None:
         return "smtp-banner-grab"
     return "smtp-ehlo" if dialogue["tls"] is None else "smtp-starttls"

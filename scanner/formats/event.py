@@ -1,4 +1,4 @@
-"""What a format makes of a record, and a receiver takes: one or more events, each with an id of its own."""
+"""Events: a format makes one or more of a record, each with its own id, and a receiver takes them."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -27,7 +27,7 @@ class Event(NamedTuple):
 
 
 class Format(Protocol):
-    """A way to say records."""
+    """A way to write records."""
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ class Format(Protocol):
         ...
 
     def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
-        """Yield what is to be delivered for one line of the log; nothing for a kind of line the format does not say.
+        """Yield the events for one line of the spool; none for a kind of line that the format does not have.
 
         Args:
             record: the line, decoded: a record (`smtpsweep.record/1`), or the start or end of a run

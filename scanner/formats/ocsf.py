@@ -8,9 +8,9 @@
     6007 Scan Activity            start, resumption and end of a run (`smtpsweep.run/1`)
 
 `metadata.uid` is the event's own id, made from the record's; `metadata.original_event_uid` is the record's. Findings
-have an id that stays the same from scan to scan (`finding_info.uid`: target and finding). Nothing deprecated is used:
-`sbom`, not `package`. A record's score has no version of CVSS, which the schema requires, so it is in `unmapped`.
-A kept greeting without a time gets that of the conversion, as the schema says ("or the event creation time").
+have an id that stays the same from scan to scan (`finding_info.uid`: target and finding). Deprecated fields are not
+used: `sbom`, not `package`. A record's score has no version of CVSS, which the schema requires, so it is in `unmapped`.
+An imported banner without a time gets the time of the conversion, as the schema allows ("or the event creation time").
 
 Source: schema.ocsf.io/1.8.0. Mappings: docs/formats.md.
 """
@@ -116,7 +116,7 @@ def _of_run(run: RunDocument) -> Iterator[Event]:
     }
     counts = {"total": run.get("planned"), "num_skipped_items": run.get("excluded")}
     body |= {name: count for name, count in counts.items() if isinstance(count, int)}
-    # What the metadata of an event is made of; a run has no more of a record.
+    # The metadata of an event needs these three fields; a run has none of the others.
     ids = cast("RecordDocument", {"scan_id": run["run"], "event_id": own_id, "observed_at": run["at"]})
     subject = EventSubject(ids, time_ms, "", ())
     yield Event(own_id, run["run"], time_s, INFO.syslog, _encoded(subject, SCAN_ACTIVITY, own_id, body))

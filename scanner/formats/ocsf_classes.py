@@ -85,7 +85,7 @@ def endpoint(record: RecordDocument) -> dict[str, Any]:
 
 
 def device(record: RecordDocument) -> dict[str, Any]:
-    """Return the target as a device; the one of a kept greeting has at least an id, the record's."""
+    """Return the target as a device; that of an imported banner has at least the id of the record."""
     target = endpoint(record)
     interface = known({"ip": target.get("ip"), "hostname": target.get("hostname")})
     if interface and record["port"] is not None:
@@ -110,7 +110,7 @@ def resources(record: RecordDocument) -> list[dict[str, Any]]:
 
 
 def target_uid(record: RecordDocument) -> str:
-    """Return what names the target from scan to scan; a kept greeting without an address has only its record's id."""
+    """Return an id of the target that stays the same; an imported banner without an address has its record's id."""
     ip = record["ip"]
     if ip is None:
         return str(record["event_id"])

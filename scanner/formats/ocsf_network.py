@@ -18,7 +18,7 @@ _NAME_OBSERVABLE: Final = {"name": "dst_endpoint.hostname", "type_id": 1, "type"
 
 
 def network_activity(subject: EventSubject) -> dict[str, Any]:
-    """Return the body of the connection and what was said in it."""
+    """Return the body of the connection and of the conversation in it."""
     record = subject.record
     outcome, banner, dialogue = outcome_of(record), record["banner"], record.get("dialogue")
     status_id, status = _STATUS[outcome.result]

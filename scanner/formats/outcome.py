@@ -1,6 +1,7 @@
-"""How a visit ended, in the words of others, and in a sentence for people.
+"""How a visit ended, in the terms of other schemas, and in a sentence for people.
 
-One row for each status. `success` is the scanner's: a server that refuses us in good SMTP was visited successfully.
+There is one row for each status. `success` is from the scanner's point of view: a server that refuses us in correct
+SMTP was visited successfully.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ class Result(StrEnum):
 
 
 class StatusWords(NamedTuple):
-    """What a status is elsewhere.
+    """A status in the terms of other schemas.
 
     `ecs_types` are ECS's event.type for the category network. `ocsf_activity` is the activity_id of OCSF's Network
     Activity: 1 Open, 3 Reset, 4 Fail, 5 Refuse, 99 Other. `words` follow "192.0.2.1 port 25: ".
@@ -64,7 +65,7 @@ def outcome_of(record: RecordDocument) -> StatusWords:
 
 
 def sentence(record: RecordDocument) -> str:
-    """Say what was seen in one sentence, without a word of the server's but those that a rule read as its software."""
+    """Sum up a record in one sentence; of the server's text it has only product and version, as a rule read them."""
     ip, software, flaws = record["ip"], record["software"], flaws_of(record)
     parts = [OUTCOMES[record["status"]].words]
     if software is not None:
@@ -90,7 +91,7 @@ def flaws_of(record: RecordDocument) -> list[FindingDocument]:
 
 
 def maybe_assessment(record: RecordDocument) -> Assessment | None:
-    """Return what the findings are worth; None without software, and in records of versions that did not say it."""
+    """Return the assessment of the findings; None without software, and in records of versions without it."""
     told = record.get("assessment")
     if told is None:
         return None
@@ -98,7 +99,7 @@ def maybe_assessment(record: RecordDocument) -> Assessment | None:
 
 
 def flaws_said(record: RecordDocument) -> str:
-    """Return the ids of the known flaws in one text, and where not all are known, or none are, what that is worth."""
+    """Return the ids of the known flaws in one text, followed by the assessment where it is needed to read them."""
     ids, answer = ", ".join(map(_named, flaws_of(record))), maybe_assessment(record)
     if answer is None or (ids and answer.is_known):
         return ids

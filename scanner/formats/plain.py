@@ -1,10 +1,10 @@
-r"""Texts that no reader takes for anything but text: printable ASCII, whatever a record holds.
+r"""Make every text of a record printable ASCII, so that no reader takes it for anything but text.
 
-Records that a sweep wrote are so already, apart from what their user named (targets, scan). Files can hold anything:
-somebody may have edited them. Here every character outside of printable ASCII becomes `\uXXXX` (`\UXXXXXXXX`), so
+The records of a sweep are printable ASCII already, except for names from the user (targets, scan). But a file can be
+edited and hold anything. Here every character outside of printable ASCII becomes `\uXXXX` (`\UXXXXXXXX`), so
 that a line of CEF stays one line, and JSON stays one line for readers that break at U+2028, too.
 
-The usual record costs two or three searches in its bytes: in JSON all that matters is not ASCII, or is an escape.
+A usual record costs two or three searches in its bytes: a character that matters is not ASCII, or is a JSON escape.
 """
 
 import re

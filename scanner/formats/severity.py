@@ -1,4 +1,4 @@
-"""How bad a finding is, in the scales of those who are told."""
+"""The severity of a finding in the scales of the receivers."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -12,7 +12,7 @@ UNDECIDED: Final = "undecided"
 
 
 class Severity(NamedTuple):
-    """One step of our scale in others' numbers.
+    """One step of our scale in the numbers of other schemas.
 
     `syslog` as RFC 5424, 6.2.1 (2 critical to 6 informational); `ocsf` and `caption` as OCSF's severity_id (1 to 5);
     `points` from 1 to 10 for CEF and LEEF.
@@ -35,9 +35,9 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
 
 
 def severity_of_finding(finding: FindingDocument) -> Severity:
-    """Return how bad a finding is.
+    """Return the severity of a finding.
 
-    One that a vendor's package has fixed is for information; one that may be there or not is medium at most.
+    A flaw that a vendor's package has fixed is informational; an undecided one is medium at most.
     """
     verdict, severity = finding.get("verdict"), SEVERITIES.get(finding["severity"], INFO)
     if verdict == VENDOR_FIXED:
@@ -46,5 +46,5 @@ def severity_of_finding(finding: FindingDocument) -> Severity:
 
 
 def worst(findings: list[FindingDocument]) -> Severity:
-    """Return how bad the worst of the findings is; for information when there is none."""
+    """Return the severity of the worst finding; informational when there is none."""
     return min(map(severity_of_finding, findings)) if findings else INFO

@@ -1,7 +1,7 @@
-"""What no schema has a field for: the object `smtp` of ECS documents, and of `unmapped` in OCSF events.
+"""The object `smtp` of ECS documents, and of `unmapped` in OCSF events: everything without a field in the schema.
 
 SMTP has no field set in ECS (`email.*` is for messages) and no class in OCSF (Email Activity is for messages, too).
-Every name here is ours and fixed, so what a server says is a value and never a key; lists of its words are arrays.
+Every name here is ours and fixed, so a server's text is a value and never a key; lists are arrays.
 """
 
 from collections.abc import Mapping

@@ -1,10 +1,10 @@
-r"""What in a server's words could be meant for a reader of logs: escape sequences, formulas, look-ups, markup.
+r"""Find text that may be an attack on readers of logs: escape sequences, formulas, look-ups, markup.
 
-All of it is harmless in our output, where every odd byte is `\xNN`. But a server that says such things is broken, or
-somebody is trying something on whoever looks at banners; so it is named (`Suspicion`), for a rule to watch.
+Such text is harmless in our output, where every special byte is `\xNN`. But a server that sends it is broken, or
+somebody tries to attack those who look at banners. So it is reported (`Suspicion`), and rules can watch for it.
 
-The texts looked at are the greeting and, after a dialogue, replies, certificates and reverse names. Nearly no record
-has anything to look at, and that is told from its bytes: a few searches for what every suspicion needs.
+The texts are the greeting and, after a dialogue, replies, certificates and reverse names. Hardly any record has such
+text. A few searches in the bytes of its line settle that first.
 
 Left out: what is only 8-bit or UTF-8 (harmless, and common), and judging by words ("owned", "hacked").
 """
@@ -56,7 +56,7 @@ _TEXT: Final = (
 )
 #: At the start of a text.
 _FORMULA: Final = re.compile(r"(?:[=+@-]|\\xef\\xbc(?:\\x9d|\\x8b|\\xa0|\\x8d))[A-Za-z0-9(]")
-#: In the bytes as characters, those that are no UTF-8 as U+DC80 to U+DCFF.
+#: In the bytes as characters; bytes that are not UTF-8 are U+DC80 to U+DCFF.
 _CHARACTERS: Final = (
     (Suspicion.C1, re.compile("[\x80-\x84\x86-\x9f\udc80-\udc9f]")),
     (Suspicion.BIDI, re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")),
@@ -66,7 +66,7 @@ _CHARACTERS: Final = (
 
 
 def suspicions(record: RecordDocument, line: bytes) -> tuple[Suspicion, ...]:
-    """Return what is suspicious in the words of a server, each once, in the order of the list.
+    """Return the suspicions about the texts of a server, each once, in the order of the list.
 
     Args:
         record: the decoded line.

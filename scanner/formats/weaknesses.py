@@ -1,9 +1,8 @@
-"""What is wrong with a server's configuration, for those who keep findings apart: a version shown, no STARTTLS.
+"""Weaknesses of a server's configuration that follow from one record: a version is shown, STARTTLS is missing.
 
-A record says what was seen; formats with a kind of event for rules that are broken (OCSF's Compliance Finding) need
-the breach itself. These are the few that follow from a record alone, whatever a site's policy is; `smtpsweep policy`
-judges by that. Findings that are no vulnerabilities (end of life, an old configuration) are breaches, too, unless
-they are only for information.
+Formats with an event for broken rules (OCSF's Compliance Finding) need these. They do not depend on a site's policy,
+by which `smtpsweep policy` judges. Findings that are not vulnerabilities (end of life, an old configuration) are
+weaknesses, too, unless they are informational.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from scanner.record.document import DialogueDocument, DisclosedInDocument, Recor
 
 
 class Weakness(NamedTuple):
-    """One thing that should be otherwise; `remedy` says how, None when there is no short way to say it."""
+    """One weakness; `remedy` is None where the advice does not fit into a line."""
 
     id: str
     title: str
@@ -25,13 +24,13 @@ class Weakness(NamedTuple):
 
 #: What of `disclosure` names a release.
 _VERSIONS: Final = frozenset({"version", "config_version", "patch", "build", "package"})
-#: RFC 8996 forbids them.
+#: Forbidden by RFC 8996.
 _OLD_TLS: Final = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.1"})
 _LOW, _MEDIUM, _HIGH = SEVERITIES["low"], SEVERITIES["medium"], SEVERITIES["high"]
 
 
 def weaknesses_of(record: RecordDocument) -> Iterator[Weakness]:
-    """Yield what should be otherwise; each id comes once."""
+    """Yield the weaknesses of a record; each id comes once."""
     if shown := [each for each in record["disclosure"] if each in _VERSIONS]:
         yield Weakness(
             "VERSION-DISCLOSED",

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from scanner.assess.facts import OLD_DAYS, shipped_facts
-from scanner.model import Record, Status
+from scanner.model import NOT_CONNECTED, Record, Status
 from scanner.policy.judges import RuleOutcome, shows_version, why_not_seen
 from scanner.policy.rules import RULES, Level, RuleText
 from scanner.policy.waivers import AddressSet, Waiver, Waivers, is_among
@@ -43,7 +43,7 @@ EXPIRED_WAIVER: Final = "waiver-expired"
 UNUSED_WAIVER: Final = "waiver-unused"
 FACTS: Final = "facts"
 #: Statuses that `coverage.ignore` may name: the connection was not accepted.
-EMPTY: Final = (Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE)
+EMPTY: Final = tuple(status for status in Status if status in NOT_CONNECTED)
 DEFAULT_MIN_SEEN: Final = 0.95
 _NOT_KNOWN: Final = "of a product not known"
 

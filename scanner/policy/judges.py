@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from scanner.identify.behaviour import first_reply, why_unsaid
 from scanner.identify.perhaps import perhaps_named
 from scanner.identify.said_versions import known_versions, said_versions
-from scanner.model import Certificate, Dialogue, Exchange, Record, Status
+from scanner.model import CONCLUSIVE, Certificate, Dialogue, Exchange, Record, Status
 
 Options = Mapping[str, Any]
 
@@ -80,7 +80,7 @@ def why_not_seen(record: Record) -> str | None:
     """
     if record.refusal is not None and record.refusal.refused_us:
         return f"it refuses this scanner ({record.refusal.kind.value})"
-    if record.status not in {Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP}:
+    if record.status not in CONCLUSIVE:
         return record.status.value
     return None if record.banner is not None else "no greeting"
 

@@ -8,23 +8,19 @@ fields. A field that changes its meaning, or is removed, makes version 2.
 Source: json-schema.org/draft/2020-12.
 """
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import orjson
 
-from scanner.model import Status
+from scanner.model import GREETED, NOT_CONNECTED, Status
 from scanner.record.document import RecordDocument
 from scanner.record.encoding import SCHEMA
 from scanner.record.schema_terms import Schema, object_schema
 
-_WITH_BANNER = (
-    *(Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY),
-    *(Status.MALFORMED, Status.CUT, Status.SLOW),  # not NOT_SMTP: a failed handshake on a TLS port shows no banner
-)
-_WITHOUT_BANNER = (
-    *(Status.SILENT, Status.CLOSED, Status.REFUSED),
-    *(Status.CONNECT_TIMEOUT, Status.UNREACHABLE, Status.EXCLUDED),
-)
+# Not NOT_SMTP: a failed handshake on a TLS port shows no banner.
+_WITH_BANNER = GREETED | {Status.MALFORMED, Status.CUT, Status.SLOW}
+_WITHOUT_BANNER = NOT_CONNECTED | {Status.SILENT, Status.CLOSED, Status.EXCLUDED}
 
 
 def json_schema() -> dict[str, Any]:
@@ -37,10 +33,10 @@ def json_schema() -> dict[str, Any]:
         "allOf": [
             _when(_WITH_BANNER, {"banner": {"type": "object"}}),
             _when(_WITHOUT_BANNER, {"banner": {"type": "null"}, "software": {"type": "null"}}),
-            _when((Status.READY,), {"banner": {"properties": {"code": {"minimum": 200, "maximum": 299}}}}),
-            _when((Status.BUSY,), {"banner": {"properties": {"code": {"const": 421}}}}),
-            _when((Status.BUSY, Status.REJECTED, Status.TEMPORARY), {"refusal": {"type": "object"}}),
-            _when((Status.READY, *_WITHOUT_BANNER), {"refusal": {"type": "null"}}),
+            _when({Status.READY}, {"banner": {"properties": {"code": {"minimum": 200, "maximum": 299}}}}),
+            _when({Status.BUSY}, {"banner": {"properties": {"code": {"const": 421}}}}),
+            _when(GREETED - {Status.READY}, {"refusal": {"type": "object"}}),
+            _when(_WITHOUT_BANNER | {Status.READY}, {"refusal": {"type": "null"}}),
             _when_visited(),
         ],
     }
@@ -58,8 +54,8 @@ def _when_visited() -> Schema:
     return {"if": {"properties": {"tries": {"minimum": 1}}}, "then": {"properties": known}}
 
 
-def _when(statuses: tuple[Status, ...], properties: Schema) -> Schema:
+def _when(statuses: AbstractSet[Status], properties: Schema) -> Schema:
     return {
-        "if": {"properties": {"status": {"enum": [str(status) for status in statuses]}}},
+        "if": {"properties": {"status": {"enum": [str(status) for status in Status if status in statuses]}}},
         "then": {"properties": properties},
     }

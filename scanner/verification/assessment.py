@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from scanner.identify.behaviour import first_reply, why_unsaid
 from scanner.identify.said_versions import known_versions
 from scanner.identify.unknown_names import names_perhaps
-from scanner.model import Record, Software, Status
+from scanner.model import NOT_CONNECTED, Record, Software, Status
 from scanner.verification.evidence import (
     Evidence,
     EvidencePlace,
@@ -30,7 +30,6 @@ from scanner.verification.visits import RECOGNISED, Visit, is_crossed_out, is_ma
 
 #: Characters of a line in the evidence.
 MAX_LINE: Final = 500
-_UNREACHABLE: Final = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE})
 
 
 class VerificationState(StrEnum):
@@ -122,7 +121,7 @@ def _state_of(
 ) -> tuple[VerificationState, tuple[Evidence, ...]]:
     """Return the state of a visit without any version, and the evidence for it."""
     refusal, state, what = record.refusal, VerificationState.INCONCLUSIVE, None
-    if record.status in _UNREACHABLE:
+    if record.status in NOT_CONNECTED:
         state, what = VerificationState.UNREACHABLE, _ending(record)
     elif refusal is not None and refusal.refused_us:
         state, what = VerificationState.REFUSED_US, f"refuses this address ({refusal.kind.value})"

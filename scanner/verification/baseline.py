@@ -19,13 +19,12 @@ import orjson
 from scanner.analysis import read_lines
 from scanner.errors import InputError
 from scanner.files.text_input import utf_8
-from scanner.model import Record, Status
+from scanner.model import GREETED, Record
 from scanner.record import decode
 from scanner.smoke.received import MAX_HEADER_BYTES, HeaderLeak, read_header
 from scanner.verification.visits import VERIFY_SCHEMA, Visit, visit_from, visit_of
 
 SMOKE_SCHEMA: Final = "smtpsweep.smoke/1"
-_HEARD: Final = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
 #: Bytes of a file of headers that are read; a smoke test's result is far smaller.
 _MAX_BYTES: Final = 4 * MAX_HEADER_BYTES
 
@@ -136,7 +135,7 @@ def _item(line: bytes) -> tuple[Key, BaselineVisit] | None:
 
 
 def _was_heard(record: Record) -> bool:
-    return record.banner is not None and record.status in _HEARD
+    return record.banner is not None and record.status in GREETED
 
 
 def _result(document: dict[str, Any]) -> tuple[Key, BaselineVisit] | None:
@@ -146,7 +145,7 @@ def _result(document: dict[str, Any]) -> tuple[Key, BaselineVisit] | None:
     for name in ("after", "before"):  # a host that was down when it was last verified is known from before that
         if document.get(name) is not None:
             visit = visit_from(document[name])
-            if visit.greeting is not None and visit.status in _HEARD:
+            if visit.greeting is not None and visit.status in GREETED:
                 return (_canonical(ip), port), BaselineVisit(visit, host, f"verify {visit.observed_at}")
     return None
 

@@ -119,9 +119,9 @@ def test_without_summaries_the_records_tell_what_differs(tmp_path: Path) -> None
     _, comparison = finished(tmp_path, before, [visit(A, scan=TUESDAY, at=1000.0)])
     monday, tuesday = tmp_path / "monday.jsonl", tmp_path / "tuesday.jsonl"
     assert comparison.warnings == [
-        f"only {monday} has dialogues: compared is what the greetings say",
+        f"only {monday} has dialogues: only greetings are compared",
         f"only {monday} has records of port 587",
-        f"{monday} was made after {tuesday}: before comes first",
+        f"{monday} was made after {tuesday}: name the earlier sweep first",
     ]
 
 

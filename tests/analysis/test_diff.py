@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scanner.analysis.changes import Change, ChangeKind
-from scanner.analysis.history import Look
+from scanner.analysis.history import Observation
 from scanner.identify.disclosure import NAMED
 from scanner.model import Record, Software, Status
 from scanner.smtp import parse_banner
@@ -91,12 +91,15 @@ def test_a_visit_without_a_conclusion_changes_nothing_and_is_counted(tmp_path: P
 
 def test_every_status_is_a_conclusion_a_negative_answer_or_neither() -> None:
     """A new status must be put somewhere on purpose."""
-    told = {status: Look.of(visit(A, status=status)) for status in Status}
-    assert {status for status, look in told.items() if look.concludes} == {
+    told = {status: Observation.of(visit(A, status=status)) for status in Status}
+    assert {status for status, observation in told.items() if observation.concludes} == {
         *(Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP)
     }
-    assert {status for status, look in told.items() if look.presence is False} == {Status.REFUSED, Status.UNREACHABLE}
-    assert {status for status, look in told.items() if look.presence is None} == {
+    assert {status for status, observation in told.items() if observation.presence is False} == {
+        Status.REFUSED,
+        Status.UNREACHABLE,
+    }
+    assert {status for status, observation in told.items() if observation.presence is None} == {
         *NO_CONCLUSION[:-2],
     }
 

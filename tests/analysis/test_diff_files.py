@@ -17,7 +17,7 @@ from scanner.analysis import diff_query
 from scanner.analysis.change_schema import change_schema_text
 from scanner.analysis.changes import ChangeKind, encode_change
 from scanner.analysis.diff import compare
-from scanner.analysis.history import Look, target_key, target_of
+from scanner.analysis.history import Observation, target_key, target_of
 from scanner.errors import InputError, LocalError
 from scanner.record import encode
 from tests.support.command_line import ROOT
@@ -207,8 +207,8 @@ def test_duckdb_gets_a_limit_its_own_folder_and_nothing_from_outside(
 
 def test_a_look_comes_back_from_its_text_as_it_was() -> None:
     for record in (SENDMAIL_HOST, HIDDEN, record_of(), visit(A, dialogue=dialogue("a"), host="h")):
-        look = Look.of(record)
-        assert Look.unpacked(look.packed()) == look
+        observation = Observation.of(record)
+        assert Observation.unpacked(observation.packed()) == observation
 
 
 def test_records_without_a_time_are_compared_like_any_others(tmp_path: Path) -> None:
@@ -231,4 +231,4 @@ def test_rows_come_by_target_then_sweep_then_visit_then_line_whatever_their_orde
         for row in rows:
             table.add(row)
         found = list(table.in_order())
-    assert found == [(row.target, row.side, row.event, row.look) for row in sorted(rows)]
+    assert found == [(row.target, row.side, row.event, row.observation) for row in sorted(rows)]

@@ -165,7 +165,7 @@ def test_a_time_out_is_gone_when_asked_for(tmp_path: Path, capsys: Output) -> No
     assert run(["diff", *map(str, files)]) == 3
     assert capsys.readouterr().err == (
         "smtpsweep: 0 targets compared\nsmtpsweep: 1 target not compared: connect_timeout after 1\n"
-        "smtpsweep: nothing was compared: no target has in both files a record that tells what is there\n"
+        "smtpsweep: nothing was compared: no target has a conclusive record in both files\n"
     )
     assert run(["diff", *map(str, files), "--time-out-is-gone"]) == 1
     assert "gone" in capsys.readouterr().out
