@@ -2,9 +2,9 @@
 """Write the parts of the documentation that come from the program, so that they cannot go stale.
 
 `python docs/generate.py` rewrites docs/options.md and docs/man from the commands as click knows them, docs/coverage.md
-from the facts about vulnerabilities, and the records in README.md and docs/record-schema.md from two greetings, through
-parser, identification and encoder. A test fails while one of them says something else. `--terminal` also makes the
-picture docs/terminal.svg again, from the real output of `smtpsweep demo`: it runs the demo (a quarter of a minute) and
+from the facts about vulnerabilities, the look at a host in README.md and the records in docs/record-schema.md from two
+greetings, through parser, identification and encoder. A test fails while one of them says something else. `--terminal`
+also makes the picture docs/terminal.svg again, from the real output of `smtpsweep demo`: it runs the demo (a quarter of a minute) and
 draws what came out. Times differ from run to run, so no test compares it.
 
 Left out: the tables and the plot of docs/performance.md, which `make bench` writes.
@@ -29,12 +29,13 @@ from rich.text import Text
 from docs.man_pages import write_man_pages
 from scanner.assess import shipped_facts
 from scanner.cli import signals
+from scanner.cli.check import verdict
 from scanner.cli.codes import ALL_LOCAL, INCOMPLETE, USAGE_ERROR
 from scanner.cli.commands import UNGROUPED, option_groups
 from scanner.cli.entry import smtpsweep
 from scanner.cli.values import Duration, Shard
 from scanner.lab import personality
-from scanner.model import Attempt, Target
+from scanner.model import Attempt, Record, Target
 from scanner.record import encode
 from scanner.settings import Settings
 from scanner.sweeps.record_builder import RecordBuilder
@@ -49,14 +50,17 @@ RECORD_PAGE = DOCS / "record-schema.md"
 
 #: Columns of the picture.
 _WIDTH = 100
-#: The record in the README: what a real sweep of the lab brought back, kept so that the page does not change each time.
+#: A host of the lab as a real sweep saw it, kept so that the pages do not change each time.
 _HOST = IPv4Address("127.1.0.249")
 _SCAN = "a7beac8b-4691-4f55-ab97-ed7cfecb7a80"
 _VISITED_AT = datetime(2026, 11, 23, 17, 39, 38, 627_000, UTC).timestamp()
 _TIMES_S = (0.0431, 0.0431, 0.0431)
-#: The shorter record on the page about records: a release without a known flaw.
+#: The shorter record: a release without a known flaw.
 _CLEAR_GREETING = b"220 mail1.example.com ESMTP Sendmail 8.18.2/8.18.2; Mon, 23 Nov 2026 17:39:38 GMT\r\n"
 _CLEAR_HOST = "192.0.2.10"
+_LOOK = re.compile(r"(?<=<!-- begin look: make docs -->\n).*?(?=<!-- end look -->)", re.DOTALL)
+#: What the README shows of the verdict of `smtpsweep check`.
+_LOOK_LINES = ("address", "product", "discloses")
 _RECORD = re.compile(r"(?<=<!-- begin record: make docs -->\n).*?(?=<!-- end record -->)", re.DOTALL)
 #: A comma before a key: where a line may be broken.
 _BEFORE_KEY = re.compile(r',(?="[a-z_]+":)')
@@ -253,27 +257,34 @@ def coverage_page() -> str:
 
 
 def readme() -> str:
-    """Return README.md with the record as it must be today."""
-    return _with_record(README, example_record())
+    """Return README.md with the look at a host as it must be today."""
+    shown = verdict(_lab_record())
+    look = "".join(f"{name:<12}{shown[name]}\n" for name in _LOOK_LINES)
+    return _LOOK.sub(lambda _: f"```text\n{look}```\n", README.read_text(encoding="utf-8"))
 
 
 def record_page() -> str:
-    """Return docs/record-schema.md with its example as it must be today."""
-    return _with_record(RECORD_PAGE, _line(_CLEAR_GREETING, Target(0, _CLEAR_HOST, 25)))
+    """Return docs/record-schema.md with its two examples as they must be today."""
+    lines = iter((_line(_record(_CLEAR_GREETING, Target(0, _CLEAR_HOST, 25))), example_record()))
+    page = RECORD_PAGE.read_text(encoding="utf-8")
+    return _RECORD.sub(lambda _: f"```json\n{_folded(next(lines))}\n```\n", page)
 
 
 def example_record() -> str:
     """Return the line that a sweep writes for one host of the lab."""
-    return _line(personality(int(_HOST)).greeting, Target(0, str(_HOST), 2525))
+    return _line(_lab_record())
 
 
-def _line(greeting: bytes, target: Target) -> str:
-    record = RecordBuilder(_SCAN, Settings()).record(Attempt(target, None, greeting, _VISITED_AT, *_TIMES_S))
+def _lab_record() -> Record:
+    return _record(personality(int(_HOST)).greeting, Target(0, str(_HOST), 2525))
+
+
+def _record(greeting: bytes, target: Target) -> Record:
+    return RecordBuilder(_SCAN, Settings()).record(Attempt(target, None, greeting, _VISITED_AT, *_TIMES_S))
+
+
+def _line(record: Record) -> str:
     return encode(record).decode().rstrip()
-
-
-def _with_record(page: Path, line: str) -> str:
-    return _RECORD.sub(lambda _: f"```json\n{_folded(line)}\n```\n", page.read_text(encoding="utf-8"))
 
 
 def _folded(line: str) -> str:

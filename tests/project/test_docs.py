@@ -14,7 +14,6 @@ import scanner
 from docs import generate
 from docs.man_pages import man_pages
 from scanner.cli.entry import smtpsweep
-from scanner.model import Status
 from scanner.record import decode, json_schema
 
 ROOT = Path(scanner.__file__).parent.parent
@@ -72,7 +71,7 @@ def test_the_options_and_the_record_shown_are_those_of_the_program() -> None:
     assert {page.name: page.read_text() for page in generate.MAN.iterdir()} == man_pages(smtpsweep), "run `make docs`"
     assert generate.README.read_text() == generate.readme(), "run `make docs`"
     assert generate.RECORD_PAGE.read_text() == generate.record_page(), "run `make docs`"
-    assert f"```json\n{generate.example_record()[:40]}" in generate.README.read_text()
+    assert "product     Sendmail 8.14.7\n" in generate.README.read_text()
 
 
 def test_the_picture_shows_the_demo_and_fetches_nothing() -> None:
@@ -128,20 +127,14 @@ def test_every_make_target_named_is_there(name: str) -> None:
     assert set(named) <= set(known)
 
 
-@pytest.mark.parametrize(("name", "version"), [("README.md", "8.14.7"), ("docs/record-schema.md", "8.18.2")])
-def test_the_record_shown_is_a_record(name: str, version: str) -> None:
-    (shown,) = blocks(ROOT / name, "json")
-    record = decode(shown.replace("\n", "").encode())
+def test_the_records_shown_are_records() -> None:
     validator = Draft202012Validator(json_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
-    validator.validate(json.loads(shown))
-    assert record.banner is not None
-    assert record.software is not None
-    assert record.software.version == version
-
-
-def test_the_readme_names_every_status() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert [status for status in Status if f"`{status}`" not in text] == []
+    versions = []
+    for shown in blocks(generate.RECORD_PAGE, "json"):
+        record = decode(shown.replace("\n", "").encode())
+        validator.validate(json.loads(shown))
+        versions.append(None if record.software is None else record.software.version)
+    assert versions == ["8.18.2", "8.14.7"]
 
 
 def test_every_page_is_in_the_index_and_every_decision_in_its_list() -> None:
