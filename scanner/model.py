@@ -15,13 +15,20 @@ from typing import NamedTuple
 from scanner.findings import VERDICTS, Answer, Assessment, Finding
 
 __all__ = [
+    "BANNER_STATUSES",
     "CONCLUSIVE",
     "DISCLOSED",
     "GREETED",
     "MOMENTARY",
+    "NEGATIVE",
     "NOT_CONNECTED",
     "PLACES",
+    "REFUSALS",
+    "UNANSWERED",
+    "USUAL_GREETING",
     "VERDICTS",
+    "WITHOUT_BANNER",
+    "WITH_BANNER",
     "Answer",
     "Assessment",
     "Attempt",
@@ -70,18 +77,31 @@ class Status(StrEnum):
     @property
     def answered(self) -> bool:
         """Whether something at the address accepted the connection, so that a record is worth keeping."""
-        return self not in _UNANSWERED
+        return self not in UNANSWERED
 
 
 #: A complete SMTP reply was read.
 GREETED = frozenset({Status.READY, Status.BUSY, Status.REJECTED, Status.TEMPORARY})
 #: What is there was seen, and the next visit will most likely see the same.
 CONCLUSIVE = frozenset({Status.READY, Status.REJECTED, Status.MALFORMED, Status.NOT_SMTP})
-#: A server is there, and its answer is for the moment only.
+#: A server is there, and its answer is for the moment only (RFC 5321, 4.2.1: 4yz is transient).
 MOMENTARY = frozenset({Status.BUSY, Status.TEMPORARY})
+#: What the bytes of a banner can mean by themselves.
+BANNER_STATUSES = CONCLUSIVE | MOMENTARY
+#: A mail server's usual greeting was read: complete, and not for the moment only.
+USUAL_GREETING = GREETED & CONCLUSIVE
+#: A complete SMTP reply was read, and it turns the client away.
+REFUSALS = GREETED - {Status.READY}
 #: No connection was made.
 NOT_CONNECTED = frozenset({Status.REFUSED, Status.CONNECT_TIMEOUT, Status.UNREACHABLE})
-_UNANSWERED = NOT_CONNECTED | {Status.EXCLUDED}
+#: The network answered that nothing is there. A time-out does not tell: the answer may have been lost.
+NEGATIVE = NOT_CONNECTED - {Status.CONNECT_TIMEOUT}
+#: No connection was made, or none was tried.
+UNANSWERED = NOT_CONNECTED | {Status.EXCLUDED}
+#: The record has a banner. Not NOT_SMTP: a failed handshake on a TLS port shows none.
+WITH_BANNER = GREETED | {Status.MALFORMED, Status.CUT, Status.SLOW}
+#: The record has no banner.
+WITHOUT_BANNER = UNANSWERED | {Status.SILENT, Status.CLOSED}
 
 
 class RefusalKind(StrEnum):

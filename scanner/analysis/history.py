@@ -20,7 +20,7 @@ from scanner.errors import InputError
 from scanner.identify.disclosure import NAMED
 from scanner.identify.leaks import versions_said
 from scanner.identify.perhaps import perhaps_disclosed
-from scanner.model import CONCLUSIVE, MOMENTARY, Record, Software, Status
+from scanner.model import BANNER_STATUSES, CONCLUSIVE, MOMENTARY, NEGATIVE, Record, Software, Status
 from scanner.smtp.grammar import Flag
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text
 
@@ -29,7 +29,6 @@ NOTHING, NAME, VERSION = 0, 1, 2
 #: Perhaps something: a word or a number that nobody here knows. It is neither more nor less than the others.
 UNSURE: Final = -1
 
-_NEGATIVE: Final = frozenset({Status.REFUSED, Status.UNREACHABLE})
 #: Errors beside `unreachable` that may mean this machine's own routes.
 _OUR_ROUTES: Final = ("ENETUNREACH", "EAFNOSUPPORT")
 #: Wording that only one product uses has at least this (`scanner.identify.combine`).
@@ -113,9 +112,9 @@ class Observation(NamedTuple):
 
 
 def _presence(record: Record) -> bool | None:
-    if record.status in CONCLUSIVE or record.status in MOMENTARY:
+    if record.status in BANNER_STATUSES:
         return True
-    if record.status in _NEGATIVE and not (record.error or "").startswith(_OUR_ROUTES):
+    if record.status in NEGATIVE and not (record.error or "").startswith(_OUR_ROUTES):
         return False
     return None
 

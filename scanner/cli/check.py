@@ -12,7 +12,7 @@ from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
 from scanner.identify.leaks import versions_said
 from scanner.identify.perhaps import perhaps_disclosed, perhaps_named
-from scanner.model import GREETED, Assessment, Banner, Record, Status, Target
+from scanner.model import GREETED, USUAL_GREETING, Assessment, Banner, Record, Status, Target
 from scanner.policy.judges import why_not_seen
 from scanner.record import encode
 from scanner.settings import Settings
@@ -112,7 +112,7 @@ def _others(assessment: Assessment) -> str:
 
 def _is_seen(record: Record) -> bool:
     """Say whether the usual greeting of a mail server was read, whole."""
-    return record.status in {Status.READY, Status.REJECTED} and why_not_seen(record) is None
+    return record.status in USUAL_GREETING and why_not_seen(record) is None
 
 
 def _product_unknown(record: Record, banner: Banner) -> str:

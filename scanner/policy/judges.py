@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from scanner.identify.behaviour import first_reply, why_unsaid
 from scanner.identify.perhaps import perhaps_named
 from scanner.identify.said_versions import known_versions, said_versions
-from scanner.model import CONCLUSIVE, Certificate, Dialogue, Exchange, Record, Status
+from scanner.model import CONCLUSIVE, USUAL_GREETING, Certificate, Dialogue, Exchange, Record, Status
 
 Options = Mapping[str, Any]
 
@@ -104,7 +104,7 @@ def judge_greeting(record: Record, options: Options, today: date) -> Judgement |
         return written
     if reason := why_not_seen(record):
         return not_judged(f"its usual greeting was not seen: {reason}")
-    if record.status not in {Status.READY, Status.REJECTED}:
+    if record.status not in USUAL_GREETING:
         return not_judged(f"no mail server's greeting: {record.status.value}")
     names = perhaps_named(banner, record.software) if "product" in fields else ()
     return _unknown(banner.text, names) if names else passed(f"the greeting gives away none of {', '.join(fields)}")

@@ -29,7 +29,19 @@ import orjson
 
 from scanner import lazy
 from scanner.errors import InputError
-from scanner.model import GREETED, Answer, Assessment, Banner, Finding, Record, Refusal, RefusalKind, Software, Status
+from scanner.model import (
+    BANNER_STATUSES,
+    GREETED,
+    Answer,
+    Assessment,
+    Banner,
+    Finding,
+    Record,
+    Refusal,
+    RefusalKind,
+    Software,
+    Status,
+)
 from scanner.record.dialogue import dialogue_fields, read_dialogue, read_names
 
 #: Name and version of the layout.
@@ -40,8 +52,6 @@ _PRINTABLE = bytes(range(0x20, 0x7F))
 _DAY = lazy.pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _KIND = lazy.pattern(r"[a-z][a-z0-9_]{0,40}")
 _ESCAPE = lazy.pattern(rb"\\(?:x([0-9a-f]{2})|\\)")
-#: All that the bytes of a greeting alone can mean.
-_MEANINGS = GREETED | {Status.MALFORMED, Status.NOT_SMTP}
 #: What every line says of software; the kind was added later.
 _SOFTWARE_FIELDS = tuple(field.name for field in fields(Software) if field.name != "kind")
 #: What a record says of a finding. Vector, sources and the like are as long again and the same for every host of a
@@ -363,7 +373,7 @@ def _greeting(banner: dict[str, Any], status: Status) -> Banner:
         flags=tuple(banner["flags"]),
         truncated=banner["truncated"],
         complete=status in GREETED,
-        status=status if status in _MEANINGS else Status.MALFORMED,
+        status=status if status in BANNER_STATUSES else Status.MALFORMED,
     )
 
 

@@ -13,14 +13,10 @@ from typing import Any
 
 import orjson
 
-from scanner.model import GREETED, NOT_CONNECTED, Status
+from scanner.model import REFUSALS, WITH_BANNER, WITHOUT_BANNER, Status
 from scanner.record.document import RecordDocument
 from scanner.record.encoding import SCHEMA
 from scanner.record.schema_terms import Schema, object_schema
-
-# Not NOT_SMTP: a failed handshake on a TLS port shows no banner.
-_WITH_BANNER = GREETED | {Status.MALFORMED, Status.CUT, Status.SLOW}
-_WITHOUT_BANNER = NOT_CONNECTED | {Status.SILENT, Status.CLOSED, Status.EXCLUDED}
 
 
 def json_schema() -> dict[str, Any]:
@@ -31,12 +27,12 @@ def json_schema() -> dict[str, Any]:
         "title": SCHEMA,
         **object_schema(RecordDocument, "One visited target: an address and port, and what it said first."),
         "allOf": [
-            _when(_WITH_BANNER, {"banner": {"type": "object"}}),
-            _when(_WITHOUT_BANNER, {"banner": {"type": "null"}, "software": {"type": "null"}}),
+            _when(WITH_BANNER, {"banner": {"type": "object"}}),
+            _when(WITHOUT_BANNER, {"banner": {"type": "null"}, "software": {"type": "null"}}),
             _when({Status.READY}, {"banner": {"properties": {"code": {"minimum": 200, "maximum": 299}}}}),
             _when({Status.BUSY}, {"banner": {"properties": {"code": {"const": 421}}}}),
-            _when(GREETED - {Status.READY}, {"refusal": {"type": "object"}}),
-            _when(_WITHOUT_BANNER | {Status.READY}, {"refusal": {"type": "null"}}),
+            _when(REFUSALS, {"refusal": {"type": "object"}}),
+            _when(WITHOUT_BANNER | {Status.READY}, {"refusal": {"type": "null"}}),
             _when_visited(),
         ],
     }
