@@ -4,8 +4,8 @@
 `python docs/generate.py` rewrites docs/options.md and docs/man from the commands as click knows them, docs/coverage.md
 from the facts about vulnerabilities, the look at a host in README.md and the records in docs/record-schema.md from two
 greetings, through parser, identification and encoder. A test fails while one of them says something else. `--terminal`
-also makes the picture docs/terminal.svg again, from the real output of `smtpsweep demo`: it runs the demo (a quarter of a minute) and
-draws what came out. Times differ from run to run, so no test compares it.
+also draws docs/terminal.svg again, from the real output of `smtpsweep demo`, which takes a quarter of a minute. Times
+differ from run to run, so no test compares the picture.
 
 Left out: the tables and the plot of docs/performance.md, which `make bench` writes.
 """
