@@ -19,7 +19,7 @@ import orjson
 from scanner.errors import InputError
 from scanner.identify.disclosure import NAMED
 from scanner.identify.leaks import versions_said
-from scanner.identify.perhaps import perhaps_disclosed
+from scanner.identify.unconfirmed import perhaps_disclosed
 from scanner.model import BANNER_STATUSES, CONCLUSIVE, MOMENTARY, NEGATIVE, Record, Software, Status
 from scanner.smtp.grammar import Flag
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text

@@ -16,7 +16,7 @@ from datetime import date
 from typing import Any, Final
 
 from scanner import lazy
-from scanner.assess.described import products_in
+from scanner.assess.descriptions import products_in
 from scanner.assess.exchange import maybe_builds, maybe_builds_of_name
 from scanner.assess.versions import version_key
 

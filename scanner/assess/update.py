@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from scanner.assess.described import products_in
+from scanner.assess.descriptions import products_in
 from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
 from scanner.assess.feed_files import files_of, items_of, missing_of, name_of, read, said_of
 from scanner.assess.feeds import AffectedProduct, day_of, summary_of

@@ -11,7 +11,7 @@ from scanner.cli.commands import Command, group
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
 from scanner.identify.leaks import versions_said
-from scanner.identify.perhaps import perhaps_disclosed, perhaps_named
+from scanner.identify.unconfirmed import perhaps_disclosed, perhaps_named
 from scanner.model import GREETED, USUAL_GREETING, Assessment, Banner, Record, Status, Target
 from scanner.policy.judges import why_not_seen
 from scanner.record import encode

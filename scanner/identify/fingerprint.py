@@ -16,9 +16,9 @@ from typing import Final, Literal, Protocol, Self
 
 from scanner import lazy
 from scanner.identify.cpe import cpe_name
+from scanner.identify.disclaimers import DATES, GOES_ON, is_no_version, takes_back
 from scanner.identify.index import RuleIndex, Try, line_starts
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
-from scanner.identify.sentences import DATES, GOES_ON, is_no_version, takes_back
 from scanner.identify.systems import system, system_version
 from scanner.model import Banner, Software, Status
 

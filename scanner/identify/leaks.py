@@ -5,7 +5,7 @@ names that only mean something inside (`.local`, `.corp` ...) and private addres
 each thing was seen, so that it is known what is left to close: a version that is gone from the greeting may still be in
 HELP, an internal name in the certificate.
 
-A version counts whatever the product: what `said_versions` is sure of is disclosed, also where no rule knows the text.
+A version counts whatever the product: what `version_search` is sure of is disclosed, also where no rule knows the text.
 
 A server repeats the client's name and address in EHLO and in some greetings ("access from: ..."); those are ours and
 not looked at. Neither is the address that was visited, nor a version that looks like an address (`10.4.5.1`). What the
@@ -24,7 +24,7 @@ from typing import Final
 from scanner import lazy
 from scanner.identify.behaviour import first_reply
 from scanner.identify.disclosure import disclosure
-from scanner.identify.said_versions import may_show_version, said_versions
+from scanner.identify.version_search import may_show_version, said_versions
 from scanner.model import DISCLOSED, PLACES, Banner, Dialogue, Software
 
 _SUFFIXES: Final = (

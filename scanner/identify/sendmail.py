@@ -30,7 +30,7 @@ import re
 from collections.abc import Mapping
 
 from scanner import lazy
-from scanner.identify.sentences import is_no_version, takes_back
+from scanner.identify.disclaimers import is_no_version, takes_back
 from scanner.identify.systems import glued_system, stated_system
 
 _VERSIONS = lazy.pattern(

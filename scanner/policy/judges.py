@@ -6,8 +6,8 @@ reply for rules about HELP, a certificate for rules about certificates. Else the
 greeting can still break a rule.
 
 An unknown product can show its version, too. A number that is certainly a version breaks the rule; where it only may be
-one, the rule is not judged (`scanner.identify.said_versions`). The same holds for a word in the place of a product's
-name (`scanner.identify.unknown_names`).
+one, the rule is not judged (`scanner.identify.version_search`). The same holds for a word in the place of a product's
+name (`scanner.identify.unknown_products`).
 
 Left out: levels, waivers and ranges (`policy.check`), and trust in the issuers of certificates, which hardly any mail
 server requires. Sources: RFC 3207 (STARTTLS), RFC 6125, 6.4 (names), RFC 3463.
@@ -19,8 +19,8 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from scanner.identify.behaviour import first_reply, why_unsaid
-from scanner.identify.perhaps import perhaps_named
-from scanner.identify.said_versions import known_versions, said_versions
+from scanner.identify.unconfirmed import perhaps_named
+from scanner.identify.version_search import known_versions, said_versions
 from scanner.model import CONCLUSIVE, USUAL_GREETING, Certificate, Dialogue, Exchange, Record, Status
 
 Options = Mapping[str, Any]

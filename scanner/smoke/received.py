@@ -6,7 +6,7 @@ line of each message it takes, where whoever gets the mail reads it. Filters on 
 In a `Received:` line (and `X-Received:`) only what the server says of itself is read: from `by` on, without the date
 (but with a comment behind it that is not its time zone), without what it says of the client, of the envelope and of TLS
 (`TLS1.3` is no product), and without addresses and host names. What is a version in it is decided where it is for all
-texts of servers (`scanner.identify.said_versions`); what may be one is told, too. Sendmail's
+texts of servers (`scanner.identify.version_search`); what may be one is told, too. Sendmail's
 `(8.17.1.9/8.17.1.9/Debian-2)` names no product and is known by its form. Hops count in the order of the path: 1 is the
 server that took the message first, the lowest `Received:` line. Of the other lines those are read that servers and
 filters write (`DKIM-Filter`, `X-Spam-Checker-Version` ...), not the sender's own (Subject).
@@ -19,8 +19,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from scanner.identify.number_words import name_beginnings, product_names
-from scanner.identify.said_versions import SaidVersion, said_versions
+from scanner.identify.version_search import SaidVersion, said_versions
+from scanner.identify.word_lists import name_beginnings, product_names
 from scanner.smtp import escape
 
 #: Bytes of a message that are looked at; honest header blocks have a tenth of it.

@@ -14,7 +14,7 @@ from scanner.identify import RefusalRules
 from scanner.identify.behaviour import shipped_behaviours
 from scanner.identify.combine import contradiction, merge
 from scanner.identify.databases import load_fingerprints
-from scanner.identify.hosts import with_host
+from scanner.identify.host_correction import with_host
 from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
 from scanner.model import Answer, Assessment, Attempt, Banner, Dialogue, Finding, Record, Refusal, Software, Status
 from scanner.record import EventIds

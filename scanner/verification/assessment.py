@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from scanner.identify.behaviour import first_reply, why_unsaid
-from scanner.identify.said_versions import known_versions
-from scanner.identify.unknown_names import names_perhaps
+from scanner.identify.version_search import known_versions
+from scanner.identify.unknown_products import names_perhaps
 from scanner.model import NOT_CONNECTED, Record, Software, Status
 from scanner.verification.evidence import (
     Evidence,

@@ -3,7 +3,7 @@ r"""The evidence in a server's own lines: which of them shows a version, and whi
 `Record.disclosed_in` tells the place of a disclosure. An administrator who has to close it needs the line. And "fixed"
 must not rest on fingerprints alone, since a text that no rule knows can hold a version, too. So every line of greeting,
 replies and certificate is searched for the versions that are known of this server (from the baseline, and from what it
-is identified as now) and for anything written like a version (`scanner.identify.said_versions`).
+is identified as now) and for anything written like a version (`scanner.identify.version_search`).
 
 Three parts of a line are ignored: the enhanced status code (RFC 3463), the server's own host name
 (`sendmail.example.com` names a host), and what EHLO repeats of the client. Replies to the second reader (`Opinion`) are
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from scanner.identify import identify
 from scanner.identify.behaviour import first_reply, shipped_behaviours
 from scanner.identify.disclosure import NAMED
-from scanner.identify.said_versions import said_versions
+from scanner.identify.version_search import said_versions
 from scanner.model import Exchange, Record, Software, Status
 from scanner.smtp import escape
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from scanner.errors import InputError
-from scanner.identify.said_versions import known_versions
+from scanner.identify.version_search import known_versions
 from scanner.model import Record, Software, Status
 from scanner.sweeps.summary import iso
 from scanner.verification.evidence import EvidencePlace, identities, lines_of, place_of, versions_in

@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.identify import identify
-from scanner.identify.hosts import with_host
+from scanner.identify.host_correction import with_host
 from scanner.importers import ImportedBanner
 from scanner.model import Banner
 from scanner.settings import Settings

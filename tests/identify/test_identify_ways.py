@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.identify import Fingerprints
+from scanner.identify.disclaimers import DATES, GOES_ON, takes_back
 from scanner.identify.rule_files import load_rules, read_rules
-from scanner.identify.sentences import DATES, GOES_ON, takes_back
 from scanner.smtp import parse_banner
 
 SHIPPED = Fingerprints.shipped()

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.identify import identify
+from scanner.identify.disclaimers import is_no_version
 from scanner.identify.sendmail import parse_versions
-from scanner.identify.sentences import is_no_version
 from scanner.model import Software
 from scanner.smtp import parse_banner
 

@@ -6,9 +6,9 @@ from itertools import product
 import pytest
 
 from scanner.identify.leaks import greeting_disclosure
-from scanner.identify.number_words import COPULAS, VERSION, product_names, product_phrases
 from scanner.identify.rules import shipped_rules
-from scanner.identify.said_versions import may_show_version, said_versions
+from scanner.identify.version_search import may_show_version, said_versions
+from scanner.identify.word_lists import COPULAS, VERSION, product_names, product_phrases
 from scanner.smtp import parse_banner
 from tests.support.version_texts import SURE
 

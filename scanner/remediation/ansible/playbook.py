@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from scanner.files.places import WholeFolder
-from scanner.identify.perhaps import perhaps_disclosed
+from scanner.identify.unconfirmed import perhaps_disclosed
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen
 from scanner.record import encode

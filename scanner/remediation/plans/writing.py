@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from scanner.errors import InputError
 from scanner.files.places import WholeFolder
-from scanner.identify.perhaps import perhaps_disclosed
+from scanner.identify.unconfirmed import perhaps_disclosed
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen
 from scanner.remediation.plans.model import RemediationPlan

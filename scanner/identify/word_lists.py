@@ -1,6 +1,6 @@
 """Words around a number in a server's text that tell what the number is: a version, or something else.
 
-The lists of `said_versions`. They are about how people and programs write, so each word is here because a server was
+The lists of `version_search`. They are about how people and programs write, so each word is here because a server was
 seen to write it (or a standard says so), and none because it might be. All are in lower case.
 """
 

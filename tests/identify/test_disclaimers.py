@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.identify import identify
-from scanner.identify.sentences import is_no_version, takes_back
+from scanner.identify.disclaimers import is_no_version, takes_back
 from scanner.model import Software
 from scanner.smtp import parse_banner
 

@@ -11,8 +11,8 @@ Left out: lower case before "ESMTP" (`mail-7` is a host), and numbers behind wor
 from typing import Final
 
 from scanner import lazy
-from scanner.identify.number_verdicts import Before, names_software
-from scanner.identify.number_words import NEVER, NO_PROGRAMS, product_names
+from scanner.identify.dotted_numbers import Before, names_software
+from scanner.identify.word_lists import NEVER, NO_PROGRAMS, product_names
 
 #: "FooMail7": a name with a short number, and perhaps a letter.
 _GLUED: Final = lazy.pattern(r"([A-Za-z]{3,30})(?:[0-9]{1,4}[a-z]?|[0-9]{1,4}[a-z]{1,6}[0-9]{1,3})")

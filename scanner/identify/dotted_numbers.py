@@ -18,7 +18,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Final, NamedTuple
 
 from scanner import lazy
-from scanner.identify.number_words import (
+from scanner.identify.word_lists import (
     BEFORE_ADDRESS,
     BEFORE_TIME,
     COMMON,

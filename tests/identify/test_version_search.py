@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scanner.identify import identify
 from scanner.identify.rule_files import FOLDER, load_rules
 from scanner.identify.rules import Example
-from scanner.identify.said_versions import SaidVersion, is_host_name, known_versions, may_show_version, said_versions
+from scanner.identify.version_search import SaidVersion, is_host_name, known_versions, may_show_version, said_versions
 from scanner.model import Software
 from scanner.smtp import escape, parse_banner
 from tests.support.version_texts import NONE, OPEN, SURE

@@ -7,7 +7,7 @@ what else it is; and there are two answers beside "no": it is one (`is_sure`), o
 - Taken out first, with their places kept: URLs, clock times, sections of RFCs, telephone numbers, the enhanced status
   code that a reply begins with, and the host names that the caller knows.
 - Then each word with a digit is looked at. Addresses, host names, mail addresses and message ids are none. A number in
-  what is left is judged by what is around it (`number_verdicts`).
+  what is left is judged by what is around it (`dotted_numbers`).
 - A number without a dot is one after a word that says so ("version 5", "v2500", "Exim 4"), and may be one after what
   looks like a program's name ("Foobus/7"). A state of the source ("git-abc") may be one without any digit.
 - What is known of the server as its version is one in any words.
@@ -23,9 +23,9 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from scanner import lazy
-from scanner.identify.doubtful_words import may_be_version
-from scanner.identify.number_verdicts import Certainty, before_number, verdict_on_number, verdict_on_word
-from scanner.identify.number_words import words_before_versions
+from scanner.identify.dotted_numbers import Certainty, before_number, verdict_on_number, verdict_on_word
+from scanner.identify.possible_versions import may_be_version
+from scanner.identify.word_lists import words_before_versions
 from scanner.model import Software
 
 #: Characters of a version that are shown.
@@ -116,7 +116,7 @@ def known_versions(softwares: Iterable[Software | None]) -> frozenset[str]:
 
 
 def may_show_version(text: str, start: int = 0) -> bool:
-    """Return a quick answer that overlooks nothing: False only where `said_versions` is sure of no version.
+    """Return a quick answer that overlooks nothing: False only where `version_search` is sure of no version.
 
     `start` is where in the text to begin.
     """

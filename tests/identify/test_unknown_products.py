@@ -8,8 +8,8 @@ import pytest
 from scanner.cli.check import verdict
 from scanner.identify import identify
 from scanner.identify.disclosure import NAMED
-from scanner.identify.perhaps import perhaps_disclosed
-from scanner.identify.unknown_names import names_perhaps
+from scanner.identify.unconfirmed import perhaps_disclosed
+from scanner.identify.unknown_products import names_perhaps
 from scanner.model import Banner, Status
 from scanner.smtp import parse_banner
 from tests.support.policy_records import record_of

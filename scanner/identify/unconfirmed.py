@@ -5,8 +5,8 @@
 
 from scanner.identify.disclosure import NAMED
 from scanner.identify.leaks import own_part
-from scanner.identify.said_versions import said_versions
-from scanner.identify.unknown_names import names_perhaps
+from scanner.identify.unknown_products import names_perhaps
+from scanner.identify.version_search import said_versions
 from scanner.model import Banner, Software
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from scanner.assess import Assessor, load_facts, shipped_facts
 from scanner.assess.backports import shipped_backports
-from scanner.assess.described import products_in
+from scanner.assess.descriptions import products_in
 from scanner.assess.feed_files import name_of, said_of
 from scanner.assess.feeds import read_cve_record, read_nvd_item
 from scanner.assess.update import UpdateOutcome, update

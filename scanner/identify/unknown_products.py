@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from scanner import lazy
-from scanner.identify.number_words import BEFORE_ADDRESS, BEFORE_TIME, FILLERS, NEVER, PLAIN, UNITS, VERSION
+from scanner.identify.word_lists import BEFORE_ADDRESS, BEFORE_TIME, FILLERS, NEVER, PLAIN, UNITS, VERSION
 from scanner.model import Banner
 
 #: Characters of a name that are shown, and names of one greeting.
