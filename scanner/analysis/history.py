@@ -18,8 +18,8 @@ import orjson
 
 from scanner.errors import InputError
 from scanner.identify.disclosure import NAMED
-from scanner.identify.leaks import versions_said
-from scanner.identify.unconfirmed import perhaps_disclosed
+from scanner.identify.leaks import versions_in_greeting
+from scanner.identify.unconfirmed import possible_disclosures
 from scanner.model import BANNER_STATUSES, CONCLUSIVE, MOMENTARY, NEGATIVE, Record, Software, Status
 from scanner.smtp.grammar import Flag
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text
@@ -124,7 +124,7 @@ def _everything(record: Record) -> SeenSoftware:
     if software is None:  # a product that nobody knows can show its version, too
         if not set(_VERSIONS) & set(record.disclosure):
             return SeenSoftware(shown=UNSURE) if _is_doubtful(record) else SeenSoftware()
-        said = () if record.banner is None else dict.fromkeys(versions_said(record.banner, record.ip))
+        said = () if record.banner is None else dict.fromkeys(versions_in_greeting(record.banner, record.ip))
         return SeenSoftware(version=", ".join(said) or None, shown=VERSION)
     return _facts(software, frozenset(record.disclosure), software.version)
 
@@ -132,7 +132,7 @@ def _everything(record: Record) -> SeenSoftware:
 def _is_doubtful(record: Record) -> bool:
     """Say whether a greeting may name a product, or show a version, that is not known here."""
     banner = record.banner if record.status is Status.READY else None
-    return banner is not None and bool(perhaps_disclosed(banner, record.software, record.ip))
+    return banner is not None and bool(possible_disclosures(banner, record.software, record.ip))
 
 
 def _greeting(record: Record) -> SeenSoftware:

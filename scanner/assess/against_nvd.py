@@ -91,11 +91,13 @@ def compare(folder: Path, facts: Facts) -> NvdComparison:
             elif entry.published < products[entry.product].get("flaws_from", ""):
                 found.before_search += 1
             elif entry.id not in facts.document["left_out"]:
-                found.lines["missing"].append(f"{entry.product} {entry.id}: NVD {_told(entry.ranges)}; {entry.summary}")
+                found.lines["missing"].append(
+                    f"{entry.product} {entry.id}: NVD {_shown(entry.ranges)}; {entry.summary}"
+                )
     for key, row in rows.items():
         if row["id"] in seen and key not in named:
             found.lines["extra"].append(
-                f"{key[0]} {key[1]}: NVD does not name the product; ours {_told(row['ranges'])}"
+                f"{key[0]} {key[1]}: NVD does not name the product; ours {_shown(row['ranges'])}"
             )
         found.without_record += row["id"].startswith("CVE-") and row["id"] not in seen
     return found
@@ -116,7 +118,7 @@ def _compare_row(row: Mapping[str, Any], entry: AffectedProduct, facts: Facts, f
     says = [f"ours alone {_some(more)}" if more else "", f"NVD alone {_some(less)}" if less else ""]
     text = (
         f"{entry.product} {entry.id}: {'; '.join(filter(None, says))}; "
-        f"ours {_told(row['ranges'])}; NVD {_told(entry.ranges)}"
+        f"ours {_shown(row['ranges'])}; NVD {_shown(entry.ranges)}"
     )
     if row.get("note"):
         found.lines["explained"].append(f"{text}; note: {row['note']}")
@@ -160,7 +162,7 @@ def _some(versions: list[str]) -> str:
     return ", ".join(versions[:_MOST_VERSIONS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _told(ranges: Iterable[Mapping[str, str]]) -> str:
+def _shown(ranges: Iterable[Mapping[str, str]]) -> str:
     """Write ranges short: `[4.70, 4.76)`, `..2.8.8]`."""
     told = []
     for each in ranges:

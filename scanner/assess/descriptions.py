@@ -23,7 +23,7 @@ _SAID_IN: Final = (
 )
 
 
-def products_in(text: str, products: Mapping[str, Any]) -> list[str]:
+def products_in_description(text: str, products: Mapping[str, Any]) -> list[str]:
     """Return the keys of the products that a description is about, in the order of `products`."""
     words = " ".join(text[:_LOOKED_AT].split())
     return [key for key, product in products.items() if _about(tuple(product["names"])).search(words)]

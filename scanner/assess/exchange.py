@@ -53,7 +53,7 @@ def maybe_builds(names: Mapping[str, str], version: str, update: str) -> tuple[s
     """
     if not _YEAR.fullmatch(version):
         return None
-    text = _spoken(version, update)
+    text = _microsoft_name(version, update)
     base = next((number for number, name in names.items() if name == text), None)
     if base is None:
         return None
@@ -71,7 +71,7 @@ def maybe_builds_of_name(names: Mapping[str, str], product: str) -> tuple[str, s
     return None if match is None else maybe_builds(names, match[1], match[2] or "-")
 
 
-def _spoken(version: str, update: str) -> str:
+def _microsoft_name(version: str, update: str) -> str:
     """Write a product and update of NVD as Microsoft does."""
     if match := _CUMULATIVE.fullmatch(update):
         return f"Exchange Server {version} CU{match[1]}"

@@ -81,7 +81,7 @@ def items_of(document: Any) -> Iterator[tuple[Any, Any]]:
         yield read_nvd_item, document
 
 
-def name_of(item: Any) -> str:
+def record_name(item: Any) -> str:
     """Return what a record is called, whatever it looks like."""
     found = None
     if isinstance(item, dict):
@@ -90,7 +90,7 @@ def name_of(item: Any) -> str:
     return f"the record {found[:40]!a}" if isinstance(found, str) else "a record without a name"
 
 
-def said_of(error: Exception) -> str:
+def layout_error(error: Exception) -> str:
     """Say what is wrong with a layout."""
     if isinstance(error, KeyError):
         return f"{str(error.args[0])[:40]!a} is missing in it"
@@ -99,7 +99,7 @@ def said_of(error: Exception) -> str:
     return "a value in it is none that can stand there"
 
 
-def missing_of(document: Any) -> tuple[int, int] | None:
+def page_counts(document: Any) -> tuple[int, int] | None:
     """Return how many records an answer of NVD has, and how many there are in all; None where it does not say."""
     total = document.get("totalResults") if isinstance(document, dict) else None
     found = document.get("vulnerabilities") if isinstance(document, dict) else None
@@ -117,5 +117,5 @@ def nvd_items(source: Path) -> Iterator[tuple[Path, Any]]:
         try:
             found = [item for reader, item in items_of(document) if reader is read_nvd_item]
         except (LookupError, TypeError) as error:
-            raise InputError(f"{path}: not the layout it claims: {said_of(error)}") from error
+            raise InputError(f"{path}: not the layout it claims: {layout_error(error)}") from error
         yield from ((path, item) for item in found)

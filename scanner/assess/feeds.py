@@ -16,7 +16,7 @@ from datetime import date
 from typing import Any, Final
 
 from scanner import lazy
-from scanner.assess.descriptions import products_in
+from scanner.assess.descriptions import products_in_description
 from scanner.assess.exchange import maybe_builds, maybe_builds_of_name
 from scanner.assess.versions import version_key
 
@@ -66,7 +66,7 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Affected
             ranges.setdefault(key, []).extend(_nvd_range(key, match, parts, edition, names))
     descriptions = {each["lang"]: each["value"] for each in item.get("descriptions", ())}
     if not item.get("configurations"):
-        ranges.update((key, []) for key in products_in(descriptions.get("en", ""), products))
+        ranges.update((key, []) for key in products_in_description(descriptions.get("en", ""), products))
     metrics = item.get("metrics", {})
     scores = [metrics[name][0] for name in _NVD_METRICS if metrics.get(name)]
     cvss = None
@@ -101,7 +101,7 @@ def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Affe
         for key, found in _cve_ranges(other, products).items():
             ranges[key] = ranges.get(key) or found
     if not ranges and not any(map(_is_named, container.get("affected", ()))):
-        ranges = {key: [] for key in products_in(descriptions.get("en", ""), products)}
+        ranges = {key: [] for key in products_in_description(descriptions.get("en", ""), products)}
     scores = [metric[name] for metric in container.get("metrics", ()) for name in _CVE_METRICS if name in metric]
     updated = day_of(metadata.get("dateUpdated", metadata.get("datePublished")))
     return _made(
@@ -118,11 +118,11 @@ def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Affe
 def _cve_ranges(container: Any, products: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
     """Return the usable ranges of each product of ours that one container of a CVE record names."""
     ranges: dict[str, list[dict[str, str]]] = {}
-    names = _cpe_names(products) | _spoken_names(products)
+    names = _cpe_names(products) | _names_as_cpe(products)
     for affected in container.get("affected", ()):
-        spoken = _spoken(affected.get("vendor", ""), affected.get("product", ""))
-        alone = spoken.rpartition(":")[2]
-        key = names.get(spoken) or names.get(alone) or names.get(_OF_EXCHANGE.sub("", alone))
+        named = _as_cpe(affected.get("vendor", ""), affected.get("product", ""))
+        alone = named.rpartition(":")[2]
+        key = names.get(named) or names.get(alone) or names.get(_OF_EXCHANGE.sub("", alone))
         if key is not None:
             found = ranges.setdefault(key, [])
             builds = maybe_builds_of_name(products[key].get("release_names", {}), alone)
@@ -180,11 +180,11 @@ def _cpe_names(products: Mapping[str, Any]) -> dict[str, str]:
     return {name: key for key, product in products.items() for name in product["cpe"]}
 
 
-def _spoken_names(products: Mapping[str, Any]) -> dict[str, str]:
-    return {_spoken("", name): key for key, product in products.items() for name in (*product["names"], key)}
+def _names_as_cpe(products: Mapping[str, Any]) -> dict[str, str]:
+    return {_as_cpe("", name): key for key, product in products.items() for name in (*product["names"], key)}
 
 
-def _spoken(vendor: str, product: str) -> str:
+def _as_cpe(vendor: str, product: str) -> str:
     """Write names as CPE does, so that `Exim Mail Server` by `Exim` is compared in one way."""
     parts = (re.sub(r"[^0-9a-z]+", "_", part.lower()).strip("_") for part in (vendor, product) if part)
     return ":".join(parts)

@@ -100,7 +100,7 @@ class ReleasePosition(NamedTuple):
     is_release: bool = False
 
 
-class Held(NamedTuple):
+class FlawMatch(NamedTuple):
     """That a version has a flaw, or may: the ranges it rests on, and why it is not as plain as being inside of one."""
 
     ranges: Sequence[Range]
@@ -108,35 +108,35 @@ class Held(NamedTuple):
     why: str | None = None
 
 
-def maybe_held(flaw: Flaw, place: ReleasePosition) -> Held | None:
+def maybe_flaw_match(flaw: Flaw, place: ReleasePosition) -> FlawMatch | None:
     """Say that a version has a flaw, or that it may and nobody can tell; None when it has not."""
     key = place.key
     if not flaw.ranges:
-        return Held((), is_decided=False, why="no record says which versions have it")
+        return FlawMatch((), is_decided=False, why="no record says which versions have it")
     covering = [each for each in flaw.ranges if each.covers(key)]
     if covering:
-        return Held(covering, is_decided=True)
+        return FlawMatch(covering, is_decided=True)
     if place.before is not None:
         return _before_release(flaw, key, place.before, place.since) or _between(flaw, place)
     return _between(flaw, place) or (None if place.is_release else _added(flaw, place))
 
 
-def _between(flaw: Flaw, place: ReleasePosition) -> Held | None:
+def _between(flaw: Flaw, place: ReleasePosition) -> FlawMatch | None:
     for gap in flaw.gaps:
         if gap.holds(place.key) and not (place.before is not None and _is_told(gap.above.low, place.key)):
-            return Held([gap.below], is_decided=False, why="affected releases lie on both sides of it")
+            return FlawMatch([gap.below], is_decided=False, why="affected releases lie on both sides of it")
     return None
 
 
-def _before_release(flaw: Flaw, key: VersionKey, before: VersionKey, since: VersionKey | None) -> Held | None:
+def _before_release(flaw: Flaw, key: VersionKey, before: VersionKey, since: VersionKey | None) -> FlawMatch | None:
     of_release = [each for each in flaw.ranges if each.covers(before)]
     if of_release and not any(_is_told(each.low, key) for each in of_release):
-        return Held(of_release, is_decided=True, why="the release that it came before has the flaw")
+        return FlawMatch(of_release, is_decided=True, why="the release that it came before has the flaw")
     earlier = [each for each in flaw.ranges if each.touches(since, key)]
     if not earlier or any(each.fixed is not None and _is_told(each.high, key) for each in earlier):
         return None
     why = "it came after affected releases and before one with the fix, which it may have or not"
-    return Held(earlier[-1:], is_decided=False, why=why)
+    return FlawMatch(earlier[-1:], is_decided=False, why=why)
 
 
 def _is_told(bound: VersionKey | None, key: VersionKey) -> bool:
@@ -144,15 +144,17 @@ def _is_told(bound: VersionKey | None, key: VersionKey) -> bool:
     return bound is not None and is_before_release(bound) and release_of(bound) == release_of(key)
 
 
-def _added(flaw: Flaw, place: ReleasePosition) -> Held | None:
+def _added(flaw: Flaw, place: ReleasePosition) -> FlawMatch | None:
     for each in flaw.ranges:
         text, begins = each.last_affected, place.key[0][: len(each.high[0])] == each.high[0]
         if text is not None and begins and place.key > each.high and extends(place.product, place.key, text):
-            return Held([each], is_decided=False, why=f"it is {text} with something added, and {text} has the flaw")
+            return FlawMatch(
+                [each], is_decided=False, why=f"it is {text} with something added, and {text} has the flaw"
+            )
     if place.added_before is not None:
         above = [each for each in flaw.ranges if each.covers(place.added_before)]
         if above:
-            return Held(above, is_decided=False, why="the release that follows it has the flaw")
+            return FlawMatch(above, is_decided=False, why="the release that follows it has the flaw")
     return None
 
 

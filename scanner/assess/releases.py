@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Final
 
 from scanner.assess.facts import Product
-from scanner.assess.ranges import Flaw, ReleasePosition, maybe_held
+from scanner.assess.ranges import Flaw, ReleasePosition, maybe_flaw_match
 from scanner.assess.versions import (
     SNAPSHOTS_FROM_0,
     VersionKey,
@@ -151,7 +151,7 @@ class Releases:
     def first_without(self, flaw: Flaw, key: VersionKey) -> str | None:
         """Return the first release after a version that is known not to have a flaw of the product."""
         later = self._sorted[bisect_right(self._sorted, key) :]
-        return next((self._texts[each] for each in later if maybe_held(flaw, self.place(each)) is None), None)
+        return next((self._texts[each] for each in later if maybe_flaw_match(flaw, self.place(each)) is None), None)
 
     def _is_clear(self, key: VersionKey) -> bool:
         since = self._product.covered_since
@@ -159,7 +159,7 @@ class Releases:
             return False
         place = self.place(key)
         # The newest flaws first: most releases have one of them, so the others need not be asked for.
-        return all(maybe_held(flaw, place) is None for flaw in reversed(self._product.flaws))
+        return all(maybe_flaw_match(flaw, place) is None for flaw in reversed(self._product.flaws))
 
     def _is_complete_at(self, key: VersionKey) -> bool:
         start, end = self._product.complete_from, self._newest_listed

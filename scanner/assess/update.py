@@ -27,9 +27,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from scanner.assess.descriptions import products_in
+from scanner.assess.descriptions import products_in_description
 from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
-from scanner.assess.feed_files import files_of, items_of, missing_of, name_of, read, said_of
+from scanner.assess.feed_files import files_of, items_of, layout_error, page_counts, read, record_name
 from scanner.assess.feeds import AffectedProduct, day_of, summary_of
 from scanner.errors import InputError
 from scanner.files.clashes import Named, named, refuse_clashes
@@ -109,9 +109,9 @@ def update(sources: Sequence[Path], user_file: Path, known: Facts, today: date) 
             found += entries
             listings += map(clock.listing, listed)
     for entry in sorted(found, key=lambda each: (each.as_of, not each.source.startswith("NVD"))):
-        _take(entry, before, rows, known, outcome)
+        _apply(entry, before, rows, known, outcome)
     for listing in listings:  # last: the record of a listed flaw may be in a later file
-        _take_listing(listing, before, rows, known, outcome)
+        _apply_listing(listing, before, rows, known, outcome)
     outcome.left_open = {row["id"] for row in rows.values() if not row["ranges"]}
     _write(user_file, _document(user_file, rows, compiled, known))
     outcome.changes = [line for key in sorted(rows) for line in changes(before.get(key), rows[key])]
@@ -145,11 +145,11 @@ def changes(old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[str]:
     if not new["ranges"]:
         return  # it is named as one that is left open
     if old is None or not old["ranges"]:
-        yield f"new: {name}: {_spoken_ranges(new)}{_spoken_score(new)}"
+        yield f"new: {name}: {_shown_ranges(new)}{_shown_score(new)}"
         return
     parts = []
     if old["ranges"] != new["ranges"]:
-        parts.append(f"affected: {_spoken_ranges(old)}, now {_spoken_ranges(new)}")
+        parts.append(f"affected: {_shown_ranges(old)}, now {_shown_ranges(new)}")
     if old.get("cvss") != new.get("cvss"):
         was, now = (row.get("cvss", {}).get("score", "none") for row in (old, new))
         parts.append(f"score was {was}, is {now}" if was != now else f"score is still {now}, with another vector")
@@ -159,11 +159,11 @@ def changes(old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[str]:
         yield f"changed: {name}: {'; '.join(parts)}"
 
 
-def _spoken_ranges(row: dict[str, Any]) -> str:
-    return ", ".join(map(_spoken_range, row["ranges"]))
+def _shown_ranges(row: dict[str, Any]) -> str:
+    return ", ".join(map(_shown_range, row["ranges"]))
 
 
-def _spoken_range(bounds: dict[str, str]) -> str:
+def _shown_range(bounds: dict[str, str]) -> str:
     low, last = bounds.get("introduced"), bounds.get("last_affected")
     if low is not None and low == last:
         return low
@@ -172,7 +172,7 @@ def _spoken_range(bounds: dict[str, str]) -> str:
     return f"{low} to {last}" if last is not None else f"{low} to before {bounds['fixed']}"
 
 
-def _spoken_score(row: dict[str, Any]) -> str:
+def _shown_score(row: dict[str, Any]) -> str:
     return f", score {row['cvss']['score']:.1f}" if "cvss" in row else ""
 
 
@@ -193,7 +193,7 @@ def _entries(
 ) -> tuple[list[AffectedProduct], list[_Listing], bool]:
     """Return the flaws of a file, its listings as exploited, and whether it is a whole feed of flaws."""
     outcome.files += 1
-    if (page := missing_of(document)) is not None:
+    if (page := page_counts(document)) is not None:
         outcome.pages[page[1]] = outcome.pages.get(page[1], 0) + page[0]
     try:
         if isinstance(document, dict) and "catalogVersion" in document:
@@ -203,7 +203,7 @@ def _entries(
             return [], listed, False
         items, whole = list(items_of(document)), "vulnerabilities" in document
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not the layout it claims: {said_of(error)}") from error
+        raise InputError(f"{path}: not the layout it claims: {layout_error(error)}") from error
     if not items:
         if strict and not whole:
             raise InputError(f"{path}: neither NVD API 2.0, nor CVE JSON 5, nor CISA KEV")
@@ -214,7 +214,7 @@ def _entries(
         try:
             found, unusable = reader(item, known.document["products"])
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{path}: {name_of(item)} is damaged: {said_of(error)}") from error
+            raise InputError(f"{path}: {record_name(item)} is damaged: {layout_error(error)}") from error
         outcome.unusable += unusable
         entries += found
     return entries, [], whole
@@ -230,12 +230,15 @@ def _listing(item: Any, released: str, known: Facts) -> _Listing:
     )
     if said.strip() in _NOBODYS or "multiple" in said:
         told = f"{item.get('vulnerabilityName', '')}. {item.get('shortDescription', '')}"
-        products = (*products, *(key for key in products_in(told, known.document["products"]) if key not in products))
+        products = (
+            *products,
+            *(key for key in products_in_description(told, known.document["products"]) if key not in products),
+        )
     summary = summary_of(str(item.get("vulnerabilityName") or item["cveID"]))
     return _Listing(item["cveID"], day_of(item["dateAdded"]), released, summary, products)
 
 
-def _take(entry: AffectedProduct, before: _Rows, rows: _Rows, known: Facts, outcome: UpdateOutcome) -> None:
+def _apply(entry: AffectedProduct, before: _Rows, rows: _Rows, known: Facts, outcome: UpdateOutcome) -> None:
     key = entry.product, entry.id
     row = rows.get(key, before.get(key))
     if entry.id in known.document.get("left_out", ()):
@@ -287,7 +290,7 @@ def _new_row(entry: AffectedProduct) -> dict[str, Any]:
     }
 
 
-def _take_listing(listing: _Listing, before: _Rows, rows: _Rows, known: Facts, outcome: UpdateOutcome) -> None:
+def _apply_listing(listing: _Listing, before: _Rows, rows: _Rows, known: Facts, outcome: UpdateOutcome) -> None:
     cve, is_known = listing.cve, listing.cve in known.document.get("left_out", ())
     for key in {**before, **rows}:
         row = rows.get(key) or before[key]

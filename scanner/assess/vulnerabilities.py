@@ -31,7 +31,7 @@ from scanner.assess import backports
 from scanner.assess.backports import Backports, maybe_debian_version, shipped_backports
 from scanner.assess.facts import Facts, Product, load_facts, shipped_facts
 from scanner.assess.lifecycle import lifecycle_findings, next_clear_release, not_compared
-from scanner.assess.ranges import Flaw, Held, Range, ReleasePosition, maybe_held
+from scanner.assess.ranges import Flaw, FlawMatch, Range, ReleasePosition, maybe_flaw_match
 from scanner.assess.releases import releases_of
 from scanner.assess.versions import maybe_unread, version_key
 from scanner.model import Answer, Assessment, Finding, Software
@@ -134,21 +134,21 @@ class Assessor:
     ) -> Assessed:
         product = self.facts.product(name)
         if product is None:
-            return self._worth(None, Answer.NOT_COVERED)
+            return self._assessed_as(None, Answer.NOT_COVERED)
         if line in product.facts.get("own_numbers", ()):
             why = "its numbers are not those of the open-source releases"
-            return self._worth(product, Answer.UNDECIDED, not_compared(product, f"{name} {line}", version, why))
+            return self._assessed_as(product, Answer.UNDECIDED, not_compared(product, f"{name} {line}", version, why))
         if version is None:
-            return self._worth(product, Answer.NO_VERSION, *lifecycle_findings(product, None, None, None))
+            return self._assessed_as(product, Answer.NO_VERSION, *lifecycle_findings(product, None, None, None))
         full = _full_version(version, patch)
         key = version_key(product.key, full)
         if key is None:
             why = "this is not a version we can compare"
-            return self._worth(product, Answer.UNDECIDED, not_compared(product, name, version, why))
+            return self._assessed_as(product, Answer.UNDECIDED, not_compared(product, name, version, why))
         releases = releases_of(product)
         if product.covered_since is not None and not releases.is_whole(full, key):
             why = "this is only the beginning of a version"
-            return self._worth(product, Answer.UNDECIDED, not_compared(product, name, version, why))
+            return self._assessed_as(product, Answer.UNDECIDED, not_compared(product, name, version, why))
         debian = None if package is None else maybe_debian_version(version, package)
         is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
         is_after = _DEVELOPMENT.search(f"{version}-{package}") is not None
@@ -165,21 +165,21 @@ class Assessor:
         if any(finding.verdict != VENDOR_FIXED for finding in flaws):
             others = (*next_clear_release(product, subject.version, key), *others)
         if product.covered_since is None or key < product.covered_since:
-            return self._worth(product, Answer.NOT_COVERED, *flaws, *others)
+            return self._assessed_as(product, Answer.NOT_COVERED, *flaws, *others)
         releases = releases_of(product)
         why = releases.maybe_unknown(key) or releases.maybe_of_another(name, key)
         if why is not None:
             unknown = not_compared(product, product.name, subject.version, why, VERSION_UNKNOWN)
-            return self._worth(product, Answer.VERSION_UNKNOWN, *flaws, *others, unknown)
+            return self._assessed_as(product, Answer.VERSION_UNKNOWN, *flaws, *others, unknown)
         if subject.unread is not None:
             why = f"what {subject.unread!a} behind it means is not known, so it may be another state than the release"
             unknown = not_compared(product, product.name, subject.version, why)
-            return self._worth(product, Answer.UNDECIDED, *flaws, *others, unknown)
+            return self._assessed_as(product, Answer.UNDECIDED, *flaws, *others, unknown)
         if any(finding.verdict == UNDECIDED for finding in flaws):
-            return self._worth(product, Answer.UNDECIDED, *flaws, *others)
-        return self._worth(product, Answer.KNOWN_FLAWS if flaws else Answer.NONE_KNOWN, *flaws, *others)
+            return self._assessed_as(product, Answer.UNDECIDED, *flaws, *others)
+        return self._assessed_as(product, Answer.KNOWN_FLAWS if flaws else Answer.NONE_KNOWN, *flaws, *others)
 
-    def _worth(self, product: Product | None, answer: Answer, *findings: Finding) -> Assessed:
+    def _assessed_as(self, product: Product | None, answer: Answer, *findings: Finding) -> Assessed:
         since = None if product is None else product.facts.get("covered_since")
         if since is None:
             answer = Answer.NOT_COVERED
@@ -190,12 +190,12 @@ class Assessor:
         for flaw in subject.product.flaws:
             if subject.system not in flaw.facts.get("systems", (subject.system,)):
                 continue
-            held = maybe_held(flaw, subject.place)
-            if held is not None:
+            match = maybe_flaw_match(flaw, subject.place)
+            if match is not None:
                 answer = None
                 if subject.debian is not None:
                     answer = self._backports.maybe_answer(subject.product.key, subject.debian, flaw.id)
-                yield _finding(subject, flaw, held, answer)
+                yield _finding(subject, flaw, match, answer)
 
 
 def assess(software: Software) -> tuple[Finding, ...]:
@@ -214,9 +214,9 @@ def _full_version(version: str, patch: str | None) -> str:
     return version if level is None else version + level[1].replace(" ", "")
 
 
-def _finding(subject: _Subject, flaw: Flaw, held: Held, answer: backports.BackportState | None) -> Finding:
+def _finding(subject: _Subject, flaw: Flaw, match: FlawMatch, answer: backports.BackportState | None) -> Finding:
     facts, cvss = flaw.facts, flaw.facts.get("cvss", {})
-    verdict = _verdict(subject, held, answer)
+    verdict = _verdict(subject, match, answer)
     notes = [facts.get("note"), f"Also known as {facts['alias']}." if "alias" in facts else None]
     sources = tuple(facts["sources"])
     if answer is not None:
@@ -226,7 +226,7 @@ def _finding(subject: _Subject, flaw: Flaw, held: Held, answer: backports.Backpo
         id=flaw.id,
         severity="info" if verdict == VENDOR_FIXED else _severity(facts),
         title=facts["summary"],
-        evidence=_evidence(subject, held, answer),
+        evidence=_evidence(subject, match, answer),
         verdict=verdict,
         cvss_version=cvss.get("version"),
         cvss_score=cvss.get("score"),
@@ -236,21 +236,21 @@ def _finding(subject: _Subject, flaw: Flaw, held: Held, answer: backports.Backpo
         attack_path=facts.get("attack_path"),
         smtp_unauthenticated=facts.get("smtp_unauthenticated"),
         condition=facts.get("condition"),
-        fixed_in=_fixed_in(subject, flaw, held),
+        fixed_in=_fixed_in(subject, flaw, match),
         note=" ".join(filter(None, notes)) or None,
         sources=sources,
     )
 
 
-def _verdict(subject: _Subject, held: Held, answer: backports.BackportState | None) -> str:
+def _verdict(subject: _Subject, match: FlawMatch, answer: backports.BackportState | None) -> str:
     if answer is not None:
         return VENDOR_FIXED if answer.carries else AFFECTED
-    if not held.is_decided:
+    if not match.is_decided:
         return UNDECIDED
-    editions = {each.edition for each in held.ranges} - {None}
+    editions = {each.edition for each in match.ranges} - {None}
     some_editions = bool(editions) and editions != _EDITIONS
     # A greeting shows fix packs, and rarely the interim fix or patch that would decide.
-    ends = (each.fixed or each.last_affected or "" for each in held.ranges)
+    ends = (each.fixed or each.last_affected or "" for each in match.ranges)
     at_the_border = not _HIDDEN_END.search(subject.version) and any(
         _HIDDEN_END.search(end)
         and subject.place.key >= (version_key(subject.product.key, _HIDDEN_END.sub("", end)) or ())
@@ -267,12 +267,12 @@ def _severity(facts: Any) -> str:
     return "high" if rating == "critical" and facts["cvss"]["version"] == "2.0" else rating
 
 
-def _evidence(subject: _Subject, held: Held, answer: backports.BackportState | None) -> str:
+def _evidence(subject: _Subject, match: FlawMatch, answer: backports.BackportState | None) -> str:
     text = f"{subject.product.name} {subject.version}"
-    if held.ranges:
-        text += f"; affected are versions {_versions(held.ranges[0])}"
-    if held.why is not None:
-        text += f"; {held.why}"
+    if match.ranges:
+        text += f"; affected are versions {_versions(match.ranges[0])}"
+    if match.why is not None:
+        text += f"; {match.why}"
     if answer is None:
         return text
     if answer.carries:
@@ -287,12 +287,12 @@ def _versions(covering: Range) -> str:
     return since + (f"before {covering.fixed}" if covering.fixed else f"up to {covering.last_affected}")
 
 
-def _fixed_in(subject: _Subject, flaw: Flaw, held: Held) -> str | None:
-    if not held.ranges:
+def _fixed_in(subject: _Subject, flaw: Flaw, match: FlawMatch) -> str | None:
+    if not match.ranges:
         return None
-    fixed = held.ranges[0].fixed
+    fixed = match.ranges[0].fixed
     # The fix of an earlier branch is not the one to ask for.
-    if fixed is not None and held.ranges[0].high > subject.place.key:
+    if fixed is not None and match.ranges[0].high > subject.place.key:
         return fixed
     return releases_of(subject.product).first_without(flaw, subject.place.key)
 

@@ -10,8 +10,8 @@ from scanner.cli.codes import ALL_LOCAL
 from scanner.cli.commands import Command, group
 from scanner.cli.entry import complain
 from scanner.cli.options import identity_options, visit_options
-from scanner.identify.leaks import versions_said
-from scanner.identify.unconfirmed import perhaps_disclosed, perhaps_named
+from scanner.identify.leaks import versions_in_greeting
+from scanner.identify.unconfirmed import possible_disclosures, possible_products
 from scanner.model import GREETED, USUAL_GREETING, Assessment, Banner, Record, Status, Target
 from scanner.policy.judges import why_not_seen
 from scanner.record import encode
@@ -121,8 +121,8 @@ def _product_unknown(record: Record, banner: Banner) -> str:
         return "no mail server"
     if not _is_seen(record):
         return "not seen"
-    names = perhaps_named(banner, None)
-    words = dict.fromkeys((*names, *versions_said(banner, record.ip)))
+    names = possible_products(banner, None)
+    words = dict.fromkeys((*names, *versions_in_greeting(banner, record.ip)))
     return f"not known here (perhaps {' '.join(words)})" if names else "not named in the greeting"
 
 
@@ -130,7 +130,7 @@ def _discloses_nothing(record: Record) -> str:
     """Say why nothing is listed of what a greeting gives away."""
     if record.banner is None or not (_is_seen(record) or record.status is Status.NOT_SMTP):
         return "not seen"
-    perhaps = perhaps_disclosed(record.banner, record.software, record.ip)
+    perhaps = possible_disclosures(record.banner, record.software, record.ip)
     return f"perhaps {', '.join(perhaps)}" if perhaps else "nothing"
 
 

@@ -145,7 +145,7 @@ def first_reply(dialogue: Dialogue, verb: str) -> Exchange | None:
     return None
 
 
-def why_unsaid(reply: Exchange) -> str | None:
+def why_inconclusive(reply: Exchange) -> str | None:
     """Say why a reply to EHLO or HELP is not what the server has to say: cut, put off, refused; None when it is.
 
     That HELP is not known there (500 to 504: Postfix, Courier) is an answer. A server that refuses EHLO would speak to

@@ -26,7 +26,7 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # A number that a rule left alone.
 _NUMBER: Final = r"(?:[ ]{0,3}[0-9][0-9A-Za-z._/+-]{0,60}(?=[ ]))?+"
 # What takes a name back in any place of its sentence.
-_TAKING: Final = lazy.pattern(
+_DISCLAIMING: Final = lazy.pattern(
     r"""\b (?:
       no[ ](?:longer|more) | never | replac(?:ed|es|ement|ing) | retired | removed | gone | dead | died | former(?:ly)?
     | was | were | used[ ]to | instead | moved | migrated | obsolete | deprecated | too[ ]old | upgrade | outdated
@@ -42,7 +42,7 @@ _TAKING: Final = lazy.pattern(
     re.VERBOSE | re.IGNORECASE,
 )
 # People and denials do so as the first or second word only: "on Debian, users", "we do not relay".
-_NEAR: Final = lazy.pattern(
+_DISCLAIMING_NEAR: Final = lazy.pattern(
     _NUMBER
     + r"""(?: [ ]{1,3} (?:
         (?: [^ ]{1,30} [ ]{1,3} )? (?:haters? | lovers? | fans? | users? | clients | admins | developers?)
@@ -59,7 +59,7 @@ _MAKER: Final = lazy.pattern(
     r"(?:[ ][0-9A-Z][0-9A-Za-z&-]{0,30}){1,3},?[ ](?:Ltd|Limited|GmbH|Inc|LLC|Corp|AG|BV|S\.[ALap])\b"
 )
 # What leaves a name a product's.
-_LEAVING: Final = lazy.pattern(
+_NEUTRAL: Final = lazy.pattern(
     _NUMBER
     + r"""
     (?! (?:[ ][0-9A-Za-z&-]{1,30}){0,2} ,?[ ]
@@ -99,10 +99,10 @@ _LEAVING: Final = lazy.pattern(
     )""",
     re.VERBOSE,
 )
-#: What `takes_back` can say yes to begins with one of these, so most greetings need not ask it.
-GOES_ON: Final = frozenset(" 0123456789%")
+#: What `is_disclaimed` can say yes to begins with one of these, so most greetings need not ask it.
+MAY_DISCLAIM: Final = frozenset(" 0123456789%")
 #: How most greetings go on that do not end: with a date, which takes nothing back.
-DATES: Final = frozenset(f" {day}, {digit}" for day in _DAYS for digit in range(4))
+DATE_STARTS: Final = frozenset(f" {day}, {digit}" for day in _DAYS for digit in range(4))
 # A word that asks to be looked at: most greetings go on with a date or end with "ready", which ask nothing.
 _WORD: Final = lazy.pattern(
     _NUMBER + r"[ ]{1,4}(?!(?:ready (?:at |on )? ?)?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? {1,2}(?:[0-9]|[A-S][a-z]{2} )"
@@ -115,20 +115,20 @@ _NO_VERSION: Final = lazy.pattern(
 )
 
 
-def takes_back(text: str, end: int, *, versioned: bool = False) -> bool:
+def is_disclaimed(text: str, end: int, *, versioned: bool = False) -> bool:
     """Tell whether the word at `end`, where a rule's match ended, makes the name before it part of something else.
 
     A name that is `versioned` is a product's: a word that we do not know leaves it ("Sendmail 8.14.7 foo").
     """
     if _WORD.match(text, end) is None or (text[end - 1].isdigit() and _MAKER.match(text, end) is not None):
         return False
-    if _LEAVING.match(text, end) is None and (not versioned or text[end] == "%"):
+    if _NEUTRAL.match(text, end) is None and (not versioned or text[end] == "%"):
         return True
     stop = _SENTENCE_END.search(text, end, end + _LONGEST_SENTENCE)
     limit = min(len(text), end + _LONGEST_SENTENCE) if stop is None else stop.start()
-    return _NEAR.match(text, end, limit) is not None or _TAKING.search(text, end, limit) is not None
+    return _DISCLAIMING_NEAR.match(text, end, limit) is not None or _DISCLAIMING.search(text, end, limit) is not None
 
 
-def is_no_version(version: str) -> bool:
+def is_not_a_version(version: str) -> bool:
     """Tell whether a captured version is an address, a day or a size."""
     return _NO_VERSION.fullmatch(version) is not None

@@ -44,7 +44,7 @@ class Certainty(Enum):
     NONE = "none"  # something else
 
 
-class Before(NamedTuple):
+class WordsBefore(NamedTuple):
     """What stands before a number: words in lower case, the nearest last.
 
     `spelled` is the last word as it is written; `near` says that only blanks and brackets part it from the number.
@@ -152,7 +152,7 @@ _LAST_MAJOR: Final = 26
 _MOST_DIGITS: Final = 9
 
 
-def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], code: int | None) -> Certainty:
+def judge_dotted_number(clean: str, part: str, start: int, span: tuple[int, int], code: int | None) -> Certainty:
     """Judge a number with a dot: `span` is its place in a word, `part`, which begins at `start` of the text.
 
     `clean` is the text without what is taken out of it before, `code` the reply code.
@@ -162,7 +162,7 @@ def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], 
     pieces = _SEPARATORS.split(number)
     if any(len(piece) >= _MOST_DIGITS for piece in pieces) or _STAMP.fullmatch(number):
         return Certainty.NONE
-    before = before_number(clean, start)
+    before = words_before(clean, start)
     behind = clean[start + end : start + end + _AFTER]
     prefix = part[max(begin - _MAX_PREFIX, 0) : begin].rstrip("-_.+~")
     if any(map(str.isalpha, prefix)):
@@ -180,19 +180,19 @@ def verdict_on_number(clean: str, part: str, start: int, span: tuple[int, int], 
     return verdict
 
 
-def _is_of_another(number: str, before: Before, text: str, code: int | None) -> bool:
+def _is_of_another(number: str, before: WordsBefore, text: str, code: int | None) -> bool:
     """Say whether the word before it has its number already: in brackets that are closed, or a protocol that has none.
 
     "TLS 1.2, 1.3" are both of TLS, which never had a 4.94.
     """
-    if _maybe_ipv4(number) is not None or _verdict_on_other_forms(number, before, code) is Certainty.NONE:
+    if _maybe_ipv4(number) is not None or _maybe_other_form(number, before, code) is Certainty.NONE:
         return False
     if _CLOSED.search(text, max(len(text) - _BEFORE, 0)) is not None:
         return True
     return not before.near and before.last in _TLS and number not in _TLS_VERSIONS
 
 
-def _is_object_id(number: str, before: Before, behind: str) -> bool:
+def _is_object_id(number: str, before: WordsBefore, behind: str) -> bool:
     if behind[:1] == "=":
         return _OBJECT_ID.fullmatch(number) is not None
     return before.last in {"", *BEFORE_ADDRESS} and _LONG_OBJECT_ID.fullmatch(number) is not None
@@ -203,7 +203,7 @@ def _is_microsofts(clean: str, start: int) -> bool:
     return _MICROSOFT.search(clean, max(start - _MICROSOFT_BEFORE, 0), start) is not None
 
 
-def before_number(clean: str, start: int) -> Before:
+def words_before(clean: str, start: int) -> WordsBefore:
     """Return what stands before a place in a text."""
     words: list[str] = []
     between: list[str] = []
@@ -219,10 +219,10 @@ def before_number(clean: str, start: int) -> Before:
             between.append(token)
     last = words[0] if words else ""
     near = not between or (between in (["."], ["="]) and last.lower() in VERSION)  # "ver. 3.0", "version=3.0"
-    return Before(tuple(word.lower() for word in reversed(words)), last, near)
+    return WordsBefore(tuple(word.lower() for word in reversed(words)), last, near)
 
 
-def verdict_on_word(part: str, before: Before, sign: str = "") -> Certainty:
+def judge_word(part: str, before: WordsBefore, sign: str = "") -> Certainty:
     """Judge a word with digits and without a number that has a dot: "v5", "5" after "version", "PHNE_28810".
 
     `sign` is the character before it.
@@ -234,11 +234,11 @@ def verdict_on_word(part: str, before: Before, sign: str = "") -> Certainty:
     if before.near and _is_of_the_source(part, before):
         return Certainty.OPEN
     if _WHOLE.fullmatch(part) and before.near:
-        return _verdict_on_whole(part, before, sign)
-    return _verdict_on_glued(part)
+        return _judge_whole(part, before, sign)
+    return _judge_glued_word(part)
 
 
-def _verdict_on_glued(part: str) -> Certainty:
+def _judge_glued_word(part: str) -> Certainty:
     """Judge a word that ends with a number without a dot: "exim4", "FooMail-20231130"."""
     glued = _GLUED.fullmatch(part)
     if glued is None or part.lower() in product_names():
@@ -250,7 +250,7 @@ def _verdict_on_glued(part: str) -> Certainty:
     return Certainty.OPEN if is_open else Certainty.NONE
 
 
-def _is_of_the_source(part: str, before: Before) -> bool:
+def _is_of_the_source(part: str, before: WordsBefore) -> bool:
     """Say whether a word may be a state of the source: "r1234" after a program's name, "abcdef1" after "commit"."""
     if _HEX.fullmatch(part):
         return before.last in _SOURCES
@@ -267,7 +267,7 @@ def names_software(word: str) -> bool:
     return _CAPITAL.fullmatch(word) is not None and word.lower() not in NO_PROGRAMS
 
 
-def _verdict_on_whole(part: str, before: Before, sign: str) -> Certainty:
+def _judge_whole(part: str, before: WordsBefore, sign: str) -> Certainty:
     """Judge a number without a dot by the word right before it."""
     last = before.last
     if last in VERSION or (last in COPULAS and before.tells_version):
@@ -276,10 +276,10 @@ def _verdict_on_whole(part: str, before: Before, sign: str) -> Certainty:
         if len(part) <= 4 or _DAY.fullmatch(part):
             return Certainty.SURE
         return Certainty.NONE if last.endswith("qmail") else Certainty.OPEN  # qmail's is the number of a process
-    return _verdict_on_small(part, before, sign)
+    return _judge_small(part, before, sign)
 
 
-def _verdict_on_small(part: str, before: Before, sign: str) -> Certainty:
+def _judge_small(part: str, before: WordsBefore, sign: str) -> Certainty:
     """Judge a number without a dot after a word that is no product's name by itself."""
     last = before.last
     if not (_SMALL.fullmatch(part) or _DAY.fullmatch(part)):
@@ -293,7 +293,7 @@ def _verdict_on_small(part: str, before: Before, sign: str) -> Certainty:
     return Certainty.OPEN if names_product or is_said_so or names_software(before.spelled) else Certainty.NONE
 
 
-def _glued(prefix: str, number: str, before: Before) -> Certainty:
+def _glued(prefix: str, number: str, before: WordsBefore) -> Certainty:
     """Judge a number by the letters right before it."""
     pieces = re.split(r"[-_.+~]", prefix)
     mixed = [piece for piece in pieces if _MIXED.match(piece)]
@@ -308,18 +308,18 @@ def _glued(prefix: str, number: str, before: Before) -> Certainty:
     if mark is not None or word in VERSION or word in product_names():
         return Certainty.SURE
     if _maybe_ipv4(number) is not None:
-        return _verdict_on_address(number, word, tail[1] if tail is not None else "")
+        return _judge_address(number, word, tail[1] if tail is not None else "")
     return Certainty.OPEN if len(word) < 2 or word in OPEN else Certainty.SURE
 
 
-def _alone(number: str, before: Before, behind: str, sign: str, code: int | None) -> Certainty:
+def _alone(number: str, before: WordsBefore, behind: str, sign: str, code: int | None) -> Certainty:
     """Judge a number that no letters are glued to."""
     last, second = before.last, before.second
     if last in NEVER or (second in PROTOCOLS and (last in VERSION or last in COPULAS)):
         return Certainty.NONE
     is_address = _maybe_ipv4(number) is not None and not re.match(r"[A-Za-z_+~]", behind)
     if is_address and (
-        (sign == "[" and _is_nobodys_version(IPv4Address(number)))  # "CALLPILOT[192.0.2.1]"
+        (sign == "[" and _is_surely_an_address(IPv4Address(number)))  # "CALLPILOT[192.0.2.1]"
         or (last not in VERSION and last not in COPULAS and _is_beyond(IPv4Address(number)))  # "Postfix 192.0.2.1"
     ):
         return Certainty.NONE
@@ -328,12 +328,12 @@ def _alone(number: str, before: Before, behind: str, sign: str, code: int | None
     if is_address:
         if (behind[:1] == "/" and behind[1 : len(number) + 1] == number) or before.names_product:
             return Certainty.SURE  # Sendmail's two, which are the same; "Sendmail ESMTP 8.17.1.9"
-        return Certainty.NONE if sign == "[" else _verdict_on_address(number, last, before.spelled, near=before.near)
-    verdict = _verdict_on_other_forms(number, before, code)
+        return Certainty.NONE if sign == "[" else _judge_address(number, last, before.spelled, near=before.near)
+    verdict = _maybe_other_form(number, before, code)
     return _by_form_or_word(number, before, behind) if verdict is None else verdict
 
 
-def _by_form_or_word(number: str, before: Before, behind: str) -> Certainty:
+def _by_form_or_word(number: str, before: WordsBefore, behind: str) -> Certainty:
     if _PRE_RELEASE.match(behind) or _PAIR.match(behind):
         return Certainty.SURE
     words = [word.rstrip("0123456789") for word in (before.last, before.second)]
@@ -348,7 +348,7 @@ def _by_form_or_word(number: str, before: Before, behind: str) -> Certainty:
     return Certainty.OPEN if is_plain and not _LIKE_SOFTWARE.search(before.spelled) else Certainty.SURE
 
 
-def _verdict_on_address(number: str, word: str, spelled: str, *, near: bool = True) -> Certainty:
+def _judge_address(number: str, word: str, spelled: str, *, near: bool = True) -> Certainty:
     """Judge what can be an IPv4 address by the word before it."""
     address = IPv4Address(number)
     if word in OPEN or _is_beyond(address):
@@ -358,7 +358,7 @@ def _verdict_on_address(number: str, word: str, spelled: str, *, near: bool = Tr
     return Certainty.NONE if address.is_private else Certainty.OPEN
 
 
-def _is_nobodys_version(address: IPv4Address) -> bool:
+def _is_surely_an_address(address: IPv4Address) -> bool:
     """Whether an address is a private one, or begins with a number that no product's releases have reached."""
     return address.is_private or _is_beyond(address)
 
@@ -367,7 +367,7 @@ def _is_beyond(address: IPv4Address) -> bool:
     return int(address) >> 24 > _LAST_MAJOR
 
 
-def _verdict_on_other_forms(number: str, before: Before, code: int | None) -> Certainty | None:
+def _maybe_other_form(number: str, before: WordsBefore, code: int | None) -> Certainty | None:
     """Judge what has the form of a date, a telephone number, a status code; None when it has none of them."""
     is_like_software = before.near and _LIKE_SOFTWARE.search(before.spelled) is not None
     if _YEAR_FIRST.fullmatch(number):

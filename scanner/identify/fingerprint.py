@@ -16,7 +16,7 @@ from typing import Final, Literal, Protocol, Self
 
 from scanner import lazy
 from scanner.identify.cpe import cpe_name
-from scanner.identify.disclaimers import DATES, GOES_ON, is_no_version, takes_back
+from scanner.identify.disclaimers import DATE_STARTS, MAY_DISCLAIM, is_disclaimed, is_not_a_version
 from scanner.identify.index import RuleIndex, Try, line_starts
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
 from scanner.identify.systems import system, system_version
@@ -35,10 +35,10 @@ _OF_A_PRODUCT: Final = lazy.pattern(r"[A-Z][a-z]+ ?[A-Z][a-z]|\b[a-z][A-Z][a-z]|
 _ADDRESS: Final = lazy.pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 
 #: What a rule says; None when it cannot read what it captured, False when that has only the form of a version.
-_Said = Software | Literal[False] | None
-_Made = Callable[[Rule, tuple[str | None, ...]], _Said]
+_Identity = Software | Literal[False] | None
+_MakeIdentity = Callable[[Rule, tuple[str | None, ...]], _Identity]
 #: Products, and where in the text their names are taken back.
-_TakenBack = set[tuple[str, int]]
+_Disclaimed = set[tuple[str, int]]
 
 
 class Identifier(Protocol):
@@ -48,16 +48,16 @@ class Identifier(Protocol):
         """Return the software, None when it names none that is known."""
 
 
-class _Plain(dict[Rule, _Said]):
+class _Plain(dict[Rule, _Identity]):
     """What each rule says that captures nothing: no more than there are rules, and found in a third of the time."""
 
-    def __init__(self, made: _Made) -> None:
+    def __init__(self, made: _MakeIdentity) -> None:
         """Remember how to make one."""
-        self._made = made
+        self._make_identity = made
 
-    def __missing__(self, rule: Rule) -> _Said:
+    def __missing__(self, rule: Rule) -> _Identity:
         """Make it, once."""
-        software = self[rule] = self._made(rule, ())
+        software = self[rule] = self._make_identity(rule, ())
         return software
 
 
@@ -72,8 +72,8 @@ class Fingerprints:
         """
         self._index = RuleIndex(rules)
         self._after = after
-        self._captured = lru_cache(_CACHED_SOFTWARE)(self._made)
-        self._plain = _Plain(self._made)
+        self._captured = lru_cache(_CACHED_SOFTWARE)(self._make_identity)
+        self._plain = _Plain(self._make_identity)
 
     @classmethod
     def shipped(cls, further: Iterable[Rule] = (), after: Identifier | None = None) -> Self:
@@ -98,7 +98,7 @@ class Fingerprints:
         """
         text, tries = self._index.asked(banner)
         if tries and banner.status is not _NOT_SMTP:
-            taken_back: _TakenBack | None = None
+            disclaimed: _Disclaimed | None = None
             starts = _FIRST_LINE if len(banner.lines) == 1 else line_starts(text, len(tries))
             for rule, match_at in tries:
                 for start in starts:
@@ -107,9 +107,9 @@ class Fingerprints:
                         continue
                     said = self._plain[rule] if match.lastindex is None else self._captured(rule, match.groups())
                     end = match.end()
-                    if taken_back or (text[end : end + 1] in GOES_ON and text[end : end + 7] not in DATES):
-                        taken_back = taken_back or set()
-                        if _is_taken_back(rule, match, said, taken_back):
+                    if disclaimed or (text[end : end + 1] in MAY_DISCLAIM and text[end : end + 7] not in DATE_STARTS):
+                        disclaimed = disclaimed or set()
+                        if _is_disclaimed(rule, match, said, disclaimed):
                             continue
                     if said:
                         return said
@@ -120,17 +120,17 @@ class Fingerprints:
     def matches(self, banner: Banner) -> tuple[Software, ...]:
         """Return what every rule that matches says, the most specific first."""
         software: dict[Rule, Software] = {}
-        taken_back: _TakenBack = set()
+        disclaimed: _Disclaimed = set()
         for rule, match in () if banner.status is _NOT_SMTP else self._index.matches(banner):
             said = self._captured(rule, match.groups())
-            if not _is_taken_back(rule, match, said, taken_back) and said:
+            if not _is_disclaimed(rule, match, said, disclaimed) and said:
                 software.setdefault(rule, said)
         if not software and banner.hostname is None and banner.status is not _NOT_SMTP:
             said = self._at_the_beginning(*self._index.asked(banner))
             return (said,) if said else ()
         return tuple(software.values())
 
-    def _at_the_beginning(self, text: str, tries: Iterable[Try[Rule]]) -> _Said:
+    def _at_the_beginning(self, text: str, tries: Iterable[Try[Rule]]) -> _Identity:
         """Return what a name says that stands where rules expect a host's: "DavMail 6.3.12 SMTP ready".
 
         A single word could be the host's own name ("courier ESMTP ready"), so it needs a version behind it, several
@@ -142,21 +142,21 @@ class Fingerprints:
             if match is None:
                 continue
             said = self._captured(rule, match.groups())
-            if not said or _is_taken_back(rule, match, said, set()):
+            if not said or _is_disclaimed(rule, match, said, set()):
                 continue
             numbered = said.version is not None and _ADDRESS.fullmatch(said.version) is None
             if numbered or _OF_A_PRODUCT.search(match[0], len(_A_HOST)):
                 return said
         return None
 
-    def _made(self, rule: Rule, groups: tuple[str | None, ...]) -> _Said:
+    def _make_identity(self, rule: Rule, groups: tuple[str | None, ...]) -> _Identity:
         """Make the identity from what a rule captured; None when its grammar cannot read it.
 
         False when what has a version's place is an address, a day or a size: then the rule might as well not match.
         """
         names = self._index.compiled(rule).groupindex
         captured = {name: value for name, number in names.items() if groups and (value := groups[number - 1])}
-        if not _is_sure(rule) and is_no_version(captured.get("version", "")):
+        if not _is_sure(rule) and is_not_a_version(captured.get("version", "")):
             return False
         if rule.grammar is not None:
             parsed = GRAMMARS[rule.grammar][0](captured)
@@ -186,18 +186,18 @@ def _is_sure(rule: Rule) -> bool:
     return bool(rule.codes) or "kind" in rule.fixed
 
 
-def _is_taken_back(rule: Rule, match: re.Match[str], software: _Said, taken_back: _TakenBack) -> bool:
+def _is_disclaimed(rule: Rule, match: re.Match[str], software: _Identity, disclaimed: _Disclaimed) -> bool:
     """Tell whether the rest of the line takes the name back, also from any later rule for the product at this place."""
     if software is False or _is_sure(rule):
         return False
     place = (rule.fixed["product"], match.start())
     of_system = (match.lastgroup or "").startswith("os")
     versioned = software is not None and (software.version or "").count(".") > 1 and not of_system
-    if not takes_back(match.string, match.end(), versioned=versioned):
-        return place in taken_back
+    if not is_disclaimed(match.string, match.end(), versioned=versioned):
+        return place in disclaimed
     if not of_system:
         # "Postfix (Fedora hat shop)" is Postfix still, on no system that is known.
-        taken_back.add(place)
+        disclaimed.add(place)
     return True
 
 

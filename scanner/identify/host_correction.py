@@ -23,7 +23,9 @@ _ANOTHER: Final = "host.invalid"
 _WORD: Final = lazy.pattern(r"[A-Za-z][A-Za-z0-9]*")
 
 
-def with_host(banner: Banner, software: Software, identify: Callable[[Banner], Software | None]) -> Banner:
+def with_corrected_hostname(
+    banner: Banner, software: Software, identify: Callable[[Banner], Software | None]
+) -> Banner:
     """Return the greeting with the host name that stands before `software`, which `identify` gave, or without one.
 
     A name of one label that is a word of the product's name, and without which nobody would know the product, goes.

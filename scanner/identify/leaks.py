@@ -24,7 +24,7 @@ from typing import Final
 from scanner import lazy
 from scanner.identify.behaviour import first_reply
 from scanner.identify.disclosure import disclosure
-from scanner.identify.version_search import may_show_version, said_versions
+from scanner.identify.version_search import find_versions, may_show_version
 from scanner.model import DISCLOSED, PLACES, Banner, Dialogue, Software
 
 _SUFFIXES: Final = (
@@ -58,14 +58,14 @@ def greeting_disclosure(banner: Banner, software: Software | None, ip: str | Non
     name, text = banner.hostname, banner.text
     # For every host of a sweep, so what is rare is asked for by the cheapest question that cannot overlook it.
     said: list[str] = []
-    if "version" not in told and _may_show_version(banner) and (said := list(versions_said(banner, ip))):
+    if "version" not in told and _may_show_version(banner) and (said := list(versions_in_greeting(banner, ip))):
         told = tuple(word for word in DISCLOSED if word == "version" or word in told)
     is_internal = name is not None and name.lower().endswith(_SUFFIXES)
     may_be_private = "10." in text or "192.168." in text or "172." in text or "[f" in text or "IPv6:f" in text
     if not (is_internal or may_be_private):
         return told
     words = {*told, "internal_name"} if is_internal else {*told}
-    if may_be_private and _shows_private_address(own_part(text), _not_addresses(ip, (software,)).union(said)):
+    if may_be_private and _shows_private_address(text_about_server(text), _not_addresses(ip, (software,)).union(said)):
         words.add("private_address")
     return tuple(word for word in DISCLOSED if word in words)
 
@@ -76,7 +76,7 @@ def disclosed_in(
     """Return for each word of `DISCLOSED` in which of `PLACES` it was seen; an empty tuple when nowhere."""
     texts, names = _texts(banner, dialogue), _host_names(banner, dialogue)
     spoken = _without_own_names(texts, banner, dialogue)
-    said = dict(_said_in(banner, dialogue, spoken, ip))
+    said = dict(_versions_by_place(banner, dialogue, spoken, ip))
     others = _not_addresses(ip, (by_greeting, by_behaviour)).union(*said.values())
     seen: dict[str, set[str]] = {word: set() for word in DISCLOSED}
     for word in disclosure(banner, by_greeting):
@@ -97,7 +97,7 @@ def disclosed_in(
     return {word: tuple(place for place in PLACES if place in places) for word, places in seen.items()}
 
 
-def seen_anywhere(seen: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+def disclosed_anywhere(seen: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """Return the words that were seen in any place, without "hostname": RFC 5321 (4.2) wants one in the greeting."""
     return tuple(word for word in DISCLOSED if seen[word] and word != "hostname")
 
@@ -109,7 +109,7 @@ def _texts(banner: Banner, dialogue: Dialogue) -> dict[str, str]:
     # "mail Hello client [192.0.2.1], pleased to meet you": the first word, and what follows the client's address
     own = (first.partition(" ")[0], first.rpartition("]")[2] if "]" in first else "")
     parts = {
-        "greeting": (own_part(banner.text),),
+        "greeting": (text_about_server(banner.text),),
         "ehlo": (*own, *dialogue.extensions, *dialogue.tls_extensions),
         "help": answer.lines if answer is not None else (),
         "quit": end.lines if end is not None else (),
@@ -169,24 +169,24 @@ def _may_show_version(banner: Banner) -> bool:
     return may_show_version(text, 4 + len(name) if name and text.startswith(name, 4) else 0)
 
 
-def versions_said(banner: Banner, ip: str | None) -> Iterator[str]:
+def versions_in_greeting(banner: Banner, ip: str | None) -> Iterator[str]:
     """Yield what is surely a version in a greeting, the part about the client left out."""
     hosts = [name for name in (banner.hostname, ip) if name]
     for line in banner.lines:
-        said = said_versions(own_part(line), code=banner.code, hosts=hosts)
+        said = find_versions(text_about_server(line), code=banner.code, hosts=hosts)
         yield from (each.version for each in said if each.is_sure)
 
 
-def _said_in(
+def _versions_by_place(
     banner: Banner, dialogue: Dialogue, spoken: Mapping[str, str], ip: str
 ) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield each place with what is surely a version there, of whatever product."""
-    yield "greeting", frozenset(versions_said(banner, ip))
+    yield "greeting", frozenset(versions_in_greeting(banner, ip))
     hosts = [name for name in (banner.hostname, ip) if name]
     for place in ("ehlo", "help", "quit", "certificate"):
         exchange = first_reply(dialogue, place.upper())
         code = None if exchange is None else exchange.code
-        said = (said_versions(line, code=code, hosts=hosts) for line in spoken[place].split("\n"))
+        said = (find_versions(line, code=code, hosts=hosts) for line in spoken[place].split("\n"))
         yield place, frozenset(each.version for versions in said for each in versions if each.is_sure)
 
 
@@ -195,7 +195,7 @@ def _mentions(text: str, value: str) -> bool:
     return re.search(rf"(?<![0-9A-Za-z.]){re.escape(value)}(?![0-9A-Za-z])", text, re.IGNORECASE) is not None
 
 
-def own_part(text: str) -> str:
+def text_about_server(text: str) -> str:
     """Return a greeting up to where it begins to speak of the client."""
     client = _CLIENT.search(text)
     return text if client is None else text[: client.start()]

@@ -11,7 +11,7 @@ Left out: lower case before "ESMTP" (`mail-7` is a host), and numbers behind wor
 from typing import Final
 
 from scanner import lazy
-from scanner.identify.dotted_numbers import Before, names_software
+from scanner.identify.dotted_numbers import WordsBefore, names_software
 from scanner.identify.word_lists import NEVER, NO_PROGRAMS, product_names
 
 #: "FooMail7": a name with a short number, and perhaps a letter.
@@ -40,7 +40,7 @@ _YEAR: Final = lazy.pattern(r"(?:19|20)[0-9]{2}")
 _RIGHTS: Final = frozenset({"copyright", "rights", "reserved", "c"})
 
 
-def may_be_version(part: str, before: Before, ahead: str) -> bool:
+def may_be_version(part: str, before: WordsBefore, ahead: str) -> bool:
     """Say whether a word may be a version.
 
     Args:
@@ -60,7 +60,7 @@ def may_be_version(part: str, before: Before, ahead: str) -> bool:
     return _is_name_with_number(part, before, sign)
 
 
-def _is_after_name(part: str, before: Before, ahead: str) -> bool:
+def _is_after_name(part: str, before: WordsBefore, ahead: str) -> bool:
     """Judge what stands behind a program's name."""
     if _YEAR.fullmatch(part) and not _RIGHTS.isdisjoint(before.words):
         return False
@@ -73,12 +73,12 @@ def _is_after_name(part: str, before: Before, ahead: str) -> bool:
     return is_number or _STATE.fullmatch(part) is not None or _MARKED_LOWER.fullmatch(part) is not None
 
 
-def _is_behind_protocol(name: str, before: Before) -> bool:
+def _is_behind_protocol(name: str, before: WordsBefore) -> bool:
     """Say whether the last word stands right behind "ESMTP", where a product's name does."""
     return before.second in _AFTER_PROTOCOL and name.lower() not in NO_PROGRAMS
 
 
-def _is_name_with_number(part: str, before: Before, sign: str) -> bool:
+def _is_name_with_number(part: str, before: WordsBefore, sign: str) -> bool:
     """Say whether a word is a program's name and its number in one: "FooMail-7", "Zorblax-XE-12", "FooMail7"."""
     glued = _GLUED.fullmatch(part)
     name, *others = [glued[1], ""] if glued is not None else _BETWEEN.split(part)

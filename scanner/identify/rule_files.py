@@ -79,7 +79,7 @@ _COMMON_KEYS: Final[_Keys] = {
 _RULE_KEYS: Final[_Keys] = {"grammar": (str, True), "confidence": (float, False), "software": (dict, False)}
 _REFUSAL_KEYS: Final[_Keys] = {"kind": (str, False), "refused_us": (bool, False)}
 
-_Made = TypeVar("_Made", Rule, RefusalRule)
+_MakeIdentity = TypeVar("_MakeIdentity", Rule, RefusalRule)
 
 
 def compiled_rules() -> bytes:
@@ -154,9 +154,9 @@ def _load(
     source: str,
     kind: str,
     keys: _Keys,
-    make: Callable[[dict[str, Any], str, dict[str, str]], _Made],
+    make: Callable[[dict[str, Any], str, dict[str, str]], _MakeIdentity],
     written_out: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
-) -> tuple[_Made, ...]:
+) -> tuple[_MakeIdentity, ...]:
     """Check and make each rule of one kind in a file; `written_out` makes a rule's table of what stands for one."""
     made = []
     for name, short, fragments in _tables(text, source, kind):

@@ -30,7 +30,7 @@ import re
 from collections.abc import Mapping
 
 from scanner import lazy
-from scanner.identify.disclaimers import is_no_version, takes_back
+from scanner.identify.disclaimers import is_disclaimed, is_not_a_version
 from scanner.identify.systems import glued_system, stated_system
 
 _VERSIONS = lazy.pattern(
@@ -78,9 +78,9 @@ def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:
     an address in the version's place.
     """
     match = _VERSIONS.match(captured["versions"])
-    if match is None or takes_back(captured["versions"], match.end(), versioned=True):
+    if match is None or is_disclaimed(captured["versions"], match.end(), versioned=True):
         return None
-    if is_no_version(match["version"]) or _DAY.fullmatch(match["version"]):
+    if is_not_a_version(match["version"]) or _DAY.fullmatch(match["version"]):
         return {}
     parts = {name: value for name, value in match.groupdict().items() if value is not None}
     fields: dict[str, str] = {name: parts[name] for name in _FIELDS if name in parts}

@@ -4,22 +4,24 @@
 """
 
 from scanner.identify.disclosure import NAMED
-from scanner.identify.leaks import own_part
-from scanner.identify.unknown_products import names_perhaps
-from scanner.identify.version_search import said_versions
+from scanner.identify.leaks import text_about_server
+from scanner.identify.unknown_products import possible_product_names
+from scanner.identify.version_search import find_versions
 from scanner.model import Banner, Software
 
 
-def perhaps_named(banner: Banner, software: Software | None) -> tuple[str, ...]:
+def possible_products(banner: Banner, software: Software | None) -> tuple[str, ...]:
     """Return the words of a greeting that may name a product; empty where `software` is the one that it names."""
     if software is not None and software.confidence >= NAMED:
         return ()
-    return names_perhaps(banner)
+    return possible_product_names(banner)
 
 
-def perhaps_disclosed(banner: Banner, software: Software | None, ip: str | None) -> tuple[str, ...]:
+def possible_disclosures(banner: Banner, software: Software | None, ip: str | None) -> tuple[str, ...]:
     """Return what a greeting may disclose: words that may name a product, then what may be a version."""
     hosts = [name for name in (banner.hostname, ip) if name]
-    said = (each for line in banner.lines for each in said_versions(own_part(line), code=banner.code, hosts=hosts))
+    said = (
+        each for line in banner.lines for each in find_versions(text_about_server(line), code=banner.code, hosts=hosts)
+    )
     versions = [each.version for each in said if not each.is_sure]
-    return tuple(dict.fromkeys((*perhaps_named(banner, software), *versions)))
+    return tuple(dict.fromkeys((*possible_products(banner, software), *versions)))

@@ -34,7 +34,7 @@ _CAMEL: Final = lazy.pattern(r"[a-z][A-Z]")
 _CLIENT: Final = lazy.pattern(r"(?i:access|connection) from.*")
 
 #: Words that servers say of themselves and of mail, in small letters.
-_SAID_BY_SERVERS: Final = """
+_COMMON_IN_GREETINGS: Final = """
     a about abuse abusive accept accepted accepting access according action active activity address admin
     administrator adt advertisement advertisements advertising aedt aest after again agree agreement aix akdt
     akst all allow allowed always am american an anonymous anti-spam anti-virus antispam antivirus any apply
@@ -81,7 +81,7 @@ _SAID_BY_SERVERS: Final = """
     world y you you're your yours zone zu
 """
 _SAID: Final = (
-    frozenset(_SAID_BY_SERVERS.split())
+    frozenset(_COMMON_IN_GREETINGS.split())
     | FILLERS
     | PLAIN
     | BEFORE_TIME
@@ -92,7 +92,7 @@ _SAID: Final = (
 )
 
 
-def names_perhaps(banner: Banner) -> tuple[str, ...]:
+def possible_product_names(banner: Banner) -> tuple[str, ...]:
     """Return the words of a greeting that may name a product which nobody here knows, as they are written there."""
     is_welcome = banner.code is not None and banner.code < 400  # others say why they refuse, in sentences
     found = dict.fromkeys(

@@ -23,7 +23,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from scanner import lazy
-from scanner.identify.dotted_numbers import Certainty, before_number, verdict_on_number, verdict_on_word
+from scanner.identify.dotted_numbers import Certainty, judge_dotted_number, judge_word, words_before
 from scanner.identify.possible_versions import may_be_version
 from scanner.identify.word_lists import words_before_versions
 from scanner.model import Software
@@ -73,7 +73,7 @@ _RELEASE_ENDS: Final = frozenset(
 )
 
 
-class SaidVersion(NamedTuple):
+class FoundVersion(NamedTuple):
     """A version in a text: as it is written there, where it begins, and whether that is sure (else it may be one)."""
 
     version: str
@@ -81,9 +81,9 @@ class SaidVersion(NamedTuple):
     is_sure: bool
 
 
-def said_versions(
+def find_versions(
     text: str, *, code: int | None = None, hosts: Iterable[str] = (), known: Collection[str] = ()
-) -> tuple[SaidVersion, ...]:
+) -> tuple[FoundVersion, ...]:
     """Return the versions in a text, and what may be one, in their order.
 
     Args:
@@ -94,7 +94,7 @@ def said_versions(
     """
     if _DIGIT.search(text) is None and _STATE.search(text) is None:
         return ()
-    clean = _without_others(text, code, hosts)
+    clean = _blank_known_texts(text, code, hosts)
     found = list(_known_in(clean, known))
     ends = 0
     for chunk in _CHUNK.finditer(clean):
@@ -104,12 +104,12 @@ def said_versions(
             if each.start >= ends and not any(_is_inside(each, other) for other in found[: len(known)]):
                 found.append(each)
                 ends = each.start + len(each.version)
-    states = (SaidVersion(match[0][:_MAX_VERSION], match.start(), is_sure=False) for match in _STATE.finditer(clean))
+    states = (FoundVersion(match[0][:_MAX_VERSION], match.start(), is_sure=False) for match in _STATE.finditer(clean))
     found += [each for each in states if not any(_is_inside(other, each) for other in found)]
     return tuple(sorted(found, key=lambda each: each.start))
 
 
-def known_versions(softwares: Iterable[Software | None]) -> frozenset[str]:
+def versions_of_software(softwares: Iterable[Software | None]) -> frozenset[str]:
     """Return every version, patch level, build and package revision that identities hold; "Debian" alone is none."""
     values = {getattr(software, field) for software in softwares if software is not None for field in _FIELDS}
     return frozenset(value for value in values if value and _DIGIT.search(value))
@@ -133,7 +133,7 @@ def is_host_name(word: str) -> bool:
     return any(not label.isdigit() for label in word.rstrip(".").split(".")[:-1])
 
 
-def _without_others(text: str, code: int | None, hosts: Iterable[str]) -> str:
+def _blank_known_texts(text: str, code: int | None, hosts: Iterable[str]) -> str:
     """Blank out what is no version whatever stands around it; places stay as they are."""
     clean = _ESCAPED.sub(_blank, text) if "\\" in text else text
     status = _STATUS_CODE.match(clean)
@@ -149,18 +149,18 @@ def _blank(match: re.Match[str]) -> str:
     return " " * len(match[0])
 
 
-def _known_in(clean: str, known: Collection[str]) -> Iterator[SaidVersion]:
+def _known_in(clean: str, known: Collection[str]) -> Iterator[FoundVersion]:
     for value in known:
         match = re.search(rf"(?<![0-9A-Za-z.])v?({re.escape(value)})(?![0-9A-Za-z])", clean, re.IGNORECASE)
         if match is not None:
-            yield SaidVersion(match[1], match.start(1), is_sure=True)
+            yield FoundVersion(match[1], match.start(1), is_sure=True)
 
 
-def _is_inside(one: SaidVersion, other: SaidVersion) -> bool:
+def _is_inside(one: FoundVersion, other: FoundVersion) -> bool:
     return other.start <= one.start < other.start + len(other.version)
 
 
-def _in_chunk(clean: str, chunk: str, start: int, code: int | None) -> Iterator[SaidVersion]:
+def _in_chunk(clean: str, chunk: str, start: int, code: int | None) -> Iterator[FoundVersion]:
     """Yield the versions in one word of a text."""
     if _is_mail_address(chunk) or (chunk.count(":") >= 2 and _maybe_address(chunk.rstrip(".:")) is not None):
         return
@@ -170,15 +170,15 @@ def _in_chunk(clean: str, chunk: str, start: int, code: int | None) -> Iterator[
             yield from _in_part(clean, own, start + part.start() + part[0].index(own), code)
 
 
-def _in_part(clean: str, part: str, start: int, code: int | None) -> Iterator[SaidVersion]:
+def _in_part(clean: str, part: str, start: int, code: int | None) -> Iterator[FoundVersion]:
     """Yield the version in a part of a word, and what may be one when there is none that is sure."""
     has_number, open_one = False, None
     for number in _NUMBER.finditer(part):
         has_number = True
-        verdict = verdict_on_number(clean, part, start, number.span(), code)
+        verdict = judge_dotted_number(clean, part, start, number.span(), code)
         if verdict is not Certainty.NONE:
             version = part[number.start() : number.start() + _MAX_VERSION]
-            said = SaidVersion(version, start + number.start(), verdict is Certainty.SURE)
+            said = FoundVersion(version, start + number.start(), verdict is Certainty.SURE)
             if said.is_sure:
                 yield said
                 return
@@ -188,12 +188,12 @@ def _in_part(clean: str, part: str, start: int, code: int | None) -> Iterator[Sa
     elif not has_number:
         if part.isdigit() and _MONTH.match(clean, start + len(part)) is not None:
             return
-        before = before_number(clean, start)
-        verdict = verdict_on_word(part, before, clean[start - 1 : start])
+        before = words_before(clean, start)
+        verdict = judge_word(part, before, clean[start - 1 : start])
         if verdict is Certainty.NONE and may_be_version(part, before, clean[max(start - 4, 0) : start]):
             verdict = Certainty.OPEN
         if verdict is not Certainty.NONE:
-            yield SaidVersion(part[:_MAX_VERSION], start, verdict is Certainty.SURE)
+            yield FoundVersion(part[:_MAX_VERSION], start, verdict is Certainty.SURE)
 
 
 def _is_mail_address(chunk: str) -> bool:

@@ -18,9 +18,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from scanner.identify.behaviour import first_reply, why_unsaid
-from scanner.identify.unconfirmed import perhaps_named
-from scanner.identify.version_search import known_versions, said_versions
+from scanner.identify.behaviour import first_reply, why_inconclusive
+from scanner.identify.unconfirmed import possible_products
+from scanner.identify.version_search import versions_of_software, find_versions
 from scanner.model import CONCLUSIVE, USUAL_GREETING, Certificate, Dialogue, Exchange, Record, Status
 
 Options = Mapping[str, Any]
@@ -106,7 +106,7 @@ def judge_greeting(record: Record, options: Options, today: date) -> Judgement |
         return not_judged(f"its usual greeting was not seen: {reason}")
     if record.status not in USUAL_GREETING:
         return not_judged(f"no mail server's greeting: {record.status.value}")
-    names = perhaps_named(banner, record.software) if "product" in fields else ()
+    names = possible_products(banner, record.software) if "product" in fields else ()
     return _unknown(banner.text, names) if names else passed(f"the greeting gives away none of {', '.join(fields)}")
 
 
@@ -129,7 +129,7 @@ def judge_help(record: Record, options: Options, today: date) -> Judgement | Non
         return failed(f"HELP gives away {', '.join(told)}{named(record)}", _telling_line(answer, record))
     if written := _written("HELP", answer.code, answer.lines, record):
         return written
-    if (why := why_unsaid(answer)) is not None:
+    if (why := why_inconclusive(answer)) is not None:
         return not_judged(f"HELP {why}")
     return passed(f"HELP ({answer.code}) gives away none of {', '.join(options['fields'])}")
 
@@ -162,7 +162,7 @@ def _maybe_shown(line: str, code: int | None, record: Record) -> bool | None:
     """Tell whether a line certainly shows a version; None when it shows nothing like one."""
     banner = record.banner
     hosts = [name for name in (record.host, record.ip, banner.hostname if banner is not None else None) if name]
-    said = said_versions(line, code=code, hosts=hosts, known=known_versions((record.software,)))
+    said = find_versions(line, code=code, hosts=hosts, known=versions_of_software((record.software,)))
     return any(each.is_sure for each in said) if said else None
 
 

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from scanner.identify.version_search import SaidVersion, said_versions
+from scanner.identify.version_search import FoundVersion, find_versions
 from scanner.identify.word_lists import name_beginnings, product_names
 from scanner.smtp import escape
 
@@ -243,7 +243,7 @@ def _in_received(own: str, by: str) -> list[_Found]:
     if microsoft is None:
         text = _ID.sub(lambda match: " " * len(match[0]), text)
     pairs = {start + match.start(1) for start, end in comments if (match := _SENDMAIL.fullmatch(own[start:end]))}
-    said = said_versions(text, hosts=[by])
+    said = find_versions(text, hosts=[by])
     found = []
     if said:  # of "AIX5.3/8.13.4/8.11.0" the server's own is the second
         first = min(said, key=lambda each: (not each.is_sure, each.start not in pairs, each.start))
@@ -282,7 +282,7 @@ def _only_software(own: str, comments: list[tuple[int, int]]) -> str:
 
 
 def _product_of(
-    said: SaidVersion, text: str, comments: list[tuple[int, int]], microsoft: re.Match[str] | None
+    said: FoundVersion, text: str, comments: list[tuple[int, int]], microsoft: re.Match[str] | None
 ) -> str | None:
     """Return the name of the product that a version is of, as far as the line has one."""
     if microsoft is not None and said.start > microsoft.end():
@@ -304,7 +304,7 @@ def _maybe_product(text: str, before: str) -> str | None:
 def _in_filter_line(line: _Line) -> list[_Found]:
     """Find the product and version of a filter; a line whose name ends in "-version" says that one follows."""
     first = "version " if line.name.endswith("-version") else ""
-    said = said_versions(first + line.value)
+    said = find_versions(first + line.value)
     if said:
         best = min(said, key=lambda each: (not each.is_sure, each.start))
         before = line.value[: max(best.start - len(first), 0)]

@@ -14,8 +14,8 @@ from scanner.identify import RefusalRules
 from scanner.identify.behaviour import shipped_behaviours
 from scanner.identify.combine import contradiction, merge
 from scanner.identify.databases import load_fingerprints
-from scanner.identify.host_correction import with_host
-from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
+from scanner.identify.host_correction import with_corrected_hostname
+from scanner.identify.leaks import disclosed_anywhere, disclosed_in, greeting_disclosure
 from scanner.model import Answer, Assessment, Attempt, Banner, Dialogue, Finding, Record, Refusal, Software, Status
 from scanner.record import EventIds
 from scanner.settings import Probe, Settings
@@ -127,10 +127,10 @@ class RecordBuilder:
         seen = disclosed_in(banner, by_greeting, by_behaviour, dialogue, ip)
         return record._replace(
             software=software,
-            disclosure=seen_anywhere(seen),
+            disclosure=disclosed_anywhere(seen),
             findings=findings if odd is None else (*findings, odd),
             disclosed_in=seen,
-            assessment=_worth(assessment, seen_anywhere(seen)),
+            assessment=_worth(assessment, disclosed_anywhere(seen)),
         )
 
     def imported(self, imported: "ImportedBanner", number: int) -> Record:
@@ -165,7 +165,7 @@ class RecordBuilder:
     def _meaning(self, banner: Banner, came_at: float | None, ip: str | None) -> _Meaning:
         software = self._identify(banner)
         if software is not None and "." not in (banner.hostname or ""):
-            banner = with_host(banner, software, self._identify)
+            banner = with_corrected_hostname(banner, software, self._identify)
         findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
         told = greeting_disclosure(banner, software, ip)
         return _Meaning(

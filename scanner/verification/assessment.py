@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from scanner.identify.behaviour import first_reply, why_unsaid
-from scanner.identify.version_search import known_versions
-from scanner.identify.unknown_products import names_perhaps
+from scanner.identify.behaviour import first_reply, why_inconclusive
+from scanner.identify.version_search import versions_of_software
+from scanner.identify.unknown_products import possible_product_names
 from scanner.model import NOT_CONNECTED, Record, Software, Status
 from scanner.verification.evidence import (
     Evidence,
@@ -85,7 +85,7 @@ def known_words(before: Visit | None, records: Iterable[Record]) -> KnownWords:
     for record in records:
         softwares += (*identities(record), record.software)
     products = {software.product for software in softwares if software is not None} | named_products()
-    versions = set(known_versions(softwares))
+    versions = set(versions_of_software(softwares))
     if before is not None:
         products |= {before.product} if before.product else set()
         versions |= {before.version} if before.version and any(map(str.isdigit, before.version)) else set()
@@ -166,7 +166,7 @@ def _not_seen(record: Record) -> str | None:
     for verb, reply in (("EHLO", ehlo), ("HELP", answer)):
         if reply is None:
             return f"{verb} got no reply: {dialogue.error or 'it was not said'}"
-        if (why := why_unsaid(reply)) is not None:
+        if (why := why_inconclusive(reply)) is not None:
             return f"{verb} {why}"
     if ehlo is not None and any(map(is_crossed_out, ehlo.lines)):
         return "a firewall has crossed out lines of the reply to EHLO"
@@ -201,7 +201,7 @@ def _doubtful_lines(said: Iterable[ServerLine]) -> Iterator[Evidence]:
 def _perhaps_named(record: Record) -> Iterator[Evidence]:
     """Yield the greeting when it may name a product that no rule knows: it cannot be called clean then."""
     banner = record.banner
-    if banner is not None and (names := names_perhaps(banner)):
+    if banner is not None and (names := possible_product_names(banner)):
         yield Evidence(EvidencePlace.GREETING, banner.text[:MAX_LINE], f"may name a product: {', '.join(names)}")
 
 

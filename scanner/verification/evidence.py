@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from scanner.identify import identify
 from scanner.identify.behaviour import first_reply, shipped_behaviours
 from scanner.identify.disclosure import NAMED
-from scanner.identify.version_search import said_versions
+from scanner.identify.version_search import find_versions
 from scanner.model import Exchange, Record, Software, Status
 from scanner.smtp import escape
 
@@ -131,14 +131,14 @@ def lines_of_opinion(opinion: Opinion) -> tuple[ServerLine, ...]:
 
 def versions_in(said: ServerLine, known: Collection[str]) -> tuple[str, ...]:
     """Return the versions that a line shows, each once, in their order: known ones, and certain ones."""
-    found = [each.version for each in said_versions(said.own, known=known) if each.is_sure]
+    found = [each.version for each in find_versions(said.own, known=known) if each.is_sure]
     whole = [value for value in found if not any(value in other and value != other for other in found)]
     return tuple(dict.fromkeys(whole))
 
 
 def possible_versions_in(said: ServerLine) -> tuple[str, ...]:
     """Return what may be a version in a line, but may be something else, too."""
-    return tuple(dict.fromkeys(each.version for each in said_versions(said.own) if not each.is_sure))
+    return tuple(dict.fromkeys(each.version for each in find_versions(said.own) if not each.is_sure))
 
 
 def mentions(text: str, value: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from scanner.errors import InputError
-from scanner.identify.version_search import known_versions
+from scanner.identify.version_search import versions_of_software
 from scanner.model import Record, Software, Status
 from scanner.sweeps.summary import iso
 from scanner.verification.evidence import EvidencePlace, identities, lines_of, place_of, versions_in
@@ -56,7 +56,7 @@ def visit_of(record: Record, versions_seen_in: Iterable[EvidencePlace] | None = 
     """Return a record in short; `versions_seen_in` overrides the places that its lines alone would give."""
     if versions_seen_in is None:
         said = lines_of(record)
-        known = known_versions((*identities(record), record.software))
+        known = versions_of_software((*identities(record), record.software))
         versions_seen_in = {each.place for each in said if versions_in(each, known)}
     shown = set(versions_seen_in)
     software = record.software

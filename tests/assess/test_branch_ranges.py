@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scanner.assess import Assessor, assess, shipped_facts, version_key
 from scanner.assess.backports import shipped_backports
 from scanner.assess.facts import Facts, Product, merged
-from scanner.assess.ranges import Flaw, Held, ReleasePosition, maybe_held
+from scanner.assess.ranges import Flaw, FlawMatch, ReleasePosition, maybe_flaw_match
 from scanner.assess.releases import Releases, releases_of
 from scanner.assess.versions import VersionKey, branch_of, extends, is_before_release, release_of
 from scanner.model import Finding, Software
@@ -346,10 +346,10 @@ def test_every_candidate_of_every_release_has_the_release_s_flaws_or_says_undeci
             continue  # MailEnable's numbers have no candidates
         place = releases.place(candidate)
         for flaw in product.flaws:
-            held, of_release = maybe_held(flaw, place), maybe_held(flaw, releases.place(key))
+            match, of_release = maybe_flaw_match(flaw, place), maybe_flaw_match(flaw, releases.place(key))
             if of_release is not None and of_release.is_decided:
-                assert held is not None, (flaw.id, text)
-                assert held.is_decided, (flaw.id, text)
+                assert match is not None, (flaw.id, text)
+                assert match.is_decided, (flaw.id, text)
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.key)
@@ -364,7 +364,7 @@ def test_the_release_to_ask_for_is_newer_and_has_no_flaw_known(product: Product)
                 assert later is not None
                 assert later > key
                 assert not is_before_release(later)
-                assert [flaw.id for flaw in product.flaws if maybe_held(flaw, releases.place(later))] == []
+                assert [flaw.id for flaw in product.flaws if maybe_flaw_match(flaw, releases.place(later))] == []
 
 
 def test_the_parts_of_an_order_of_versions() -> None:
@@ -385,7 +385,7 @@ def test_a_version_inside_of_a_range_is_decided() -> None:
     flaw = next(each for each in PRODUCTS[0].flaws if each.ranges[0].last_affected is not None)
     place = ReleasePosition(PRODUCTS[0].key, flaw.ranges[0].high)
 
-    assert maybe_held(flaw, place) == Held([flaw.ranges[0]], is_decided=True)
+    assert maybe_flaw_match(flaw, place) == FlawMatch([flaw.ranges[0]], is_decided=True)
 
 
 def test_a_product_without_any_release_knows_no_version() -> None:

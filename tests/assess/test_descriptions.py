@@ -8,8 +8,8 @@ import pytest
 
 from scanner.assess import Assessor, load_facts, shipped_facts
 from scanner.assess.backports import shipped_backports
-from scanner.assess.descriptions import products_in
-from scanner.assess.feed_files import name_of, said_of
+from scanner.assess.descriptions import products_in_description
+from scanner.assess.feed_files import layout_error, record_name
 from scanner.assess.feeds import read_cve_record, read_nvd_item
 from scanner.assess.update import UpdateOutcome, update
 from scanner.errors import InputError
@@ -40,7 +40,7 @@ CPE = cpe("sendmail:sendmail:*:*", versionEndExcluding="8.19")
     ],
 )
 def test_a_description_names_a_product_when_it_is_about_it(text: str, keys: list[str]) -> None:
-    assert products_in(text, PRODUCTS) == keys
+    assert products_in_description(text, PRODUCTS) == keys
 
 
 def described(text: str) -> list[dict[str, str]]:
@@ -156,10 +156,10 @@ def test_a_damaged_record_is_named_and_said_in_plain_words(tmp_path: Path, item:
 
 
 def test_a_record_is_named_by_whichever_id_it_has() -> None:
-    assert name_of(record("CVE-2026-90009", "Exim")) == "the record 'CVE-2026-90009'"
+    assert record_name(record("CVE-2026-90009", "Exim")) == "the record 'CVE-2026-90009'"
     damaged: list[Any] = [{"cveMetadata": 1}, [], {"id": 5}]
-    assert [name_of(each) for each in damaged] == ["a record without a name"] * 3
-    assert said_of(IndexError("list index out of range")) == "a value in it is none that can stand there"
+    assert [record_name(each) for each in damaged] == ["a record without a name"] * 3
+    assert layout_error(IndexError("list index out of range")) == "a value in it is none that can stand there"
 
 
 def test_a_page_that_is_not_all_of_an_answer_is_named_and_makes_nothing_younger(tmp_path: Path) -> None:

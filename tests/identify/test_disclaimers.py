@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.identify import identify
-from scanner.identify.disclaimers import is_no_version, takes_back
+from scanner.identify.disclaimers import is_disclaimed, is_not_a_version
 from scanner.model import Software
 from scanner.smtp import parse_banner
 
@@ -136,14 +136,14 @@ def test_a_later_line_may_name_what_a_remark_did_not() -> None:
     "rest", [" users", "% uptime", " 4.20 honeypot", " Mail Ltd", " 5 Services unavailable", " Ltd"]
 )
 def test_a_word_that_no_program_says_takes_a_name_back(rest: str) -> None:
-    assert takes_back(f"Foo{rest}", 3)
+    assert is_disclaimed(f"Foo{rest}", 3)
 
 
 @pytest.mark.parametrize(
     "rest", ["", "; users", " ready", " (users)", " 2.0 ready", " 22 Nov 2026", " NO UCE", "\nusers"]
 )
 def test_a_name_stands_at_an_end_and_before_what_programs_say(rest: str) -> None:
-    assert not takes_back(f"Foo{rest}", 3)
+    assert not is_disclaimed(f"Foo{rest}", 3)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_name_stands_at_an_end_and_before_what_programs_say(rest: str) -> None
     ],
 )
 def test_an_address_a_day_and_a_size_are_no_versions(number: str, *, expected: bool) -> None:
-    assert is_no_version(number) is expected
+    assert is_not_a_version(number) is expected
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.identify.disclosure import disclosure
-from scanner.identify.leaks import _may_show_version, greeting_disclosure, versions_said
+from scanner.identify.leaks import _may_show_version, greeting_disclosure, versions_in_greeting
 from scanner.model import Software
 from scanner.smtp import parse_banner
 
@@ -39,7 +39,7 @@ WORDS = [
 def test_no_version_is_overlooked(words: list[str], between: str, host: str) -> None:
     greeting = parse_banner(f"220 {host}{between.join(words)}\r\n".encode())
 
-    assert _may_show_version(greeting) or list(versions_said(greeting, None)) == []
+    assert _may_show_version(greeting) or list(versions_in_greeting(greeting, None)) == []
 
 
 @pytest.mark.parametrize(

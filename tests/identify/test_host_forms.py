@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.identify import identify
-from scanner.identify.host_correction import with_host
+from scanner.identify.host_correction import with_corrected_hostname
 from scanner.importers import ImportedBanner
 from scanner.model import Banner
 from scanner.settings import Settings
@@ -64,7 +64,7 @@ def test_a_refusal_and_an_unknown_product_leave_a_greeting_as_it_is() -> None:
         banner = parse_banner(text.encode() + b"\r\n")
         software = identify(parse_banner(b"220 h Kerio Connect 9.4.1 ESMTP ready\r\n"))
         assert software is not None
-        assert with_host(banner, software, identify) is banner
+        assert with_corrected_hostname(banner, software, identify) is banner
 
 
 def test_software_that_a_database_named_is_asked_again() -> None:
@@ -76,7 +76,7 @@ def test_software_that_a_database_named_is_asked_again() -> None:
     def nothing(other: Banner) -> None:
         asked.append(other)
 
-    assert with_host(banner, software, nothing).hostname is None
+    assert with_corrected_hostname(banner, software, nothing).hostname is None
     assert asked[0].lines == ("host.invalid Kerio Connect 9.4.1 ESMTP ready",)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.identify import identify
-from scanner.identify.leaks import disclosed_in, greeting_disclosure, seen_anywhere
+from scanner.identify.leaks import disclosed_anywhere, disclosed_in, greeting_disclosure
 from scanner.model import DISCLOSED, PLACES, Certificate, Dialogue, Exchange, Software, Tls
 from scanner.smtp import parse_banner
 from tests.support.dialogues import EXIM_REPLIES, HARDENED_REPLIES, SENDMAIL_REPLIES, dialogue_of
@@ -163,7 +163,7 @@ def test_a_dialogue_that_brought_nothing_leaves_the_greeting() -> None:
 def test_the_list_leaves_the_host_name_out() -> None:
     places = dict.fromkeys(DISCLOSED, ()) | {"time": ("greeting",), "version": ("help",), "hostname": ("ehlo",)}
 
-    assert seen_anywhere(places) == ("version", "time")
+    assert disclosed_anywhere(places) == ("version", "time")
 
 
 @given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126)), max_size=6).map(tuple), st.text())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.identify import identify
-from scanner.identify.disclaimers import is_no_version
+from scanner.identify.disclaimers import is_not_a_version
 from scanner.identify.sendmail import parse_versions
 from scanner.model import Software
 from scanner.smtp import parse_banner
@@ -355,7 +355,7 @@ VERSIONS = st.builds(
     st.integers(1, 9),  # above them it may be a day or an address
     NUMBERS,
     st.sampled_from(["", ".Beta7", ".Alpha.3", ".RC1", "a"]),
-).filter(lambda version: not is_no_version(version))
+).filter(lambda version: not is_not_a_version(version))
 PATCHES = st.one_of(st.none(), st.builds("{}{}".format, st.sampled_from(["p", "h"]), st.integers(1, 99)))
 TAGS = st.sampled_from([None, "+Sun", "+3.4W", "+2.7Wbeta7", "-secure"])
 HP_PATCHES = st.one_of(

@@ -8,8 +8,8 @@ import pytest
 from scanner.cli.check import verdict
 from scanner.identify import identify
 from scanner.identify.disclosure import NAMED
-from scanner.identify.unconfirmed import perhaps_disclosed
-from scanner.identify.unknown_products import names_perhaps
+from scanner.identify.unconfirmed import possible_disclosures
+from scanner.identify.unknown_products import possible_product_names
 from scanner.model import Banner, Status
 from scanner.smtp import parse_banner
 from tests.support.policy_records import record_of
@@ -37,7 +37,7 @@ def greeting(*lines: str, code: int = 220) -> Banner:
     ],
 )
 def test_a_word_that_nobody_knows_may_name_a_product(lines: list[str], names: tuple[str, ...]) -> None:
-    assert names_perhaps(greeting(*lines)) == names
+    assert possible_product_names(greeting(*lines)) == names
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_a_word_that_nobody_knows_may_name_a_product(lines: list[str], names: tu
     ],
 )
 def test_words_that_servers_say_of_themselves_name_nothing(lines: list[str]) -> None:
-    assert names_perhaps(greeting(*lines)) == ()
+    assert possible_product_names(greeting(*lines)) == ()
 
 
 def test_a_refusal_is_a_sentence() -> None:
-    assert names_perhaps(greeting("mx.example.com your address is in a crimson list", code=554)) == ()
+    assert possible_product_names(greeting("mx.example.com your address is in a crimson list", code=554)) == ()
 
 
 def test_of_the_products_that_rules_know_most_would_be_seen_without_them() -> None:
@@ -74,13 +74,13 @@ def test_of_the_products_that_rules_know_most_would_be_seen_without_them() -> No
     named = [each for each in greetings if (found := identify(each)) is not None and found.confidence >= NAMED]
 
     assert len(named) > 50
-    assert sum(bool(names_perhaps(each)) for each in named) / len(named) > 0.65
+    assert sum(bool(possible_product_names(each)) for each in named) / len(named) > 0.65
 
 
 def test_what_is_perhaps_given_away_is_a_name_or_a_number() -> None:
-    assert perhaps_disclosed(greeting("mx.example.com ESMTP Zorblax-7"), None, "192.0.2.1") == ("Zorblax-7",)
+    assert possible_disclosures(greeting("mx.example.com ESMTP Zorblax-7"), None, "192.0.2.1") == ("Zorblax-7",)
     known = greeting("mx.example.com ESMTP Postfix")
-    assert perhaps_disclosed(known, identify(known), None) == ()
+    assert possible_disclosures(known, identify(known), None) == ()
 
 
 @pytest.mark.parametrize(

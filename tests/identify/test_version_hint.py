@@ -7,7 +7,7 @@ import pytest
 
 from scanner.identify.leaks import greeting_disclosure
 from scanner.identify.rules import shipped_rules
-from scanner.identify.version_search import may_show_version, said_versions
+from scanner.identify.version_search import find_versions, may_show_version
 from scanner.identify.word_lists import COPULAS, VERSION, product_names, product_phrases
 from scanner.smtp import parse_banner
 from tests.support.version_texts import SURE
@@ -19,7 +19,7 @@ _PHRASES = sorted(map(" ".join, product_phrases()))
 
 
 def overlooked(texts: list[str]) -> list[str]:
-    return [text for text in texts if any(s.is_sure for s in said_versions(text)) and not may_show_version(text)]
+    return [text for text in texts if any(s.is_sure for s in find_versions(text)) and not may_show_version(text)]
 
 
 def test_after_every_word_for_a_version_in_any_case_and_behind_any_sign() -> None:
@@ -30,7 +30,7 @@ def test_after_every_word_for_a_version_in_any_case_and_behind_any_sign() -> Non
         )
     ]
 
-    assert sum(any(s.is_sure for s in said_versions(text)) for text in texts[::7]) > 200
+    assert sum(any(s.is_sure for s in find_versions(text)) for text in texts[::7]) > 200
     assert overlooked(texts) == []
 
 
@@ -70,5 +70,5 @@ def test_a_record_discloses_what_a_policy_fails(text: str) -> None:
 def test_the_id_of_microsofts_servers_is_looked_for_in_a_bounded_part_of_the_text() -> None:
     near, far = ("with mapi " + "x " * count + "id 15.1.2507.39" for count in (100, 200))
 
-    assert [each.version for each in said_versions(near)] == ["15.1.2507.39"]
-    assert said_versions(far) == ()
+    assert [each.version for each in find_versions(near)] == ["15.1.2507.39"]
+    assert find_versions(far) == ()

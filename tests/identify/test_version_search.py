@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from scanner.identify import identify
 from scanner.identify.rule_files import FOLDER, load_rules
 from scanner.identify.rules import Example
-from scanner.identify.version_search import SaidVersion, is_host_name, known_versions, may_show_version, said_versions
+from scanner.identify.version_search import (
+    FoundVersion,
+    find_versions,
+    is_host_name,
+    may_show_version,
+    versions_of_software,
+)
 from scanner.model import Software
 from scanner.smtp import escape, parse_banner
 from tests.support.version_texts import NONE, OPEN, SURE
@@ -25,7 +31,7 @@ _RULES = [
 
 def verdict(text: str, code: int | None = None) -> bool | None:
     """Return True for a version, False for what may be one, None for none."""
-    said = said_versions(text, code=code)
+    said = find_versions(text, code=code)
     return any(each.is_sure for each in said) if said else None
 
 
@@ -57,7 +63,7 @@ def test_what_is_something_else_is_no_version(text: str) -> None:
     ],
 )
 def test_versions_come_as_they_are_written_in_their_order(text: str, versions: list[str]) -> None:
-    said = said_versions(text)
+    said = find_versions(text)
 
     assert [each.version for each in said] == versions
     assert all(text[each.start :].startswith(each.version) for each in said)
@@ -82,20 +88,20 @@ def test_an_enhanced_status_code_is_known_by_its_reply(text: str, code: int | No
 
 
 def test_the_names_and_addresses_of_the_host_are_no_versions_and_a_version_is_no_name() -> None:
-    assert said_versions("mail.example.com 8.17.1.9 ready", hosts=["8.17.1.9"]) == ()
-    assert said_versions("2001:db8::12 ready", hosts=["2001:db8::12"]) == ()
-    assert said_versions("MX.4.Example.com ready", hosts=["mx.4.example.com"]) == ()
+    assert find_versions("mail.example.com 8.17.1.9 ready", hosts=["8.17.1.9"]) == ()
+    assert find_versions("2001:db8::12 ready", hosts=["2001:db8::12"]) == ()
+    assert find_versions("MX.4.Example.com ready", hosts=["mx.4.example.com"]) == ()
     # The parser takes a first word for the host name; one that is a version stays one.
-    assert said_versions("exim-4.94 ESMTP", hosts=["exim-4.94", ""]) == (SaidVersion("4.94", 5, is_sure=True),)
+    assert find_versions("exim-4.94 ESMTP", hosts=["exim-4.94", ""]) == (FoundVersion("4.94", 5, is_sure=True),)
 
 
 def test_what_is_known_to_be_the_version_is_one_in_any_words() -> None:
-    said = said_versions("at v10.30 and V2-17, level 10.30.5", known=["10.30", "v2-17", "640"])
+    said = find_versions("at v10.30 and V2-17, level 10.30.5", known=["10.30", "v2-17", "640"])
 
     assert said == (
-        SaidVersion("10.30", 4, is_sure=True),
-        SaidVersion("V2-17", 14, is_sure=True),
-        SaidVersion("10.30.5", 27, is_sure=True),
+        FoundVersion("10.30", 4, is_sure=True),
+        FoundVersion("V2-17", 14, is_sure=True),
+        FoundVersion("10.30.5", 27, is_sure=True),
     )
 
 
@@ -104,7 +110,7 @@ def test_all_that_tells_how_old_it_is_is_known() -> None:
         "Sendmail", version="8.9.3", config_version="8.7.1", patch="PHNE_1", build=None, package="Debian"
     )
 
-    assert known_versions((software, None)) == {"8.9.3", "8.7.1", "PHNE_1"}
+    assert versions_of_software((software, None)) == {"8.9.3", "8.7.1", "PHNE_1"}
 
 
 @pytest.mark.parametrize(
@@ -131,9 +137,9 @@ def test_the_version_of_every_greeting_that_a_rule_is_tried_with_is_seen(example
     version = example.expected["version"]
     greeting = parse_banner(example.greeting.encode() + b"\r\n")
     hosts = [greeting.hostname or ""]
-    known = () if "." in version else known_versions((identify(greeting),))
+    known = () if "." in version else versions_of_software((identify(greeting),))
 
-    said = [said_versions(line, code=greeting.code, hosts=hosts, known=known) for line in greeting.lines]
+    said = [find_versions(line, code=greeting.code, hosts=hosts, known=known) for line in greeting.lines]
 
     assert any(version in each.version or each.version in version for each in chain.from_iterable(said))
 
@@ -145,7 +151,7 @@ def test_of_the_versions_that_rules_know_nearly_all_are_sure() -> None:
             each.is_sure
             and (each.version in example.expected["version"] or example.expected["version"] in each.version)
             for line in parse_banner(example.greeting.encode() + b"\r\n").lines
-            for each in said_versions(line)
+            for each in find_versions(line)
         )
         for example in dotted
     )
@@ -177,7 +183,7 @@ def test_no_text_takes_long(piece: str) -> None:
     """The work grows with the length alone: each of these would take a pattern that goes back hours."""
     text = (piece * 60_000)[:60_000]
 
-    for each in said_versions(text, code=250, hosts=["mx.example.com"], known=["8.14.7"]):
+    for each in find_versions(text, code=250, hosts=["mx.example.com"], known=["8.14.7"]):
         assert len(each.version) <= 60
 
 
@@ -185,6 +191,6 @@ def test_no_text_takes_long(piece: str) -> None:
 def test_any_text_is_valid_input_and_a_version_is_a_piece_of_it(raw: bytes, code: int | None) -> None:
     text = escape(raw)
 
-    for each in said_versions(text, code=code):
+    for each in find_versions(text, code=code):
         assert text[each.start : each.start + len(each.version)] == each.version
         assert any(map(str.isdigit, each.version))

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from scanner.files.places import WholeFolder
-from scanner.identify.unconfirmed import perhaps_disclosed
+from scanner.identify.unconfirmed import possible_disclosures
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen
 from scanner.record import encode
@@ -145,7 +145,7 @@ def _maybe_host(record: Record, address: IPv4Address | IPv6Address, port: int) -
         return None
     if shown.isdisjoint(_HIDDEN_BY_ROLE):
         banner = record.banner
-        if banner is None or why_not_seen(record) or not perhaps_disclosed(banner, software, record.ip):
+        if banner is None or why_not_seen(record) or not possible_disclosures(banner, software, record.ip):
             return None
         return Host(str(address), port, None, "perhaps a product that is not known here", None)
     if software is None:  # it shows the version of something

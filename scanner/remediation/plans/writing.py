@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from scanner.errors import InputError
 from scanner.files.places import WholeFolder
-from scanner.identify.unconfirmed import perhaps_disclosed
+from scanner.identify.unconfirmed import possible_disclosures
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen
 from scanner.remediation.plans.model import RemediationPlan
@@ -149,7 +149,7 @@ def _why_not(record: Record) -> str | None:
         return None
     if why_not_seen(record) is not None:
         return NOT_SEEN
-    is_doubtful = perhaps_disclosed(record.banner, record.software, record.ip)
+    is_doubtful = possible_disclosures(record.banner, record.software, record.ip)
     return PERHAPS_SHOWN if is_doubtful else NOTHING_SHOWN
 
 
