@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from scanner.identify.behaviour import first_reply, why_inconclusive
 from scanner.identify.unconfirmed import possible_products
-from scanner.identify.version_search import versions_of_software, find_versions
+from scanner.identify.version_search import find_versions, versions_of_software
 from scanner.model import CONCLUSIVE, USUAL_GREETING, Certificate, Dialogue, Exchange, Record, Status
 
 Options = Mapping[str, Any]

@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from scanner.identify.behaviour import first_reply, why_inconclusive
-from scanner.identify.version_search import versions_of_software
 from scanner.identify.unknown_products import possible_product_names
+from scanner.identify.version_search import versions_of_software
 from scanner.model import NOT_CONNECTED, Record, Software, Status
 from scanner.verification.evidence import (
     Evidence,
