@@ -1,6 +1,6 @@
 """From what the user names to targets in order: text, ranges, permutation, schedule, progress.
 
-Names are imported when they are first used: most of these modules need numpy, and who only reads an address does not.
+A name is imported when it is first used: most of these modules need numpy, and reading an address does not.
 """
 
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ from scanner import lazy
 if TYPE_CHECKING:
     from scanner.targets.exclusions import ALWAYS_EXCLUDED, NEVER, YOURS, Exclusions
     from scanner.targets.hostname import ends_in_number
-    from scanner.targets.networks import share
     from scanner.targets.permutation import Permutation
     from scanner.targets.progress import Progress
     from scanner.targets.ranges import Ranges
     from scanner.targets.schedule import Schedule
+    from scanner.targets.shards import share
     from scanner.targets.spec import (
         COMMAND_LINE,
         LARGE,
@@ -57,11 +57,11 @@ __getattr__ = lazy.names(
             "YOURS",
         ),
         "hostname": ("ends_in_number",),
-        "networks": ("share",),
         "permutation": ("Permutation",),
         "progress": ("Progress",),
         "ranges": ("Ranges",),
         "schedule": ("Schedule",),
+        "shards": ("share",),
         "spec": (
             "COMMAND_LINE",
             "LARGE",

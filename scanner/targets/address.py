@@ -1,8 +1,9 @@
 """Turn the text of an IP address into its number and back.
 
-The operating system's own `inet_pton` and `inet_ntop` do the work: they are fast, strict (no leading zeros, no short
-forms such as `10.1`), and give the same text for an address as the rest of the system does. No socket is opened.
-Left out: zones (`fe80::1%eth0`); a link-local address cannot be a target.
+`inet_pton` and `inet_ntop` of the operating system do the work. They are fast and strict (no leading zeros, no short
+forms such as `10.1`), and write an address as the rest of the system does. No socket is opened.
+
+Left out: zones (`fe80::1%eth0`), because a link-local address cannot be a target.
 """
 
 from socket import AF_INET, AF_INET6, inet_ntoa, inet_ntop, inet_pton
@@ -21,7 +22,7 @@ def parse_address(text: str) -> tuple[int, int]:
     """Read one IPv4 or IPv6 address; return its width in bits (32 or 128) and its value.
 
     Raises:
-        ValueError: when the text is anything else.
+        ValueError: when the text is not an address.
     """
     try:
         if ":" in text:

@@ -1,16 +1,17 @@
-"""IPv6 addresses that lead to an IPv4 host, so that whoever excludes the host has excluded every way to it.
+"""Find the IPv4 host that an IPv6 address leads to, so that excluding the host excludes every way to it.
 
     ::ffff:192.0.2.1        IPv4-mapped        RFC 4291, 2.5.5.2: the socket itself speaks IPv4
-    ::192.0.2.1             IPv4-compatible    RFC 4291, 2.5.5.1; ::1 is none
+    ::192.0.2.1             IPv4-compatible    RFC 4291, 2.5.5.1; ::1 is not one
     64:ff9b::192.0.2.1      NAT64              RFC 6052, 2.1
     64:ff9b:1:...:192.0.2.1 local NAT64        RFC 8215; read as prefixes of 96 bits, the usual ones
     2002:c000:201::...      6to4               RFC 3056
     ...:0:5efe:192.0.2.1    ISATAP             RFC 5214, 6.1; also ...:200:5efe:...
     2001:0:...:3fff:fdfe    Teredo             RFC 4380, 4: the client's address, its bits inverted
 
-Left out: NAT64 with a prefix of one's own network (RFC 6052, 3.1), which only that network knows: exclude it by name.
-In all forms but 6to4 the IPv4 address is the last 32 bits; so a set of IPv6 addresses is cut at multiples of 2^32, and
+In all forms but 6to4 the IPv4 address is the last 32 bits. So a set of IPv6 addresses is cut at multiples of 2^32, and
 each piece is an interval of IPv4 addresses.
+
+Left out: NAT64 with a network's own prefix (RFC 6052, 3.1), which only that network knows: it must be excluded by name.
 """
 
 from bisect import bisect_left, bisect_right
@@ -30,7 +31,7 @@ _TEREDO = 0x20010000  # the upper 32 bits
 
 
 def embedded_v4(value: int) -> tuple[int, ...]:
-    """Return the IPv4 addresses that an IPv6 address may lead to, none for an address of IPv6 alone."""
+    """Return the IPv4 addresses that an IPv6 address may lead to; none for one without an embedded address."""
     mask = _mask(value >> V4_BITS)
     last = () if mask is None or value <= _LOOPBACK_V6 else ((value & V4_MAX) ^ mask,)
     return ((value >> _6TO4_SHIFT) & V4_MAX, *last) if value >> 112 == 0x2002 else last
@@ -67,7 +68,7 @@ def _pieces(v6: Intervals, v4: Intervals) -> Iterator[tuple[int, int]]:
 
 
 def _mask(block: int) -> int | None:
-    """Return what the last 32 bits are XORed with in a block of addresses (its upper 96 bits), None for no IPv4."""
+    """Return the XOR mask of the last 32 bits in a block (its upper 96 bits); None when it embeds no IPv4 address."""
     if block >> 64 == _TEREDO:
         return V4_MAX
     is_form = block in _BLOCKS or block >> 48 == _LOCAL_NAT64 or block & 0xFFFFFFFF in _ISATAP

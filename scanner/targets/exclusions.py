@@ -1,8 +1,8 @@
-"""Who is never visited, and why: what the user excluded, and what nobody may visit.
+"""Decide which addresses are never visited, and why: those that the user excluded, and those that are never a target.
 
-An address is excluded with every way that leads to it: an IPv6 address that carries an excluded IPv4 address
-(`embedded`) is excluded for the same reason. The plan takes the excluded ones out of what was asked for, reason by
-reason, so that the numbers add up; the gate asks `in` again, about one address, right before it is visited.
+An address is excluded together with every way that leads to it: an IPv6 address that embeds an excluded IPv4 address
+(`embedded`) is excluded for the same reason. The plan subtracts excluded addresses from the targets, reason by reason,
+so that the counts add up. The gate asks `in` again right before a visit, with the very text that the socket gets.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, V4_MAX, 
 from scanner.targets.embedded import embedded_v4, leading_to
 from scanner.targets.ranges import Ranges
 
-#: The reason of what the user excluded.
+#: The reason for what the user excluded.
 YOURS: Final = "yours"
 
-#: Addresses that are never a target, whatever the user says, by reason. Private ranges and loopback are not among them:
-#: sweeping one's own networks is what this is for.
+#: Addresses that are never a target, whatever the user says, by reason. Private ranges and loopback may be targets:
+#: sweeping one's own networks is what this program is for.
 NEVER: Final[Mapping[str, Ranges]] = {
     # 0.0.0.0/8, "this network": RFC 1122, 3.2.1.3; ::, RFC 4291, 2.5.2
     "unspecified": Ranges.from_pairs(v4=[(0x00000000, 0x00FFFFFF)], v6=[(0, 0)]),
@@ -27,7 +27,7 @@ NEVER: Final[Mapping[str, Ranges]] = {
     # ::ffff:0:0/96: these reach IPv4 addresses by a second name: RFC 4291, 2.5.5.2
     "ipv4_mapped": Ranges.from_pairs(v6=[(MAPPED_FIRST, MAPPED_LAST)]),
 }
-#: Loopback of IPv4 inside IPv6 would be that of a gateway, which nobody means (RFC 4291, 2.5.5; RFC 3056, 2).
+#: IPv4 loopback inside IPv6 would be the loopback of a gateway (RFC 4291, 2.5.5; RFC 3056, 2).
 _LOOPBACK_V4: Final = Ranges.from_pairs(v4=[(0x7F000000, 0x7FFFFFFF)])
 EMBEDDED_LOOPBACK: Final = "embedded_loopback"
 
@@ -43,7 +43,7 @@ ALWAYS_EXCLUDED: Final = _union(NEVER)
 
 
 class Exclusions:
-    """What must not be visited: the user's addresses, and those that nobody may visit."""
+    """The addresses that must not be visited: the user's and those of `NEVER`."""
 
     def __init__(self, yours: Ranges) -> None:
         self.yours = yours
@@ -66,7 +66,7 @@ class Exclusions:
         )
 
     def taken_from(self, asked: Ranges) -> dict[str, Ranges]:
-        """Return the excluded addresses of a set by reason, each once: `yours` first, then those of `NEVER`."""
+        """Return the excluded addresses of a set by reason, each address once: `yours` first, then those of `NEVER`."""
         reasons = {YOURS: self.yours, **NEVER}
         found: dict[str, Ranges] = {}
         left = asked

@@ -1,8 +1,8 @@
-"""The forms in which addresses are written: one text in, its first and last address out.
+"""Read the forms in which addresses are written: one text in, its first and last address out.
 
-Lists of exclusions have half a million lines, so the usual forms (an address, a network, `192.0.2.1-192.0.2.20`,
-`192.0.2.1-20`) are read by `inet_pton` and arithmetic. netaddr reads netmasks; this is its only door. Both readings are
-proven equal by tests. What is none of these forms is looked at closely, to say what is wrong with it.
+Lists of exclusions can have half a million lines, so the usual forms (an address, a network, `192.0.2.1-192.0.2.20`,
+`192.0.2.1-20`) are read with `inet_pton` and arithmetic. netaddr reads netmasks, and only here. Tests prove that both
+agree. A text in none of these forms is examined, to say what is wrong with it.
 """
 
 from contextlib import suppress
@@ -47,7 +47,7 @@ def parse_network(token: str) -> tuple[int, int, int]:
         host_mask = (1 << (bits - int(prefix))) - 1
         return bits, value & ~host_mask, value | host_mask
     if _NETMASK.fullmatch(prefix):
-        # Not small, and netmasks are rare. It has no types.
+        # It is large, and netmasks are rare. It has no types.
         import netaddr  # type: ignore[import-untyped]  # noqa: PLC0415
 
         with suppress(netaddr.AddrFormatError):
@@ -57,7 +57,7 @@ def parse_network(token: str) -> tuple[int, int, int]:
 
 
 def parse_octet_form(token: str) -> tuple[list[int], list[int]]:
-    """Read what is made of octet characters, a range with two ends or a pattern; return its firsts and lasts.
+    """Read a range with two ends, or a pattern of octets; return its firsts and lasts.
 
     Raises:
         ValueError: with what is wrong.
@@ -91,7 +91,7 @@ def parse_range(low: str, high: str) -> tuple[int, int, int]:
 
 
 def _parse_end(text: str) -> tuple[int, int]:
-    """Read the address that a network or range is written with; raise ValueError with what is wrong."""
+    """Read an address in a network or range; raise ValueError with what is wrong."""
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     try:
@@ -112,7 +112,7 @@ def is_address(token: str) -> bool:
 
 
 def range_hint(low: str, high: str) -> str:
-    """Say what two addresses side by side may have been meant to be."""
+    """Say what two addresses side by side were probably meant to be."""
     bits, first = parse_address(low)
     high_bits, last = parse_address(high)
     host_bits = last ^ V4_MAX

@@ -1,10 +1,12 @@
-"""Check host names before anyone asks the DNS for them.
+"""Check host names before the DNS is asked for them.
 
-RFC 952 and RFC 1123 (2.1): labels of letters, digits and hyphens, at most 63 octets each and 253 in all; the last one
-is not a number (hexadecimal ones too: the C library reads 0x7f000001 as an address, and so do web browsers), so that an
-address in another form is never taken for a name. Internationalised names become their ASCII
-form by the standard library's IDNA 2003 codec. The four characters that IDNA 2008 (RFC 5894, 7.2) reads as another name
-are refused: visiting someone else's host is worse than asking for the `xn--` form.
+RFC 952 and RFC 1123 (2.1): labels of letters, digits and hyphens, at most 63 octets each and 253 in all. The last label
+is not a number, so that an address in another form is never taken for a name. That includes hexadecimal numbers: the C
+library and web browsers read 0x7f000001 as an address.
+
+Internationalised names become their ASCII form by IDNA 2008 with the mapping of UTS 46, as in web browsers. The four
+characters that the older IDNA 2003 reads as another name (RFC 5894, 7.2) are refused: visiting somebody else's host is
+worse than asking for the `xn--` form.
 """
 
 from scanner import lazy
@@ -35,14 +37,16 @@ def parse_host_name(text: str) -> str:
 
 
 def ends_in_number(name: str) -> bool:
-    """Tell whether a text, a final dot aside, ends in a number, so that somebody may read it as an IPv4 address."""
+    """Tell whether a text, without a final dot, ends in a number, so that it may be read as an IPv4 address."""
     return _NUMBER.fullmatch(name.lower().removesuffix(".").rpartition(".")[2]) is not None
 
 
 def _ascii_form(text: str) -> str:
     if not _DEVIATIONS.isdisjoint(text):
         raise ValueError("old and new IDNA read this as different names: write its xn-- form")
+    import idna  # noqa: PLC0415  its tables take 10 ms to load, and such names are rare
+
     try:
-        return text.encode("idna").decode("ascii")
-    except UnicodeError:
+        return idna.encode(text, uts46=True).decode("ascii")
+    except UnicodeError:  # idna.IDNAError is one
         raise ValueError("not an internationalised host name: write its xn-- form") from None

@@ -1,8 +1,8 @@
 """Sets of integers as sorted, disjoint intervals, with set algebra and random access by rank.
 
-A set of a million intervals is three arrays (first value, last value, how many values come before), and every
-operation works on whole arrays or is one bisection. The same code serves two widths: IPv4 values fit numpy's int64;
-IPv6 values are Python integers in arrays of objects, slower but exact.
+A set of a million intervals is three arrays (first value, last value, number of values before), and every operation
+works on whole arrays or is one bisection. The same code serves two widths: IPv4 values fit numpy's int64, and IPv6
+values are Python integers in arrays of objects, slower but exact.
 
 Both ends of an interval belong to it. Intervals that overlap or touch are merged, so that equal sets have equal arrays.
 """

@@ -1,10 +1,10 @@
 """Read nmap's octet ranges and globs: `192.0.2-3.1,5,10-20`, `192.0.2.*`.
 
-Each of the four parts is a list of numbers and ranges; the pattern stands for every combination. The result is
+Each of the four parts is a list of numbers and ranges, and the pattern stands for every combination. The result is
 intervals, not addresses: `10.*.*.*` is one. (netaddr reads these patterns too, but yields one object per address.)
 
-Stricter than nmap where a slip would widen the target: a range needs both its ends, and an octet with a leading zero
-is refused, since some programs read 010 as 8 and others as 10 (RFC 6943, 3.1.1).
+This is stricter than nmap where a slip would widen the target. A range needs both its ends, and a number with a leading
+zero is refused, since some programs read 010 as 8 and others as 10 (RFC 6943, 3.1.1).
 """
 
 import numpy as np

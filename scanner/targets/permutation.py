@@ -2,17 +2,17 @@
 
 Visiting a network in address order hits one subnet after the other, hard. A shuffled order spreads the load, but a
 shuffled list of 16 million numbers costs memory and cannot be shared between machines or resumed. So the order is a
-function: position -> index, one-to-one, and every seed gives another.
+one-to-one function from position to index, a different one for each seed.
 
 In words: write a number as a pair (left, right) with left < a and right < b, where a is the square root of n, rounded
-up, and a * b just covers n. A round adds a scrambled copy of one half to the other, modulo a or b; rounds take turns.
+up, and a * b just covers n. A round adds a scrambled copy of one half to the other, modulo a or b; rounds alternate.
 Subtracting the same undoes it, whatever the scrambling does, so the whole is one-to-one on 0..ab-1: a Feistel network.
-A result of n or more is put in again until it is below n (cycle walking): a cycle through a number below n comes back
-below n, and no two starts meet. Since ab - n < a, hardly one number in sqrt(n) needs that.
+A result of n or more is put in again until it is below n (cycle walking). A cycle through a number below n comes back
+below n, and no two starts meet. Since ab - n < a, only about one number in sqrt(n) needs that.
 
-Why six rounds: with ideal round functions, four make it look like a random permutation to who sees fewer than n^(1/4)
-values (Luby and Rackoff 1988), six to who sees nearly n^(1/2) (Patarin 2004). We need spreading, not secrecy. The round
-function has the multiply and xor-shift steps of SplitMix64 (Steele, Lea, Flood 2014), and so has the key schedule.
+Why six rounds: with ideal round functions, four make the order look random to an observer of fewer than n^(1/4) values
+(Luby and Rackoff 1988), six to an observer of nearly n^(1/2) (Patarin 2004). The purpose is spreading, not secrecy. The
+round function and the key schedule use the multiply and xor-shift steps of SplitMix64 (Steele, Lea, Flood 2014).
 Numbers as pairs: Black and Rogaway, "Ciphers with Arbitrary Finite Domains" (2002).
 
 The order is part of saved states: a change here changes the meaning of every checkpoint.
@@ -136,7 +136,7 @@ class Permutation:
 
 def scrambled(half: _Number, key: int) -> _Number:
     """Return 48 bits that all depend on every bit of `half` (64 bits at most) and of `key` (64 bits)."""
-    # The masks hold Python integers to the 64 bits that numpy's have anyway, so that one formula serves both.
+    # The masks keep Python integers to the 64 bits that numpy's have anyway, so that one formula serves both.
     word = ((half ^ key) * _MULTIPLIER_1) & _WORD
     word ^= word >> 29
     word *= _MULTIPLIER_2

@@ -1,7 +1,7 @@
-"""A set of positions of a sweep, one bit each: what has to come again later, however many those are.
+"""A set of positions of a sweep, one bit each, for targets that must be visited again later.
 
-When half of a /8 loses its route, eight million targets have to be visited another time. Kept as objects they would
-fill the memory; as bits of the chunks that they are in, they take a megabyte.
+When half of a /8 loses its route, eight million targets must be visited another time. As objects they would fill the
+memory. As bits in chunks they take a megabyte.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ class PositionSet:
         return chunk is not None and bool(chunk[at >> 3] >> (at & 7) & 1)
 
     def add(self, position: int) -> None:
-        """Put a position in. Doing so again changes nothing."""
+        """Add a position. Adding it again changes nothing."""
         if position in self:
             return
         chunk = self._chunks.get(position >> _CHUNK_BITS)
@@ -41,7 +41,7 @@ class PositionSet:
         self._count += 1
 
     def discard(self, position: int) -> None:
-        """Take a position out when it is in."""
+        """Remove a position if it is there."""
         if position not in self:
             return
         at = position & _MASK

@@ -1,9 +1,9 @@
-"""Which positions of a sweep are done: the whole memory of a run that can be resumed.
+"""Know which positions of a sweep are done: all that a run needs to be resumed.
 
-Results come back nearly, not exactly, in the order in which targets were handed out: a tarpit keeps its position open
-while thousands after it are done. So this is a low-water mark (everything below it is done) and one byte for each
-position from there up to the highest one done. Memory follows that spread, not the size of the sweep. When the
-lowest open position is done, the mark moves over the run of done ones behind it with one C-speed search.
+Results come back nearly, but not exactly, in the order in which targets were handed out: a tarpit keeps its position
+open while thousands after it are done. So this is a low-water mark, below which everything is done, and one byte for
+each position from there to the highest one done. Memory follows that spread, not the size of the sweep. When the lowest
+open position is done, the mark moves past the done positions behind it with one search in C.
 """
 
 import zlib
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from scanner.errors import StateError
 
 #: The widest spread that a saved state may claim, in positions (bytes of memory). 20,000 connections a second with one
-#: of them stuck for an hour stay below it; a damaged state must not make us allocate the address space.
+#: of them stuck for an hour stay below it. A damaged state must not make us allocate the address space.
 MAX_SPREAD = 2**28
-#: Runs of done positions that a state names one by one. A network that lost its route leaves holes all over the order,
-#: millions of them in a large sweep: then one bit for each position is shorter.
+#: Runs of done positions that a state lists one by one. A network that lost its route leaves holes all over the order,
+#: millions of them in a large sweep; then one bit for each position is shorter.
 MAX_ISLANDS = 4096
 
 
@@ -49,14 +49,6 @@ class Progress:
         at = position - self.low_water
         return position >= 0 if at < 0 else at < len(self._flags) and self._flags[at] == 1
 
-    def mark(self, position: int) -> None:
-        """Note that a position is done. Doing so again changes nothing.
-
-        Raises:
-            ValueError: when `position` is negative.
-        """
-        self.mark_many((position,))
-
     def _advance(self) -> None:
         """Move the low-water mark over the done positions it stands on."""
         open_at = self._flags.find(0)
@@ -66,7 +58,7 @@ class Progress:
         self.low_water += done
 
     def mark_many(self, positions: Iterable[int]) -> None:
-        """Note that several positions are done.
+        """Note that positions are done. Noting one again changes nothing.
 
         Raises:
             ValueError: when one is negative; those before it are noted.
@@ -166,7 +158,7 @@ def _unpacked(text: object) -> bytearray:
 
 
 def _position(number: object, field: str) -> int:
-    """Return a saved position, or say that the state is damaged. Python takes True for 1; a state does not."""
+    """Return a saved position; raise StateError when it is not one. True is not 1 here."""
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 2**63:
         raise StateError(f"the state's progress is damaged: '{field}' holds something other than positions")
     return number

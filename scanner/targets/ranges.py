@@ -1,8 +1,7 @@
-"""Sets of addresses to visit or to leave alone, of any size, in memory that depends on the ranges only.
+"""Sets of addresses of any size, in memory that depends only on the number of ranges.
 
-The address with index i is `pick(i)`: all IPv4 addresses ascending, then all IPv6 ones. A /8 is one range; so a plan
-for it costs as much as a plan for a /24. Exclusions are subtracted here once, and asked again (`ip in ranges`) before
-each connection.
+The address with index i is `pick(i)`: all IPv4 addresses in ascending order, then all IPv6 ones. A /8 is one range, so
+planning it costs as much as planning a /24. The text of an address is made here, once, when its turn comes.
 
 After the interface of masscan's range list (exclude, count, pick), with bisection over cumulative counts.
 """
@@ -138,10 +137,6 @@ class Ranges:
     def intersection(self, other: Self) -> Self:
         """Return the addresses of both sets."""
         return type(self)(self.v4.intersection(other.v4), self.v6.intersection(other.v6))
-
-    def count_common(self, other: Self) -> int:
-        """Return how many addresses both sets have."""
-        return self.intersection(other).count
 
     def digest(self) -> str:
         """Return 64 hex digits: equal sets have equal digests, however they were written down."""

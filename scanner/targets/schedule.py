@@ -1,11 +1,11 @@
 """The order of a run: which target comes at which position.
 
 Order is arithmetic, not state. A sweep of A addresses on P ports has n = A x P indices, shuffled by the seed's
-permutation. So a target is a function of its position: a retry or a resumed run needs the position only, and memory
-does not depend on n. A shard is a sweep of its own over the networks that it owns (`networks.share`).
+permutation. So a target is a function of its position: a retry or a resumed run needs only the position, and memory
+does not depend on n. A shard is a sweep of its own over the networks that it owns (`shards.share`).
 
-Several samples of each target are as many passes over that order, one after the other: n x samples positions,
-where position p is position p mod n of pass p div n. So two visits to one target lie a whole pass apart.
+Several samples of each target are as many passes over that order: n x samples positions, where position p is position
+p mod n of pass p div n. So two visits to one target lie a whole pass apart.
 
 Left out: what is excluded (subtracted from the ranges before), pacing, and what became of a target (`Progress`).
 """
@@ -37,7 +37,7 @@ class Schedule:
         ranges: the addresses to visit.
         ports: the ports to visit at each address.
         seed: chooses the order, 0 to 2**53-1.
-        samples: how often each target is visited.
+        samples: visits to each target.
         hosts: address -> the name that the user gave for it.
         progress: positions already done, which `take` leaves out. It is read as blocks are computed, not changed.
 
@@ -57,37 +57,33 @@ class Schedule:
         hosts: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        size = ranges.count * len(ports)
-        total = size * samples
-        if not ports:
-            raise ValueError("a schedule needs at least one port")
-        if total > MAX_N:
-            raise InputError(f"{total} targets are more than 2**63: visit less at once")
-        self.planned = total
-        if progress is not None and progress.high_water > self.planned:
-            raise StateError(
-                f"the state knows position {progress.high_water - 1}, but this run has {self.planned} targets: "
-                "it belongs to another sweep"
-            )
+        self._progress = Progress() if progress is None else progress
+        self._size = ranges.count * len(ports)
+        self.planned = self._size * samples
+        self._refuse_what_cannot_be(ports)
         self._ranges = ranges
         self._ports = ports
         self._hosts = hosts or {}
-        self._progress = Progress() if progress is None else progress
-        self._size = size
         self._passes = samples
-        self._permutation = Permutation(size, seed)
+        self._permutation = Permutation(self._size, seed)
         self._cursor = self._progress.low_water  # the first position that no block was computed for
         self._ready: list[Target] = []  # the current block, of which `_served` were handed out
         self._served = 0
 
-    def __repr__(self) -> str:
-        return f"<Schedule: at {self.next_position:,} of {self.planned:,}>"
+    def _refuse_what_cannot_be(self, ports: tuple[int, ...]) -> None:
+        if not ports:
+            raise ValueError("a schedule needs at least one port")
+        if self.planned > MAX_N:
+            raise InputError(f"{self.planned} targets are more than 2**63: visit less at once")
+        if self._progress.high_water > self.planned:
+            raise StateError(
+                f"the state knows position {self._progress.high_water - 1}, but this run has {self.planned} targets: "
+                "it belongs to another sweep"
+            )
 
-    @property
-    def next_position(self) -> int:
-        """The position `take` continues with: all below it were handed out or are done. `planned` at the end."""
-        self._fill()
-        return self._ready[self._served].position if self._ready else self._cursor
+    def __repr__(self) -> str:
+        next_position = self._cursor if self.exhausted else self._ready[self._served].position
+        return f"<Schedule: at {next_position:,} of {self.planned:,}>"
 
     @property
     def exhausted(self) -> bool:
@@ -96,10 +92,10 @@ class Schedule:
         return not self._ready
 
     def take(self, n: int) -> list[Target]:
-        """Return the next targets in order, `n` at most, none that is done; an empty list means the end.
+        """Return the next targets in order, at most `n`, without those that are done; an empty list means the end.
 
-        The end also comes when `MAX_SPREAD` positions lie between the lowest open one and the next: a state that
-        knows of more could not be read again. What is left then stays open in it.
+        The end also comes when `MAX_SPREAD` positions lie between the lowest open one and the next, because a state
+        with a wider spread could not be read again. The targets that are left stay open in the state.
         """
         taken: list[Target] = []
         while len(taken) < n and not self.exhausted:
@@ -109,24 +105,15 @@ class Schedule:
         return taken
 
     def targets_at(self, positions: Sequence[int]) -> list[Target]:
-        """Return the targets at these positions, done or not, in this order. The positions must be of this run."""
-        return self._targets(np.array(positions, dtype=np.uint64))
-
-    def target(self, position: int) -> Target:
-        """Return the target at a position, done or not.
+        """Return the targets at these positions, done or not, in this order.
 
         Raises:
-            IndexError: when `position` is not 0 to planned-1.
+            IndexError: when a position is not below `planned`.
         """
-        if not 0 <= position < self.planned:
-            raise IndexError(f"position {position} of {self.planned}")
-        index = self._permutation[position % self._size]  # then as in `_targets`
-        port, address = divmod(index, self._ranges.count)
-        ip = self._ranges.pick(address)
-        return Target(position, ip, self._ports[port], self._hosts.get(ip))
+        return self._targets(np.array(positions, dtype=np.uint64))
 
     def sample(self, position: int) -> int:
-        """Return which visit to its target a position is: 0 for the first."""
+        """Return which of the visits to its target a position is: 0 for the first."""
         return position // self._size
 
     def _fill(self) -> None:
@@ -152,6 +139,6 @@ class Schedule:
             ips,
             map(self._ports.__getitem__, ports.tolist()) if several else repeat(self._ports[0]),
             map(self._hosts.get, ips) if self._hosts else repeat(None),
-            strict=False,  # what is repeated has no end
+            strict=False,  # `repeat` has no end
         )
         return list(map(_target, fields))

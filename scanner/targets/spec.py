@@ -2,14 +2,14 @@
 
 White space separates targets, `#` begins a comment. A target is an address, a network (`192.0.2.0/24`, host bits and
 netmasks allowed), a range (`192.0.2.1-192.0.2.20`), an octet pattern or glob (see `octets`), a host name, or
-`mx:example.com` for the mail hosts of a domain. Names are only collected here: nothing in this package asks the DNS.
+`mx:example.com` for the mail hosts of a domain. Names are only collected: nothing in this package asks the DNS.
 
-A text that names nothing is refused, in a file and as an argument: an unset variable or a file that was written badly
-must not make a sweep visit what was to be excluded. A file that is meant to be empty says so with the one word `none`.
+A text that names nothing is refused, in a file and as an argument: an unset variable or a badly written file must not
+make a sweep visit what was meant to be excluded. A file that is meant to be empty contains the one word `none`.
 
-A line with one plain address or IPv4 network takes a short way, so that a million lines take about a second.
+A line with one plain address or IPv4 network takes a fast path, so that a million lines take about a second.
 
-Left out: `@file` and `-` (the command line opens files, and each becomes a Source).
+Left out: `@file` and `-`, which the command line opens. Each becomes a TextSource.
 """
 
 from array import array
@@ -38,10 +38,10 @@ from scanner.targets.ranges import Ranges
 #: A /8. More than this in one sweep needs `--confirm-large`; more than this in one IPv6 target cannot be swept at all.
 LARGE = 2**24
 
-#: The source whose "lines" are arguments: each has to name something, and messages about it give no line number.
+#: The source whose "lines" are arguments: each must name something, and messages about it give no line number.
 COMMAND_LINE = "command line"
 
-#: What a file or an exclusion says that is meant to name nothing.
+#: The word for a file or an exclusion that is meant to name nothing.
 NONE = "none"
 
 _V4_PREFIXES = {"": V4_BITS, **{f"/{bits}": bits for bits in range(V4_BITS + 1)}}
@@ -101,8 +101,8 @@ def parse_exclusions(sources: Iterable[tuple[str, Iterable[str]]]) -> Spec:
     """Read all exclusions of all sources: the same forms as targets, IPv6 networks of any size.
 
     More than one on a line is refused: lists of ranges are often written in two columns, and what lies between the two
-    would be visited. Who excludes one IPv6 address that carries an IPv4 address, or its 6to4 network, excludes that
-    host, too, by all its ways.
+    would be visited. Excluding an IPv6 address that embeds an IPv4 address, or its 6to4 network, excludes that host by
+    all its ways.
 
     Raises:
         InputError: as `parse_spec`; a source that excludes nothing must say `none`.
@@ -130,7 +130,7 @@ def require_confirmation(ranges: Ranges, *, confirmed: bool) -> None:
 
 
 class _SpecReader:
-    """Collects what the lines name, as compactly as a million of them ask for."""
+    """Collects what the lines name, compactly enough for millions of them."""
 
     def __init__(self, *, allow_names: bool = True, allow_large_v6: bool = False, excludes: bool = False) -> None:
         self.names: dict[str, Origin] = {}
@@ -144,8 +144,8 @@ class _SpecReader:
         self._v4_lasts = array("q")
         self._v6_firsts: list[int] = []
         self._v6_lasts: list[int] = []
-        self._name_count = 0  # of names, those that came before too
-        self._none_at: Origin | None = None  # where the source that is being read says that it names nothing
+        self._name_count = 0  # names that were given, repetitions included
+        self._none_at: Origin | None = None  # the place of `none` in the source that is being read
 
     def ranges(self) -> Ranges:
         """Return all addresses named so far."""
@@ -186,7 +186,7 @@ class _SpecReader:
             raise InputError(f"{self._none_at}: says {NONE!r}, but something else is named as well")
 
     def _begin(self) -> int:
-        """Forget what the source before this one said about itself; return how many things were named so far."""
+        """Forget the `none` of the source before; return how many things were named so far."""
         self._none_at = None
         return self._count()
 
@@ -216,7 +216,7 @@ class _SpecReader:
             raise InputError(f"{where}: {_shown(token)}: {problem}") from None
 
     def _read_token(self, token: str, where: Origin) -> None:
-        """Read a plain address or IPv4 network the short way, what is anything else the long one."""
+        """Read a plain address or IPv4 network on the fast path, anything else on the slow one."""
         address, slash, prefix = token.partition("/")
         try:
             octets = inet_pton(AF_INET, address)
@@ -228,7 +228,7 @@ class _SpecReader:
             self._prefixes.append(length)
 
     def _read_target(self, token: str, where: Origin) -> None:
-        """Tell the form of a target by its characters and read it; raise ValueError with what is wrong."""
+        """Recognise the form of a target by its characters and read it; raise ValueError with what is wrong."""
         if token.startswith("@"):
             raise ValueError("a file cannot name another file: give each with its @ on the command line")
         if token == "-":  # noqa: S105 - a dash, not a password

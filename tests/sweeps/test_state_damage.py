@@ -170,7 +170,7 @@ def test_refusals_are_written_again_only_after_as_much_else(path: Path) -> None:
     state.compact(ledger, {}, progress)
     for position in range(100):
         ledger.count([READY])
-        progress.mark(position)
+        progress.mark_many([position])
         state.append([position], ledger, {}, progress, refused=True)
     state.close()
 

@@ -49,7 +49,7 @@ def test_a_name_becomes_lower_case_ascii(text: str, name: str) -> None:
         (NAME_253 + "a", "253 characters at most"),
         ("a." * 127 + "b", "253 characters at most"),
         ("b\u00fc" * 200, "253 characters at most"),
-        (("\u00fc" * 20 + ".") * 12, "253 characters at most"),  # only its ASCII form is too long
+        (("\u00fc" * 20 + ".") * 12, "not an internationalised host name"),  # only its ASCII form is too long
         ("192.0.2.300", "does not end in a number"),
         ("example.123", "does not end in a number"),
         ("\uff11\uff19\uff12.0.2.1", "does not end in a number"),  # full-width digits are digits to IDNA

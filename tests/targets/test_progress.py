@@ -30,7 +30,7 @@ def assert_is(progress: Progress, done: set[int]) -> None:
 def test_after_every_mark_it_equals_the_set_of_what_was_marked(positions: list[int]) -> None:
     progress, done = Progress(), set[int]()
     for position in positions:
-        progress.mark(position)
+        progress.mark_many([position])
         done.add(position)
         assert_is(progress, done)
 
@@ -58,9 +58,11 @@ def test_a_snapshot_says_what_is_done_in_half_open_ranges() -> None:
 def test_memory_follows_the_spread_and_not_the_number_done() -> None:
     progress = Progress()
     for position in range(1, 100_000):
-        progress.mark(position - 1 if position % 2 else position)  # 0, 2, 2, 4, 4 ...: one open position at a time
-        progress.mark(position)
-        assert len(progress._flags) <= 2
+        progress.mark_many(
+            [position - 1 if position % 2 else position]
+        )  # 0, 2, 2, 4, 4 ...: one open position at a time
+        progress.mark_many([position])
+        assert progress.high_water - progress.low_water <= 2
     assert progress.low_water == 100_000
     assert progress.snapshot() == {"low_water": 100_000, "done_above": []}
 
@@ -68,15 +70,14 @@ def test_memory_follows_the_spread_and_not_the_number_done() -> None:
 def test_one_stuck_position_holds_the_low_water_mark_and_no_more() -> None:
     progress = marked(list(range(1, 5000)))
     assert (progress.low_water, progress.high_water, progress.done_count) == (0, 5000, 4999)
-    progress.mark(0)
+    progress.mark_many([0])
     assert (progress.low_water, progress.high_water, progress.done_count) == (5000, 5000, 5000)
-    assert not progress._flags
 
 
 def test_a_negative_position_is_refused_and_changes_nothing() -> None:
     progress = marked([0, 2])
     with pytest.raises(ValueError, match="position -1 is negative"):
-        progress.mark(-1)
+        progress.mark_many([-1])
     assert_is(progress, {0, 2})
 
 

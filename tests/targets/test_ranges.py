@@ -62,7 +62,6 @@ def test_the_algebra_is_that_of_sets(first: Both, second: Both) -> None:
     ):
         assert {same_text(ip) for ip in result.pick_many(np.arange(result.count, dtype=np.uint64))} == expected
         assert result.count == len(expected)
-    assert a.count_common(b) == len(in_a & in_b)
     assert (a == b) == (in_a == in_b)
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.errors import InputError
-from scanner.targets import networks
-from scanner.targets.networks import share
+from scanner.targets import shards
 from scanner.targets.ranges import Ranges
+from scanner.targets.shards import share
 from tests.support.owners import network_of, owner
 
 V6 = 0x20010DB8 << 96
@@ -122,7 +122,7 @@ def test_work_and_memory_are_bounded_by_blocks(monkeypatch: pytest.MonkeyPatch) 
     whole = Ranges.from_pairs(v4=[(0x0A000000, 0x0A0FFFFF), (0x0A200010, 0x0A200400)])
     expected = share(whole, 2, 5)
     with monkeypatch.context() as small:
-        small.setattr(networks, "_BLOCK", 7)
+        small.setattr(shards, "_BLOCK", 7)
         assert share(whole, 2, 5) == expected
 
     tracemalloc.start()

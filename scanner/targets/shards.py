@@ -1,20 +1,20 @@
-"""Who owns which network: the rule by which a sweep is divided into shards.
+"""Divide a sweep into shards: the rule that says which shard owns which network.
 
-Rates and refusals are counted for each network (an IPv4 /24, an IPv6 /64). Were its addresses spread over several
-shards, each of them would visit it at the full rate and forgive it the full number of refusals. So a network belongs to
-one shard as a whole, and what one shard counts is all there is to count.
+Rates and refusals are counted for each network (an IPv4 /24, an IPv6 /64). If its addresses were spread over several
+shards, each of them would visit it at the full rate and allow it the full number of refusals. So a network belongs to
+one shard as a whole, and the counts of that shard are exact.
 
-The rule looks at the number of the network and at nothing else: not at the seed, not at the other targets. So shards
-fit together whatever else differs between the machines that run them. Networks that follow each other go to one
-shard after the other, which divides a /16 evenly; where that row begins is scrambled anew for every 256 networks (an
-IPv4 /16, an IPv6 /56), so that networks at regular distances do not all meet in one shard:
+The rule depends on the number of the network only: not on the seed, not on the other targets. So shards fit together
+whatever else differs between the machines that run them. Consecutive networks go to one shard after the other, which
+divides a /16 evenly. The start of that row is scrambled anew for every 256 networks (an IPv4 /16, an IPv6 /56), so that
+networks at regular distances do not all meet in one shard:
 
     place(network) = scrambled(network div 256) + network mod 256        owner = place mod shards
 
-Rows of rows work, too: those who divide a shard again take `place div shards` modulo their own number.
+A shard can be divided again: by `place div shards` modulo the second number of shards.
 
-Ranges become the share of one shard by numpy in blocks. IPv4 has 2^24 networks; an IPv6 range that can be swept
-at all (2^63 addresses at most) reaches into two networks at most. So nothing here grows with the address space.
+Ranges become the share of one shard by numpy in blocks. IPv4 has 2^24 networks. An IPv6 range that can be swept at all
+(at most 2^63 addresses) touches two networks at most. So the cost does not grow with the address space.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ V6_HOST_BITS = 64
 _ROW = 256
 #: Networks looked at together: 8 bytes each in a few arrays.
 _BLOCK = 1 << 18
-# Any number will do, as long as it never changes: it decides which shard visits whom. The fraction of pi, in hex.
+# Any number will do, as long as it never changes: it decides which shard visits which network. The fraction of pi.
 _KEY = 0x243F6A8885A308D3
 _PLACE_BITS = np.uint64(2**32 - 1)
 
