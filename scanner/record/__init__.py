@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from scanner import lazy
-from scanner.record.encoding import SCHEMA, EventIds, decode, encode, encode_findings, event_id
+from scanner.record.decoding import decode
+from scanner.record.encoding import SCHEMA, encode, encode_findings
+from scanner.record.event_ids import EventIds, event_id
 
 if TYPE_CHECKING:
     from scanner.record.schema import json_schema

@@ -14,7 +14,7 @@ from scanner.errors import InputError
 from scanner.identify import RefusalRules
 from scanner.model import Finding, Refusal, RefusalKind, Software, Status
 from scanner.record import EventIds, decode, encode, encode_findings, event_id
-from scanner.record import encoding as record_module
+from scanner.record.encoded_parts import MOST_KEPT, EncodedParts
 from scanner.smtp import parse_banner
 from tests.support.greetings import SENDMAIL_8_14
 from tests.support.records import VALIDATOR, full_record, greeting_of, record_of
@@ -373,11 +373,13 @@ def test_equal_findings_of_another_host_are_told_apart_from_those_of_a_freed_obj
         assert decode(encode(record_of(findings=findings))).findings == findings
 
 
-def test_many_different_findings_keep_no_more_memory_than_the_limit() -> None:
-    for number in range(record_module._MOST_ENCODED * 3):
-        encode_findings((Finding(f"F-{number}", "low", "A title"),))
+def test_many_different_parts_keep_no_more_memory_than_the_limit() -> None:
+    parts = EncodedParts[tuple[int, ...]](list)
+    for number in range(MOST_KEPT * 3):
+        part = (number,)
 
-        assert len(record_module._ENCODED) <= record_module._MOST_ENCODED
+        assert parts.keep(part) is parts.kept[id(part)]
+        assert len(parts.kept) <= MOST_KEPT
 
 
 def test_a_finding_of_an_earlier_line_lacks_the_fields_that_came_later() -> None:
