@@ -4,7 +4,7 @@ The types of a document say what a value is (`int`, `str | None`, `list[str]`, a
 `Annotated` adds the sentence that describes it and further keywords of JSON Schema. So one declaration serves mypy,
 validators and people. A property that is `NotRequired` is one that lines of earlier versions do not have.
 
-Left out: everything that our documents do not use, such as unions of two types or maps with any key.
+Left out: everything that our documents do not use, such as unions of two types.
 Source: json-schema.org/draft/2020-12.
 """
 
@@ -65,6 +65,12 @@ def _schema(hint: Any) -> Schema:
         return {**schema, "type": [schema["type"], "null"]}
     if origin is list:
         return {"type": "array", "items": _schema(arguments[0])}
+    if origin is dict:  # any keys, values of one type
+        return (
+            {"type": "object"}
+            if arguments[1] is Any
+            else {"type": "object", "additionalProperties": _schema(arguments[1])}
+        )
     if is_typeddict(hint):
         return object_schema(hint, (hint.__doc__ or "").partition("\n")[0])
     if hint in _TYPES:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from jsonschema import Draft202012Validator, FormatChecker
 
 from scanner.delivery import Position
 from scanner.errors import SinkError
@@ -12,7 +13,10 @@ from scanner.settings import Settings
 from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import Plan, make_plan
 from scanner.sweeps.summary import Summary
+from scanner.sweeps.summary_schema import summary_schema
 from scanner.targets import COMMAND_LINE, TextSource, parse_spec
+
+SUMMARY = Draft202012Validator(summary_schema(), format_checker=FormatChecker())
 
 
 def settings(port: int, **changes: Any) -> Settings:
@@ -63,5 +67,8 @@ class MemorySink:
 
 
 async def run(sweep: Sweep) -> Summary:
+    """Run a sweep, and hold its summary against the schema."""
     await sweep.prepare()
-    return await sweep.run()
+    summary = await sweep.run()
+    SUMMARY.validate(orjson.loads(orjson.dumps(summary.document)))
+    return summary
