@@ -20,8 +20,11 @@ from scanner.files.clashes import Named, named, refuse_clashes
 from scanner.files.names import HEADERS, require_fitting_name
 from scanner.files.places import FilePlace, always, never
 from scanner.smoke.places import FORMS, SmokePlace, parse_where, place_maker
-from scanner.smoke.sending import Login, SessionStep, StartTls
-from scanner.smoke.smoke import SmokeResult, SmokeState, SmokeTest, as_json, smoke_test
+from scanner.smoke.request import SmokeTest
+from scanner.smoke.result import SmokeResult, SmokeState, as_json
+from scanner.smoke.sending import Login, StartTls
+from scanner.smoke.smoke import smoke_test
+from scanner.smoke.steps import SessionStep
 
 _EXIT_CODES = {SmokeState.DELIVERED: 0, SmokeState.FAILED: 1, SmokeState.NOT_ARRIVED: 3}
 _FILE = click.Path(dir_okay=False, path_type=Path)

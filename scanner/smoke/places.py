@@ -15,7 +15,8 @@ from scanner.engine import Gate
 from scanner.errors import InputError
 from scanner.smoke.imap_mailbox import ImapAccount, ImapMailbox
 from scanner.smoke.mailboxes import FileMailbox, Mailbox, Maildir, Mbox
-from scanner.smoke.smoke import MakePlace, SmokeTest, tls_context
+from scanner.smoke.request import SmokeTest, tls_context
+from scanner.smoke.smoke import MakePlace
 
 #: Where our own receiver listens by default.
 DEFAULT_LISTENERS: Final = {"lmtp": ("127.0.0.1", 2424), "smtp": ("127.0.0.1", 2525)}

@@ -1,11 +1,10 @@
 """One message to one recipient, step by step: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT.
 
-aiosmtplib speaks, on a socket that was connected through the engine's gate. Each step is timed and says what came of
-it; the first that fails ends the sending, with the server's reply. All of them share one deadline.
+aiosmtplib speaks SMTP on a socket that was connected through the engine's gate. The first step that fails ends the
+sending (`steps`).
 
-TLS is verified unless that was switched off; AUTH is said inside TLS only. What a server sends in plain text after its
-reply to STARTTLS (RFC 3207, 4.2) fails the step: aiosmtplib would drop it in silence, and the message would go through
-a man in the middle's hands unnoticed. Of a reply that repeats the password the rest is shown.
+TLS is verified unless that was switched off, and AUTH is sent inside TLS only. Plain text after the reply to STARTTLS
+(RFC 3207, 4.2) fails that step: aiosmtplib would drop it silently, and a man in the middle would go unnoticed.
 
 Left out: retries, further recipients, SMTPUTF8, client certificates. Sources: RFC 5321, RFC 3207, RFC 4954.
 """
@@ -15,24 +14,21 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, cast
 
 import aiosmtplib
-from aiosmtplib.errors import SMTPException, SMTPResponseException, SMTPTimeoutError
+from aiosmtplib.errors import SMTPException, SMTPResponseException
 from aiosmtplib.protocol import SMTPProtocol
 
-from scanner.delivery.redaction import Redaction
 from scanner.engine.certificates import session_facts
 from scanner.model import Tls
+from scanner.smoke.steps import StepFailed, Steps, said
 from scanner.smtp import ReplyReader, escape
 from scanner.timeouts import FOREVER_S, patience
 
-#: Characters of a server's words that are shown.
-_MAX_SHOWN: Final = 500
 #: Seconds for the reply to QUIT.
 _GOODBYE_S: Final = 5.0
 _MAX_REPLY_BYTES: Final = 32_768
@@ -46,29 +42,9 @@ class StartTls(StrEnum):
     NEVER = "never"
 
 
-class SessionStep(NamedTuple):
-    """One step, how long it took (seconds) and what came of it: a reply or a reason, escaped printable ASCII."""
-
-    name: str
-    ok: bool
-    took_s: float
-    detail: str | None = None
-
-
-class StepFailed(Exception):  # noqa: N818  what happened, not what is wrong with us
-    """Raised after a step that failed was written down; never leaves the smoke test."""
-
-
-@dataclass(slots=True)
-class Note:
-    """What a step wants to say about itself when it went well."""
-
-    detail: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user and a password for AUTH; in no text that is made of this."""
+    """A user and a password for AUTH; `repr` shows neither."""
 
     user: str = field(repr=False)
     password: str = field(repr=False)
@@ -86,41 +62,6 @@ class Envelope:
     tls_context: ssl.SSLContext
     starttls: StartTls = StartTls.AUTO
     login: Login | None = None
-
-
-class Steps:
-    """The steps so far, told to `on_step` as they end, and the seconds that the next ones have in all."""
-
-    def __init__(self, on_step: Callable[[SessionStep], None], redaction: Redaction | None = None) -> None:
-        self.taken: list[SessionStep] = []
-        self.left_s = FOREVER_S
-        self._on_step = on_step
-        self._clean = (redaction or Redaction()).clean
-
-    def add(self, name: str, took_s: float, detail: str | None, *, ok: bool = True) -> None:
-        """Write a step down."""
-        step = SessionStep(name, ok, took_s, None if detail is None else self._clean(detail)[:_MAX_SHOWN])
-        self.taken.append(step)
-        self._on_step(step)
-
-    @asynccontextmanager
-    async def step(self, name: str) -> AsyncIterator[Note]:
-        """Time a step, within the seconds that are left.
-
-        Raises:
-            StepFailed: when it goes wrong; the reason is written down.
-        """
-        started, note = time.monotonic(), Note()
-        try:
-            async with patience(self.left_s) as limit:
-                try:
-                    yield note
-                finally:
-                    self.left_s = limit.left_s
-        except (SMTPException, OSError, TimeoutError, ValueError, StepFailed) as problem:
-            self.add(name, time.monotonic() - started, reason(problem), ok=False)
-            raise StepFailed from None
-        self.add(name, time.monotonic() - started, note.detail)
 
 
 class Sent(NamedTuple):
@@ -155,14 +96,14 @@ async def _converse(smtp: aiosmtplib.SMTP, envelope: Envelope, steps: Steps) -> 
         accepted_at = time.monotonic()
     except StepFailed:
         return Sent(tls)
-    with suppress(SMTPException, OSError, TimeoutError):  # it has the message: a bad goodbye changes nothing
+    with suppress(SMTPException, OSError, TimeoutError):  # it has the message: a failing QUIT changes nothing
         async with patience(_GOODBYE_S):
             await smtp.execute_command(b"QUIT")
     return Sent(tls, queue_id(accepted.message), accepted_at)
 
 
 async def _close(smtp: aiosmtplib.SMTP) -> None:
-    """Close the connection: what TLS says at its end is sent, and the server's answer to that not waited for."""
+    """Close the connection: send the end of TLS, and do not wait for the server's answer to it."""
     transport = cast("asyncio.Transport | None", smtp.transport)
     smtp.close()
     await asyncio.sleep(0)
@@ -201,14 +142,14 @@ async def _start_tls(smtp: aiosmtplib.SMTP, envelope: Envelope, steps: Steps) ->
                 raise StepFailed("the server does not offer it")
         return None
     async with steps.step("STARTTLS") as note:
-        ear = _PlainTextEar(cast("SMTPProtocol", smtp.protocol))
-        cast("asyncio.Transport", smtp.transport).set_protocol(ear)
+        recorder = _PlainTextRecorder(cast("SMTPProtocol", smtp.protocol))
+        cast("asyncio.Transport", smtp.transport).set_protocol(recorder)
         try:
             await smtp.starttls(
                 server_hostname=envelope.server_name, tls_context=envelope.tls_context, timeout=FOREVER_S
             )
         finally:
-            if rest := ear.after_reply():
+            if rest := recorder.after_reply():
                 raise StepFailed(f"{len(rest)} bytes came in plain text after the reply to it: {escape(rest)}")
         tls = session_facts(smtp.get_transport_info("ssl_object"), implicit=False)
         note.detail = _certificate_summary(tls)
@@ -225,22 +166,22 @@ async def _log_in(smtp: aiosmtplib.SMTP, login: Login, steps: Steps, *, is_encry
         note.detail = said(await smtp.login(login.user, login.password))
 
 
-class _PlainTextEar(asyncio.Protocol):
-    """Hears what comes before TLS begins and hands it on: `start_tls` puts another protocol in its place."""
+class _PlainTextRecorder(asyncio.Protocol):
+    """Records what comes before TLS begins and passes it on; `start_tls` replaces it with another protocol."""
 
     def __init__(self, inner: SMTPProtocol) -> None:
         self._inner = inner
-        self._heard = bytearray()
+        self._received = bytearray()
 
     def after_reply(self) -> bytes:
         """Return what was sent after the first whole reply."""
-        raw = bytes(self._heard)
+        raw = bytes(self._received)
         reader = ReplyReader(_MAX_REPLY_BYTES)
         reader.receive_data(raw)
         return raw[len(reader.end().raw) :]
 
     def data_received(self, data: bytes) -> None:
-        self._heard += data[: _MAX_REPLY_BYTES - len(self._heard)]
+        self._received += data[: _MAX_REPLY_BYTES - len(self._received)]
         self._inner.data_received(data)
 
     def eof_received(self) -> bool:
@@ -256,39 +197,12 @@ class _PlainTextEar(asyncio.Protocol):
         self._inner.resume_writing()
 
 
-def said(answer: aiosmtplib.SMTPResponse) -> str:
-    """Write a reply in one line."""
-    return f"{answer.code} {_one_line(answer.message)}"
-
-
-def reason(problem: BaseException) -> str:
-    """Say in one line why a step failed: a server's words where it had some, else ours."""
-    if isinstance(problem, SMTPResponseException):
-        code = f"{problem.code} " if problem.code > 0 else ""
-        return code + _one_line(problem.message)
-    if isinstance(problem, (SMTPTimeoutError, TimeoutError)):
-        return "no answer in time"
-    if isinstance(problem, ssl.SSLCertVerificationError):
-        why = escape(problem.verify_message.encode("utf-8", "surrogateescape"))
-        return f"certificate not accepted: {why} (--ca-file names an authority, --insecure-tls accepts any)"
-    if isinstance(problem, ssl.SSLError):
-        return f"TLS handshake failed: {problem.reason or 'closed'}"
-    if isinstance(problem, ConnectionError):
-        return "the server closed the connection"
-    return str(problem) if isinstance(problem, StepFailed) else type(problem).__name__
-
-
-def _one_line(text: str) -> str:
-    lines = text.rstrip("\r\n").split("\n")
-    return " / ".join(escape(line.encode("utf-8", "surrogateescape")) for line in lines)
-
-
 def _certificate_summary(tls: Tls) -> str:
     """Describe session and certificate: "TLSv1.3, mx.example.org, by CN=CA, until 2027-01-01T00:00:00Z"."""
     parts = [tls.version or "TLS"]
     for own in tls.certificates[:1]:
         parts += [", ".join(own.names[:3]) or own.subject or "no name"]
-        parts += ["self-made" if own.self_signed else f"by {own.issuer}", f"until {own.not_after}"]
+        parts += ["self-signed" if own.self_signed else f"by {own.issuer}", f"until {own.not_after}"]
         if own.error:
             parts = [parts[0], f"certificate cannot be read: {own.error}"]
     return ", ".join(parts)
@@ -302,6 +216,6 @@ _QUEUE_ID: Final = re.compile(
 
 
 def queue_id(text: str) -> str | None:
-    """Find the name that a server gave the message, as its log has it; None where the reply has none that we know."""
+    """Return the id that the server gave the message, as in its log; None when the reply has none of a known form."""
     match = _QUEUE_ID.search(text)
     return next(filter(None, match.groups()), None) if match else None

@@ -1,147 +1,43 @@
-"""Does mail still flow? One honest test message to one recipient, and what its headers show when it arrives.
+"""Send one test message to one recipient, wait for it, and read what its headers show.
 
-A change to a mail server's greeting is not done before a message went through it. This sends exactly one, step by step
-(`sending`), waits for it where it should arrive (a `Mailbox`, opened before the message is sent), and reads in its
-header lines which hop still shows a version (`received`). The message says what it is, carries a random token by which
-it is known, and is marked as made by a program (RFC 3834), so that nobody's vacation reply answers it.
+A change to a mail server's greeting is done when a message has gone through the server. This sends exactly one
+(`request`, `message`, `sending`), waits for it where it should arrive (a `Mailbox`, opened before the message is sent),
+and reads in its header lines which hop still shows a version (`received`).
 
 The host may have several addresses: the first that accepts a connection gets the message, through the engine's gate
 with the user's exclusions. There are no retries: a message is never sent twice.
 
-Left out: more than one recipient, delivery status (RFC 3464); a server that relays elsewhere is judged by what arrives.
+Left out: more than one recipient, delivery status (RFC 3464). A server that relays elsewhere is judged by what arrives.
 """
 
-import re
 import socket
-import ssl
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from scanner.delivery.redaction import Redaction
 from scanner.engine import Gate
-from scanner.engine.certificates import accepting_context
 from scanner.engine.dialogue import own_name
 from scanner.engine.gated_connect import connect_through
 from scanner.engine.transport import check_source_address
-from scanner.errors import InputError, LocalError
-from scanner.model import Tls
-from scanner.settings import Settings
-from scanner.smoke.mailboxes import MARK_HEADER, Mailbox, MailboxError
-from scanner.smoke.received import HeaderLeak, software_in_headers
-from scanner.smoke.sending import Envelope, Login, Sent, SessionStep, StartTls, StepFailed, Steps, send
+from scanner.errors import LocalError
+from scanner.smoke.mailboxes import Mailbox, MailboxError
+from scanner.smoke.message import compose
+from scanner.smoke.received import software_in_headers
+from scanner.smoke.request import SmokeTest, tls_context
+from scanner.smoke.result import SmokeResult, SmokeState
+from scanner.smoke.sending import Envelope, Sent, send
+from scanner.smoke.steps import SessionStep, StepFailed, Steps
 from scanner.sweeps.plan import Plan, make_plan
 from scanner.targets import COMMAND_LINE, TextSource, parse_exclusions, parse_spec
 from scanner.timeouts import patience
 
-SCHEMA: Final = "smtpsweep.smoke/1"
 #: Addresses of one host that are tried, one after another.
 _MAX_ADDRESSES: Final = 8
 
 
-class SmokeState(StrEnum):
-    """How a smoke test ended. A closed list."""
-
-    DELIVERED = "delivered"  # the message arrived
-    NOT_ARRIVED = "not_arrived"  # the server accepted it, and it was not seen in time
-    FAILED = "failed"  # it was not sent: `steps` ends with the reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmokeTest:
-    """What to send, through which server, and how. `token` is new for each test; it marks the message.
-
-    `timeout_s` is seconds for connecting and sending, and once more for arriving. `redaction` knows the passwords of
-    others than `login`: what servers say goes through it.
-    """
-
-    host: str
-    sender: str
-    recipient: str
-    port: int = 25
-    starttls: StartTls = StartTls.AUTO
-    insecure_tls: bool = False
-    ca_file: Path | None = None
-    login: Login | None = field(default=None, repr=False)
-    redaction: Redaction = field(default_factory=Redaction, repr=False)
-    timeout_s: float = 60.0
-    connect_timeout_s: float = 10.0
-    exclude: Sequence[str] = ()
-    ehlo_name: str | None = None
-    source_address: str | None = None
-    token: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    def validated(self) -> "SmokeTest":
-        """Return self when it can be done.
-
-        Raises:
-            InputError: naming what cannot: an address that is not one, a host that is a network, a setting.
-        """
-        require_one_address("--from", self.sender)
-        require_one_address("--to", self.recipient)
-        asked = parse_spec([TextSource(COMMAND_LINE, [self.host])])
-        if asked.ranges.count + len(asked.names) != 1 or asked.mail_domains:
-            raise InputError(f"{self.host!r}: a smoke test is for one host: a name or an address")
-        parse_exclusions([TextSource(COMMAND_LINE, self.exclude)])
-        self.settings().validated()
-        tls_context(self.ca_file, insecure=self.insecure_tls)
-        return self
-
-    def settings(self) -> Settings:
-        """Return what the engine needs to know; one connection needs no pace."""
-        return Settings(
-            ports=(self.port,),
-            rate=0,
-            subnet_rate=0,
-            connect_timeout_s=self.connect_timeout_s,
-            total_timeout_s=self.timeout_s,
-            ehlo_name=self.ehlo_name,
-            source_address=self.source_address,
-        )
-
-
-class SmokeResult(NamedTuple):
-    """How it went. `arrived_s` counts from the acceptance; `headers` are the bytes as they arrived, None if not.
-
-    Only our own passwords are taken out of them, should a server have written one there.
-
-    `leaks` are the header lines that name software, with a version or without. `ip` is None without a connection.
-    """
-
-    test: SmokeTest
-    state: SmokeState
-    started_at: float
-    ip: str | None
-    steps: tuple[SessionStep, ...]
-    tls: Tls | None = None
-    queue_id: str | None = None
-    arrived_s: float | None = None
-    headers: bytes | None = None
-    leaks: tuple[HeaderLeak, ...] = ()
-
-    @property
-    def versions(self) -> tuple[HeaderLeak, ...]:
-        """The header lines that surely show a version."""
-        return tuple(leak for leak in self.leaks if leak.version is not None and leak.is_sure)
-
-    @property
-    def shows_version(self) -> bool | None:
-        """Whether a header line shows a version; None when the headers were not seen, or a number may be one."""
-        if self.headers is None:
-            return None
-        is_open = any(leak.version is not None for leak in self.leaks)
-        return True if self.versions else None if is_open else False
-
-
-#: What makes the place once targets and exclusions are known: the gate is for who connects somewhere.
+#: Makes the place once targets and exclusions are known; a place that connects somewhere does so through the gate.
 MakePlace = Callable[[Gate], Mailbox]
 
 
@@ -253,90 +149,3 @@ async def _await_arrival(result: SmokeResult, place: Mailbox, steps: Steps, acce
 
 def _without_secrets(headers: bytes, redaction: Redaction) -> bytes:
     return redaction.clean(headers.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-
-
-def compose(test: SmokeTest, now: datetime) -> bytes:
-    """Write the message: plain, short, honest, with the token in subject, Message-ID and a header of its own."""
-    message = EmailMessage(policy=SMTP_POLICY.clone(max_line_length=998))
-    message["From"] = test.sender
-    message["To"] = test.recipient
-    message["Subject"] = f"smtpsweep smoke test {test.token}"
-    message["Date"] = format_datetime(now)
-    message["Message-ID"] = f"<smtpsweep-{test.token}@{_domain(test.sender)}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message[MARK_HEADER] = test.token
-    message.set_content(_TEXT.format(host=test.host, port=test.port, token=test.token))
-    return message.as_bytes()
-
-
-_TEXT: Final = """\
-This is a test message. A mail administrator sent it with smtpsweep, by hand,
-through {host} port {port}, to see whether mail still flows after a change to
-that server, and whether the headers of a delivered message show its version.
-
-It is one message to one recipient. Nothing needs to be done; it can be deleted.
-
-Test: {token}
-"""
-
-#: Letters of a local part without quotes (RFC 5321, 4.1.2: Dot-string), and what may be its domain.
-_LOCAL: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN: Final = rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Za-z.:]{{2,60}}\]"
-_ADDRESS: Final = re.compile(rf"{_LOCAL}@(?:{_DOMAIN})")
-
-
-def require_one_address(option: str, text: str) -> None:
-    """Refuse what is not exactly one plain mail address.
-
-    Raises:
-        InputError: naming the option.
-    """
-    if len(text) > 254 or len(text.rpartition("@")[0]) > 64 or not _ADDRESS.fullmatch(text):
-        raise InputError(f"{option} {text!a}: not one mail address such as postmaster@example.com")
-
-
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2]
-
-
-def tls_context(ca_file: Path | None, *, insecure: bool) -> ssl.SSLContext:
-    """Return a context that verifies by the system's authorities or those of a file, or accepts any certificate.
-
-    Raises:
-        InputError: when the file cannot be read or holds no certificate.
-    """
-    if insecure:
-        return accepting_context()
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        why = error.strerror or "no certificate in it"
-        raise InputError(f"--ca-file {ca_file}: cannot be used ({why})") from None
-
-
-def as_json(result: SmokeResult) -> dict[str, Any]:
-    """Return what `smtpsweep verify --received` and other programs read; no secret is in it."""
-    test = result.test
-    return {
-        "schema": SCHEMA,
-        "state": result.state.value,
-        "started_at": datetime.fromtimestamp(result.started_at, UTC).isoformat(timespec="milliseconds"),
-        "host": test.host,
-        "ip": result.ip,
-        "port": test.port,
-        "from": test.sender,
-        "to": test.recipient,
-        "token": test.token,
-        "message_id": f"<smtpsweep-{test.token}@{_domain(test.sender)}>",
-        "queue_id": result.queue_id,
-        "tls": None if result.tls is None else {"version": result.tls.version, "cipher": result.tls.cipher},
-        "certificate": result.tls.certificates[0]._asdict() if result.tls and result.tls.certificates else None,
-        "steps": [
-            {"name": step.name, "ok": step.ok, "took_ms": round(step.took_s * 1000, 1), "detail": step.detail}
-            for step in result.steps
-        ],
-        "arrived_s": None if result.arrived_s is None else round(result.arrived_s, 3),
-        "shows_version": result.shows_version,
-        "leaks": [leak._asdict() for leak in result.leaks],
-    }

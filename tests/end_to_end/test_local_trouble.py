@@ -16,7 +16,7 @@ from scanner.errors import LocalError
 from scanner.model import Attempt, Status, Target
 from scanner.settings import Probe, Settings
 from scanner.smoke import smoke
-from scanner.smoke.sending import StepFailed
+from scanner.smoke.steps import StepFailed
 from scanner.sweeps.single_check import check_host
 from scanner.targets import COMMAND_LINE, Ranges, TextSource, parse_spec
 from scanner.verification.second_opinion import second_opinion

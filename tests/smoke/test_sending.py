@@ -8,12 +8,10 @@ import pytest
 
 from scanner.engine import Gate
 from scanner.smoke.mailboxes import Mailbox, MailboxError
-from scanner.smoke.sending import SessionStep, StartTls
-from scanner.smoke.smoke import (
-    SmokeState,
-    as_json,
-    smoke_test,
-)
+from scanner.smoke.result import SmokeState, as_json
+from scanner.smoke.sending import StartTls
+from scanner.smoke.smoke import smoke_test
+from scanner.smoke.steps import SessionStep
 from tests.support.certificates import make_certificate, server_context
 from tests.support.servers import free_port, serving
 from tests.support.smoke_tests import (

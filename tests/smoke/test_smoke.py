@@ -18,16 +18,13 @@ from hypothesis import strategies as st
 from scanner.cli.smoke import verdict
 from scanner.errors import InputError
 from scanner.smoke.mailboxes import FileMailbox, MailboxError, Maildir
+from scanner.smoke.message import compose
 from scanner.smoke.receiver import MailReceiver
-from scanner.smoke.sending import SessionStep, StartTls, queue_id
-from scanner.smoke.smoke import (
-    SmokeState,
-    as_json,
-    compose,
-    require_one_address,
-    smoke_test,
-    tls_context,
-)
+from scanner.smoke.request import require_one_address, tls_context
+from scanner.smoke.result import SmokeState, as_json
+from scanner.smoke.sending import StartTls, queue_id
+from scanner.smoke.smoke import smoke_test
+from scanner.smoke.steps import SessionStep
 from tests.support.certificates import server_context
 from tests.support.servers import serving
 from tests.support.smoke_tests import AUTH, CERTIFICATE, KEY, LOGIN, WORD, Hands, into, make_test, send_to, steps
@@ -200,7 +197,7 @@ async def test_a_message_goes_through_a_real_server_and_its_header_lines_are_jud
     assert result.tls is not None
     assert result.tls.certificates[0].names == ("127.0.0.1",)
     assert next(step for step in seen if step.name == "STARTTLS").detail == (
-        f"TLSv1.3, 127.0.0.1, self-made, until {result.tls.certificates[0].not_after}"
+        f"TLSv1.3, 127.0.0.1, self-signed, until {result.tls.certificates[0].not_after}"
     )
     (leak,) = result.versions
     assert (leak.hop, leak.by, leak.product, leak.version) == (1, "mx.example.org", "Postfix", "3.7.11")

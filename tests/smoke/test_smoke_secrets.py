@@ -8,7 +8,7 @@ import pytest
 
 from scanner.delivery.redaction import Redaction
 from scanner.smoke.mailboxes import MailboxError
-from scanner.smoke.smoke import SmokeResult, SmokeState, as_json
+from scanner.smoke.result import SmokeResult, SmokeState, as_json
 from tests.support.certificates import server_context
 from tests.support.echo_servers import repeated, traces
 from tests.support.smoke_tests import AUTH, CERTIFICATE, KEY, LOGIN, WORD, Hands, send_to

@@ -1,4 +1,4 @@
-"""Certificates made for a test: good, expired, self-made, and TLS contexts of servers that use them."""
+"""Certificates made for a test: good, expired, self-signed, and TLS contexts of servers that use them."""
 
 import ssl
 import tempfile

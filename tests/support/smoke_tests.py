@@ -5,13 +5,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from scanner.smoke.mailboxes import Mailbox
+from scanner.smoke.request import SmokeTest
+from scanner.smoke.result import SmokeResult
 from scanner.smoke.sending import Login
-from scanner.smoke.smoke import (
-    MakePlace,
-    SmokeResult,
-    SmokeTest,
-    smoke_test,
-)
+from scanner.smoke.smoke import MakePlace, smoke_test
 from tests.support.certificates import make_certificate
 from tests.support.servers import serving
 from tests.support.smtp_scripts import ScriptedServer
