@@ -1,4 +1,4 @@
-"""Every setting of a sweep in one frozen object, with gentle defaults and one place that checks them."""
+"""The settings of a sweep in one frozen object, with gentle defaults and one place that checks them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,36 +8,36 @@ from typing import Self
 from scanner import lazy
 from scanner.errors import SettingsError
 
-#: Connections started a second. A /16 takes about two minutes; no link or firewall notices.
+#: Connections started per second. A /16 takes about two minutes; no link or firewall notices.
 DEFAULT_RATE = 500.0
-#: Connections started a second towards one /24 (IPv4) or /64 (IPv6).
+#: Connections started per second to one /24 (IPv4) or /64 (IPv6).
 DEFAULT_SUBNET_RATE = 50.0
 #: Connections being made at the same time (SYN sent, no answer yet).
 DEFAULT_CONCURRENCY = 1000
-#: Visits to one target. A pool of servers behind an address shows itself in a few.
+#: Visits to one target. A few reveal a pool of servers behind an address.
 MAX_SAMPLES = 1000
-#: At the end: how long what the sinks have not got may take without any of it being acknowledged, in seconds.
+#: Seconds to wait at the end without an acknowledgement from sinks that lack records.
 DEFAULT_DRAIN_S = 30.0
-#: How much of the disk the log of a run may use.
+#: Disk space that the spool of a run may use.
 DEFAULT_QUOTA_BYTES = 10 << 30
-#: A seed is below this: JSON readers that keep numbers as doubles (jq, JavaScript) lose digits of larger ones.
+#: Seeds are below this: JSON readers with doubles as numbers (jq, JavaScript) lose digits of larger ones.
 SEED_LIMIT = 2**53
-#: What may stand in EHLO (RFC 5321, 4.1.1.1): a domain, or an address literal.
+#: What EHLO may hold (RFC 5321, 4.1.1.1): a domain, or an address literal.
 _EHLO_NAME = lazy.pattern(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\]")
 
 
 class RefusalAction(StrEnum):
     """What to do with the rest of a network whose mail servers refuse us."""
 
-    SLOW = "slow"  # visit it at a tenth of the pace
-    STOP = "stop"  # visit it no further: its targets stay unvisited
+    SLOW = "slow"  # visit it at a tenth of the rate
+    STOP = "stop"  # leave its remaining targets unvisited
 
 
 class Probe(StrEnum):
-    """How much is said to a server that greets with 220."""
+    """What to send to a server that greets with 220."""
 
-    GREETING = "greeting"  # nothing but QUIT
-    DIALOGUE = "dialogue"  # EHLO, HELP, STARTTLS and EHLO inside where it is offered, QUIT
+    GREETING = "greeting"  # only QUIT
+    DIALOGUE = "dialogue"  # EHLO, HELP, STARTTLS and EHLO again if it is offered, QUIT
     BEHAVIOUR = "behaviour"  # the same, and one verb that does not exist
 
 
@@ -45,10 +45,10 @@ class Probe(StrEnum):
 class Settings:
     """How to sweep. Times are seconds; a rate of 0 means no limit.
 
-    A connection that is *connecting* counts against `concurrency`; one that waits for a slow greeting costs only a
-    descriptor and is bounded by the descriptors this process may open.
-    `route_patience_s` is how long a sweep waits, when all else is done, for a way to targets that this machine has
-    none to; 0 not at all.
+    Only a connection that is being made counts against `concurrency`. One that waits for a slow greeting costs a
+    descriptor; the descriptors that this process may open limit their number.
+    `route_patience_s` is how long a sweep waits at its end for a route to targets that this machine cannot reach; 0
+    is not at all.
     Servers pause before they greet: Sendmail's `greet_pause` 1 to 20 s, Postfix's postscreen 6 s; RFC 5321
     (4.5.3.2.1) allows five minutes.
     """
@@ -89,19 +89,19 @@ class Settings:
 
     @property
     def speaks(self) -> bool:
-        """Whether a dialogue follows a greeting with 220."""
+        """Whether a dialogue follows a 220 greeting."""
         return self.probe is not Probe.GREETING
 
     @property
     def will_speak(self) -> bool:
-        """Whether any dialogue can come: one was asked for, or a port is visited where TLS comes first."""
+        """Whether there can be a dialogue: one was requested, or a port that begins with TLS is visited."""
         return self.speaks or (not self.passive and not set(self.ports).isdisjoint(self.tls_ports))
 
     def validated(self) -> Self:
-        """Return self when every value makes sense.
+        """Return self if every value makes sense.
 
         Raises:
-            SettingsError: for the first value that does not, naming its command-line option.
+            SettingsError: for the first value that does not, with the name of its command-line option.
         """
         for problem in self._problems():
             raise SettingsError(problem)

@@ -118,7 +118,7 @@ def compare(
         LocalError: when there is no room for the sorting.
     """
     if str(before) == "-" == str(after):
-        raise InputError("standard input: can be read once only: name a file for the other sweep")
+        raise InputError("standard input: can be read only once: name a file for the other sweep")
     read = None if summaries is None else (SweepSummary(summaries[0]), SweepSummary(summaries[1]))
     with look_table(memory_limit) as table:
         facts = tuple(

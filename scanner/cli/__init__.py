@@ -4,7 +4,7 @@ from scanner.cli import early
 
 
 def main() -> None:
-    """Run the command line and exit; from the first moment on, a request to stop is heard."""
+    """Run the command line and exit. Requests to stop are handled from the start."""
     early.install()
     early.hurry()
     from scanner.cli import entry  # noqa: PLC0415  loading it takes a while

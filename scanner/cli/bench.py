@@ -1,8 +1,8 @@
 """`smtpsweep bench`: throughput, recall and memory of this installation, on the simulated network.
 
-About a minute, no compiler, no root. The lab runs as one process and each sweep as another, as users run them; CPU and
-memory are the kernel's accounts of the finished process, start of the interpreter included. Nothing is pinned and
-nothing is compared: for that there is `python -m benchmarks` in the source tree.
+It takes about a minute and needs neither a compiler nor root. The lab is one process and each sweep another, as users
+run them. CPU and memory are what the kernel reports of the finished process, so they include the start of the
+interpreter. Nothing is pinned to a core and nothing is compared: `python -m benchmarks` in the source tree does that.
 """
 
 import os
@@ -25,6 +25,7 @@ from rich.table import Table
 
 from scanner.cli import streams
 from scanner.cli.console import Console
+from scanner.cli.values import Count
 from scanner.errors import LocalError
 from scanner.lab import LabProcess, LabSettings, expected, mismatches
 
@@ -40,7 +41,7 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one finished sweep used: seconds, and the most memory it had at one time."""
+    """What one finished sweep used: seconds, and its peak memory."""
 
     wall_s: float
     cpu_s: float
@@ -49,7 +50,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class TruthCheck:
-    """Records against the truth: hosts without a record, hosts with several, and everything that is wrong."""
+    """Records compared with the truth: hosts without a record, hosts with several, and all that is wrong."""
 
     hosts: int
     lost: int
@@ -63,7 +64,7 @@ class TruthCheck:
 
     @property
     def perfect(self) -> bool:
-        """Whether every host is there once and right."""
+        """Whether every host has exactly one record, and it is right."""
         return not (self.lost or self.repeated or self.wrong)
 
 
@@ -82,12 +83,14 @@ def judge(
 
 
 @click.command()
-@click.option("--hosts", type=click.IntRange(100, 60_000), default=20_000, show_default=True, help="For throughput.")
-@click.option("--runs", type=click.IntRange(1, 20), default=3, show_default=True, help="For throughput.")
+@click.option("--hosts", type=Count(100, 60_000), default=20_000, show_default=True,
+              help="Sweep N hosts to measure throughput (100 to 60000).")  # fmt: skip
+@click.option("--runs", type=Count(1, 20), default=3, show_default=True,
+              help="Measure throughput N times (1 to 20).")  # fmt: skip
 def bench(hosts: int, runs: int) -> int:
     """Measure throughput, recall and memory on the simulated network (about a minute).
 
-    Exit codes: 0 every host was found and right, 1 not.
+    Exit codes: 0 every host was found and its record is right, 1 otherwise.
     """
     table = Table("", "median", "smallest to largest", title="smtpsweep on the simulated network")
     with tempfile.TemporaryDirectory(prefix="smtpsweep-bench-") as folder:
@@ -146,10 +149,10 @@ def _range(hosts: int) -> str:
 
 
 def _sweep(targets: str, port: int, *options: str) -> Run:
-    """Run a sweep of its own process to its end.
+    """Run a sweep in a process of its own to its end.
 
     Raises:
-        LocalError: when it fails, or takes longer than two minutes (it is killed).
+        LocalError: if it fails, or takes longer than two minutes (it is killed).
     """
     limits = ("--rate", "0", "--subnet-rate", "0", "--quiet")
     command = [sys.executable, "-m", "scanner", "sweep", "--no-config", targets, "--port", str(port), *limits, *options]

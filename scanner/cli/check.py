@@ -1,4 +1,4 @@
-"""`smtpsweep check`: one host, the dialogue as a person would see it with telnet, then the verdict."""
+"""`smtpsweep check`: visit one host, print the dialogue as telnet would show it, then what it means."""
 
 import sys
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,8 @@ from scanner.cli import logging, running
 from scanner.cli.codes import ALL_LOCAL
 from scanner.cli.commands import Command, group
 from scanner.cli.entry import complain
-from scanner.cli.options import identity_options, visit_options
+from scanner.cli.options import identity_options, log_level_option, visit_options
+from scanner.cli.values import Count
 from scanner.identify.leaks import versions_in_greeting
 from scanner.identify.unconfirmed import possible_disclosures, possible_products
 from scanner.model import GREETED, USUAL_GREETING, Assessment, Banner, Record, Status, Target
@@ -26,22 +27,23 @@ if TYPE_CHECKING:
 @group(
     "Host",
     click.argument("host"),
-    click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True),
+    click.option("-p", "--port", type=Count(1, 65535), metavar="PORT", default=25, show_default=True,
+                 help="Port to visit."),
     click.option("-x", "--exclude", multiple=True, metavar="TARGET",
-                 help="Never visit these; same forms as for sweep."),
+                 help="Never visit this target, in any form that sweep takes; may be repeated."),
 )  # fmt: skip
 @visit_options
 @identity_options
 @group(
     "Output",
-    click.option("--json", "as_json", is_flag=True, help="Print the record instead: one JSON line for each address."),
-    click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON record for each address instead."),
+    log_level_option,
 )
 def check(host: str, port: int, exclude: tuple[str, ...], log_level: str, *, as_json: bool, **options: Any) -> int:
-    """Visit HOST (a name or an address; all addresses of a name) and show what is said.
+    """Visit HOST, a name (all of its addresses) or an address, and show the dialogue.
 
-    Exit codes: 0 an SMTP greeting was read from every address, 1 one had none, 2 usage or input error, 4 this machine
-    has no way to an address.
+    Exit codes: 0 every address sent an SMTP greeting, 1 at least one did not, 2 usage or input error, 4 this machine
+    has no route to an address.
     """
     logging.configure(log_level)
     settings = Settings(ports=(port,), rate=0, subnet_rate=0, **options).validated()

@@ -1,8 +1,8 @@
-"""How commands show their options: in groups with a heading, with the nearest name when one is misspelt.
+"""Options in groups with headings, and "did you mean" for commands and options.
 
-Click writes all options of a command as one list. `group` notes a heading for the options that it applies, and
-`Command` writes those of one heading together, in the order in which the headings first come up. Options without a
-heading come last. The pages of the documentation and of man use the same groups.
+Click shows all options of a command as one list. `group` gives the options that it applies a heading, and `Command`
+shows them under it, in the order in which the headings first occur. Options without a heading come last. The generated
+documentation and the man pages use the same groups.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-#: Set by the scripts of `smtpsweep completion` when Tab is pressed; the name is click's rule.
+#: Set by the scripts of `smtpsweep completion` when Tab is pressed; click prescribes the name.
 COMPLETE: Final = "_SMTPSWEEP_COMPLETE"
-#: Headings of what has none of its own: beside options that have one, and alone.
+#: The heading of options without their own: beside options that have one, and alone.
 _REST, UNGROUPED = "General", "Options"
-#: How alike two names must be, and the longest text that somebody may have misspelt.
+#: How alike two names must be, from 0 to 1, and the longest text to compare.
 _ALIKE, _LONGEST = 0.7, 60
 _HEADINGS: Final[WeakKeyDictionary[click.Parameter, str]] = WeakKeyDictionary()
 
@@ -49,7 +49,7 @@ def options(*decorators: Decorator) -> Decorator:
 
 
 def group(heading: str, *decorators: Decorator) -> Decorator:
-    """Apply options that are shown under this heading, except those that have got another one already."""
+    """Apply options to show under this heading, except those that already have one."""
 
     def apply(function: Callable[..., Any]) -> Callable[..., Any]:
         before = len(_declared(function))
@@ -88,7 +88,7 @@ def complete_files(ctx: click.Context, parameter: click.Parameter, incomplete: s
 
 
 def unknown_name(error: click.NoSuchOption | click.NoSuchCommand) -> str:
-    """Return the sentence about an option or a command that does not exist, with the nearest one that does."""
+    """Return the message for an option or a command that does not exist, with the nearest one that does."""
     command = error.ctx.command if error.ctx is not None else None
     if isinstance(error, click.NoSuchOption):
         known = command.get_params(error.ctx) if command is not None and error.ctx is not None else []
@@ -103,10 +103,13 @@ def unknown_name(error: click.NoSuchOption | click.NoSuchCommand) -> str:
 
 
 def maybe_meant(name: str, known: Iterable[str]) -> str | None:
-    """Return the nearest name. Short ones may begin otherwise, which `scanner.text.nearest` does not allow products."""
+    """Return the nearest name, None if there is none.
+
+    Short names may differ at their beginning; for names of products `scanner.text.nearest` does not allow that.
+    """
     if len(name) > _LONGEST:
         return None
-    from difflib import get_close_matches  # noqa: PLC0415  only who misspelt a name waits for it
+    from difflib import get_close_matches  # noqa: PLC0415  only a misspelt name waits for it
 
     by_key = {each.casefold(): each for each in known}
     return next((by_key[key] for key in get_close_matches(name.casefold(), by_key, 1, _ALIKE)), None)

@@ -1,7 +1,7 @@
 """`smtpsweep completion SHELL`: the script that lets bash, zsh or fish complete commands, options and values.
 
-The script asks the program itself at each Tab: it starts `smtpsweep` with `_SMTPSWEEP_COMPLETE` and the words so far in
-the environment, and `answered` prints what could come next. Click does both; its own way in is `Command.main`, which
+At each Tab the script asks the program itself: it starts `smtpsweep` with `_SMTPSWEEP_COMPLETE` and the words so far in
+the environment, and `answered` prints what could come next. Click does both, but starts it from `Command.main`, which
 this program does not use (see `scanner.cli.entry`).
 """
 
@@ -20,12 +20,12 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.command()
 @click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print the script that completes commands, options and values in SHELL: bash, zsh or fish.
+    """Print a script that completes commands, options and values in SHELL: bash, zsh or fish.
 
     For this session: eval "$(smtpsweep completion bash)", the same with zsh, or smtpsweep completion fish | source.
 
-    For good, save it where the shell looks: ~/.local/share/bash-completion/completions/smtpsweep for bash,
-    ~/.config/fish/completions/smtpsweep.fish for fish, and for zsh _smtpsweep in a folder of fpath.
+    To keep it, save it as ~/.local/share/bash-completion/completions/smtpsweep for bash,
+    ~/.config/fish/completions/smtpsweep.fish for fish, or _smtpsweep in a folder of fpath for zsh.
     """
     click.echo(script(shell), nl=False)
 
@@ -34,14 +34,14 @@ def script(shell: str) -> str:
     """Return the script of a shell, one of `SHELLS`."""
     kind = get_completion_class(shell)
     assert kind is not None, shell  # noqa: S101  click has these three
-    # Not the method of the class itself: bash's starts bash to look at its version.
+    # Not the method of the class itself: for bash, that one starts bash to look at its version.
     return ShellComplete.source(kind(click.Command(PROGRAM), {}, PROGRAM, COMPLETE))
 
 
 def answered(command: click.Command, instruction: str) -> bool:
-    """Print what may come next, as the script of a shell asked with `bash_complete` or the like.
+    """Print what may come next; `instruction` is `bash_complete` or the like.
 
-    Returns False, with nothing printed, when the request is not one.
+    Returns False, and prints nothing, if the request is not from such a script.
     """
     shell, _, what = instruction.partition("_")
     kind = get_completion_class(shell) if shell in SHELLS and what == "complete" else None

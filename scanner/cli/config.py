@@ -1,8 +1,8 @@
 """`--config FILE.toml`: the long options of a command, without the dashes, as keys.
 
-Without `--config` it is the user's own file, `$XDG_CONFIG_HOME/smtpsweep/config.toml`, when there is one. A file in the
-working folder is never looked for: whoever can write into a folder where root or a cron job runs would decide what is
-visited and written. For the same reason the user's file must be the user's, or root's.
+Without `--config` the user's own file is read, `$XDG_CONFIG_HOME/smtpsweep/config.toml`, if it exists. A file in the
+working folder is never looked for: anybody who can write to a folder where root or a cron job runs could decide what is
+visited and written. For the same reason the user's own file must belong to the user or to root.
 
     rate = 2000
     exclude = ["192.0.2.128/25"]
@@ -13,9 +13,9 @@ visited and written. For the same reason the user's file must be the user's, or 
     index = "sec"
     token_env = "HEC"
 
-What is said on the command line wins, with one exception: exclusions of both are honoured, since a network that must
-not be visited must not become a target because of one more `-x`. A key that is not an option is an error: a misspelt
-`exclude` must not be overlooked. Values are read as on the command line would be, so both have the same limits.
+The command line wins, with one exception: exclusions of both apply, since a network that must not be visited must not
+become a target because of one more `-x`. A key that is not an option is an error: a misspelt `exclude` must not be
+overlooked. Values are converted as on the command line, so both have the same limits.
 """
 
 import os
@@ -40,9 +40,9 @@ _YES_NO = {True: "yes", False: "no"}
 
 
 def default_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the user's own file would be: `$XDG_CONFIG_HOME/smtpsweep/config.toml`, or below `~/.config`.
+    """Return the path of the user's own file: `$XDG_CONFIG_HOME/smtpsweep/config.toml`, or below `~/.config`.
 
-    Without HOME, as services are started, `~` is what the system knows of the user: a job finds the same file.
+    Without HOME, as services are started, the system knows the user's `~`: a job finds the same file.
     """
     folder = environ.get("XDG_CONFIG_HOME", "")
     # The specification says that a relative path must be ignored.
@@ -60,11 +60,11 @@ def leave_out_config(ctx: click.Context, param: click.Parameter, value: bool) ->
 
 
 def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    """Take the file's values as this command's defaults (a click callback for an eager option).
+    """Use the file's values as this command's defaults (a click callback for an eager option).
 
     Raises:
-        InputError: when the file cannot be read, is not TOML, or has a key or a kind of value that is not an option's;
-            for the user's own file also when others could have written it.
+        InputError: if the file cannot be read, is not TOML, or has a key or a type of value that no option takes; for
+            the user's own file also if others could have written it.
     """
     del param
     if ctx.resilient_parsing:  # a shell asks what can follow
@@ -83,18 +83,20 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
 
 
 def _own_file() -> Path | None:
-    """Return the user's own file when it is there."""
+    """Return the user's own file if it exists."""
     path = default_file()
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); --no-config does without it") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}): use --no-config to run without it") from None
     if found.st_uid not in (os.geteuid(), 0):
-        raise InputError(f"{path}: belongs to another user (uid {found.st_uid}): name it with --config, or --no-config")
+        raise InputError(
+            f"{path}: belongs to another user (uid {found.st_uid}): name it with --config, or use --no-config"
+        )
     if found.st_mode & stat.S_IWOTH:
-        raise InputError(f"{path}: every user may write it: take that away (chmod o-w), or say --no-config")
+        raise InputError(f"{path}: every user may write to it: run chmod o-w on it, or use --no-config")
     return path
 
 
@@ -132,15 +134,15 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
 
 
 def default_notices() -> list[str]:
-    """Return what to say of a file that was read without being named; of no command, nothing."""
+    """Return a notice about a file that was read without being named; outside a command, nothing."""
     context = click.get_current_context(silent=True)
     if context is None or DEFAULT_CONFIG not in context.meta:
         return []
-    return [f"options from {context.meta[CONFIG_FILE]} are used; --no-config does without them"]
+    return [f"options from {context.meta[CONFIG_FILE]} are used (--no-config ignores them)"]
 
 
 def with_configured(ctx: click.Context, param: click.Parameter, value: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Add what the file says to what the command line says (a click callback for a repeatable option)."""
+    """Add the file's values to those of the command line (a click callback for a repeatable option)."""
     configured = (ctx.default_map or {}).get(str(param.name))
     if configured is None or ctx.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE:
         return value
@@ -148,7 +150,7 @@ def with_configured(ctx: click.Context, param: click.Parameter, value: tuple[Any
 
 
 def _by_key(command: click.Command) -> dict[str, click.Parameter]:
-    """Return what a file may set: every long option but `--config`, and the targets."""
+    """Return what a file may set: the targets, and every long option but `--config` and `--no-config`."""
     keys: dict[str, click.Parameter] = {}
     for param in command.params:
         if param.name not in ("config", "no_config"):
@@ -158,7 +160,7 @@ def _by_key(command: click.Command) -> dict[str, click.Parameter]:
 
 
 def _default(param: click.Parameter, value: object) -> dict[str, Any]:
-    """Return the entry of click's default map for one key; raise ValueError with what the value must be."""
+    """Return one key's entry for click's default map; raise ValueError with what the value must be."""
     name = str(param.name)
     if isinstance(param, click.Option) and param.is_flag:
         if not isinstance(value, bool):
@@ -169,13 +171,13 @@ def _default(param: click.Parameter, value: object) -> dict[str, Any]:
     if isinstance(param, click.Option) and not param.multiple:
         return {name: _text(value, "one text or number")}
     values = value if isinstance(value, list) else [value]
-    if not values:  # a list that somebody forgot to fill in must not widen a sweep silently
-        raise ValueError("one or more texts or numbers, not an empty list: remove the key if that is meant")
+    if not values:  # an empty list by mistake must not widen a sweep silently
+        raise ValueError("one or more texts or numbers, not an empty list: to leave it out, remove the key")
     return {name: [_text(each, "texts or numbers") for each in values]}
 
 
 def _sink_urls(tables: object) -> list[str]:
-    """Return what would be said after -o for each table; raise TypeError or ValueError with what is wrong."""
+    """Return the value of -o for each table; raise TypeError or ValueError with what is wrong."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ValueError("must be tables, each beginning with [[sinks]]")
     urls = []

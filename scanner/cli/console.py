@@ -1,6 +1,7 @@
-"""Rich's console, which ends the process with code 1 when its reader has left; here that is an error like any other.
+"""Rich's console, without its own way to end: when the reader has left, rich exits with code 1.
 
-Code 1 means that a check found something, and whoever prints may be in the middle of a visit.
+Here code 1 means that a check found something, and the caller may be in the middle of a visit. So it is an error like
+any other.
 """
 
 import errno
@@ -10,8 +11,8 @@ import rich.console
 
 
 class Console(rich.console.Console):
-    """Raises BrokenPipeError when nobody reads any more."""
+    """Raises BrokenPipeError when the reader has left."""
 
     def on_broken_pipe(self) -> None:
-        """Pass on what rich has caught."""
+        """Raise what rich has caught."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))

@@ -1,4 +1,4 @@
-"""`smtpsweep convert`: stored records in another format; no network."""
+"""`smtpsweep convert`: write stored records in another format, without a network."""
 
 import click
 
@@ -13,24 +13,24 @@ from scanner.text.counted import counted
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_files)
-@click.option("--format", "target", type=click.Choice(TARGETS), required=True, help="What to make of the records.")
+@click.option("--format", "target", type=click.Choice(TARGETS), required=True, help="Format to write.")
 @click.option(
     "-o",
     "--output",
     required=True,
     metavar="FILE",
     shell_complete=complete_files,
-    help="The file to make, or - for standard output.",
+    help="File to write, or - for standard output.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not say how much was converted.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no totals.")
 def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool, quiet: bool) -> int:
-    """Convert records from FILE... (JSON Lines, also packed; - is standard input) into one file.
+    """Convert the records in FILE (JSON Lines, also compressed; - for standard input) into one file.
 
-    The output is packed when its name ends in .gz or .zst. It appears when all is well, and not at all otherwise.
+    The output is compressed if its name ends in .gz or .zst. It appears only when it is complete.
 
-    Exit codes: 0 done, 2 usage or input error, 3 lines were left out (a line that is not a record, or cannot be written
-    in this format, is named), 4 no room.
+    Exit codes: 0 done, 2 usage or input error, 3 lines were left out (each one that is not a record, or cannot be
+    written in this format, is named), 4 no disk space.
     """
     done = convert_files(files, target, output, overwrite=overwrite)
     for line in done.said:

@@ -1,4 +1,4 @@
-"""`smtpsweep demo`: a sweep of a simulated network on loopback, from nothing to a table."""
+"""`smtpsweep demo`: sweep a simulated network on loopback, and print a table of what was found."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,9 @@ from scanner.targets import Ranges, TextSource, parse_spec
 
 #: 1,024 hosts, every kind of server and every odd behaviour of the lab.
 _NETWORK = "127.20.0.0/22"
-#: Where the simulated network is. Every other address is a host of somebody's.
+#: Where the simulated network is. Every other address may be a real host.
 _LOOPBACK = Ranges.from_pairs(v4=[(0x7F000000, 0x7FFFFFFF)])
-#: Quick and repeatable: nobody waits half a minute for the hosts that never speak, nor for networks that refuse us.
+#: Quick and repeatable: the hosts that never speak, and the networks that refuse us, would take half a minute.
 _SETTINGS = Settings(
     rate=400,
     subnet_rate=0,
@@ -36,9 +36,13 @@ _SETTINGS = Settings(
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("demo/sweep.jsonl"),
-              show_default=True, help="Where the records go; replaced when it holds records.")  # fmt: skip
+              show_default=True, help="Write records to this file; replaced if it holds records.")  # fmt: skip
 @click.option(
-    "--network", default=_NETWORK, show_default=True, help="What to sweep, of 127.0.0.0/8; every address is a host."
+    "--network",
+    metavar="TARGET",
+    default=_NETWORK,
+    show_default=True,
+    help="Part of 127.0.0.0/8 to sweep; every address is a host.",
 )
 def demo(output: Path, network: str) -> int:
     """Sweep a simulated network on loopback and show what was found."""
@@ -51,18 +55,21 @@ def demo(output: Path, network: str) -> int:
         streams.say(f"a simulated network is listening on loopback, port {lab.port}")
         code = run_sweep(request, settings)
     print_table(read_records(output))
-    click.echo(f"{output}: one JSON record a line")
+    click.echo(f"{output}: one JSON record per line")
     return code
 
 
 def _make_room(output: Path) -> None:
-    """Let records of an earlier demonstration be replaced, which are there to be thrown away, and nothing else."""
+    """Make the folder; refuse to replace anything but records, as those of an earlier demonstration."""
     try:
         make_folders(output.parent)
     except OSError as error:
         raise InputError(f"-o {output}: its folder cannot be made ({error.strerror})") from None
     FilePlace(
-        output, label=f"-o {output}", may_replace=_holds_records, advice="it holds no records, so it is not replaced"
+        output,
+        label=f"-o {output}",
+        may_replace=_holds_records,
+        advice="it does not hold records, so it is not replaced: use another name",
     )
 
 
@@ -74,11 +81,13 @@ def _holds_records(file: Path) -> bool:
 
 
 def _require_loopback(network: str) -> None:
-    """Refuse what the simulated network does not have: a demonstration connects to nobody.
+    """Refuse addresses outside the simulated network: a demonstration connects to no real host.
 
     Raises:
         InputError: saying so.
     """
     asked = parse_spec([TextSource("--network", [network])], allow_names=False, allow_large_v6=True).ranges
     if asked.minus(_LOOPBACK):
-        raise InputError(f"--network {network!a}: the simulated network is 127.0.0.0/8; others are real: use sweep")
+        raise InputError(
+            f"--network {network!a}: is not part of 127.0.0.0/8, the simulated network: use sweep for real addresses"
+        )

@@ -31,12 +31,14 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("before", metavar="BEFORE", shell_complete=complete_files)
 @click.argument("after", metavar="AFTER", shell_complete=complete_files)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each change instead of a table.")
-@click.option("--summary-before", type=_FILE, help="The summary of the earlier sweep (sweep --summary).")
-@click.option("--summary-after", type=_FILE, help="The summary of the later one; both, or none.")
-@click.option("--ignore", multiple=True, type=_KINDS, help="Leave out changes of this kind; several times for more.")
-@click.option("--fail-on", multiple=True, type=_KINDS, help="Exit 1 for these kinds only (default: any that is shown).")
-@click.option("--time-out-is-gone", is_flag=True, help="Count a connection that timed out as: nothing is there.")
-@click.option("--force", is_flag=True, help="Compare sweeps of different targets or shards all the same.")
+@click.option("--summary-before", type=_FILE, help="Summary of the earlier sweep (sweep --summary).")
+@click.option("--summary-after", type=_FILE, help="Summary of the later sweep; give both or none.")
+@click.option("--ignore", multiple=True, type=_KINDS, metavar="KIND",
+              help=f"Leave out changes of this kind; may be repeated. Kinds: {', '.join(ChangeKind)}.")  # fmt: skip
+@click.option("--fail-on", multiple=True, type=_KINDS, metavar="KIND",
+              help="Exit with 1 only for this kind; may be repeated (default: all kinds shown).")  # fmt: skip
+@click.option("--time-out-is-gone", is_flag=True, help="Treat a connect timeout as a host that is gone.")
+@click.option("--force", is_flag=True, help="Compare sweeps even if their targets or shards differ.")
 def diff(
     before: str,
     after: str,
@@ -49,15 +51,15 @@ def diff(
     time_out_is_gone: bool,
     force: bool,
 ) -> int:
-    """Show what changed from the sweep in BEFORE to the sweep in AFTER: files of records, also packed, or -.
+    """Show what changed between the sweeps in BEFORE and AFTER (JSON Lines, also compressed; - for standard input).
 
-    Exit codes: 0 no changes (with --fail-on: none of those), 1 there are, 2 usage or input error, 3 nothing could be
-    compared (an empty file, other targets), 4 no room to sort.
+    Exit codes: 0 no changes (with --fail-on: none of those kinds), 1 changes, 2 usage or input error, 3 nothing could
+    be compared (an empty file, other targets), 4 no disk space to sort.
     """
     refuse_clashes(standard_output(), [*named("BEFORE", before), *named("AFTER", after)])
     summaries = _both(summary_before, summary_after)
     if both := sorted(set(ignore) & set(fail_on)):
-        raise InputError(f"--ignore {both[0]} and --fail-on {both[0]}: use one of them")
+        raise InputError(f"--ignore {both[0]} and --fail-on {both[0]} contradict each other: use one of them")
     with compare(before, after, summaries=summaries, force=force, time_out_is_gone=time_out_is_gone) as comparison:
         for warning in comparison.warnings:
             complain(f"warning: {warning}")
@@ -81,11 +83,11 @@ def _both(before: Path | None, after: Path | None) -> tuple[Path, Path] | None:
         return before, after
     if before is None and after is None:
         return None
-    raise InputError("--summary-before and --summary-after: give both, or none")
+    raise InputError("--summary-before and --summary-after: give both or none")
 
 
 def print_changes(changes: Iterable[Change]) -> None:
-    """Print a table of the first changes, and say how many there are more. Nothing when there are none."""
+    """Print a table of the first changes, and how many more there are. Print nothing if there are none."""
     rows = iter(changes)
     first = list(islice(rows, MAX_ROWS))
     if not first:
@@ -103,11 +105,11 @@ def print_changes(changes: Iterable[Change]) -> None:
         table.add_row(*map(Text, cells))
     Console(markup=False, highlight=False, emoji=False).print(table)
     if more := sum(1 for _ in rows):
-        complain(f"{more:,} more changes are not in the table: --json prints all of them")
+        complain(f"{counted(more, 'more change')} not in the table: --json prints all of them")
 
 
 def _cell(kind: ChangeKind, state: ChangeSide | None, *, shows_more: bool) -> str:
-    """Write what a change of this kind is about, on one side; `shows_more` is true of the one that hides less."""
+    """Describe one side of a change of this kind; `shows_more` is true of the side that hides less."""
     if state is None:
         return f"({NO_RECORD})"
     match kind:
@@ -125,7 +127,7 @@ def _cell(kind: ChangeKind, state: ChangeSide | None, *, shows_more: bool) -> st
 
 
 def _neutral(text: str) -> str:
-    """Write what could command a terminal, or look like another text, as its escape."""
+    """Escape everything but printable ASCII: it could control a terminal, or look like another text."""
     return "".join(
         character if " " <= character <= "~" else character.encode("unicode_escape").decode("ascii")
         for character in text
@@ -133,7 +135,7 @@ def _neutral(text: str) -> str:
 
 
 def _account(comparison: Comparison, ignored: Iterable[str]) -> Iterator[str]:
-    """Yield what people should know of a finished comparison."""
+    """Yield what people should know about a finished comparison."""
     counts, dropped = comparison.counts, {ChangeKind(kind) for kind in ignored}
     kinds = ", ".join(f"{kind.value} {counts.kinds[kind]:,}" for kind in ChangeKind if counts.kinds[kind])
     found = f": {kinds or 'no changes'}" if counts.compared else ""
@@ -145,9 +147,10 @@ def _account(comparison: Comparison, ignored: Iterable[str]) -> Iterator[str]:
         yield f"{counted(counts.not_compared.total(), 'target')} not compared: {reasons}"
     for side, absence in zip(("before", "after"), comparison.absences, strict=True):
         if absence.why_not is not None and counts.not_compared[side, NO_RECORD]:
-            yield f"nothing is said of those without a record {side}: {absence.why_not}"
+            yield f"targets without a record {side} are not reported: {absence.why_not}"
     if counts.in_part:
         targets = counted(counts.in_part, "target differs", "targets differ")
-        yield f"{targets} in part only (one of several answers, or what one sweep did not tell)"
+        yield f"{targets} only in part (in one of several answers, or in what only one sweep recorded)"
     if counts.several_scans:
-        yield f"{counted(counts.several_scans, 'target')} in one file from several scans: all of their records counted"
+        targets = counted(counts.several_scans, "target")
+        yield f"{targets} with records from several scans in one file: all of them count"

@@ -1,8 +1,8 @@
-"""What comes before the program is loaded: a request to stop is heard, and loading is made cheap.
+"""Before the program is loaded: handle requests to stop, and make loading cheap.
 
-Loading takes a few tenths of a second. A request to stop that comes meanwhile is one line and the exit code, as later:
-nothing has been done and there is nothing to clean up, so the process just ends. `scanner.cli.signals` takes over when
-it is loaded. Only what Python has loaded anyway is imported here.
+Loading takes a few tenths of a second. A request to stop during that time is answered as later, with one line and the
+exit code; nothing needs to be cleaned up, so the process just ends. `scanner.cli.signals` takes over once it is loaded.
+This module imports only what Python has already loaded.
 """
 
 import gc
@@ -21,16 +21,15 @@ def install() -> None:
 
 
 def hurry() -> None:
-    """Leave out what Python and numpy would do for programs of another kind, a fifth of the time of a short command."""
-    # Look for cyclic garbage less often: loading makes none, and a sweep next to none. By default Python looks whenever
-    # there are 700 objects more.
+    """Turn off work of Python and numpy that we do not need; it takes a fifth of the time of a short command."""
+    # Collect cyclic garbage less often: loading makes none, a sweep hardly any. The default is every 700 new objects.
     gc.set_threshold(20_000, 20, 100)
-    # numpy's library for linear algebra, which we do not use, starts a thread for each processor.
+    # numpy's linear algebra, which we do not use, starts a thread for each processor.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _end(number: int, frame: object) -> None:
     del number, frame
-    with suppress(OSError):  # nobody is there to read it
+    with suppress(OSError):  # nobody reads it any more
         os.write(2, b"smtpsweep: interrupted\n")
     os._exit(INCOMPLETE)

@@ -1,7 +1,7 @@
-"""The `smtpsweep` command: its sub-commands, and how every error becomes one line and an exit code.
+"""The `smtpsweep` command: its subcommands, and how every error becomes one line and an exit code.
 
-Exit codes: 0 complete; 1 a check found something (commands that check say so); 2 usage or input error, nothing was
-done; 3 incomplete: interrupted, or a sink failed (`--state` says where it stands); 4 trouble of this machine only.
+Exit codes: 0 complete; 1 a check found something (only commands that check); 2 usage or input error, nothing was done;
+3 incomplete: interrupted, or a sink failed (`--state` holds how far it got); 4 only this machine had trouble.
 """
 
 import errno
@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,31 +33,31 @@ _EXIT_CODES: Mapping[type[BaseException], int] = {
     LocalError: ALL_LOCAL,
 }
 
-#: Command -> module. Imported when used: `smtpsweep schema` does not load the engine.
+#: Commands; each is a module of this package, imported when used: `smtpsweep schema` does not load the engine.
 _COMMANDS = {
     "sweep": "Visit address ranges and write one JSON line for each mail server.",
-    "identify": "Identify greetings that were collected earlier; no network.",
-    "check": "Visit one host and show the dialogue, then the verdict.",
+    "identify": "Identify greetings that were collected earlier, without a network.",
+    "check": "Visit one host, and show the dialogue and what it means.",
     "demo": "Sweep a simulated network on loopback and show what was found.",
     "lab": "Run the simulated network of mail servers.",
-    "vulns": "Show what is known about a release of a mail server; take newer facts in.",
-    "convert": "Convert stored records: ECS, OCSF, CEF, LEEF, GELF, CSV, Parquet.",
+    "vulns": "Show the known flaws of a mail server release; import newer facts.",
+    "convert": "Convert stored records to ECS, OCSF, CEF, LEEF, GELF, CSV or Parquet.",
     "diff": "Show what changed between two stored sweeps.",
-    "smoke": "Send one test message and see it arrive, and whether its headers show a version.",
-    "remedy": "Write what mends the findings: plans, a playbook, or changed Sendmail configuration.",
-    "verify": "Look at hosts afresh: is the finding gone, from every place that showed it?",
-    "policy": "Judge stored records by a policy, for pipelines; no network.",
-    "sinks": "List the kinds of sinks; send one record through one of them.",
-    "replay": "Deliver the records of an earlier sweep to the sinks that lack them.",
-    "logs": "Say whose traces are in a mail server's logs: our sweep's, and who else is looking.",
+    "smoke": "Send one test message, and show whether its headers reveal a version.",
+    "remedy": "Write plans, a playbook or corrected configuration that fix findings.",
+    "verify": "Visit hosts again, and report whether their findings are fixed.",
+    "policy": "Judge stored records by a policy, for pipelines, without a network.",
+    "sinks": "List the kinds of sinks; send one test record to a sink.",
+    "replay": "Deliver the records of an earlier sweep to sinks that lack them.",
+    "logs": "Find our sweep, and other scanners, in a mail server's logs.",
     "schema": "Print the JSON Schema of a record.",
     "bench": "Measure throughput, recall and memory on the simulated network.",
-    "completion": "Print a script that lets bash, zsh or fish complete commands and options.",
+    "completion": "Print a script for command completion in bash, zsh or fish.",
 }
 
 
 class _Commands(click.Group):
-    """Loads a command's module when it is called for."""
+    """Loads a command's module when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -76,23 +76,19 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
-        """Offer the commands without loading them all, as click would for their help."""
+        """Offer the commands without loading them all; click would load them for their help."""
         from click.shell_completion import CompletionItem  # noqa: PLC0415  only a shell at Tab waits for it
 
         offered = [CompletionItem(name, help=text) for name, text in _COMMANDS.items() if name.startswith(incomplete)]
         return [*offered, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-#: What Click calls the values of options, and what they are.
-_PLAIN: Final = {"float range": "a number", "integer range": "a whole number"}
-
-
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, "-V", "--version", prog_name="smtpsweep", message="%(prog)s %(version)s")
 def smtpsweep() -> None:
-    """Find out which mail servers answer in your networks, what they are and which version they give away.
+    """Find the mail servers in your networks, what software they run, and which version they reveal.
 
-    For networks you are responsible for. Nothing is sent but QUIT, unless --probe asks for a dialogue.
+    Only for networks you are responsible for. Sends nothing but QUIT, unless --probe asks for a dialogue.
     """
 
 
@@ -103,7 +99,7 @@ def main() -> None:
     signals.install()
     try:
         code = _complete(request) if (request := os.environ.get(COMPLETE)) else run(sys.argv[1:])
-    except KeyboardInterrupt:  # in the moment between the end of the command and of the program
+    except KeyboardInterrupt:  # between the end of the command and that of the program
         code = INCOMPLETE
     signals.leave(code)
 
@@ -114,16 +110,16 @@ def _complete(request: str) -> int:
 
     if answered(smtpsweep, request):
         return 0
-    complain(f"{COMPLETE} is set, and is not a shell's request: unset it")
+    complain(f"{COMPLETE} is set, but not by a completion script: unset it")
     return USAGE_ERROR
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; return its exit code. Whatever the user can mend is one line on stderr."""
+    """Run one command; return its exit code. An error that the user can fix is one line on stderr."""
     code = _run(arguments)
     if (failure := streams.output_failure()) is None:
         return code
-    # Whatever became of it inside: results are missing, and a reader that left early has found nothing out.
+    # Whatever the command returned: results are missing, so its exit code would mislead.
     complain(_output_text(failure))
     return INCOMPLETE
 
@@ -131,7 +127,7 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     try:
         require_descriptors()
-        # What `smtpsweep.main` does, without its own ways to end on Ctrl-C and on a pipe that nobody reads.
+        # What `smtpsweep.main` does, but without its own handling of Ctrl-C and of closed pipes.
         with smtpsweep.make_context("smtpsweep", list(arguments)) as context:
             result: Any = smtpsweep.invoke(context)
         sys.stdout.flush()
@@ -157,7 +153,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    """Say what this machine has run out of, or what failed; standard output is said by our caller."""
+    """Report what this machine has run out of, or what failed; our caller reports standard output."""
     if (trouble := machine_trouble(error)) is not None:
         complain(trouble)
         return ALL_LOCAL
@@ -177,12 +173,12 @@ def _output_text(error: OSError) -> str:
     if error.errno == errno.EPIPE:
         return "stdout: the reader closed the pipe"
     if error.errno == errno.EBADF:
-        return "stdout: is closed: redirect it, or name a file"
+        return "stdout: is closed: redirect it, or name an output file"
     return f"stdout: cannot write: {error.strerror or error}"
 
 
 def _fill_standard_descriptors() -> None:
-    """Give 0, 1 and 2 to nobody else when we were started without them: libuv aborts when it gets one of them."""
+    """Open 0, 1 and 2 if we were started without them: libuv aborts when a socket gets one of these numbers."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(fd)
@@ -191,10 +187,7 @@ def _fill_standard_descriptors() -> None:
 def _message(error: BaseException) -> str:
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "smtpsweep"
-        message = " ".join(_usage_message(error).split())
-        for words, plain in _PLAIN.items():
-            message = message.replace(f"is not a valid {words}.", f"is not {plain}.")
-        return f"{message} (see '{command} --help')"
+        return f"{' '.join(_usage_message(error).split())} (see '{command} --help')"
     if isinstance(error, click.ClickException):
         return error.format_message()
     return str(error) if isinstance(error, SmtpsweepError) else "interrupted"

@@ -1,7 +1,7 @@
-"""Target texts from the command line, from files (`@ranges.txt`) and from standard input (`-`).
+"""Read targets from the command line, from files (`@ranges.txt`) and from standard input (`-`).
 
 Texts are UTF-8, with or without a byte order mark, or UTF-16, which some editors and PowerShell write (`text_input`).
-Every input has an end: what is longer than any list of targets is refused.
+Input that is longer than any list of targets is refused, so that a device is not read for ever.
 """
 
 import io
@@ -18,24 +18,24 @@ from scanner.targets import COMMAND_LINE, TextSource
 _MAX_LIST = 1 << 28
 #: Characters of one line: half a million networks fit.
 _MAX_LINE = 1 << 24
-#: Lines in a row that name nothing, comments and empty ones.
+#: Comments and empty lines in a row.
 _MAX_VOID = 1_000_000
 
 
 def sources(texts: Iterable[str], files: Iterable[Path] = ()) -> Iterator[TextSource]:
     """Yield what the parser reads: each text from the command line, each file and standard input line by line.
 
-    A file is opened when its first line is asked for; that and reading it raise InputError when it cannot be read.
+    A file is opened when its first line is read; InputError is raised then if it cannot be read.
 
     Raises:
-        InputError: when there is no standard input, or an @ without a file.
+        InputError: if there is no standard input, or an @ without a file.
     """
     for text in texts:
         if text == "-":
             yield TextSource("standard input", _standard_input())
         elif text.startswith("@"):
             if text == "@":
-                raise InputError("@: names no file: is a variable unset?")
+                raise InputError("@: no file name follows: is a variable unset?")
             yield _file(Path(text[1:]))
         else:
             yield TextSource(COMMAND_LINE, [text])
@@ -43,13 +43,13 @@ def sources(texts: Iterable[str], files: Iterable[Path] = ()) -> Iterator[TextSo
 
 
 def require_one_reader(texts: Iterable[str]) -> None:
-    """Refuse a standard input that is named twice: the second one, perhaps the exclusions, would find it empty.
+    """Refuse a standard input that is named twice: the second reader, perhaps of the exclusions, would get nothing.
 
     Raises:
-        InputError: saying so.
+        InputError: if it is.
     """
     if list(texts).count("-") > 1:
-        raise InputError("standard input: can be read once only: name a file with @ for the other use")
+        raise InputError("standard input: can be read only once: name a file with @ for the other use")
 
 
 def _file(path: Path) -> TextSource:
@@ -81,17 +81,19 @@ def bounded_lines(stream: io.TextIOWrapper, where: str) -> Iterator[str]:
     """Yield the lines of a text, read as UTF-8 with `surrogateescape`.
 
     Raises:
-        InputError: when it is not text, or longer than any list.
+        InputError: if it is not text, or longer than any list of targets.
     """
     left, void = _MAX_LIST, 0
     while line := stream.readline(_MAX_LINE + 1):
         if "\0" in line:
-            raise InputError(f"{where}: holds NUL bytes: it must be text (is it a device?)")
+            raise InputError(f"{where}: holds NUL bytes: name a text file")
         left -= len(line)
         if len(line) > _MAX_LINE or left < 0:
             limit = f"a line of more than {_MAX_LINE:,}" if len(line) > _MAX_LINE else f"more than {_MAX_LIST:,}"
             raise InputError(f"{where}: has {limit} characters: is it a list of targets?")
         void = void + 1 if line[0] in "#\n" else 0
         if void > _MAX_VOID:
-            raise InputError(f"{where}: has more than {_MAX_VOID:,} lines in a row that name nothing: is it a list?")
+            raise InputError(
+                f"{where}: has more than {_MAX_VOID:,} empty lines or comments in a row: is it a list of targets?"
+            )
         yield line

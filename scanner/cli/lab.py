@@ -1,35 +1,40 @@
-"""`smtpsweep lab`: the simulated network, for trying and benchmarking."""
+"""`smtpsweep lab`: the simulated network, for trials and benchmarks."""
 
 import click
 
+from scanner.cli.values import Count, Rate
 from scanner.lab.personality import PROFILES
 from scanner.lab.server import LabSettings
 from scanner.lab.service import Files, serve
 
 
 @click.command
-@click.option("--port", type=click.IntRange(0, 65535), default=2525, show_default=True, help="0: any free port.")
+@click.option("--port", type=Count(0, 65535), metavar="PORT", default=2525, show_default=True,
+              help="Port to listen on; 0: any free port.")  # fmt: skip
 @click.option(
     "--bind",
     multiple=True,
     default=("0.0.0.0",),  # noqa: S104 - the server keeps it to the loopback device
     show_default=True,
-    help="Address to listen on; may be repeated. 0.0.0.0 is all of 127.0.0.0/8, never the real network.",
+    metavar="ADDRESS",
+    help="Address to listen on; may be repeated. 0.0.0.0 is all of 127.0.0.0/8, never a real network.",
 )
-@click.option("--profile", type=click.Choice(PROFILES), default="mixed", show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=1, show_default=True, help="Other hosts.")
-@click.option("--silent", type=click.FloatRange(0, 1), default=0.0, help="Share of hosts that never speak.")
-@click.option("--time-scale", type=click.FloatRange(0), default=1.0, help="Multiply every delay.  [default: 1]")
-@click.option("--truth", type=click.Path(dir_okay=False), help="Write what must be found, as JSON Lines.")
-@click.option("--truth-for", multiple=True, metavar="CIDR", help="Networks that --truth tells about.")
+@click.option("--profile", type=click.Choice(PROFILES), default="mixed", show_default=True,
+              help="Mix of host behaviours.")  # fmt: skip
+@click.option("--seed", type=Count(0, 2**64 - 1), default=1, show_default=True, help="Choose other hosts.")
+@click.option("--silent", type=Rate(1), default="0", show_default=True,
+              help="Share of hosts that never speak, 0 to 1.")  # fmt: skip
+@click.option("--time-scale", type=Rate(), default="1", show_default=True, help="Multiply every delay by N.")
+@click.option("--truth", type=click.Path(dir_okay=False), help="Write what a sweep must find, as JSON Lines.")
+@click.option("--truth-for", multiple=True, metavar="CIDR", help="Network that --truth covers; may be repeated.")
 @click.option(
     "--statistics",
     type=click.Path(dir_okay=False),
-    help="Write counts of connections, clean QUITs, early talkers ... as JSON, at the end and on SIGUSR1.",
+    help="Write counts of connections, clean QUITs and more as JSON, at the end and on SIGUSR1.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the files of --truth and --statistics when they exist.")
+@click.option("--overwrite", is_flag=True, help="Replace the files of --truth and --statistics if they exist.")
 @click.option("--visits", is_flag=True, help="Count the connections of each address in the statistics.")
-@click.option("--in-namespace", is_flag=True, help="Serve any address: this is a network namespace with no way out.")
+@click.option("--in-namespace", is_flag=True, help="Serve any address; only for a network namespace without a way out.")
 def lab(  # noqa: PLR0913 - one argument for each option
     *,
     port: int,
@@ -47,8 +52,8 @@ def lab(  # noqa: PLR0913 - one argument for each option
 ) -> None:
     """Simulate a network of SMTP servers on loopback until Ctrl-C.
 
-    Every address of 127.0.0.0/8 is a host. What it says, when, and how it ends depend on the address, the profile
-    and the seed alone.
+    Every address in 127.0.0.0/8 is a host. What it says and when, and how it ends the connection, depend only on the
+    address, the profile and the seed.
     """
     settings = LabSettings(
         port=port,

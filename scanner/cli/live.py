@@ -1,8 +1,8 @@
-"""The block that a terminal shows while a sweep runs: how far it is, what was found, how each sink is.
+"""The block that a terminal shows while a sweep runs: progress, what was found, and the state of each sink.
 
-Rich lays it out (markup off); drawing is ours. It goes through the one door for people (`scanner.cli.streams`), which
-removes it, writes what is said, and draws it again, so lines above it are never torn and no old block is left behind.
-It has fewer rows than the terminal and is never as wide: what a terminal scrolls or wraps cannot be removed.
+Rich lays it out (markup off), and this module draws it through standard error (`scanner.cli.streams`). To write a line
+there, `streams` removes the block, writes the line, and draws the block again; so lines are never torn and no old block
+stays behind. The block is smaller than the terminal: rows that a terminal scrolls or wraps cannot be removed.
 
 Ctrl-Z removes the block before the shell takes the terminal, and `fg` brings it back; in the background nothing is
 drawn. Left out: terminals that cannot move the cursor (`TERM=dumb`), which get lines (`scanner.cli.progress`).
@@ -30,7 +30,7 @@ _STATUS_STYLE = {Status.READY: "green", Status.BUSY: "yellow", Status.TEMPORARY:
 
 
 async def redraw(run: Sweep, pace: Pace, sinks: SinkWatch, voice: Voice) -> None:
-    """Redraw until cancelled; the block then disappears, and the summary takes its place."""
+    """Redraw until cancelled; then remove the block, which makes room for the summary."""
     block = Block(voice)
     try:
         with _suspended_well(block):
@@ -46,15 +46,15 @@ async def redraw(run: Sweep, pace: Pace, sinks: SinkWatch, voice: Voice) -> None
 
 
 class Block:
-    """Rows at the bottom of a terminal that are drawn over and over."""
+    """Rows at the bottom of a terminal that are redrawn."""
 
     def __init__(self, voice: Voice) -> None:
-        """Take the door to the terminal."""
+        """Draw on this terminal."""
         self._voice = voice
         self._console = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
     def draw(self, contents: RenderableType) -> None:
-        """Show this in the place of what was shown."""
+        """Show this instead of what was shown before."""
         console, (columns, rows) = self._console, self._voice.terminal_size()
         console.width = max(1, columns - 1)
         with console.capture() as captured:
@@ -69,7 +69,7 @@ class Block:
         self._voice.hide()
 
     def _erase(self, widths: Sequence[int]) -> bytes:
-        """Return what removes rows of these widths; a terminal that was made narrower meanwhile has wrapped them."""
+        """Return what removes rows of these widths, also if the terminal has become narrower and wrapped them."""
         columns, rows = self._voice.terminal_size()
         drawn = sum(max(1, -(-width // max(1, columns))) for width in widths)
         return b"\r\x1b[%dA\x1b[J" % min(drawn, max(1, rows - 1))
@@ -85,7 +85,7 @@ def _block(counts: SweepStatistics, pace: Pace, sinks: Sequence[SinkLine] = (), 
         ProgressBar(total=max(1, to_visit), completed=counts.finished, width=min(40, max(4, columns - 45))),
         Text(f"{counts.finished:,} of {to_visit:,}"),
         Text(f"{rate:,.0f}/s"),
-        Text(f"left {time_left(left)}"),
+        Text(f"{time_left(left)} left"),
     )
     rows: list[RenderableType] = [head, _statuses(counts.statuses)]
     if counts.pool is not None:
@@ -94,7 +94,7 @@ def _block(counts: SweepStatistics, pace: Pace, sinks: Sequence[SinkLine] = (), 
         rows.append(
             _line(
                 f"{pool.connecting:,} connecting, {pool.waiting:,} waiting for a greeting, {pool.leaving:,} leaving, "
-                f"{pool.retrying + pool.deferred:,} put off, {no_way}{counts.pending:,} on the way to the sinks",
+                f"{pool.retrying + pool.deferred:,} deferred, {no_way}{counts.pending:,} pending for the sinks",
                 "dim",
             )
         )
@@ -117,16 +117,16 @@ def _statuses(counts: Mapping[Status, int]) -> Text:
 
 
 def _in_foreground(voice: Voice) -> bool:
-    """Whether the terminal is ours now: the shell's, when the user has sent us to the background."""
+    """Return whether we have the terminal; the shell has it when we are in the background."""
     try:
         return os.tcgetpgrp(voice.fileno()) == os.getpgrp()
     except OSError:
-        return True  # not the terminal that controls us, so nobody can have sent us away from it
+        return True  # not our controlling terminal, so job control does not apply
 
 
 @contextmanager
 def _suspended_well(block: Block) -> Iterator[None]:
-    """Remove the block before Ctrl-Z suspends us; what runs on draws it again."""
+    """Remove the block before Ctrl-Z suspends us; `redraw` draws it again afterwards."""
     loop = asyncio.get_running_loop()
 
     def on_signal(number: int, frame: object) -> None:
@@ -136,7 +136,7 @@ def _suspended_well(block: Block) -> Iterator[None]:
     def suspend() -> None:
         block.hide()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)  # we stand still in here
+        os.kill(os.getpid(), signal.SIGTSTP)  # suspended here until `fg`
         signal.signal(signal.SIGTSTP, on_signal)
 
     before = signal.getsignal(signal.SIGTSTP)

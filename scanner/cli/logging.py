@@ -1,7 +1,7 @@
-"""Log lines go to stderr, for people or as JSON, with every byte that could move a cursor or forge a line made visible.
+"""Log lines on stderr, for people or as JSON. Bytes that could move a cursor or forge a line are escaped.
 
-Console lines come from the standard library. `--log-format json` is structlog's: one JSON object a line, for log
-shippers; it is loaded only then, since it costs as much as everything else a short command does.
+The standard library writes the lines for people. structlog writes `--log-format json`, one JSON object per line for log
+shippers. It is imported only then: it takes as long to load as everything else that a short command does.
 """
 
 import logging
@@ -10,18 +10,18 @@ from typing import Any
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("console", "json")
-#: A second, of each kind: a sweep visits thousands of hosts a second, and nobody reads so fast.
+#: Lines per second of each kind: a sweep visits thousands of hosts a second, and nobody reads that fast.
 MOST_DEBUG_LINES = 20
 
 
 class _Neutral(logging.Formatter):
-    """Keeps what a peer sent from writing on the terminal: printable ASCII only, the rest as escapes.
+    """Writes printable ASCII only, the rest as escapes, so that a peer's text cannot control the terminal.
 
-    A message is one line, so that no text inside it can look like another message; tracebacks have many.
+    A message is one line, so that no text in it can look like another message; a traceback has several.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the library's name
-        """Return the first line of a log record, which is all of it but for a traceback."""
+        """Return the line of a log record; a traceback may follow it."""
         return neutral(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  the library's name
@@ -30,14 +30,14 @@ class _Neutral(logging.Formatter):
 
 
 class _BoundedFilter(logging.Filter):
-    """Lets a bounded number of debug lines of each kind through in a second; the next one says how many there were."""
+    """Limits debug lines of each kind per second; the next line that passes gives the number of those dropped."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: dict[tuple[str, object], tuple[int, int]] = {}  # kind -> second, lines in it
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether a record is shown."""
+        """Return whether to show a record."""
         if record.levelno > logging.DEBUG:
             return True
         kind, second = (record.name, record.msg), int(record.created)
@@ -46,13 +46,13 @@ class _BoundedFilter(logging.Filter):
             self._seen[kind] = second, lines + 1
             return lines < MOST_DEBUG_LINES
         if lines > MOST_DEBUG_LINES:
-            record.msg = f"{record.msg} (and {lines - MOST_DEBUG_LINES:,} like it before)"
+            record.msg = f"{record.msg} ({lines - MOST_DEBUG_LINES:,} similar lines not shown)"
         self._seen[kind] = second, 1
         return True
 
 
 def configure(level: str, form: str = "console") -> None:
-    """Set up logging for the command line: `level` of LEVELS, `form` of FORMATS."""
+    """Set up logging for the command line; `level` is one of LEVELS, `form` one of FORMATS."""
     handler = logging.StreamHandler()
     handler.setFormatter(
         _json_formatter() if form == "json" else _Neutral("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -62,7 +62,7 @@ def configure(level: str, form: str = "console") -> None:
 
 
 def neutral(text: str) -> str:
-    """Return a text as printable ASCII, everything else as escapes. A backslash stays: it may be an escape already."""
+    """Return a text as printable ASCII, everything else as escapes. A backslash stays: it may begin an escape."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(one if " " <= one <= "~" else one.encode("unicode_escape").decode("ascii") for one in text)

@@ -1,4 +1,4 @@
-"""`smtpsweep logs`: what a mail server's log says of our sweep, and of everybody else who connected without mail."""
+"""`smtpsweep logs`: find our sweep, and everybody else who connected without sending mail, in a mail server's log."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ import orjson
 
 from scanner.cli.commands import Command, complete_files, group
 from scanner.cli.entry import complain
-from scanner.cli.values import Duration
+from scanner.cli.values import Count, Duration, Seconds
 from scanner.errors import InputError
 from scanner.files.clashes import named, refuse_clashes, standard_output
 from scanner.maillogs.events import LogPosition
@@ -23,11 +23,11 @@ from scanner.text.counted import counted
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: Lines named in a cell of a table; with --json all that are kept are named.
+#: Lines listed in a cell of a table; --json lists all that are kept.
 _SHOWN_PLACES = 3
-#: Characters a line in a file may have; an IPv6 address and a host name have 40 and some 60.
+#: Characters in a line of a file; an IPv6 address has 40, a host name some 60.
 _FILE_WIDTH = 200
-#: The exit code when not enough was understood to conclude anything from what was not found.
+#: The exit code if too little was understood to conclude that something is missing.
 _INCONCLUSIVE = 3
 
 
@@ -36,30 +36,31 @@ _INCONCLUSIVE = 3
     "Visits",
     click.argument("files", nargs=-1, required=True, metavar="FILE|-...", shell_complete=complete_files),
     click.option("--scanner", "scanners", multiple=True, metavar="ADDRESS",
-                 help="Where the sweep came from, as the server sees it."),
+                 help="Address that the sweep came from, as the server sees it; may be repeated."),
     click.option("--sweep", metavar="FILE", shell_complete=complete_files,
-                 help="The records of the sweep: each visit to the server is looked for."),
+                 help="Look for each visit that the records of this sweep show."),
     click.option("--server", "servers", multiple=True, metavar="ADDRESS",
-                 help="Whose log this is: its address in the sweep."),
-    click.option("--clock-tolerance", "tolerance_s", type=Duration(), default=DEFAULT_TOLERANCE_S, show_default=True,
-                 help="How far the clocks may differ, beyond what the server's greeting told."),
+                 help="Address in the sweep of the server that wrote the log; may be repeated."),
+    click.option("--clock-tolerance", "tolerance_s", type=Duration(), default=Seconds(DEFAULT_TOLERANCE_S),
+                 show_default=True, help="Let the clocks differ by this much more than the greeting shows."),
 )  # fmt: skip
 @group(
     "Lines",
-    click.option("--host", help="Only lines of this host, in a log of several."),
-    click.option("--year", type=click.IntRange(1970, 9998),
-                 help="Of each file's first line, where stamps have none (default: told from the file's last change)."),
+    click.option("--host", metavar="NAME", help="Read only the lines of this host, in a log of several."),
+    click.option("--year", type=Count(1970, 9998), metavar="YEAR",
+                 help="Year of each file's first line, if its timestamps have none (default: inferred from the file's "
+                      "last change)."),
     click.option("--timezone", "zone_name", metavar="ZONE",
-                 help="Of stamps without one: UTC, +02:00, Europe/Berlin (default: this machine's)."),
-    click.option("--since", metavar="TIME", help="Only lines from then on, such as 2026-11-22T10:00."),
-    click.option("--until", metavar="TIME", help="Only lines until then."),
+                 help="Time zone of timestamps without one: UTC, +02:00, Europe/Berlin (default: this machine's)."),
+    click.option("--since", metavar="TIME", help="Read only lines from this time on, such as 2026-11-22T10:00."),
+    click.option("--until", metavar="TIME", help="Read only lines up to this time."),
 )  # fmt: skip
 @group(
     "Output",
-    click.option("--top", type=click.IntRange(0), default=50, show_default=True, help="Clients in the table; 0: all."),
-    click.option("--mail", is_flag=True, help="Also show clients that brought nothing but mail."),
+    click.option("--top", type=Count(0), default=50, show_default=True, help="Show at most N clients; 0: all."),
+    click.option("--mail", is_flag=True, help="Also show clients that only delivered mail."),
     click.option("--json", "as_json", is_flag=True,
-                 help="One JSON object a line instead: connections, visits, summary."),
+                 help="Print connections, visits and the summary as one JSON object per line instead."),
 )  # fmt: skip
 def logs(
     files: tuple[str, ...],
@@ -72,23 +73,22 @@ def logs(
     as_json: bool,
     **reading: Any,
 ) -> int:
-    """Say whose traces are in the logs of one mail server: Sendmail, Postfix, Exim, OpenSMTPD or Courier.
+    """Show who connected, from the logs of one mail server: Sendmail, Postfix, Exim, OpenSMTPD or Courier.
 
-    FILE is a log in any common form (plain or packed), or what journalctl prints. Nothing is visited.
+    FILE is a log in any common form, also compressed, or the output of journalctl. Nothing is visited.
 
-    Exit codes: 0 every visit of the sweep left its trace, or nothing was looked for; 1 a visit left none, or, without
-    --sweep, nothing came from --scanner; 2 usage or input error; 3 the log, or most of what it says of connections, was
-    not understood, or it does not cover the time of a visit, so that nothing can be concluded from what was not found.
-    Others who look change nothing.
+    Exit codes: 0 every visit of the sweep left a trace, or none was looked for; 1 a visit left no trace, or, without
+    --sweep, nothing came from --scanner; 2 usage or input error; 3 inconclusive: most of the log was not understood, or
+    it does not cover the time of a visit. Other scanners do not change the exit code.
     """
     if sweep is not None and not scanners:
-        raise InputError("--sweep needs --scanner: the address that the sweep came from, as the server sees it")
+        raise InputError("--sweep needs --scanner, the address that the sweep came from")
     if servers and sweep is None:
-        raise InputError("--server needs --sweep: it says which of the visits this log can have")
+        raise InputError("--server needs --sweep: it selects visits of the sweep")
     if sweep == "-" and "-" in files:
-        raise InputError("standard input can be the log or the sweep, not both")
+        raise InputError("standard input can be the log or the sweep, not both: name a file for the other")
     if reading["host"] is not None and not reading["host"].strip():
-        raise InputError("--host '': names no host: is a variable unset?")
+        raise InputError("--host '': is not a host name: is a variable unset?")
     refuse_clashes(standard_output(), [*named("FILE", *files), *named("--sweep", sweep)])
     known = tuple(_address("--server", server) for server in servers)
     question = _question(tuple(_address("--scanner", scanner) for scanner in scanners), **reading)
@@ -109,7 +109,7 @@ def logs(
 
 def _address(option: str, text: str) -> str:
     if (address := maybe_address(text.encode("utf-8", "surrogateescape"))) is None:
-        raise InputError(f"{option} {text!r}: must be an IPv4 or IPv6 address")
+        raise InputError(f"{option} {text!r}: is not an IPv4 or IPv6 address")
     return address
 
 
@@ -132,7 +132,9 @@ def _zone(name: str) -> tzinfo:
     try:
         return UTC if name.upper() in {"UTC", "Z"} else ZoneInfo(name)
     except (ValueError, KeyError, OSError):  # a path out of the database; an unknown name; the name of a folder
-        raise InputError(f"--timezone {name!r}: write UTC, an offset (+02:00) or a name (Europe/Berlin)") from None
+        raise InputError(
+            f"--timezone {name!r}: is not a time zone: write UTC, an offset (+02:00) or a name (Europe/Berlin)"
+        ) from None
 
 
 def _maybe_time(option: str, text: str | None, zone: tzinfo | None) -> float | None:
@@ -142,7 +144,9 @@ def _maybe_time(option: str, text: str | None, zone: tzinfo | None) -> float | N
         time = datetime.fromisoformat(text)
         return (time if time.tzinfo is not None or zone is None else time.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
-        raise InputError(f"{option} {text!r}: write a time such as 2026-11-22T10:00 or 2026-11-22T10:00Z") from None
+        raise InputError(
+            f"{option} {text!r}: is not a time: write it as 2026-11-22T10:00 or 2026-11-22T10:00Z"
+        ) from None
 
 
 def _print_connection(judged: Judged) -> None:
@@ -206,7 +210,7 @@ def _print_tables(report: LogReport, top: int, *, mail: bool) -> None:
     from scanner.cli.console import Console  # noqa: PLC0415  JSON needs no tables
 
     console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:  # a file or a pipe has no width that a table would have to keep to
+    if not console.is_terminal:  # a file or a pipe does not limit the width of a table
         console.width = max(console.width, _FILE_WIDTH)
     if report.visits is not None:
         console.print(_visit_table(report.visits, "unknown" if report.doubts else "none"))
@@ -215,8 +219,8 @@ def _print_tables(report: LogReport, top: int, *, mail: bool) -> None:
     console.print(_client_table(shown))
     left = len(clients) - len(shown)
     if left or report.other_clients:
-        rest = f", and {report.other_clients:,} connections of clients seen seldom" if report.other_clients else ""
-        console.print(f"{left:,} clients more{rest}", soft_wrap=True)
+        rest = f", and {report.other_clients:,} connections of rare clients" if report.other_clients else ""
+        console.print(f"{counted(left, 'more client')}{rest}", soft_wrap=True)
 
 
 def _visit_table(visits: Iterable[VisitTrace], without: str) -> "Table":
@@ -243,7 +247,7 @@ def _client_table(clients: Iterable[Client]) -> "Table":
 
 
 def _table(*columns: str) -> "Table":
-    """Return a table whose cells are broken over lines where they do not fit, never cut."""
+    """Return a table that wraps long cells and never cuts them."""
     from rich.table import Table  # noqa: PLC0415  as above
 
     table = Table(header_style="bold", expand=False)
@@ -259,7 +263,7 @@ def _counted(counts: dict[Any, int]) -> str:
 
 
 def _complain_about(report: LogReport) -> None:
-    """Say on stderr how much was read, what is missing, and why that may be."""
+    """Print to stderr how much was read, what is missing, and what may be the reason."""
     counts, verdicts = report.counts, report.verdicts
     unread = sum(read.unread.lines for read in report.files)
     whose = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in ConnectionOwner if verdict in verdicts)
@@ -273,7 +277,7 @@ def _complain_about(report: LogReport) -> None:
     if report.visits is not None:
         found = len(report.visits) - len(report.missing)
         if report.missing and report.doubts:
-            complain(f"{found:,} of {len(report.visits):,} visits found; of the others nothing is known")
+            complain(f"{found:,} of {len(report.visits):,} visits left a trace; the others may have left one, too")
         else:
             complain(f"{found:,} of {len(report.visits):,} visits left a trace")
     for remark in (*report.doubts, *report.hints):
@@ -294,6 +298,6 @@ def _maybe_iso(at: float | None) -> str | None:
 
 
 def _iso(at: float) -> str:
-    """Write a Unix time in UTC, with milliseconds where there are some. Only times that a stamp or a record told."""
+    """Write a Unix time in UTC, with milliseconds if it has any."""
     time = datetime.fromtimestamp(at, UTC)
     return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")

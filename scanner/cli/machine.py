@@ -1,7 +1,7 @@
-"""What this machine has run out of, in words: the one place that tells it from everything else that can fail.
+"""Recognise that this machine has run out of descriptors or memory, and say what helps.
 
-Descriptors and memory can run out anywhere: while a module is loaded, a loop is made, a thread is started.
-Each of those says it in its own way, sometimes inside a group or as the cause of another error.
+Either can run out anywhere: while a module is loaded, an event loop is made or a thread is started. Each of these
+reports it in its own way, sometimes inside an exception group or as the cause of another error.
 """
 
 import errno
@@ -13,20 +13,20 @@ from typing import Final
 
 from scanner.errors import LocalError
 
-#: An event loop, its signals and one connection need so many beside those that are open already.
+#: An event loop, its signals and one connection need this many more than are open already.
 FEWEST_DESCRIPTORS: Final = 24
 _ADVICE: Mapping[int, str] = {
     errno.EMFILE: "raise the limit of this process (ulimit -n), then run again",
-    errno.ENFILE: "raise the limit of the machine (fs.file-max), or end what holds so many, then run again",
+    errno.ENFILE: "raise the limit of the machine (fs.file-max), or stop programs that hold many, then run again",
     errno.ENOMEM: "free some memory, then run again",
 }
 
 
 def require_descriptors() -> None:
-    """Find out before anything begins whether there are descriptors for it: the middle of it is not a place for that.
+    """Check before the command begins that there are enough descriptors, so that it does not fail halfway.
 
     Raises:
-        LocalError: when there are too few, saying how many.
+        LocalError: if there are too few.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = 2 * FEWEST_DESCRIPTORS
@@ -45,14 +45,14 @@ def require_descriptors() -> None:
 
 
 def machine_trouble(error: BaseException) -> str | None:
-    """Say in one line what this machine is short of; None when the error says nothing of that kind."""
+    """Return in one line what this machine has run out of; None if the error has another reason."""
     for each in _causes(error):
         if isinstance(each, MemoryError):
             return _line(errno.ENOMEM)
         if isinstance(each, OSError) and each.errno is not None and each.errno in _ADVICE:
             return _line(each.errno)
         if isinstance(each, ImportError) and os.strerror(errno.EMFILE) in str(each):
-            return _line(errno.EMFILE)  # of the dynamic linker, which gives no number
+            return _line(errno.EMFILE)  # from the dynamic linker, which sets no errno
     return None
 
 
@@ -61,7 +61,7 @@ def _line(number: int) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error, what is in it when it is a group, and what it came from."""
+    """Yield an error, the members of a group, and the causes of each."""
     waiting, seen = [error], set[int]()
     while waiting:
         each = waiting.pop()

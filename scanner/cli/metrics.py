@@ -1,8 +1,7 @@
 """Metrics of a sweep for Prometheus: over HTTP while it runs, or as a file for the node exporter's textfile collector.
 
-Values are read when they are asked for, from the same statistics that the progress shows; nothing is counted twice.
-Labels are words of ours (statuses, states, names of sinks), never anything that a server sent. Needs the extra
-`metrics` (prometheus-client).
+Values are read on request from the statistics that the progress shows, too. Labels are our own words (statuses, states,
+names of sinks), never text that a server sent. Needs the extra `metrics` (prometheus-client).
 """
 
 import asyncio
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _WRITE_EVERY_S = 15.0
-#: Every breaker state has a series; the one that holds is 1.
+#: Every breaker state has a series; that of the current one is 1.
 _STATES = ("closed", "open", "half_open")
 
 
 class SweepCollector:
-    """Reads a sweep, and its remote sinks when it has any, whenever it is asked."""
+    """Reads the statistics of a sweep, and of its remote sinks if it has any, on each request."""
 
     def __init__(self, run: Sweep, remote: "SpoolSink | None") -> None:
         self._run, self._remote = run, remote
@@ -87,10 +86,10 @@ async def served(
 ) -> AsyncIterator[None]:
     """Serve metrics over HTTP while the body runs, and keep a file of them up to date until its end.
 
-    A body that refuses to begin (InputError) leaves the file as it was.
+    If the body raises InputError, it has not begun, and the file stays as it was.
 
     Raises:
-        InputError: when prometheus-client is not installed, or the address cannot be listened on.
+        InputError: if prometheus-client is not installed, or listening on the address fails.
     """
     if address is None and file is None:
         yield
@@ -117,9 +116,9 @@ async def served(
 
 
 def require_library() -> None:
-    """Raise InputError when prometheus-client is not installed."""
+    """Raise InputError if prometheus-client is not installed."""
     if importlib.util.find_spec("prometheus_client") is None:
-        raise InputError("--metrics: needs prometheus-client: pip install 'smtpsweep[metrics]'")
+        raise InputError("--metrics: prometheus-client is not installed: pip install 'smtpsweep[metrics]'")
 
 
 @contextmanager
@@ -133,7 +132,7 @@ def _listening(address: tuple[str, int] | None, registry: "CollectorRegistry") -
         server, thread = start_http_server(address[1], addr=address[0], registry=registry)
     except OSError as error:
         where = f"{address[0]}:{address[1]}"
-        raise InputError(f"--metrics {where}: cannot be listened on ({error.strerror})") from None
+        raise InputError(f"--metrics {where}: cannot listen on this address ({error.strerror})") from None
     try:
         yield
     finally:
@@ -143,7 +142,7 @@ def _listening(address: tuple[str, int] | None, registry: "CollectorRegistry") -
 
 
 class _Keeper:
-    """Keeps the file up to date. One writes at a time, so that the values of the end are written last."""
+    """Keeps the file up to date. One thread writes at a time, so that the final values are written last."""
 
     def __init__(self, file: FilePlace | None, registry: "CollectorRegistry") -> None:
         self._file, self._registry = file, registry
@@ -155,7 +154,7 @@ class _Keeper:
             await asyncio.to_thread(self.write)  # goes on when this task is cancelled
 
     def write(self) -> None:
-        """Replace the file; a disk that fails in the middle of a sweep is not a reason to end it."""
+        """Replace the file. A failure is logged: it is not a reason to end the sweep."""
         from prometheus_client import generate_latest  # noqa: PLC0415  an extra
 
         with self._lock:

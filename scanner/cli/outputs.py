@@ -1,6 +1,6 @@
-"""From every `-o` of a sweep to its sinks: those that the sweep writes itself, and those served from a log.
+"""Make the sinks for every `-o` of a sweep: local ones that it writes itself, and remote ones served from a spool.
 
-The relay, with all that it needs, is loaded only when a remote sink was asked for.
+The relay is imported only for remote sinks.
 """
 
 import os
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 #: Linux's numbers of terminals: consoles, /dev/tty, pseudo-terminals.
 _TERMINALS = frozenset({4, 5, *range(136, 144)})
-#: Ordinary records fit; one that does not (a greeting of 8 KiB, escaped) is kept all the same, with a warning.
+#: Ordinary records fit. A larger one (a greeting of 8 KiB, escaped) is kept, too, with a warning.
 LEAST_QUOTA_BYTES: Final = 16 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputRequest:
-    """What the command line says about outputs."""
+    """The options about outputs."""
 
     outputs: tuple[str, ...] = ()
     rotate_size: int | None = None
@@ -44,17 +44,17 @@ class OutputRequest:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """All sinks of a sweep; `remote` is one of them, when there are remote ones."""
+    """All sinks of a sweep. `remote` is the one that serves all remote ones, if there are any."""
 
     sinks: list[Sink]
     remote: "SpoolSink | None" = None
 
 
 def make_outputs(request: OutputRequest, plan: Plan) -> Outputs:
-    """Return the sinks that were asked for; nothing is opened yet.
+    """Return the requested sinks, not yet opened.
 
     Raises:
-        InputError: when one cannot be used as given.
+        InputError: if one cannot be used as given.
     """
     options = SinkOptions(rotate_size=request.rotate_size, if_exists=request.if_exists or "refuse")
     remote_urls = [output for output in request.outputs if is_remote(output)]
@@ -65,13 +65,13 @@ def make_outputs(request: OutputRequest, plan: Plan) -> Outputs:
         return Outputs(direct)
     if request.spool_limit < LEAST_QUOTA_BYTES:
         least = LEAST_QUOTA_BYTES >> 10
-        raise InputError(f"--spool-limit {request.spool_limit}: must be at least {least} KiB: a record must fit")
+        raise InputError(f"--spool-limit {request.spool_limit}: must be at least {least} KiB, so that a record fits")
     remote = _make_remote(request, remote_urls, plan)
     return Outputs([*direct, remote], remote)
 
 
 def shares_terminal(outputs: Sequence[str]) -> bool:
-    """Whether records go to a terminal: a block that is drawn over and over would tear them."""
+    """Return whether records go to a terminal, where a block that is redrawn would tear them."""
     return any(map(_is_terminal, outputs or ("-",)))
 
 
@@ -86,7 +86,7 @@ def _is_terminal(output: str) -> bool:
 
 
 def is_remote(output: str) -> bool:
-    """Whether an output is served from the log of the run."""
+    """Return whether an output is served from the spool of the run."""
     if scheme_of(output) in (None, "file"):
         return False
     from scanner.delivery.relay import destination  # noqa: PLC0415  not small, and most outputs are paths
@@ -124,7 +124,7 @@ def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "Sp
 
 
 def run_folder(request: OutputRequest) -> Path:
-    """Return where the log for remote sinks is kept."""
+    """Return where the spool for remote sinks is kept."""
     if request.run_folder is not None:
         return request.run_folder
     if request.state is not None:

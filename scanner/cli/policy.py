@@ -1,4 +1,4 @@
-"""`smtpsweep policy`: judge stored records by a policy, for pipelines, without any network."""
+"""`smtpsweep policy`: judge stored records by a policy, for pipelines, without a network."""
 
 import sys
 import tomllib
@@ -46,12 +46,15 @@ class _Report(Protocol):
 
 @click.group()
 def policy() -> None:
-    """Judge the records of a sweep by a policy; no network."""
+    """Judge the records of a sweep by a policy, without a network."""
 
 
 @policy.command()
 def init() -> int:
-    """Print the default policy, every key explained: smtpsweep policy init > policy.toml."""
+    """Print the default policy, with every key explained.
+
+    To start your own: smtpsweep policy init > policy.toml
+    """
     click.echo(default_document(), nl=False)
     return 0
 
@@ -59,15 +62,18 @@ def init() -> int:
 @policy.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE|-...", shell_complete=complete_files)
 @click.option(
-    "--policy", "policy_file", type=_PATH, help="The policy (TOML). Without it the defaults of 'policy init'."
+    "--policy", "policy_file", type=_PATH, metavar="FILE", help="Policy (TOML; default: that of 'policy init')."
 )
-@click.option("--summary", "summaries", type=_PATH, multiple=True, help="The sweep's --summary file; repeatable.")
-@click.option("--junit", type=_PATH, help="Write a JUnit XML report.")
-@click.option("--sarif", type=_PATH, help="Write a SARIF 2.1.0 report.")
+@click.option("--summary", "summaries", type=_PATH, metavar="FILE", multiple=True,
+              help="Summary of the sweep (sweep --summary), to find missing hosts; may be repeated.")  # fmt: skip
+@click.option("--junit", type=_PATH, metavar="FILE", help="Write a JUnit XML report.")
+@click.option("--sarif", type=_PATH, metavar="FILE", help="Write a SARIF 2.1.0 report.")
 @click.option("--overwrite", is_flag=True, help="Replace reports that exist.")
 @click.option("--github", is_flag=True, help="Print annotations for GitHub Actions instead of the table.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each verdict instead of the table.")
-@click.option("--date", "day", metavar="YYYY-MM-DD", help="Judge waivers and certificates as on this day.")
+@click.option(
+    "--date", "day", metavar="YYYY-MM-DD", help="Judge waivers and certificates as of this day (default: today)."
+)
 def check(
     files: tuple[str, ...],
     policy_file: Path | None,
@@ -80,16 +86,16 @@ def check(
     github: bool,
     as_json: bool,
 ) -> int:
-    """Judge the records in FILE (JSON Lines, also packed; - for standard input).
+    """Judge the records in FILE (JSON Lines, also compressed; - for standard input).
 
-    Exit codes: 0 clean, 1 violations, 2 usage or input error, 3 no violation but too many hosts not seen or not judged.
-    Warnings do not change it. With violations and too little coverage it is 1, and both are said. A report that the
-    disk does not take ends with 3.
+    Exit codes: 0 clean, 1 violations, 2 usage or input error, 3 no violations but too many hosts not seen or not
+    judged, or a report could not be written. Warnings do not change the exit code. Violations with too little coverage
+    exit with 1, and both are reported.
     """
     if github and as_json:
-        raise click.UsageError("--github and --json both write to standard output: choose one")
+        raise click.UsageError("--github and --json contradict each other: use one of them")
     if files.count("-") > 1:
-        raise click.UsageError("standard input can be read once only")
+        raise click.UsageError("standard input can be read only once: name a file for the other use")
     own = Policy() if policy_file is None else load_policy(policy_file)
     judged = PolicyCheck(own, _day(day))
     expected = _Expected(summaries, own.ignore)
@@ -111,10 +117,10 @@ def check(
 
 
 def load_policy(path: Path) -> Policy:
-    """Read a policy file, addresses written as for a sweep.
+    """Read a policy file, with addresses written as for a sweep.
 
     Raises:
-        InputError: when it cannot be read, or for the first thing in it that is wrong.
+        InputError: if it cannot be read, or for the first mistake in it.
     """
     try:
         text = safe_toml.read_text(path)
@@ -131,7 +137,7 @@ def read_addresses(texts: Sequence[str]) -> Ranges:
     """Read addresses, networks, ranges and octet patterns, as a sweep does.
 
     Raises:
-        InputError: for the first that is none, or a host name.
+        InputError: for the first text that is not one of these, such as a host name.
     """
     try:
         ranges = parse_spec([TextSource(COMMAND_LINE, texts)], allow_names=False, allow_large_v6=True).ranges
@@ -143,25 +149,25 @@ def read_addresses(texts: Sequence[str]) -> Ranges:
 
 
 class _Expected:
-    """What the summaries of the sweeps say was to be visited."""
+    """What the summaries say the sweeps were to visit."""
 
     def __init__(self, files: Iterable[Path], ignore: frozenset[Status]) -> None:
         self._scans: dict[str, int] = {}
         for file in files:
             scan, hosts = _planned(file, ignore)
             if scan in self._scans:
-                raise InputError(f"{file}: is the summary of the same sweep as another one")
+                raise InputError(f"{file}: is a second summary of one sweep: give one for each sweep")
             self._scans[scan] = hosts
 
     @property
     def hosts(self) -> int | None:
-        """How many hosts were planned, those of ignored statuses left out; None when there is no summary."""
+        """The number of planned hosts without those of ignored statuses; None without a summary."""
         return sum(self._scans.values()) if self._scans else None
 
     def require(self, scan: str, file: str) -> None:
-        """Refuse a record of a sweep without its summary, of which nobody could say what is missing."""
+        """Refuse a record of a sweep whose summary was not given: what is missing could not be told."""
         if self._scans and scan not in self._scans:
-            raise InputError(f"{file}: has records of the sweep {scan!a}, and no --summary is of that sweep")
+            raise InputError(f"{file}: has records of the sweep {scan!a}, but no --summary of that sweep was given")
 
 
 def _planned(file: Path, ignore: frozenset[Status]) -> tuple[str, int]:
@@ -209,7 +215,7 @@ class _Lines:
             sys.stdout.buffer.write(json_line(verdict))
 
     def print(self) -> None:
-        """Bring out what is still held back, and what was not judged."""
+        """Print what is still held back, and what was not judged."""
         line = maybe_not_judged(self._not_judged)
         sys.stdout.buffer.write(b"" if line is None else line.encode() + b"\n")
         sys.stdout.buffer.flush()
@@ -219,11 +225,11 @@ def _day(text: str | None) -> date:
     try:
         return datetime.now(UTC).date() if text is None else date.fromisoformat(text)
     except ValueError:
-        raise click.UsageError(f"--date {text!r} is not a day: write 2026-11-23") from None
+        raise click.UsageError(f"--date {text!r} is not a date: write it as 2026-11-23") from None
 
 
 def _end(tally: VerdictTally) -> int:
-    """Say on stderr how the check ended, and return its exit code."""
+    """Print the totals to stderr, and return the exit code."""
     violations, warnings = tally.failed(Level.ERROR), tally.failed(Level.WARNING)
     complain(
         f"{counted(violations, 'violation')}, {counted(warnings, 'warning')}"

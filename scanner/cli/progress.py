@@ -1,8 +1,8 @@
-"""What a person sees while a sweep runs, and at its end. Everything goes to stderr.
+"""Progress of a sweep and its summary, for people. Everything goes to stderr.
 
-On a terminal one block is redrawn four times a second (`scanner.cli.live`); elsewhere one line is written every ten
-seconds; with `--quiet` nothing. The time left is reckoned from targets, not from hosts found, over the last half
-minute: right for ranges where one address in a thousand answers.
+On a terminal one block is redrawn four times a second (`scanner.cli.live`), elsewhere one line is written every ten
+seconds, and with `--quiet` nothing. The time left is estimated from the targets finished in the last half minute, not
+from hosts found: that is right even where one address in a thousand answers.
 """
 
 import asyncio
@@ -24,42 +24,42 @@ from scanner.sweeps.summary import Summary
 from scanner.text.counted import counted
 
 _LINE_S = 10.0
-#: How soon a notice is said.
+#: Seconds until a notice is shown.
 _NOTICES_S = 0.25
 #: Seconds over which the pace is measured.
 _WINDOW_S = 30.0
 
 
 class Pace:
-    """Targets finished a second over the last half minute, and what is left at that pace."""
+    """Targets finished per second over the last half minute, and the time left at that pace."""
 
     def __init__(self) -> None:
         self._points: deque[tuple[float, int]] = deque()
 
     def update(self, counts: SweepStatistics) -> tuple[float, float | None]:
-        """Return (targets a second, seconds left); None when nothing has happened yet."""
+        """Return (targets per second, seconds left); None if nothing has happened yet."""
         points = self._points
         points.append((counts.elapsed_s, counts.finished))
         while len(points) > 2 and points[-1][0] - points[0][0] > _WINDOW_S:
             points.popleft()
         passed = points[-1][0] - points[0][0]
-        rate = (points[-1][1] - points[0][1]) / passed if passed > 0 else 0.0  # clocks are set back at times
+        rate = (points[-1][1] - points[0][1]) / passed if passed > 0 else 0.0  # clocks may be set back
         left = counts.planned - counts.excluded - counts.finished
         return rate, left / rate if rate else None
 
 
 class ToldNotices:
-    """Which notices people have been told; each is said once, when it comes up."""
+    """The notices that have been shown: each is shown once, when it comes up."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
 
     def skip(self, notices: Iterable[str]) -> None:
-        """Take note of what was said in another way."""
+        """Note what was shown in another way."""
         self._said.update(notices)
 
     def say_new(self, notices: Iterable[str]) -> None:
-        """Say those that were not said before."""
+        """Show those that were not shown before."""
         for notice in notices:
             if notice not in self._said:
                 self._said.add(notice)
@@ -68,7 +68,7 @@ class ToldNotices:
 
 @asynccontextmanager
 async def shown(run: Sweep, outputs: Outputs | None = None, *, quiet: bool, live: bool) -> AsyncIterator[ToldNotices]:
-    """Show the progress of a sweep and of its sinks while the body runs; yield what was said."""
+    """Show the progress of a sweep and of its sinks while the body runs; yield the notices shown."""
     said = ToldNotices()
     if quiet:
         yield said
@@ -90,7 +90,7 @@ async def shown(run: Sweep, outputs: Outputs | None = None, *, quiet: bool, live
 
 
 def can_redraw(term: str) -> bool:
-    """Whether a terminal of this kind can move its cursor up."""
+    """Return whether a terminal of this type can move its cursor up."""
     return term.lower() not in ("", "dumb", "unknown")
 
 
@@ -102,8 +102,8 @@ async def _watch_notices(run: Sweep, said: ToldNotices) -> None:
 
 def _announce(run: Sweep) -> None:
     settings = run.settings
-    rate = f"{settings.rate:g} a second" if settings.rate else "no rate limit"
-    subnet = f", {settings.subnet_rate:g} a second towards one /24" if settings.subnet_rate else ""
+    rate = f"{settings.rate:g} per second" if settings.rate else "no rate limit"
+    subnet = f", {settings.subnet_rate:g} per second to one /24" if settings.subnet_rate else ""
     why = reasons_text(run.plan.excluded_why)
     excluded = f"{run.plan.excluded_count:,} excluded" + (f" ({why})" if why else "")
     _say(
@@ -123,7 +123,7 @@ async def _write_lines(run: Sweep, sinks: SinkWatch) -> None:
 
 
 def _troubled(sinks: Sequence[SinkLine]) -> str:
-    """Return what to add to a line: every sink that is not well, or has not got everything; a few of them at most."""
+    """Return what to add to a line: the sinks that are in trouble or lack records, up to `MOST_SINKS`."""
     behind = [sink for sink in sinks if sink.since is not None or sink.dead or sink.skipped or sink.waiting]
     more = f"; and {len(behind) - MOST_SINKS} more sinks" if len(behind) > MOST_SINKS else ""
     return "".join(f"; {sink.text()}" for sink in behind[:MOST_SINKS]) + more
@@ -134,15 +134,15 @@ def _line(counts: SweepStatistics, rate: float, left_s: float | None) -> str:
     waiting = counts.pool.waiting if counts.pool else 0
     no_way = f", {counts.pool.no_way:,} without a route" if counts.pool and counts.pool.no_way else ""
     return (
-        f"{counts.finished:,}/{to_visit:,} ({counts.finished / max(1, to_visit):.1%}) {rate:,.0f}/s "
-        f"left {time_left(left_s)}, {counts.records:,} records, {counts.statuses.get(Status.READY, 0):,} ready, "
+        f"{counts.finished:,}/{to_visit:,} ({counts.finished / max(1, to_visit):.1%}) {rate:,.0f}/s, "
+        f"{time_left(left_s)} left, {counts.records:,} records, {counts.statuses.get(Status.READY, 0):,} ready, "
         f"{waiting:,} waiting{no_way}"
     )
 
 
 def time_left(seconds: float | None) -> str:
-    """Write the estimate for people."""
-    return seconds_text(seconds) if seconds is not None else "unknown"
+    """Return the estimate for people."""
+    return seconds_text(seconds) if seconds is not None else "unknown time"
 
 
 async def _redraw(run: Sweep, sinks: SinkWatch, voice: streams.Voice) -> None:
@@ -152,7 +152,7 @@ async def _redraw(run: Sweep, sinks: SinkWatch, voice: streams.Voice) -> None:
 
 
 def print_summary(summary: Summary, said: ToldNotices | None = None) -> None:
-    """Print how a sweep ended: its books, what was found and not visited, its sinks, and what was not said yet."""
+    """Print how a sweep ended: its counts, what was found or not visited, its sinks, and notices not shown yet."""
     document = summary.document
     rows = [("planned", document["planned"]), ("excluded", document["excluded"]), *document["statuses"].items()]
     if document["not_visited"]:
@@ -161,7 +161,7 @@ def print_summary(summary: Summary, said: ToldNotices | None = None) -> None:
     for name, count in rows:
         _say(f"  {name:<16}{count:>12,}" + (f"  ({why})" if name == "excluded" and why else ""))
     if document["refused_us"]:
-        _say(f"{document['refused_us']:,} of them refused this address: they were not really seen")
+        _say(f"{document['refused_us']:,} of them refused this address, so their usual greeting was not seen")
     if document["products"]:
         greeted = sum(document["statuses"].get(status, 0) for status in ("ready", "busy", "rejected", "temporary"))
         unnamed = max(greeted - sum(document["products"].values()), 0)

@@ -1,4 +1,4 @@
-"""`smtpsweep remedy`: from findings to what mends them; three ways in, none of which changes a server."""
+"""`smtpsweep remedy`: write plans, a playbook or corrected configuration from findings; no server is changed."""
 
 import sys
 from pathlib import Path
@@ -24,15 +24,17 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("sweeps", nargs=-1, metavar="[SWEEP.JSONL|-]...", shell_complete=complete_files)
-@click.option("--mc", type=_FILE, metavar="FILE", help="Read a sendmail.mc.")
-@click.option("--cf", type=_FILE, metavar="FILE", help="Read a sendmail.cf.")
-@click.option("--submit-mc", type=_FILE, metavar="FILE", help="Read a submit.mc.")
-@click.option("--submit-cf", type=_FILE, metavar="FILE", help="Read a submit.cf.")
+@click.option("--mc", type=_FILE, metavar="FILE", help="Review this sendmail.mc.")
+@click.option("--cf", type=_FILE, metavar="FILE", help="Review this sendmail.cf.")
+@click.option("--submit-mc", type=_FILE, metavar="FILE", help="Review this submit.mc.")
+@click.option("--submit-cf", type=_FILE, metavar="FILE", help="Review this submit.cf.")
 @click.option("--helpfile", type=click.Path(path_type=Path), metavar="FILE",
-              help="Look at the file that HELP answers from; without it only its name is judged.")  # fmt: skip
-@click.option("-o", "--output", type=_FOLDER, metavar="FOLDER", help="Write the plans, or the changed files, there.")
-@click.option("--ansible", type=_FOLDER, metavar="FOLDER", help="Write an Ansible playbook for the hosts there.")
-@click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in the folder.")
+              help="Review the file that HELP answers from (default: judge only its name).")  # fmt: skip
+@click.option("-o", "--output", type=_FOLDER, metavar="FOLDER",
+              help="Write the plans, or the changed files, to this folder.")  # fmt: skip
+@click.option("--ansible", type=_FOLDER, metavar="FOLDER",
+              help="Write an Ansible playbook for the hosts to this folder.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace files of an earlier run in the folder.")
 def remedy(
     sweeps: tuple[str, ...],
     mc: Path | None,
@@ -45,14 +47,14 @@ def remedy(
     *,
     overwrite: bool,
 ) -> int:
-    """Write what mends the findings: plans for the hosts of a sweep, a playbook, or changed configuration files.
+    """Write what fixes the findings: plans for the hosts of a sweep, a playbook, or changed configuration files.
 
-    With sweeps and -o, a plan for each product and host; with sweeps and --ansible, inventory, playbook and role. With
-    configuration files, say what leaks in which line and why, and write the changed files and their diffs to -o, or
-    the diffs to standard output. No server and no file that was read is ever changed.
+    From sweeps, -o gets a plan for each product and host, and --ansible an inventory, a playbook and a role. From
+    configuration files, it prints which line reveals what and why, and writes the changed files and their diffs to -o,
+    or the diffs to standard output. It never changes a server or a file that it reads.
 
-    Exit codes: 0 nothing leaks, or the plans are written; 1 something was found in a configuration file; 2 usage or
-    input error; 3 the disk does not take what is to be written.
+    Exit codes: 0 nothing is revealed, or the plans are written; 1 something was found in a configuration file; 2 usage
+    or input error; 3 the disk does not take the output.
     """
     files = {"sendmail.mc": mc, "sendmail.cf": cf, "submit.mc": submit_mc, "submit.cf": submit_cf}
     given = {name: path for name, path in files.items() if path is not None}
@@ -66,15 +68,15 @@ def _refuse_contradictions(
     sweeps: tuple[str, ...], *, given: bool, output: Path | None, ansible: Path | None, overwrite: bool
 ) -> None:
     if not sweeps and not given:
-        raise InputError("nothing to mend: name a sweep (a file of records), or a configuration file with --mc or --cf")
+        raise InputError("nothing to fix: name a sweep (a file of records), or a configuration file with --mc or --cf")
     if sweeps and given:
-        raise InputError("a sweep and configuration files do not go together: run the command once for each")
+        raise InputError("a sweep and configuration files cannot be combined: run the command once for each")
     if ansible is not None and not sweeps:
-        raise InputError("--ansible needs a sweep: a playbook is for the hosts of one")
+        raise InputError("--ansible needs a sweep: the playbook is for its hosts")
     if ansible is not None and output is not None:
-        raise InputError("-o and --ansible do not go together: run the command once for each")
+        raise InputError("-o and --ansible cannot be combined: run the command once for each")
     if sweeps and ansible is None and output is None:
-        raise InputError("say where: -o FOLDER for plans, --ansible FOLDER for a playbook")
+        raise InputError("no output folder: give -o FOLDER for plans or --ansible FOLDER for a playbook")
     if overwrite and ansible is None and output is None:
         raise InputError("--overwrite needs a folder: -o FOLDER")
 
@@ -84,18 +86,18 @@ def _from_sweeps(sweeps: tuple[str, ...], output: Path | None, ansible: Path | N
     refuse_clashes(folders, named("FILE", *sweeps))
     records = _records(sweeps)
     if output is not None:
-        from scanner.remediation.plans.writing import write_plans  # noqa: PLC0415  loaded when asked for
+        from scanner.remediation.plans.writing import write_plans  # noqa: PLC0415  only when needed
 
         complain(write_plans(records, output, overwrite=overwrite).describe())
     elif ansible is not None:
-        from scanner.remediation.ansible.playbook import write_playbook  # noqa: PLC0415  loaded when asked for
+        from scanner.remediation.ansible.playbook import write_playbook  # noqa: PLC0415  only when needed
 
         complain(write_playbook(records, ansible, overwrite=overwrite).describe())
     return CLEAN
 
 
 def _records(sweeps: tuple[str, ...]) -> "Iterator[Record]":
-    from scanner.analysis import read_records  # noqa: PLC0415  loaded when asked for
+    from scanner.analysis import read_records  # noqa: PLC0415  only when needed
 
     for file in sweeps:
         yield from read_records(file)
@@ -103,7 +105,7 @@ def _records(sweeps: tuple[str, ...]) -> "Iterator[Record]":
 
 def _from_configuration(given: dict[str, Path], helpfile: Path | None, output: Path | None, *, overwrite: bool) -> int:
     from scanner.remediation.sendmail.reader import ConfigKind  # noqa: PLC0415
-    from scanner.remediation.sendmail.review import review, write_review  # noqa: PLC0415  loaded when asked for
+    from scanner.remediation.sendmail.review import review, write_review  # noqa: PLC0415  only when needed
 
     refuse_clashes(standard_output(), [*named("the configuration", *given.values()), *named("--helpfile", helpfile)])
     done = review({ConfigKind(name): path for name, path in given.items()}, helpfile)
@@ -119,7 +121,7 @@ def _print(done: "Review", *, with_diff: bool) -> None:
     sys.stdout.flush()
     if not with_diff or not done.diff:
         return
-    if sys.stdout.isatty():  # a terminal would obey what a patch has to hold
+    if sys.stdout.isatty():  # a patch must hold every byte; a terminal would obey some of them
         text = done.diff.decode("latin-1")
         shown = (c if c in "\n\t" or " " <= c <= "~" else f"\\x{ord(c):02x}" for c in text)
         sys.stdout.write("\n" + "".join(shown))

@@ -1,4 +1,4 @@
-"""`smtpsweep replay`: a run's records delivered after the sweep."""
+"""`smtpsweep replay`: deliver the records of a finished sweep from its spool."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ import click
 from scanner.cli import logging, running, streams
 from scanner.cli.codes import INCOMPLETE
 from scanner.cli.entry import complain
-from scanner.cli.values import Duration, Seconds
+from scanner.cli.options import log_level_option
+from scanner.cli.values import Count, Duration, Seconds
 from scanner.delivery.relay.alarms import Alarms
 from scanner.delivery.relay.destination import Destination
 from scanner.delivery.relay.replay import Replayed, StoredRun, replay_dead_letters, state_of
@@ -28,15 +29,15 @@ _SAY_EVERY_S = 10.0
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--sink", "sinks", multiple=True, metavar="NAME|URL",
-              help="A sink of the run, or another one; may be repeated (default: what lacks records).")  # fmt: skip
-@click.option("--from", "first", type=click.IntRange(1), metavar="NUMBER",
-              help="Begin with this record (default: with the first that is not acknowledged).")  # fmt: skip
-@click.option("--dead-letters", is_flag=True, help="Send what the sink refused once more, and nothing else.")
-@click.option("--keep-run", is_flag=True, help="Keep the log when every sink of the run has everything.")
+              help="Sink of the run, or another one; may be repeated (default: all that lack records).")  # fmt: skip
+@click.option("--from", "first", type=Count(1),
+              help="Start at record N (default: the first that is not acknowledged).")  # fmt: skip
+@click.option("--dead-letters", is_flag=True, help="Send only the records that the sink refused, once more.")
+@click.option("--keep-run", is_flag=True, help="Keep the spool even when every sink of the run has all records.")
 @click.option("--drain", "patience_s", type=Duration(), default=Seconds(60.0), show_default=True,
-              help="Give up after so long without an acknowledgement.")  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No progress, and nothing said when all is well.")
-@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+              help="Give up after this long without an acknowledgement.")  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress, and print nothing if all is well.")
+@log_level_option
 def replay(
     run: Path,
     sinks: tuple[str, ...],
@@ -48,19 +49,19 @@ def replay(
     keep_run: bool,
     quiet: bool,
 ) -> int:
-    """Deliver the records of RUN (the folder of a sweep's log) to its sinks.
+    """Deliver the records of RUN, the folder of a sweep's spool, to its sinks.
 
-    When every sink of the run has everything, the log is removed. A URL that is not one of the run's is served beside
-    them, and the log stays.
+    The spool is removed when every sink of the run has all records. If a URL is not a sink of the run, its records are
+    delivered, too, and the spool is kept.
 
-    Exit codes: 0 everything is delivered, 2 usage or input error, 3 something is not: left, refused, or not in the log
-    any more.
+    Exit codes: 0 everything is delivered, 2 usage or input error, 3 some records are not: waiting, refused, or no
+    longer in the spool.
     """
     logging.configure(log_level)
     if dead_letters and first is not None:
-        raise InputError("--from and --dead-letters exclude each other")
+        raise InputError("--from and --dead-letters contradict each other: use one of them")
     if first is not None and not sinks:
-        raise InputError("--from needs --sink: everything from there on is sent again")
+        raise InputError("--from needs --sink: it sends every record from there on again")
     folder = RunFolder(run)
     stored = StoredRun(folder, _known_to_the_state(folder))
     if stored.is_being_removed:
@@ -77,7 +78,7 @@ def replay(
         except SmtpsweepError as error:
             if len(chosen) == 1:
                 raise
-            complain(f"sink {destination.name}: {error}; the other sinks are served all the same")
+            complain(f"sink {destination.name}: {error}; the other sinks are still served")
             is_failed = True
     code = _end(stored, chosen, standings, keep_run=keep_run or is_failed, quiet=quiet)
     return INCOMPLETE if is_failed else code
@@ -105,9 +106,9 @@ def _serve(
 def _end(
     stored: StoredRun, served: Sequence[Destination], standings: list[SinkState], *, keep_run: bool, quiet: bool
 ) -> int:
-    """Say what is not delivered, if anything; remove the log when nobody needs it any more.
+    """Report what is not delivered, if anything; remove the spool when no sink needs it any more.
 
-    Who only sent it to somebody else as well has not asked for that.
+    It stays when all records went to sinks that are not the run's: nobody asked for its removal then.
     """
     others = [one for one in served if one.name not in stored.names]
     left = stored.explained(standings or stored.standings(), others)
@@ -124,17 +125,17 @@ def _end(
 
 
 def _lacking(stored: StoredRun, *, dead_letters: bool) -> list[str]:
-    """Return the sinks that lack records which can be sent: those that wait, or the dead letters when asked for."""
+    """Return the sinks that lack records: those waiting, or with `dead_letters` those refused."""
     return [one.name for one in stored.standings() if (one.dead if dead_letters else one.waiting)]
 
 
 def _known_to_the_state(folder: RunFolder) -> int:
-    """Return how far the log reached as the state file of the sweep says it, 0 when that says nothing."""
+    """Return how far the spool reached according to the sweep's state file; 0 when that does not tell."""
     run, state = state_of(folder)
     try:
         saved = Saved.read(state) if state is not None else None
     except SmtpsweepError as error:
-        complain(f"{error}; what it knows of the log is not asked")
+        complain(f"{error}; the spool is read without it")
         return 0
     positions = saved.last_positions().values() if saved is not None else ()
     reached = (one.get("sequence") for one in positions if isinstance(one, dict) and one.get("run") == run)
@@ -142,7 +143,7 @@ def _known_to_the_state(folder: RunFolder) -> int:
 
 
 class _Progress:
-    """A line now and then, and one when records are refused."""
+    """Prints a line every ten seconds, and one when records are refused."""
 
     def __init__(self, known: Known, *, quiet: bool) -> None:
         self._known = known

@@ -1,7 +1,7 @@
-"""One coroutine run to its end, for a command: on uvloop, interrupted by signals, and waiting for no thread.
+"""Run one coroutine for a command: on uvloop, interrupted by signals, without waiting for threads.
 
-A thread that waits for a look-up, a terminal or a disk cannot be ended. Closing the loop would wait for it, for ever
-perhaps; here it is left to `signals.leave`, which gives it a moment.
+A thread that waits for a lookup, a terminal or a disk cannot be stopped. Closing the loop would wait for it, perhaps
+for ever. Here `signals.leave` gives it half a second and then ends the process.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine to its end; a request to stop cancels it.
 
     Raises:
-        KeyboardInterrupt: when it was interrupted.
+        KeyboardInterrupt: if it was interrupted.
     """
-    # Visits and deliveries have deadlines: nobody who reads what is said meanwhile may hold up the loop.
+    # Visits and deliveries have deadlines: a slow reader of standard error must not hold up the loop.
     with streams.hurried(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         loop.set_default_executor(_Threads())
@@ -36,7 +36,7 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
 
 
 def requests(first: Callable[[], None], second: Callable[[], None], bound_s: float) -> AbstractContextManager[None]:
-    """Let the body, inside `run`, say what requests to stop do; both are called by the loop (`signals.handled`)."""
+    """Set what requests to stop do during the body, inside `run`; the loop calls both (see `signals.handled`)."""
     return _handled_in(asyncio.get_running_loop(), first, second, bound_s)
 
 

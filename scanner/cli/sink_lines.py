@@ -1,7 +1,7 @@
-"""How far each sink of a running sweep is, for people: what it has, what waits for it, since when it is down and why.
+"""Progress of each sink of a running sweep, for people: what it has, what waits, and since when it is down.
 
-Sinks that the sweep writes itself are as far as its books. Remote ones report from their process (`RelayStatistics`);
-the time since when one is in trouble is when that was first seen here.
+Sinks that the sweep writes itself are as far as its own counts. Remote ones report from their process
+(`RelayStatistics`); one is down since the time when its trouble was first seen here.
 """
 
 import time
@@ -12,7 +12,7 @@ from scanner.cli.outputs import Outputs
 from scanner.cli.streams import visible
 from scanner.sweeps.pipeline import SweepStatistics
 
-#: The most of a reason that is shown; the whole of it is in the log and the summary.
+#: Characters of a reason to show; the log and the summary have all of it.
 _LONGEST_REASON = 120
 #: The most sinks that are shown; the others are counted.
 MOST_SINKS = 8
@@ -20,7 +20,7 @@ MOST_SINKS = 8
 
 @dataclass(frozen=True, slots=True)
 class SinkLine:
-    """One sink at one moment. Counts are records; `since` is local wall time, None when all is well."""
+    """One sink at one moment. Counts are records; `since` is local wall time, None if the sink is not down."""
 
     name: str
     delivered: int
@@ -42,16 +42,16 @@ class SinkLine:
 
 
 class SinkWatch:
-    """Remembers since when each sink has been in trouble."""
+    """Remembers since when each sink has been down."""
 
     def __init__(self, outputs: Outputs | None, clock: Callable[[], float] = time.time) -> None:
-        """Take the sinks (None: there is nothing to say of them), and Unix time."""
+        """Take the sinks (None: do not report them), and a clock for Unix time."""
         self._outputs = outputs
         self._clock = clock
         self._since: dict[str, float] = {}
 
     def lines(self, counts: SweepStatistics) -> Sequence[SinkLine]:
-        """Return how far every sink is."""
+        """Return the progress of every sink."""
         return [*self._direct(counts), *self._remote()]
 
     def _direct(self, counts: SweepStatistics) -> Iterator[SinkLine]:
@@ -85,7 +85,7 @@ def _short(reason: str) -> str:
 
 
 def summary_line(sink: "dict[str, object]") -> str:
-    """Say how it ended for one sink, from its entry in the summary; what the entry lacks is left out."""
+    """Describe the result of one sink from its entry in the summary, as far as that goes."""
     words = {"delivered": "delivered", "dead": "dead letters", "skipped": "skipped", "waiting": "not delivered"}
     counts = {key: value for key in words if isinstance(value := sink.get(key), int)}
     said = [f"{count:,} {words[key]}" for key, count in counts.items() if count or key == "delivered"]

@@ -9,6 +9,7 @@ import click
 
 from scanner.cli import logging, running
 from scanner.cli.entry import complain
+from scanner.cli.options import log_level_option
 from scanner.cli.values import Duration, Seconds
 from scanner.delivery.receivers.options import COMMON, UrlOption, url_options
 from scanner.delivery.receivers.urls import SinkKind
@@ -32,7 +33,7 @@ _GREETING = b"220 smtpsweep-test.example ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 N
 @click.group(invoke_without_command=True)
 @click.pass_context
 def sinks(ctx: click.Context) -> int:
-    """List every kind of sink, with its options and the secrets that it reads."""
+    """List every kind of sink with its options and secrets, or test one."""
     if ctx.invoked_subcommand is None:
         click.echo(listing())
     return 0
@@ -41,13 +42,13 @@ def sinks(ctx: click.Context) -> int:
 @sinks.command("test")
 @click.argument("url")
 @click.option(
-    "--timeout", "timeout_s", type=Duration(), default=Seconds(30.0), show_default=True, help="For the whole trial."
+    "--timeout", "timeout_s", type=Duration(), default=Seconds(30.0), show_default=True, help="Time limit for the test."
 )
-@click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True)
+@log_level_option
 def test_sink(url: str, timeout_s: float, log_level: str) -> int:
-    """Send one record of a made-up server to the sink at URL, and explain the answer.
+    """Send one made-up record to the sink at URL, and explain the answer.
 
-    Exit codes: 0 it took the record, 1 it did not, 2 usage or input error.
+    Exit codes: 0 the sink took the record, 1 it did not, 2 usage or input error.
     """
     logging.configure(log_level)
     destination = make_destinations([url])[0]

@@ -1,4 +1,4 @@
-"""`smtpsweep smoke`: one test message, waited for where it should arrive; what its headers show."""
+"""`smtpsweep smoke`: send one test message, wait for it where it should arrive, and show what its headers reveal."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,8 @@ from rich.text import Text
 from scanner.cli import logging, running, streams
 from scanner.cli.commands import Command, group
 from scanner.cli.console import Console
-from scanner.cli.values import Duration, Seconds
+from scanner.cli.options import log_level_option
+from scanner.cli.values import Count, Duration, Seconds
 from scanner.delivery.redaction import Redaction
 from scanner.delivery.secrets import others_read, warn_when_open
 from scanner.errors import InputError
@@ -28,7 +29,7 @@ from scanner.smoke.steps import SessionStep
 
 _EXIT_CODES = {SmokeState.DELIVERED: 0, SmokeState.FAILED: 1, SmokeState.NOT_ARRIVED: 3}
 _FILE = click.Path(dir_okay=False, path_type=Path)
-#: Characters of a secret; what is longer is not a secret but the wrong file.
+#: Characters of a secret; anything longer is the wrong file.
 _MAX_SECRET = 1024
 
 
@@ -36,52 +37,58 @@ _MAX_SECRET = 1024
 @group(
     "Message",
     click.argument("host"),
-    click.option("--from", "sender", required=True, metavar="ADDRESS", help="Who sends it; a bounce would go there."),
-    click.option("--to", "recipient", required=True, metavar="ADDRESS", help="The one recipient."),
-    click.option("--receive", required=True, metavar="WHERE", help=f"Where it should arrive: {FORMS}."),
+    click.option("--from", "sender", required=True, metavar="ADDRESS", help="Sender; a bounce would go there."),
+    click.option("--to", "recipient", required=True, metavar="ADDRESS", help="Recipient."),
+    click.option("--receive", required=True, metavar="WHERE", help=f"Where to wait for the message: {FORMS}."),
     click.option("-y", "--yes-send-mail", is_flag=True,
-                 help="Send it. Without this it is only said what would be done."),
+                 help="Send the message; without this, only print what would be done."),
 )  # fmt: skip
 @group(
     "Connection",
-    click.option("-p", "--port", type=click.IntRange(1, 65535), default=25, show_default=True),
+    click.option("-p", "--port", type=Count(1, 65535), metavar="PORT", default=25, show_default=True,
+                 help="Port to send to."),
     click.option("--starttls", type=click.Choice([each.value for each in StartTls]), default=StartTls.AUTO.value,
                  show_default=True, callback=lambda _ctx, _param, value: StartTls(value),
-                 help="auto: where it is offered. require: fail where it is not."),
-    click.option("--insecure-tls", is_flag=True, help="Accept any certificate of HOST."),
-    click.option("--ca-file", type=_FILE, metavar="FILE", help="Authorities to verify certificates by (PEM)."),
+                 help="auto: use STARTTLS if it is offered. require: fail if it is not. never: do not use it."),
+    click.option("--insecure-tls", is_flag=True, help="Accept any certificate from HOST."),
+    click.option("--ca-file", type=_FILE, metavar="FILE", help="Verify certificates against these authorities (PEM)."),
     click.option("-x", "--exclude", multiple=True, metavar="TARGET",
-                 help="Never visit these; same forms as for sweep."),
-    click.option("--ehlo-name", metavar="NAME", help="Our name in EHLO (default: this machine's, or its address)."),
+                 help="Never connect to this target, in any form that sweep takes; may be repeated."),
+    click.option("--ehlo-name", metavar="NAME",
+                 help="Name to send in EHLO (default: this machine's name, or its address)."),
     click.option("--source-address", metavar="ADDRESS", help="Connect from this address of this machine."),
     click.option("--timeout", "timeout_s", type=Duration(), default=Seconds(60.0), show_default=True,
-                 help="For sending, and once more for arriving."),
+                 help="Time limit for sending, and again for arriving."),
 )  # fmt: skip
 @group(
     "Passwords",
-    click.option("--user-env", metavar="NAME", help="AUTH: the environment variable that holds the user."),
-    click.option("--password-env", metavar="NAME", help="AUTH: the environment variable that holds the password."),
-    click.option("--password-file", type=_FILE, metavar="FILE", help="AUTH: a file that holds the password."),
-    click.option("--imap-password-env", metavar="NAME", help="The same for --receive imaps."),
-    click.option("--imap-password-file", type=_FILE, metavar="FILE", help="The same for --receive imaps."),
-)
+    click.option("--user-env", metavar="NAME", help="Read the user for AUTH from this environment variable."),
+    click.option("--password-env", metavar="NAME", help="Read the password for AUTH from this environment variable."),
+    click.option("--password-file", type=_FILE, metavar="FILE", help="Read the password for AUTH from this file."),
+    click.option("--imap-password-env", metavar="NAME",
+                 help="Read the password for --receive imaps from this environment variable."),
+    click.option("--imap-password-file", type=_FILE, metavar="FILE",
+                 help="Read the password for --receive imaps from this file."),
+)  # fmt: skip
 @group(
     "Output",
     click.option("--json", "as_json_line", is_flag=True, help="Print the result as one JSON line."),
-    click.option("--save-headers", type=_FILE, metavar="FILE", help="Write the header block as it arrived."),
-    click.option("--overwrite", is_flag=True, help="Replace the file of --save-headers when it exists."),
-    click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True),
+    click.option(
+        "--save-headers", type=_FILE, metavar="FILE", help="Write the headers of the message as they arrived."
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace the file of --save-headers if it exists."),
+    log_level_option,
 )
 def smoke(
     receive: str, log_level: str, *, as_json_line: bool, yes_send_mail: bool, overwrite: bool, **options: Any
 ) -> int:
     """Send one test message through HOST and wait until it arrives.
 
-    Each step is shown with its time, and the header lines of the message that show a version, with their hop.
-    Passwords come from the environment or from files only.
+    Prints each step with its time, and the header lines that show a version with their hop. Passwords are read from
+    the environment or from files only.
 
     Exit codes: 0 it arrived, 1 it was not sent (the reply says why), 2 usage or input error, or --yes-send-mail is
-    missing, 3 it was accepted and not seen in time, or its headers cannot be saved, 4 trouble of this machine only.
+    missing, 3 it was accepted but not seen in time, or its headers cannot be saved, 4 only this machine had trouble.
     """
     logging.configure(log_level)
     save_headers: Path | None = options.pop("save_headers")
@@ -97,7 +104,7 @@ def smoke(
         headers = _headers_place(save_headers, _read(where, files), overwrite=overwrite)
     if not yes_send_mail:
         _print_intention(test, where)
-        raise InputError("nothing was sent: say --yes-send-mail to send this one message")
+        raise InputError("nothing was sent: add --yes-send-mail to send this one message")
     result = running.run(smoke_test(test, make_place, _ignore if as_json_line else print_step))
     if as_json_line:
         click.echo(orjson.dumps(as_json(result)).decode())
@@ -111,15 +118,15 @@ def smoke(
 def _login(user_env: str | None, password_env: str | None, password_file: Path | None) -> Login | None:
     user, password = _secret("--user", user_env, None), _secret("--password", password_env, password_file)
     if (user is None) != (password is None):
-        raise InputError("AUTH needs both: --user-env, and --password-env or --password-file")
+        raise InputError("AUTH needs a user and a password: give --user-env, and --password-env or --password-file")
     return None if user is None or password is None else Login(user, password)
 
 
 def _secret(option: str, variable: str | None, file: Path | None) -> str | None:
-    """Read a secret; what is said about it never shows it."""
+    """Read a secret. No message shows it."""
     is_open = False
     if variable is not None and file is not None:
-        raise InputError(f"{option}-env and {option}-file: only one of them")
+        raise InputError(f"{option}-env and {option}-file contradict each other: use one of them")
     if file is not None:
         try:
             with file.open(encoding="utf-8-sig") as stream:
@@ -136,7 +143,7 @@ def _secret(option: str, variable: str | None, file: Path | None) -> str | None:
     else:
         return None
     if not text or len(text) > _MAX_SECRET or not text.isprintable():
-        raise InputError(f"{source}: must be there, on one line, of 1 to {_MAX_SECRET:,} printable characters")
+        raise InputError(f"{source}: must hold one line of 1 to {_MAX_SECRET:,} printable characters")
     warn_when_open(source, is_open=is_open)
     return text
 
@@ -162,15 +169,15 @@ def _ignore(step: SessionStep) -> None:
 
 
 def print_step(step: SessionStep) -> None:
-    """Print one step: its time, its name, what came of it."""
+    """Print one step: its time, its name and its result."""
     mark = "" if step.ok else "FAILED  "
     line = f"{step.took_s:8.3f} s  {step.name:<12} {mark}{step.detail or ''}"
-    with streams.unheard():  # a message may be on its way: it is waited for all the same
+    with streams.unheard():  # a message may be on its way: wait for it even if nobody reads this
         _console().print(Text(line.rstrip(), style="" if step.ok else "red"))
 
 
 def print_verdict(result: SmokeResult) -> None:
-    """Print how it ended, and which header lines name software."""
+    """Print the result, and which header lines name software."""
     console = _console()
     console.print()
     for name, value in verdict(result):

@@ -1,19 +1,17 @@
-"""The two streams of a command: what it says to people (2), and what it hands on (1).
+"""The two output streams of a command: messages for people on standard error, results on standard output.
 
-Problem: a terminal can be closed, stopped with Ctrl-S or too poor for a character; a disk behind a redirection can be
-full; whoever read a pipe can be gone. None of that may end a sweep, change an exit code to one that means something
-else, or print a traceback that nobody asked for.
+Problem: a terminal can be closed, stopped with Ctrl-S or lack a character; a disk can be full; the reader of a pipe can
+be gone. None of that may end a sweep, turn the exit code into one with another meaning, or print a traceback.
 
-Approach: `install` puts streams of ours in the place of Python's, so there is one door for everything that is said to
-people: progress, notices, complaints, log lines, warnings and the tracebacks of threads all go through `sys.stderr`.
-What cannot be written there is dropped. A reader that stands still is waited for; while a sweep runs (`hurried`) only
-for a moment, and then what was dropped is counted and said. A live block (`scanner.cli.live`) is drawn through the
-same door, so whatever is said meanwhile appears above it.
+Approach: `install` replaces Python's streams. Everything for people goes through `sys.stderr`: progress, notices,
+errors, log lines, warnings and the tracebacks of threads. What cannot be written there is dropped. We wait for a reader
+that has stopped; while a sweep runs (`hurried`) only for a moment, and then dropped lines are counted and their number
+is shown. A live block (`scanner.cli.live`) is drawn through the same stream, and lines appear above it.
 
-Standard output carries results, so a failure there matters: the first one is raised to whoever writes, and remembered
-(`output_failure`), so that an event loop that swallows it cannot make the exit code lie; later writes are dropped.
+Standard output carries results, so a failure there matters: the first one is raised to the writer and remembered
+(`output_failure`), since an event loop might swallow it and the exit code would be wrong. Later writes are dropped.
 
-What an encoding lacks is written as an escape. Left out: descriptors that others write to directly (child processes).
+Characters that an encoding lacks are escaped. Left out: child processes that write to the descriptors directly.
 """
 
 import codecs
@@ -32,16 +30,16 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-#: How long a sweep waits for a reader that stands still, and how long it does so for its last words.
+#: Seconds that a sweep waits for a reader that has stopped: for each line, and for the last lines.
 HURRIED_S, LAST_WORDS_S = 0.05, 10.0
-#: The most of an unfinished line that is held back while a block is shown.
+#: Bytes of an unfinished line to hold back while a block is shown.
 _MAX_LINE_BYTES = 1 << 16
 
 _ESCAPED = "smtpsweep.escaped"
 
 
 def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Replace what an encoding lacks (a codec's error handler); the ellipsis of a table keeps its one column."""
+    """Escape what an encoding lacks (a codec's error handler); a table's ellipsis stays one column wide."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
@@ -53,10 +51,10 @@ codecs.register_error(_ESCAPED, _escaped)
 
 
 class _Stream(io.RawIOBase):
-    """A standard stream that is written to. Without a descriptor when the process was started without one."""
+    """A standard output stream. It has no descriptor if the process was started without one."""
 
     def __init__(self, fd: int | None) -> None:
-        """Take a descriptor, which stays the caller's."""
+        """Take a descriptor; the caller closes it."""
         self._fd = fd
 
     def writable(self) -> bool:
@@ -64,35 +62,35 @@ class _Stream(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        """Return the descriptor; raise OSError when there is none."""
+        """Return the descriptor; raise OSError if there is none."""
         if self._fd is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._fd
 
     def isatty(self) -> bool:
-        """Say whether it is a terminal."""
+        """Return whether it is a terminal."""
         return self._fd is not None and os.isatty(self._fd)
 
 
 class Voice(_Stream):
-    """Standard error as a file that takes everything. `fd` is None when the process was started without one."""
+    """Standard error as a file whose writes never fail. `fd` is None if the process was started without one."""
 
     def __init__(self, fd: int | None) -> None:
-        """Take a descriptor, which stays the caller's."""
+        """Take a descriptor; the caller closes it."""
         super().__init__(fd)
         self._own = None if fd is None else _reopened_terminal(fd)
         self._lock = threading.RLock()
-        self._block: bytes | None = None  # what is shown at the bottom of the terminal, None when there is no block
-        self._eraser: Callable[[], bytes] = bytes  # what removes it
+        self._block: bytes | None = None  # what is shown at the bottom of the terminal; None: no block
+        self._eraser: Callable[[], bytes] = bytes  # returns what removes it
         self._line = b""  # the beginning of a line, while a block is shown
         self._patience_s: float | None = None
         self._stuck = False
         self._dropped = 0
         self._busy = False
-        self._later: list[bytes] = []  # what a signal's handler said while we were writing
+        self._later: list[bytes] = []  # what a signal handler wrote while we were writing
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Write what can be written and drop the rest; above the block, when one is shown."""
+        """Write what can be written and drop the rest; above the block, if one is shown."""
         said = bytes(data)
         with self._lock:
             self._later.append(said)
@@ -112,14 +110,14 @@ class Voice(_Stream):
             self._dropped += said.count(b"\n")
 
     def _above_block(self, said: bytes, block: bytes) -> bytes:
-        """Return what brings whole lines above the block; the beginning of one waits for its end."""
+        """Return what shows whole lines above the block; an unfinished line waits for its end."""
         lines, newline, self._line = (self._line + said).rpartition(b"\n")
         if len(self._line) > _MAX_LINE_BYTES:
             lines, newline, self._line = lines + newline + self._line, b"\n", b""
         return self._eraser() + lines + newline + block if newline else b""
 
     def show(self, block: bytes, eraser: Callable[[], bytes]) -> None:
-        """Draw a block in the place of the one before; `eraser` returns what will remove the new one."""
+        """Replace the block by this one; `eraser` returns what will remove it."""
         with self._lock:
             self._put((self._eraser() if self._block is not None else b"") + block)
             self._block, self._eraser = block, eraser
@@ -132,7 +130,7 @@ class Voice(_Stream):
             self._block, self._eraser, self._line = None, bytes, b""
 
     def terminal_size(self) -> tuple[int, int]:
-        """Return columns and rows; of a usual terminal when it does not say."""
+        """Return columns and rows; 80 and 24 if the terminal does not tell."""
         try:
             columns, rows = os.get_terminal_size(self.fileno())
         except OSError:
@@ -140,11 +138,11 @@ class Voice(_Stream):
         return columns or 80, rows or 24
 
     def set_patience(self, seconds: float | None) -> None:
-        """Say how long to wait for a reader that stands still; None: for ever."""
+        """Set how long to wait for a reader that has stopped; None: for ever."""
         self._patience_s, self._stuck = seconds, False
 
     def _put(self, data: bytes) -> bool:
-        """Write; return False when a reader that stands still was waited for in vain."""
+        """Write; return False if the reader has stopped and the wait for it was in vain."""
         fd = self._own if self._own is not None else self._fd
         rest = memoryview(data)
         try:
@@ -153,12 +151,12 @@ class Voice(_Stream):
                     return False
                 with suppress(BlockingIOError):  # a pipe that can be written to takes PIPE_BUF bytes at once
                     rest = rest[os.write(fd, rest[: select.PIPE_BUF]) :]
-        except OSError:  # full, gone, or taken away: nobody is there to be told
+        except OSError:  # full, gone, or taken away: there is nobody to tell
             return True
         return True
 
     def _is_ready(self, fd: int) -> bool:
-        """Wait for the reader; once it was waited for in vain, not again before it has taken something."""
+        """Wait for the reader; after a wait in vain, do not wait again until it has read something."""
         patience_s = self._patience_s
         ready = _is_writable(fd, 0 if self._stuck and patience_s is not None else patience_s)
         self._stuck = not ready
@@ -166,19 +164,19 @@ class Voice(_Stream):
 
 
 class OutputLostError(OSError):
-    """Standard output did not take what was written. No BrokenPipeError: libraries handle those in their own ways."""
+    """A write to standard output failed. It is not a BrokenPipeError: libraries handle those in their own ways."""
 
 
 class Output(_Stream):
-    """Standard output. The first failure is raised and kept; what comes after it is dropped."""
+    """Standard output. The first failure is raised and kept; later writes are dropped."""
 
     def __init__(self, fd: int | None) -> None:
-        """Take a descriptor, which stays the caller's; None when the process was started without one."""
+        """Take a descriptor, which the caller closes; None if the process was started without one."""
         super().__init__(fd)
         self.failure: OutputLostError | None = None
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Write a part of the data, at least one byte of it. Raises OSError, once."""
+        """Write part of the data, at least one byte. Raises OSError, once."""
         with memoryview(data) as view:
             if self.failure is not None:
                 return view.nbytes
@@ -186,7 +184,7 @@ class Output(_Stream):
                 while True:
                     try:
                         return os.write(self.fileno(), view)
-                    except BlockingIOError:  # whoever shares it made it so
+                    except BlockingIOError:  # a process that shares it made it non-blocking
                         _is_writable(self.fileno(), None)
             except OSError as error:
                 self.failure = OutputLostError(error.errno, error.strerror)
@@ -209,18 +207,18 @@ def install() -> None:
 
 
 def output_failure() -> OutputLostError | None:
-    """Return what went wrong with standard output, None when nothing did."""
+    """Return the failure of standard output, None if there was none."""
     return _output.failure if _output is not None else None
 
 
 def voice() -> Voice | None:
-    """Return standard error as installed; None when it was not, as in tests that look at what is said."""
+    """Return standard error as installed; None if it was not, as in tests that capture it."""
     return _voice
 
 
 @contextmanager
 def hurried(last_words_s: float | None = None) -> Iterator[None]:
-    """Let no reader of standard error hold up the body; afterwards it is waited for so long (None: for ever)."""
+    """Let no reader of standard error hold up the body; then wait for it up to `last_words_s` (None: for ever)."""
     if _voice is None:
         yield
         return
@@ -233,9 +231,9 @@ def hurried(last_words_s: float | None = None) -> Iterator[None]:
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Let the body go on to its end when standard output takes nothing: it is doing more than printing.
+    """Let the body continue when standard output fails, because it does more than print.
 
-    The failure is remembered, and the command's exit code will say so.
+    The failure is remembered and sets the command's exit code.
     """
     try:
         yield
@@ -245,16 +243,16 @@ def unheard() -> Iterator[None]:
 
 
 def visible(text: str) -> str:
-    """Return a text as one line: whatever would move a cursor, or end the line, is written as an escape."""
+    """Return a text as one line: what would move a cursor or end the line is escaped."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 def say(line: str) -> None:
-    """Say one line to people, whatever is in it: names of files and of servers may hold line ends and worse."""
+    """Print one line for people. Its text is made safe: names of files and servers may hold line ends and worse."""
     if sys.stderr is not None:
-        with suppress(OSError, ValueError):  # ours takes everything; one of somebody else's (tests) may be closed
+        with suppress(OSError, ValueError):  # ours never fails; another one, as in tests, may be closed
             sys.stderr.write(f"{visible(line)}\n")
             sys.stderr.flush()
 
@@ -265,14 +263,14 @@ def _descriptor(stream: TextIO | None) -> int | None:
 
 def _text(buffer: io.RawIOBase | io.BufferedWriter, like: TextIO | None, *, line_buffering: bool) -> TextIO:
     encoding = like.encoding if like is not None else "utf-8"
-    # Standard error has no buffer of Python's: that one forbids a signal's handler to speak in the middle of a line.
+    # Standard error has no buffer of Python's, which would not let a signal handler write in the middle of a line.
     through = isinstance(buffer, io.RawIOBase) or bool(getattr(like, "write_through", False))
     stream: BinaryIO = buffer  # type: ignore[assignment]  # what `python -u` does with its raw files
     return io.TextIOWrapper(stream, encoding, _ESCAPED, line_buffering=line_buffering, write_through=through)
 
 
 def _is_writable(fd: int, timeout_s: float | None) -> bool:
-    """Wait until a write does not block, or fails at once. Signals may interrupt."""
+    """Wait until a write would not block; return False after the timeout. Signals may interrupt."""
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -285,7 +283,7 @@ def _is_writable(fd: int, timeout_s: float | None) -> bool:
 
 
 def _reopened_terminal(fd: int) -> int | None:
-    """Open a terminal anew, not blocking: the flag of the descriptor itself would be everybody's who shares it."""
+    """Open a terminal again, non-blocking: that flag on the descriptor itself would affect all who share it."""
     if not os.isatty(fd):
         return None
     with suppress(OSError):

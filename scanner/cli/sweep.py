@@ -26,11 +26,9 @@ from scanner.sweeps.saved_state import Saved
 from scanner.sweeps.summary import Summary
 from scanner.targets import parse_exclusions, parse_spec
 
-#: For what has no bound of its own (books, summary); then the process ends, whatever it waits for.
+#: Seconds for what has no bound of its own (books, summary); then the process ends, whatever it waits for.
 _SLACK_S = 5.0
-
-
-#: Reasons that say what helps; the same command would not get any further.
+#: Reasons that already name a remedy; running the same command again would not help.
 _SAYS_SO = ("run it again", "sweep anew", "on their own")
 
 
@@ -60,7 +58,7 @@ def sweep(log_level: str, log_format: str, shard: tuple[int, int], seed: int | N
     TARGETS are addresses, CIDR blocks, ranges (192.0.2.1-192.0.2.9, 192.0.2-3.1,5,10-20), globs (192.0.2.*), host
     names, mx:DOMAIN, @FILE, or - for standard input.
 
-    Exit codes: 0 complete, 2 usage or input error, 3 incomplete, 4 trouble of this machine only.
+    Exit codes: 0 complete, 2 usage or input error, 3 incomplete, 4 only this machine had trouble.
     """
     logging.configure(log_level, log_format)
     request = SweepRequest(**{field.name: given.pop(field.name) for field in fields(SweepRequest)})
@@ -68,7 +66,7 @@ def sweep(log_level: str, log_format: str, shard: tuple[int, int], seed: int | N
     if seed is None and saved is not None:
         seed = saved.identity.seed  # a resumed sweep keeps its order
     settings = Settings(seed=seed or 0, shard=shard[0], shards=shard[1], **given).validated()
-    gc.freeze()  # what was imported is here to stay: nobody needs to look for garbage in it
+    gc.freeze()  # imported modules stay: the collector need not look at them again
     return run_sweep(request, settings, choose_seed=seed is None, known=saved.names if saved is not None else None)
 
 
@@ -77,20 +75,20 @@ def run_sweep(
 ) -> int:
     """Plan, sweep, and report to the terminal; return the exit code.
 
-    With `choose_seed` the one of the settings does not count: a shard's follows from the targets, others are random.
-    `known` is what names were resolved to when the sweep that is resumed began.
+    With `choose_seed` the seed of the settings is replaced: by one derived from the targets for a shard, otherwise by a
+    random one. `known` is what names were resolved to when a sweep that is resumed began.
 
     Raises:
-        InputError: when something cannot be used as given; nothing was visited then.
+        InputError: if something cannot be used as given; nothing was visited then.
     """
     require_one_reader((*request.targets, *request.exclude))
-    # Read before there is an event loop: one of those would keep Ctrl-C for itself while standard input blocks.
+    # Read before there is an event loop, which would hold back Ctrl-C while standard input blocks.
     targets = parse_spec(sources(request.targets))
     never = parse_exclusions(sources(request.exclude, request.exclude_file))
     notices = default_notices()
     if choose_seed and settings.shards > 1:
         settings = replace(settings, seed=derived_seed(targets, settings))
-        notices.append(f"the order follows from the targets (seed {settings.seed}), the same for every shard")
+        notices.append(f"seed {settings.seed} is derived from the targets: the same order for every shard")
     elif choose_seed:
         settings = replace(settings, seed=random_seed())
     planning = make_plan(targets, never, settings, known, strict=settings.strict_names)
@@ -107,7 +105,7 @@ async def _run_sweep(request: SweepRequest, planning: Awaitable[Plan], notices: 
     run = Sweep(plan, outputs.sinks, state=request.state, drain_s=request.drain_s)
     run.notices += notices
     async with metrics.served(run, outputs.remote, request.metrics_address, files.metrics):
-        with _stopping(run, request.drain_s):  # whoever stops it while the sinks are opened gets a summary, too
+        with _stopping(run, request.drain_s):  # a sweep that is stopped while its sinks open has a summary, too
             await run.prepare()
             view = progress.shown(run, outputs, quiet=request.quiet, live=not shares_terminal(request.outputs))
             with streams.hurried(streams.LAST_WORDS_S):
@@ -117,10 +115,7 @@ async def _run_sweep(request: SweepRequest, planning: Awaitable[Plan], notices: 
 
 
 def _said(run: Sweep, summary: Summary, request: SweepRequest, files: SweepFiles, said: progress.ToldNotices) -> int:
-    """Say how a sweep ended, in the file and then, since files do not wait for people, on the terminal.
-
-    Returns the exit code.
-    """
+    """Write the summary to its file, then to the terminal, which may keep us waiting; return the exit code."""
     written = _summary_written(files, summary)
     if not request.quiet:
         said.skip(run.warned)
@@ -137,22 +132,22 @@ def _exit_code(run: Sweep, summary: Summary, state: Path | None) -> int:
 
 
 def _with_hint(reason: str, state: Path | None) -> str:
-    """Add how to go on, unless the reason says so itself."""
+    """Add how to continue, unless the reason says so itself."""
     if state is None or any(said in reason for said in _SAYS_SO):
         return reason
     if reason.endswith("run again"):
         return f"{reason} with --state {state}"
-    return f"{reason}; run it again with --state {state} to go on"
+    return f"{reason}; run it again with --state {state} to continue"
 
 
 def _stopping(run: Sweep, drain_s: float) -> AbstractContextManager[None]:
-    """Let the first request end the sweep in good order, within bounds, and the second at once."""
+    """Let the first request end the sweep in good order and within its time, and the second at once."""
     grace_s = run.settings.grace_s
 
     def stop() -> None:
         run.stop()
         complain(
-            f"stopping: up to {grace_s:g} s for hosts under way, then up to {drain_s:g} s for sinks; "
+            f"stopping: up to {grace_s:g} s for hosts in progress, then up to {drain_s:g} s for sinks; "
             "press Ctrl-C again to stop at once"
         )
 
@@ -185,12 +180,12 @@ def plan_text(plan: Plan) -> str:
         "ports": ", ".join(map(str, settings.ports)),
         "order": f"seed {settings.seed}: {first} ...",
         "digest": plan.digest,
-        "rate": f"{_limit(settings.rate)} in all, {_limit(settings.subnet_rate)} towards one /24 (IPv6: /64)",
+        "rate": f"{_limit(settings.rate)} in total, {_limit(settings.subnet_rate)} to one /24 (IPv6: /64)",
         "at once": f"{settings.concurrency:,} connection attempts",
-        "duration": f"about {seconds_text(at_best)} when hosts answer, up to {seconds_text(at_worst)} when none does",
+        "duration": f"about {seconds_text(at_best)} if hosts answer, up to {seconds_text(at_worst)} if none does",
     }
     return "\n".join(f"{name:<9} {text}" for name, text in lines.items())
 
 
 def _limit(rate: float) -> str:
-    return f"{rate:,.6g} connections a second" if rate else "no limit"
+    return f"{rate:,.6g} connections per second" if rate else "no limit"

@@ -1,8 +1,8 @@
-"""The files that a sweep is told to write, beside its records: looked at before anything is opened.
+"""The summary and metrics files of a sweep, and the check that none of its files overwrites another.
 
-Every output is compared with every other and with every input (`clashes`), and a file that is there is replaced only
-when it is empty, when it is ours by its content and still about the same (a summary of the sweep that is resumed, the
-metrics of an earlier one), or with --overwrite.
+All of it is checked before anything is opened. Every output is compared with every other and with every input
+(`clashes`). A file that exists is replaced only if it is empty, if its content shows that it is ours (the summary of
+the sweep that is resumed, metrics of an earlier sweep), or with --overwrite.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ from scanner.sweeps.summary import SUMMARY_SCHEMA, Summary
 if TYPE_CHECKING:
     from scanner.cli.sweep import SweepRequest
 
-#: No summary is longer; what is, is read no further.
+#: No summary is longer; of a longer file only this much is read.
 _MAX_SUMMARY_BYTES: Final = 64 << 20
 #: What every metrics file of ours begins with.
 _METRICS_START: Final = b"# HELP smtpsweep_"
@@ -36,26 +36,26 @@ _METRICS_START: Final = b"# HELP smtpsweep_"
 
 @dataclass(frozen=True, slots=True)
 class SweepFiles:
-    """Where summary and metrics go; None for one that was not asked for."""
+    """Where summary and metrics go; None for one that was not requested."""
 
     summary: FilePlace | None
     metrics: FilePlace | None
 
     def write_summary(self, summary: Summary) -> None:
-        """Write the summary, when one was asked for.
+        """Write the summary, if one was requested.
 
         Raises:
-            SinkError: when it cannot be written.
+            SinkError: if it cannot be written.
         """
         if self.summary is not None:
             self.summary.write(orjson.dumps(summary.document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def checked_files(request: "SweepRequest", fingerprints: str | None = None) -> SweepFiles:
-    """Find out before the sweep, not after it, that a file cannot take what is to be written into it.
+    """Check before the sweep that its files can be written, and return them.
 
     Raises:
-        InputError: when one is an input or another output, is there already, or cannot be written.
+        InputError: if one is an input or another output, exists already, or cannot be written.
     """
     inputs = [*_inputs(request), *map(_database, filter(None, [fingerprints]))]
     refuse_clashes(list(_outputs(request)), inputs)
@@ -82,7 +82,7 @@ def _metrics_place(request: "SweepRequest") -> FilePlace | None:
     label = f"--metrics-file {file}"
     require_fitting_name(label, file, METRICS)
     replaced = always if request.if_exists == "overwrite" else _holds_metrics
-    # Counts and names of sinks only, for a program of another user: the one file that others may read.
+    # The one file that other users may read, for their collector: it holds only counts and names of sinks.
     return FilePlace(file, label=label, may_replace=replaced, mode=PUBLIC_FILE)
 
 
@@ -92,7 +92,7 @@ def _scan_resumed(state: Path | None) -> str | None:
 
 
 def _scan_of(file: Path) -> str | None:
-    """Return the scan that a summary is of; None when it is not a summary."""
+    """Return the scan id in a summary; None if the file is not a summary."""
     try:
         document: Any = orjson.loads(_start_of(file, _MAX_SUMMARY_BYTES))
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""A readable table of a file of records: which software, on how many hosts, which versions it gives away, its flaws."""
+"""A table of records for people: the software, its number of hosts, the versions that it reveals, its flaws."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from rich.table import Table
 from scanner.cli.console import Console
 from scanner.model import Answer, Record, Software, Status
 
-#: Versions named in a row; the file has them all.
+#: Versions listed in a row; the file has them all.
 _MOST_VERSIONS = 4
 
 
@@ -22,7 +22,7 @@ class _Row:
 
 
 def print_table(records: Iterable[Record]) -> None:
-    """Print one row for each product, most hosts first; those without one by their status."""
+    """Print one row for each product, most hosts first, then one for each status of hosts without a product."""
     rows: dict[str, _Row] = {}
     facts_of = set[str]()
     for record in records:

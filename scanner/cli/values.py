@@ -1,7 +1,8 @@
-"""The kinds of values that options take, with their units and what is said when they are wrong."""
+"""The types of option values: their units, their limits, and the message for a value that does not fit."""
 
 import re
 from ipaddress import ip_address
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from scanner.settings import SEED_LIMIT
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _PORT = re.compile(r"\s*[0-9]{1,5}\s*", re.ASCII)
-#: As many as there are; a list with more has one twice.
+#: As many as there are; a longer list repeats one.
 _MOST_PORTS = 65535
 
 
 class Seconds(float):
-    """Seconds that are shown with their unit: the default of an option, in its help."""
+    """Seconds that `--help` shows with their unit when they are an option's default."""
 
     def __str__(self) -> str:
         return f"{float(self):g}s"
@@ -38,8 +39,50 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * _SECONDS[match[2]]
 
 
+class Count(click.ParamType[int]):
+    """A whole number within limits."""
+
+    name = "n"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        """Accept `least` to `most`, both included."""
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        wanted = f"{self._least} or more" if self._most is None else f"{self._least} to {self._most}"
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number: write {wanted}", param, ctx)
+        if number < self._least or (self._most is not None and number > self._most):
+            self.fail(f"{number} is out of range: write {wanted}", param, ctx)
+        return number
+
+
+class Rate(click.ParamType[float]):
+    """A number that is not negative, with or without a fraction."""
+
+    name = "n"
+
+    def __init__(self, most: float = inf) -> None:
+        """Accept 0 to `most`."""
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        wanted = "0 or more" if self._most == inf else f"0 to {self._most:g}"
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number: write {wanted}", param, ctx)
+        if number < 0 or number > self._most:
+            self.fail(f"{number:g} is out of range: write {wanted}", param, ctx)
+        return number
+
+
 class FileName(click.Path):
-    """The name of a file. `-` is standard input or output elsewhere, and would be a file called `-` here."""
+    """The name of a file. `-` is refused: elsewhere it means standard input or output, here it would be a file."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, path_type=Path)
@@ -47,7 +90,7 @@ class FileName(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         if str(value).strip() in ("", "-"):
-            self.fail(f"{str(value)!r} names no file here (one that is called so: ./{value})", param, ctx)
+            self.fail(f"{str(value)!r} is not a file name here (a file of that name is ./{value})", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -102,7 +145,7 @@ def joined_ports(ctx: click.Context, param: click.Parameter, values: tuple[tuple
 class Seed(click.ParamType[int]):
     """A number that fixes the order of the targets."""
 
-    name = "number"
+    name = "n"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return 0 to 2**53-1."""

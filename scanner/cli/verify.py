@@ -18,9 +18,9 @@ from scanner.cli.commands import Command, complete_files, group
 from scanner.cli.config import with_configured
 from scanner.cli.entry import complain
 from scanner.cli.inputs import require_one_reader, sources
-from scanner.cli.options import dialogue_options, identity_options, pace_options, waiting_options
+from scanner.cli.options import dialogue_options, identity_options, log_level_option, pace_options, waiting_options
 from scanner.cli.policy import load_policy
-from scanner.cli.values import Ports, joined_ports
+from scanner.cli.values import Count, Ports, joined_ports
 from scanner.cli.verify_table import print_results
 from scanner.errors import InputError
 from scanner.files.clashes import Named, named, refuse_clashes, standard_output
@@ -30,6 +30,7 @@ from scanner.policy.reports.file_report import FileReport
 from scanner.settings import MAX_SAMPLES, Settings
 from scanner.sweeps.pipeline import random_seed
 from scanner.targets import parse_exclusions, parse_spec
+from scanner.text.counted import counted
 from scanner.verification.baseline import read_baseline, read_headers
 from scanner.verification.states import VerificationState, Verified
 from scanner.verification.verdicts import RULE_TEXT, coverage_verdict, document, seen_of, verdict_of
@@ -49,34 +50,37 @@ _SAY_EVERY_S: Final = 10.0
     "Hosts",
     click.argument("targets", nargs=-1),
     click.option("--before", multiple=True, metavar="FILE|-", shell_complete=complete_files,
-                 help="A stored sweep, or results of an earlier 'verify --json'; may be repeated."),
+                 help="Stored sweep, or results of an earlier 'verify --json'; may be repeated."),
     click.option("-p", "--port", "ports", multiple=True, type=Ports(), metavar="PORT[,PORT...]", callback=joined_ports,
-                 help="Default: the ports of the stored sweep; 25 for targets. May be repeated."),
+                 help="Ports to visit; may be repeated (default: those of the stored sweep; 25 for TARGETS)."),
     click.option("-x", "--exclude", multiple=True, metavar="TARGET", callback=with_configured,
-                 help="Never visit these; same forms as for sweep."),
-    click.option("--exclude-file", multiple=True, type=_FILE, callback=with_configured, help="The same, from a file."),
-    click.option("--confirm-large", is_flag=True, help="Yes, I am responsible for more than 2^24 addresses."),
+                 help="Never visit this target, in any form that sweep takes; may be repeated."),
+    click.option("--exclude-file", multiple=True, type=_FILE, callback=with_configured,
+                 help="Never visit the targets in this file; may be repeated."),
+    click.option("--confirm-large", is_flag=True,
+                 help="Confirm that you are responsible for more than 2^24 addresses."),
 )  # fmt: skip
 @group(
     "Judgement",
     click.option("--received", multiple=True, type=_FILE, metavar="FILE",
-                 help="Headers of a delivered message, or the result of 'smoke --json': they may show a version, too."),
-    click.option("--policy", "policy_file", type=_PATH, help="Judge the fresh records by this policy (TOML), too."),
-    click.option("--strict", is_flag=True, help="A host that still names its product fails."),
-    click.option("--samples", type=click.IntRange(1, MAX_SAMPLES), default=DEFAULT_SAMPLES, show_default=True,
-                 help="Visits to each host: a pool of servers shows itself."),
-    click.option("--agree", type=click.IntRange(1),
-                 help="How many of the samples must show the same (default: all)."),
+                 help="Also look for versions in the headers of a delivered message, or in 'smoke --json'; may be "
+                      "repeated."),
+    click.option("--policy", "policy_file", type=_PATH, metavar="FILE",
+                 help="Also judge the new records by this policy (TOML)."),
+    click.option("--strict", is_flag=True, help="Fail hosts that still name their product."),
+    click.option("--samples", type=Count(1, MAX_SAMPLES), default=DEFAULT_SAMPLES, show_default=True,
+                 help="Visit each host N times, to reveal server pools."),
+    click.option("--agree", type=Count(1), help="Require N of the samples to agree (default: all)."),
     click.option("--second-reader/--no-second-reader", default=True, show_default=True,
-                 help="Let another SMTP client read each host once more."),
+                 help="Read each host once more with another SMTP client."),
 )  # fmt: skip
 @group(
     "Output",
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each host instead of the table."),
-    click.option("--junit", type=_PATH, help="Write a JUnit XML report."),
-    click.option("--sarif", type=_PATH, help="Write a SARIF 2.1.0 report."),
+    click.option("--junit", type=_PATH, metavar="FILE", help="Write a JUnit XML report."),
+    click.option("--sarif", type=_PATH, metavar="FILE", help="Write a SARIF 2.1.0 report."),
     click.option("--overwrite", is_flag=True, help="Replace reports that exist."),
-    click.option("--log-level", type=click.Choice(logging.LEVELS), default="warning", show_default=True),
+    log_level_option,
 )
 @pace_options
 @waiting_options
@@ -95,18 +99,18 @@ def verify(
     second_reader: bool,
     **given: Any,
 ) -> int:
-    """Visit hosts afresh and say what became of their finding.
+    """Visit hosts again and report whether each finding is fixed.
 
-    The hosts are those of --before that were heard to speak SMTP; or TARGETS, in the forms that sweep takes. With both,
-    TARGETS say whom to visit, and the stored sweep what was there before.
+    Visits the hosts of --before that answered with SMTP, or TARGETS, in the forms that sweep takes. With both, TARGETS
+    are visited and compared with the stored sweep.
 
-    Exit codes: 0 all fixed, 1 some are not, 2 usage or input error, 3 nothing failed but not enough was seen, 4 trouble
-    of this machine only. A host that could not be reached is never fixed.
+    Exit codes: 0 all fixed, 1 some are not, 2 usage or input error, 3 nothing failed but too little was seen, 4 only
+    this machine had trouble. A host that could not be reached is never fixed.
     """
     logging.configure(log_level)
     output = _Output(**{field.name: given.pop(field.name) for field in fields(_Output)})
     if agree is not None and agree > given["samples"]:
-        raise click.UsageError(f"--agree {agree}: more than --samples {given['samples']}")
+        raise click.UsageError(f"--agree {agree}: is more than --samples {given['samples']}")
     if not targets and not before:
         raise InputError("nothing to verify: name targets, or a stored sweep with --before")
     require_one_reader((*targets, *exclude, *before))
@@ -132,7 +136,7 @@ def verify(
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """What is judged and written beside the states."""
+    """What to judge and write beside the states."""
 
     policy_file: Path | None
     strict: bool
@@ -142,12 +146,12 @@ class _Output:
     overwrite: bool
 
     def refuse_same_files(self, inputs: Iterable[Named]) -> None:
-        """Refuse a report that would be written over another one, or over what it is made from."""
+        """Refuse a report that would overwrite another one, or a file that it is made from."""
         outputs = [*named("--junit", self.junit), *named("--sarif", self.sarif), *standard_output()]
         refuse_clashes(outputs, [*inputs, *named("--policy", self.policy_file)])
 
     def opened(self, stack: ExitStack, policy: Policy | None) -> list[FileReport]:
-        """Return the reports, ready to be written; they are put in their place when the stack ends well."""
+        """Return the reports, ready to be written; they appear when the stack ends without an error."""
         rules = (RULE_TEXT, *rule_texts(policy or Policy()))
         reports: list[FileReport] = []
         if self.junit is not None:
@@ -159,7 +163,7 @@ class _Output:
 
 
 class _Books:
-    """What is counted and reported of every result while it passes by on its way to the output."""
+    """Counts and reports every result on its way to the output."""
 
     def __init__(self, output: _Output, policy: Policy | None, reports: Sequence[FileReport]) -> None:
         self._output, self._policy, self._reports = output, policy, reports
@@ -168,14 +172,14 @@ class _Books:
         self.states: Counter[VerificationState] = Counter()
 
     def through(self, results: Iterable[Verified]) -> Iterator[Verified]:
-        """Yield each result when it is in the books, and finish them after the last."""
+        """Yield each result once it is counted; finish the reports after the last."""
         for result in results:
             self.states[result.state] += 1
             self._add(verdict_of(result, strict=self._output.strict))
             if self._check is not None and result.record is not None:
                 self._add_policys(self._check.judge(result.record))
             yield result
-        # Without a policy nothing says that some hosts need not be seen.
+        # Only a policy can allow that some hosts are not seen.
         self._add(coverage_verdict(seen_of(self.states), 1.0 if self._policy is None else self._policy.min_seen))
         if self._check is not None:
             self._add_policys(self._check.finish(self.states.total()))
@@ -192,7 +196,7 @@ class _Books:
 
 
 def _end(fresh: Verification, output: _Output, policy: Policy | None, reports: Sequence[FileReport]) -> int:
-    """Write results and reports, say on stderr how it ended, and return the exit code."""
+    """Write results and reports, print the totals to stderr, and return the exit code."""
     books = _Books(output, policy, reports)
     results = books.through(fresh.results)
     if output.as_json:
@@ -206,9 +210,9 @@ def _end(fresh: Verification, output: _Output, policy: Policy | None, reports: S
     failed = books.tally.failed(Level.ERROR)
     covered = books.tally.covered and not fresh.results.strangers
     if policy is not None and failed:
-        complain(f"{failed:,} failed, the policy's rules included")
+        complain(f"{failed:,} failed, including the rules of the policy")
     if not covered:
-        complain("NOT ENOUGH SEEN: a host that was not seen is not fixed")
+        complain("NOT ENOUGH SEEN: a host that was not seen does not count as fixed")
     return NOT_FIXED if failed else FIXED if covered else NOT_ENOUGH_SEEN
 
 
@@ -218,20 +222,20 @@ def _say(fresh: Verification, counts: Counter[VerificationState]) -> None:
     )
     complain(f"{counts.total():,} verified: {states}")
     if fresh.excluded:
-        complain(f"{fresh.excluded:,} of the stored sweep are excluded and were not visited")
+        complain(f"{counted(fresh.excluded, 'host')} of the stored sweep not visited: excluded")
     for message in fresh.results.strangers:
-        writers = ", ".join(dict.fromkeys(message.writers)) or "hosts that they do not name"
+        writers = ", ".join(dict.fromkeys(message.writers)) or "hosts without a name"
         if message.taken_by is not None:
             writers = f"{message.taken_by[0]}, port {message.taken_by[1]}"
-        complain(f"--received: no Received: line is of a verified host, only of {writers}")
+        complain(f"--received: no Received: line was written by a verified host, only by {writers}")
     for leak in fresh.unclaimed:
         if leak.version is not None:
             shows = "shows a version" if leak.is_sure else "has a number that may be a version"
-            complain(f"a header line by no verified host {shows}: {leak.text}")
+            complain(f"a header line that no verified host wrote {shows}: {leak.text}")
 
 
 class _Now:
-    """A line of progress now and then."""
+    """Prints a line of progress every ten seconds."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + _SAY_EVERY_S

@@ -1,7 +1,7 @@
-"""The results of a verification for people: for each host its state, before and after side by side, and the evidence.
+"""Print the results of a verification: for each host its state, before and after side by side, and the evidence.
 
-What servers said is printable ASCII by then; Rich renders it with markup off. Lines of evidence are not broken, so that
-they can be searched for.
+Texts from servers are made printable ASCII, and Rich renders them with markup off. Lines of evidence are not wrapped,
+so that they can be searched for.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from scanner.policy.reports.neutral import printable
 from scanner.verification.states import NOT_SEEN, VerificationState, Verified
 from scanner.verification.visits import Visit
 
-#: Pieces of evidence of one host, and characters of a line; `--json` has all of it.
+#: Pieces of evidence for one host, and characters in a line; `--json` has all of it.
 _MOST_EVIDENCE: Final = 6
 _MOST_CHARACTERS: Final = 200
 

@@ -1,4 +1,4 @@
-"""`smtpsweep vulns`: what is known about one release, and newer facts from files that the user has."""
+"""`smtpsweep vulns`: show the known flaws of one release, and import newer facts from files."""
 
 import sys
 from collections import Counter
@@ -21,23 +21,25 @@ from scanner.text.nearest import hint
 if TYPE_CHECKING:
     from scanner.assess.update import UpdateOutcome
 
-#: Changes of an update that are named one by one.
+#: Changes of an update that are listed one by one.
 _MOST_CHANGES: Final = 50
 
 
 @click.command()
 @click.argument("product", required=False)
 @click.argument("version", required=False)
-@click.option("--package", metavar="REVISION", help="The distribution's package, such as Debian-2+deb12u2.")
+@click.option("--package", metavar="REVISION", help="Revision of the distribution's package, such as Debian-2+deb12u2.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option(
     "--update",
     "sources",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Take in NVD, CVE or KEV files first: a file, or a folder of them; may be repeated.",
+    help="First import this NVD, CVE or KEV file, or a folder of them; may be repeated.",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="The file of newer facts, instead of the user's own.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), metavar="FILE", help="Keep newer facts in this file instead of your own."
+)
 def vulns(
     product: str | None,
     version: str | None,
@@ -49,10 +51,11 @@ def vulns(
 ) -> None:
     """Show the known flaws of a release: smtpsweep vulns sendmail 8.14.7.
 
-    VERSION is what a greeting shows, also both halves of Sendmail's: 8.14.7/8.13.8. No verdict is a proof: a
-    distribution may have fixed a flaw without a new number, and a flaw may need a condition that no greeting shows.
+    VERSION is what a greeting shows, including both halves of Sendmail's, such as 8.14.7/8.13.8. A verdict is not
+    proof: a distribution may have fixed a flaw without a new version, and a flaw may need a condition that no greeting
+    shows.
 
-    Exit codes: 0 done, also when flaws are known, 2 usage or input error.
+    Exit codes: 0 done, even if flaws are known, 2 usage or input error.
     """
     if product is None and not sources:
         raise click.UsageError("name a product and a version, or files with --update")
@@ -75,7 +78,7 @@ def _show(assessor: Assessor, name: str, version: str, package: str | None, *, a
     known, (key, said) = facts.product(name), _named(facts, name)
     binary, _, config = version.partition("/")
     if version_key(key, binary) is None:
-        raise InputError(f"{version!r} is not a version of {said}: write it as a greeting does, such as 8.14.7")
+        raise InputError(f"{version!r} is not a version of {said}: write it as a greeting shows it, such as 8.14.7")
     product = said if known is None else known.facts["names"][0]
     lines = () if known is None else known.facts.get("lines", ())
     line = next((each for each in lines if each == name.casefold() != product.casefold()), None)
@@ -92,10 +95,10 @@ def _show(assessor: Assessor, name: str, version: str, package: str | None, *, a
 
 
 def _named(facts: Facts, name: str) -> tuple[str, str]:
-    """Return key and name of a product: of one with facts, or of one that greetings are recognised of.
+    """Return key and name of a product that has facts, or that is recognised by its greeting.
 
     Raises:
-        InputError: when it is neither.
+        InputError: if it is neither.
     """
     if (product := facts.product(name)) is not None:
         return product.key, product.name
@@ -106,7 +109,7 @@ def _named(facts: Facts, name: str) -> tuple[str, str]:
     if name.casefold() in recognised:
         return name.casefold(), recognised[name.casefold()]
     raise InputError(
-        f"unknown product {name!r}: known are {', '.join(facts.names())}"
+        f"unknown product {name!r}: known products are {', '.join(facts.names())}"
         + hint(name, [*facts.names(), *recognised.values()])
     )
 
@@ -115,7 +118,7 @@ def _report(outcome: "UpdateOutcome", user_file: Path) -> None:
     complain(
         f"{counted(outcome.files, 'file')}, {counted(outcome.records, 'record')}: "
         f"{len(outcome.new)} new, {len(outcome.changed)} changed, "
-        f"{outcome.unusable} without usable versions, {outcome.unknown_files} files of other kinds; "
+        f"{outcome.unusable} without usable versions, {counted(outcome.unknown_files, 'file')} of other kinds; "
         f"written to {user_file}"
     )
     for change in outcome.changes[:_MOST_CHANGES]:
@@ -125,21 +128,21 @@ def _report(outcome: "UpdateOutcome", user_file: Path) -> None:
     for flaw in sorted(outcome.left_open)[:_MOST_CHANGES]:
         complain(
             f"left open: {flaw} names a product of ours without a version that can be compared: "
-            "undecided for every release until a record says more"
+            "it stays undecided for every release until a record says more"
         )
     if outcome.missing:
         complain(
-            f"a part only: {outcome.missing:,} records of NVD's answer are in no file that was given; "
-            "fetch the other pages (startIndex) and take them in, too"
+            f"incomplete: {counted(outcome.missing, 'record')} of NVD's answer missing from the given files: "
+            "fetch the other pages (startIndex) and import them, too"
         )
     if outcome.in_future:
         whose, day = min(outcome.in_future.items())
         complain(
-            f"{counted(len(outcome.in_future), 'day')} in the future taken for today, "
+            f"{counted(len(outcome.in_future), 'date')} in the future replaced by today's, "
             f"such as that of {whose}: {day} (is this machine's clock right?)"
         )
     before, after = outcome.compiled
-    complain(f"the facts are of {after}" + ("" if before == after else f"; they were of {before}"))
+    complain(f"the facts are from {after}" + ("" if before == after else f"; they were from {before}"))
 
 
 def _print_json(software: Software, age_days: int, assessed: Assessed) -> None:
@@ -182,7 +185,7 @@ def _print_table(title: str, assessed: Assessed) -> None:
 
 
 def _counted(flaws: list[Finding], assessment: Assessment) -> str:
-    """Say how many flaws there are by verdict, and what that is worth."""
+    """Return the number of flaws by verdict, and how complete that is."""
     if not flaws:
         return str(assessment)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(flaw.verdict for flaw in flaws).items())

@@ -134,7 +134,7 @@ def test_a_damaged_file_is_an_error_before_the_first_change(tmp_path: Path) -> N
 
 
 def test_standard_input_can_be_one_of_the_files_only() -> None:
-    with pytest.raises(InputError, match="can be read once only"), compare("-", "-"):
+    with pytest.raises(InputError, match="can be read only once"), compare("-", "-"):
         pytest.fail("was compared")
 
 

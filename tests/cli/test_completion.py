@@ -143,7 +143,7 @@ def test_a_variable_that_is_not_a_request_is_one_line(program: Path, request_: s
         [program / "smtpsweep", "schema"], env={**environment, COMPLETE: request_}, capture_output=True, check=False
     )
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr == b"smtpsweep: _SMTPSWEEP_COMPLETE is set, and is not a shell's request: unset it\n"
+    assert done.stderr == b"smtpsweep: _SMTPSWEEP_COMPLETE is set, but not by a completion script: unset it\n"
 
 
 @pytest.mark.parametrize("current", ["", "x", "99999999999999999999"])

@@ -28,7 +28,7 @@ def plan(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:
 
 
 def notice(path: Path) -> str:
-    return f"options from {path} are used; --no-config does without them"
+    return f"options from {path} are used (--no-config ignores them)"
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -82,7 +82,7 @@ def test_what_is_wrong_in_it_stops_the_sweep(own: Path, capsys: pytest.CaptureFi
 
 def test_one_that_every_user_may_write_is_refused(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own.chmod(0o602)
-    assert refusal(capsys) == (f"{own}: every user may write it: take that away (chmod o-w), or say --no-config")
+    assert refusal(capsys) == (f"{own}: every user may write to it: run chmod o-w on it, or use --no-config")
     own.chmod(0o660)  # where each user has a group of his own
     assert "options" in plan(capsys)
 
@@ -99,14 +99,14 @@ def test_one_of_another_user_is_refused(
         uid = 31337
     else:
         uid = real.st_uid
-    assert refusal(capsys) == (f"{own}: belongs to another user (uid {uid}): name it with --config, or --no-config")
+    assert refusal(capsys) == (f"{own}: belongs to another user (uid {uid}): name it with --config, or use --no-config")
 
 
 def test_one_that_cannot_be_looked_for_is_refused(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own.unlink()
     own.symlink_to(own)  # a loop
     assert refusal(capsys) == (
-        f"{own}: cannot be read (Too many levels of symbolic links); --no-config does without it"
+        f"{own}: cannot be read (Too many levels of symbolic links): use --no-config to run without it"
     )
 
 
@@ -123,7 +123,7 @@ def test_nothing_in_the_working_folder_is_looked_for(tmp_path: Path, name: str) 
     path.write_text("rate = 7\n")
     done: Done = smtpsweep("sweep", "127.0.0.1", "--plan", cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
-    assert "500 connections a second in all" in done.out
+    assert "500 connections per second in total" in done.out
     assert "options" not in done.out
 
 

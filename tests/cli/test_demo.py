@@ -17,7 +17,10 @@ def test_only_records_are_replaced(tmp_path: Path, content: bytes, capsys: pytes
     file.write_bytes(content)
 
     assert run(["demo", "-o", str(file)]) == 2
-    assert capsys.readouterr().err == f"smtpsweep: -o {file}: exists: it holds no records, so it is not replaced\n"
+    assert (
+        capsys.readouterr().err
+        == f"smtpsweep: -o {file}: exists: it does not hold records, so it is not replaced: use another name\n"
+    )
     assert file.read_bytes() == content
 
 

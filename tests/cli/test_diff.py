@@ -107,10 +107,13 @@ def test_kinds_can_be_left_out_or_be_the_only_ones_that_fail(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--ignore", "gone", "--fail-on", "gone"], "--ignore gone and --fail-on gone: use one of them"),
+        (
+            ["--ignore", "gone", "--fail-on", "gone"],
+            "--ignore gone and --fail-on gone contradict each other: use one of them",
+        ),
         (["--ignore", "everything"], "Invalid value for '--ignore'"),
-        (["--summary-before", "monday.json"], "--summary-before and --summary-after: give both, or none"),
-        (["--summary-after", "monday.json"], "--summary-before and --summary-after: give both, or none"),
+        (["--summary-before", "monday.json"], "--summary-before and --summary-after: give both or none"),
+        (["--summary-after", "monday.json"], "--summary-before and --summary-after: give both or none"),
         (["--summary-after", "none", "--summary-before", "none"], "none: cannot be read"),
         (["third"], "unexpected extra argument"),
     ],
@@ -143,7 +146,7 @@ def test_summaries_tell_that_a_missing_host_is_gone_and_without_them_it_is_said_
     assert out == ""
     assert "nothing was compared: no target has a record in both files" in err
     assert "2 targets not compared: no record after 1, no record before 1" in err
-    assert "nothing is said of those without a record after: without both summaries" in err
+    assert "targets without a record after are not reported: without both summaries" in err
 
     before, after = write_summary(tmp_path / "a.json"), write_summary(tmp_path / "b.json", TUESDAY)
     summaries = ["--summary-before", str(before), "--summary-after", str(after)]
@@ -275,8 +278,8 @@ def test_pools_and_several_scans_in_one_file_are_said(tmp_path: Path, capsys: Ou
     assert run(["diff", *files]) == 0
     assert capsys.readouterr().err.splitlines() == [
         "smtpsweep: 1 target compared: no changes",
-        "smtpsweep: 1 target differs in part only (one of several answers, or what one sweep did not tell)",
-        "smtpsweep: 1 target in one file from several scans: all of their records counted",
+        "smtpsweep: 1 target differs only in part (in one of several answers, or in what only one sweep recorded)",
+        "smtpsweep: 1 target with records from several scans in one file: all of them count",
     ]
 
 
@@ -292,7 +295,7 @@ def test_a_table_ends_where_it_would_not_fit_memory_and_says_how_many_more(
     assert run(["diff", *files]) == 1
     out, err = capsys.readouterr()
     assert [ip in out for ip in addresses] == [True, True, True, False, False]
-    assert "2 more changes are not in the table: --json prints all of them" in err
+    assert "2 more changes not in the table: --json prints all of them" in err
     assert "5 targets compared: now_hidden 5" in err
 
 

@@ -84,7 +84,7 @@ REFUSED = {
     "unknown option": (["sweep", "127.0.0.1", "--zzzzz"], "No such option '--zzzzz'. (see 'smtpsweep sweep --help')"),
     "bad value": (
         ["sweep", "127.0.0.1", "--rate", "x"],
-        "Invalid value for '--rate': 'x' is not a number. (see 'smtpsweep sweep --help')",
+        "Invalid value for '--rate': 'x' is not a number: write 0 or more (see 'smtpsweep sweep --help')",
     ),
     "missing value": (["sweep", "127.0.0.1", "--rate"], "Option '--rate' requires an argument."),
     "rate without end": (["sweep", "127.0.0.1", "--rate", "inf"], "--rate inf: must be finite"),
@@ -145,7 +145,7 @@ REFUSED = {
         ["sweep", "127.0.0.1", "--source-address", "192.0.2.1"],
         "--source-address 192.0.2.1: not an address of this machine (Cannot assign requested address)",
     ),
-    "standard input twice": (["sweep", "-", "-x", "-"], "standard input: can be read once only: name a file with @"),
+    "standard input twice": (["sweep", "-", "-x", "-"], "standard input: can be read only once: name a file with @"),
     "checking a network": (["check", "127.0.0.0/30"], "'127.0.0.0/30' is more than one host: "),
     "checking an excluded host": (["check", "127.0.0.1", "-x", "127.0.0.0/8"], "the only address is excluded"),
 }
@@ -288,10 +288,10 @@ def test_a_plan_says_what_would_be_done_and_visits_nobody(tmp_path: Path, listen
     assert lines["order"].startswith("seed 7: 127.0.0.")
     assert lines["order"].count(f":{port}") == 5
     assert len(lines["digest"]) == 32
-    assert lines["rate"] == "2,000 connections a second in all, 50 connections a second towards one /24 (IPv6: /64)"
+    assert lines["rate"] == "2,000 connections per second in total, 50 connections per second to one /24 (IPv6: /64)"
     assert done.out.splitlines()[-2:] == [
         "at once   1,000 connection attempts",
-        "duration  about 3 s when hosts answer, up to 26 s when none does",
+        "duration  about 3 s if hosts answer, up to 26 s if none does",
     ]
     assert listener.visits() == 0
     assert list(tmp_path.iterdir()) == []
@@ -303,7 +303,7 @@ def test_the_same_plan_is_printed_again_and_a_large_one_at_once(tmp_path: Path) 
 
     assert first == second
     assert "1,048,576 planned, 0 of them excluded, 1,048,576 to visit\nshard     3 of 16\n" in first.out
-    assert "no limit in all, no limit towards one /24" in first.out
+    assert "no limit in total, no limit to one /24" in first.out
 
 
 def test_targets_and_exclusions_may_come_from_standard_input_and_files(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def test_a_dash_or_a_blank_names_no_file(tmp_path: Path, option: str, name: str)
     done = smtpsweep("sweep", "127.0.0.1", "-p", "1", option, name, cwd=tmp_path)
 
     assert done.code == 2
-    assert f"'{name}' names no file here (one that is called so: ./{name})" in done.err
+    assert f"'{name}' is not a file name here (a file of that name is ./{name})" in done.err
     assert list(tmp_path.iterdir()) == []
 
 

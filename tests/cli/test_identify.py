@@ -115,7 +115,7 @@ def test_a_bad_line_is_reported_and_counted_and_the_others_are_read(tmp_path: Pa
     first, second, last = err.decode().splitlines()
     assert first.startswith(f"smtpsweep: {file}: line 1: not valid JSON: ")
     assert second == f"smtpsweep: {file}: line 3: not valid JSON: not an object"
-    assert last == "smtpsweep: 2 could not be read, 2 greetings were"
+    assert last == "smtpsweep: 2 lines could not be read; 2 greetings could"
 
 
 def test_many_bad_lines_are_counted_and_not_all_named(tmp_path: Path, capsysbinary: Output) -> None:
@@ -125,7 +125,7 @@ def test_many_bad_lines_are_counted_and_not_all_named(tmp_path: Path, capsysbina
     assert run(["identify", "--format", "masscan", str(file)]) == 2
     lines = capsysbinary.readouterr().err.decode().splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "smtpsweep: 1,000 could not be read, 0 greetings were"
+    assert lines[-1] == "smtpsweep: 1,000 lines could not be read; 0 greetings could"
 
 
 def test_with_strict_the_first_bad_line_ends_it(tmp_path: Path, capsysbinary: Output) -> None:

@@ -114,5 +114,5 @@ def test_standard_input_may_be_named_once(texts: list[str]) -> None:
 
 def test_standard_input_named_twice_is_refused() -> None:
     """The exclusions would find it empty, and everything would be visited."""
-    with pytest.raises(InputError, match="standard input: can be read once only"):
+    with pytest.raises(InputError, match="standard input: can be read only once"):
         require_one_reader(["-", "192.0.2.0/24", "-"])

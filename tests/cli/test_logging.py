@@ -66,7 +66,7 @@ def test_debug_lines_of_one_kind_are_bounded_in_a_second_and_the_rest_is_counted
 
     assert first == [True] * 20 + [False] * 980
     assert (other, later) == (True, True)
-    assert following.getMessage() == "visited a host (and 980 like it before)"
+    assert following.getMessage() == "visited a host (980 similar lines not shown)"
     assert bounded.filter(last)
     assert last.getMessage() == "visited a host"
 

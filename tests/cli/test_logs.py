@@ -71,7 +71,7 @@ def test_the_table_is_cut_at_the_top_and_says_so(capsysbinary: Output) -> None:
 
     out = capsysbinary.readouterr().out.decode()
     assert sum(line.startswith("│") and "198.51.100." in line for line in out.splitlines()) == 2
-    assert "10 clients more" in out
+    assert "10 more clients" in out
 
 
 def test_every_visit_with_a_trace_is_exit_code_0(tmp_path: Path, capsysbinary: Output) -> None:
@@ -212,15 +212,27 @@ def test_what_a_client_chose_comes_out_as_printable_ascii(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--sweep", "x"], "--sweep needs --scanner: the address that the sweep came from, as the server sees it"),
-        (["--server", "192.0.2.1"], "--server needs --sweep: it says which of the visits this log can have"),
-        (["--scanner", "mail"], "--scanner 'mail': must be an IPv4 or IPv6 address"),
-        (["--timezone", "Atlantis"], "--timezone 'Atlantis': write UTC, an offset (+02:00) or a name (Europe/Berlin)"),
-        (["--timezone", "../x"], "--timezone '../x': write UTC, an offset (+02:00) or a name (Europe/Berlin)"),
-        (["--timezone", "Europe"], "--timezone 'Europe': write UTC, an offset (+02:00) or a name (Europe/Berlin)"),
-        (["--since", "soon"], "--since 'soon': write a time such as 2026-11-22T10:00 or 2026-11-22T10:00Z"),
+        (["--sweep", "x"], "--sweep needs --scanner, the address that the sweep came from"),
+        (["--server", "192.0.2.1"], "--server needs --sweep: it selects visits of the sweep"),
+        (["--scanner", "mail"], "--scanner 'mail': is not an IPv4 or IPv6 address"),
+        (
+            ["--timezone", "Atlantis"],
+            "--timezone 'Atlantis': is not a time zone: write UTC, an offset (+02:00) or a name (Europe/Berlin)",
+        ),
+        (
+            ["--timezone", "../x"],
+            "--timezone '../x': is not a time zone: write UTC, an offset (+02:00) or a name (Europe/Berlin)",
+        ),
+        (
+            ["--timezone", "Europe"],
+            "--timezone 'Europe': is not a time zone: write UTC, an offset (+02:00) or a name (Europe/Berlin)",
+        ),
+        (["--since", "soon"], "--since 'soon': is not a time: write it as 2026-11-22T10:00 or 2026-11-22T10:00Z"),
         (["--scanner", "192.0.2.1", "--sweep", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
-        (["-", "--scanner", "192.0.2.1", "--sweep", "-"], "standard input can be the log or the sweep, not both"),
+        (
+            ["-", "--scanner", "192.0.2.1", "--sweep", "-"],
+            "standard input can be the log or the sweep, not both: name a file for the other",
+        ),
         (["nowhere"], "nowhere: cannot be read (No such file or directory)"),
     ],
 )

@@ -53,8 +53,8 @@ def test_a_page_has_its_name_its_options_and_renders_without_a_warning(name: str
 @pytest.mark.tools
 def test_the_page_of_a_sweep_has_the_groups_and_help_of_its_options(tmp_path: Path) -> None:
     text = rendered(PAGES["smtpsweep-sweep.1"], tmp_path)
-    assert re.search(r"(?m)^   Pace\n +--rate FLOAT RANGE\n +Connections started a second; 0: no limit\.", text)
-    assert "(default: $XDG_CONFIG_HOME/smtpsweep/config.toml, when it is there)" in text
+    assert re.search(r"(?m)^   Pace\n +--rate N\n +Start at most N connections per second; 0: no limit\.", text)
+    assert "(default: $XDG_CONFIG_HOME/smtpsweep/config.toml, if it exists)" in text
 
 
 @pytest.mark.tools

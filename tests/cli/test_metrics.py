@@ -87,7 +87,7 @@ async def test_the_same_over_http(unused_tcp_port: int) -> None:
 async def test_an_address_in_use_is_one_clear_line(unused_tcp_port: int) -> None:
     address = ("127.0.0.1", unused_tcp_port)
     async with metrics.served(fake_sweep(), None, address, None):
-        with pytest.raises(InputError, match=rf"--metrics 127.0.0.1:{unused_tcp_port}: cannot be listened on"):
+        with pytest.raises(InputError, match=rf"--metrics 127.0.0.1:{unused_tcp_port}: cannot listen on this address"):
             async with metrics.served(fake_sweep(), None, address, None):
                 pass
 

@@ -161,11 +161,14 @@ def test_sweeps_and_summaries_belong_together(capsys: Output) -> None:
     other = store(clean(scan_id="other"), name="other.jsonl")
 
     assert run(["policy", "check", other, "--summary", summary()]) == 2
-    assert "other.jsonl: has records of the sweep 'other', and no --summary is of that sweep" in capsys.readouterr().err
+    assert (
+        "other.jsonl: has records of the sweep 'other', but no --summary of that sweep was given"
+        in capsys.readouterr().err
+    )
     two = ["--summary", summary(), "--summary", summary("2.json", scan_id="other", planned=1, excluded=0)]
     assert run(["policy", "check", other, store(*(clean() for _ in range(4))), *two]) == 0
     assert run(["policy", "check", other, *two[:2], *two[:2]]) == 2
-    assert "is the summary of the same sweep as another one" in capsys.readouterr().err
+    assert "is a second summary of one sweep: give one for each sweep" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -263,9 +266,9 @@ def test_a_report_never_takes_the_place_of_what_it_is_made_from(capsys: Output, 
     [
         ([], "Missing argument"),
         (["missing.jsonl"], "missing.jsonl: cannot be read (No such file or directory)"),
-        (["sweep.jsonl", "--json", "--github"], "--github and --json both write to standard output"),
-        (["-", "-"], "standard input can be read once only"),
-        (["sweep.jsonl", "--date", "today"], "--date 'today' is not a day: write 2026-11-23"),
+        (["sweep.jsonl", "--json", "--github"], "--github and --json contradict each other"),
+        (["-", "-"], "standard input can be read only once"),
+        (["sweep.jsonl", "--date", "today"], "--date 'today' is not a date: write it as 2026-11-23"),
         (["sweep.jsonl", "--policy", "missing.toml"], "missing.toml: cannot be read (No such file or directory)"),
         (["sweep.jsonl", "--summary", "missing.json"], "missing.json: cannot be read (No such file or directory)"),
         (["sweep.jsonl", "--policy", "latin.toml"], "latin.toml: not valid TOML: not UTF-8"),

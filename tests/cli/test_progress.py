@@ -106,7 +106,7 @@ def test_a_clock_that_is_set_back_makes_no_negative_pace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "text"), [(None, "unknown"), (0.0, "1 s"), (91.07, "1 min 32 s"), (7200, "2 h 0 min")]
+    ("left", "text"), [(None, "unknown time"), (0.0, "1 s"), (91.07, "1 min 32 s"), (7200, "2 h 0 min")]
 )
 def test_the_time_left_is_written_for_people(left: float | None, text: str) -> None:
     assert time_left(left) == text
@@ -118,13 +118,13 @@ def test_a_line_has_the_counts_the_pace_and_the_time_left() -> None:
     )
 
     assert progress._line(now, 500.0, 70.0) == (
-        "30,000/65,000 (46.2%) 500/s left 1 min 10 s, 70 records, 55 ready, 1,234 waiting"
+        "30,000/65,000 (46.2%) 500/s, 1 min 10 s left, 70 records, 55 ready, 1,234 waiting"
     )
 
 
 def test_a_line_of_a_sweep_that_has_not_begun_makes_no_error() -> None:
     assert progress._line(counts(0, 0, planned=0), 0.0, None) == (
-        "0/0 (0.0%) 0/s left unknown, 0 records, 0 ready, 0 waiting"
+        "0/0 (0.0%) 0/s, unknown time left, 0 records, 0 ready, 0 waiting"
     )
 
 
@@ -143,10 +143,10 @@ async def test_without_a_terminal_lines_are_written_while_the_body_runs(
     assert err.splitlines()[:3] == [
         (
             "65,000 targets to visit, 536 excluded (500 by you, 36 multicast); "
-            "no rate limit, 50 a second towards one /24, 1,000 at once, seed 7"
+            "no rate limit, 50 per second to one /24, 1,000 at once, seed 7"
         ),
         "resumed from x",
-        "5,000/65,536 (7.6%) 500/s left 2 min 2 s, 0 records, 0 ready, 0 waiting",
+        "5,000/65,536 (7.6%) 500/s, 2 min 2 s left, 0 records, 0 ready, 0 waiting",
     ]
     assert asyncio.all_tasks() == {asyncio.current_task()}  # nobody is left who could say more
     assert capsys.readouterr() == ("", "")
@@ -184,10 +184,10 @@ def test_the_live_block_shows_counts_pace_statuses_and_what_is_waited_for() -> N
     text = console.export_text()
     head, *rest = text.splitlines()
 
-    assert head.split("  ", 1)[1].split() == ["10,000", "of", "65,000", "500/s", "left", "1", "min", "50", "s"]
+    assert head.split("  ", 1)[1].split() == ["10,000", "of", "65,000", "500/s", "1", "min", "50", "s", "left"]
     assert [line.rstrip() for line in rest] == [
         "ready 42  silent 1,500",
-        "900 connecting, 1,500 waiting for a greeting, 3 leaving, 25 put off, 17 on the way to the sinks",
+        "900 connecting, 1,500 waiting for a greeting, 3 leaving, 25 deferred, 17 pending for the sinks",
     ]
 
 
@@ -197,7 +197,7 @@ def test_the_live_block_of_a_sweep_that_found_nothing_says_so() -> None:
     console.print(live._block(counts(0, 0, planned=0), Pace()))
 
     lines = [line.rstrip() for line in console.export_text().splitlines()]
-    assert lines[0].endswith("0 of 0  0/s  left unknown")
+    assert lines[0].endswith("0 of 0  0/s  unknown time left")
     assert lines[1:] == ["nothing found yet"]
 
 
@@ -235,7 +235,9 @@ def test_the_summary_is_a_balance(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_hosts_that_refused_us_are_named_as_lost_coverage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "1,234 of them refused this address: they were not really seen" in summary(capsys, refused_us=1234)
+    assert "1,234 of them refused this address, so their usual greeting was not seen" in summary(
+        capsys, refused_us=1234
+    )
     assert not [line for line in summary(capsys) if "refused this address" in line]
 
 

@@ -13,7 +13,7 @@ from scanner.errors import InputError
 from scanner.targets import parse_exclusions, parse_spec
 
 UNSET = "is a variable unset?"
-NOT_EMPTY = "one or more texts or numbers, not an empty list: remove the key if that is meant"
+NOT_EMPTY = "one or more texts or numbers, not an empty list: to leave it out, remove the key"
 SMOKE = ("smoke", "127.0.0.1", "--from", "a@example.com", "--to", "b@example.com", "--receive", "stdout")
 
 
@@ -61,7 +61,7 @@ def test_an_exclusion_that_is_empty_is_refused_by_every_command(
     [
         ("empty.txt", "excludes nothing: if that is meant, say so with the one word: none"),
         ("comments.txt", "excludes nothing: if that is meant, say so with the one word: none"),
-        ("/dev/zero", "holds NUL bytes: it must be text (is it a device?)"),
+        ("/dev/zero", "holds NUL bytes: name a text file"),
         ("/dev/null", "excludes nothing: if that is meant, say so with the one word: none"),
     ],
 )
@@ -92,10 +92,10 @@ def test_a_list_of_ranges_in_two_columns_is_refused_with_the_likely_meaning(
     ("targets", "message"),
     [
         (["127.0.0.1", ""], f"command line: '': a target that names nothing: {UNSET}"),
-        (["127.0.0.1", "@"], f"@: names no file: {UNSET}"),
+        (["127.0.0.1", "@"], f"@: no file name follows: {UNSET}"),
         (["127.0.0.1", "@empty.txt"], "empty.txt: names no target: if that is meant, say so with the one word: none"),
         (["@comments.txt"], "comments.txt: names no target: if that is meant, say so with the one word: none"),
-        (["@/dev/zero"], "/dev/zero: holds NUL bytes: it must be text (is it a device?)"),
+        (["@/dev/zero"], "/dev/zero: holds NUL bytes: name a text file"),
     ],
 )
 def test_targets_that_name_nothing_are_refused(
@@ -132,9 +132,12 @@ def test_a_configuration_without_end_is_refused(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        ("10.0.0.0/24", "--network '10.0.0.0/24': the simulated network is 127.0.0.0/8; others are real: use sweep"),
-        ("126.255.255.255-127.0.0.9", "--network '126.255.255.255-127.0.0.9': the simulated network is"),
-        ("::1", "--network '::1': the simulated network is 127.0.0.0/8; others are real: use sweep"),
+        (
+            "10.0.0.0/24",
+            "--network '10.0.0.0/24': is not part of 127.0.0.0/8, the simulated network: use sweep for real addresses",
+        ),
+        ("126.255.255.255-127.0.0.9", "--network '126.255.255.255-127.0.0.9': is not part of"),
+        ("::1", "--network '::1': is not part of 127.0.0.0/8, the simulated network: use sweep for real addresses"),
         ("localhost", "--network:1: 'localhost': host names are not accepted here: give addresses"),
         ("mx:example.com", "--network:1: 'mx:example.com': host names are not accepted here: give addresses"),
         ("@empty.txt", "--network:1: '@empty.txt': a file cannot name another file"),
@@ -175,7 +178,7 @@ def test_a_plan_says_why_targets_are_excluded_and_that_an_exclusion_has_no_effec
 
 
 def test_a_log_of_an_empty_host_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert refusal("logs", "empty.txt", "--host", " ", capsys=capsys) == f"--host '': names no host: {UNSET}"
+    assert refusal("logs", "empty.txt", "--host", " ", capsys=capsys) == f"--host '': is not a host name: {UNSET}"
 
 
 class Endless(io.BytesIO):

@@ -77,7 +77,7 @@ def test_without_the_opt_in_nothing_is_sent_and_it_is_said_what_would_be(tmp_pat
 
         assert server.peers == []
     assert done.code == 2
-    assert done.err == "smtpsweep: nothing was sent: say --yes-send-mail to send this one message\n"
+    assert done.err == "smtpsweep: nothing was sent: add --yes-send-mail to send this one message\n"
     assert done.out.splitlines()[:2] == [
         "would send  one message from a@example.com to b@example.com",
         f"through     127.0.0.1 port {server.port} (STARTTLS: auto; AUTH: no)",
@@ -126,9 +126,13 @@ def test_not_seen_in_time_is_exit_code_3(tmp_path: Path) -> None:
         ((), "imaps://alice@mail.example.com/IN%22BOX", "the name of the mailbox must be plain ASCII"),
         ((), "imaps://alice%0d%0a@mail.example.com/INBOX", "write imaps://user@host[:port]/INBOX"),
         (("--to", "a@x,b@y"), None, "--to 'a@x,b@y': not one mail address"),
-        (("--user-env", "USER_OF_MINE"), None, "AUTH needs both"),
-        (("--user-env", "NOT_SET", "--password-env", "A_WORD"), None, "--user-env NOT_SET: must be there"),
-        (("--password-env", "A_WORD", "--password-file", "x"), None, "--password-env and --password-file: only one"),
+        (("--user-env", "USER_OF_MINE"), None, "AUTH needs a user"),
+        (("--user-env", "NOT_SET", "--password-env", "A_WORD"), None, "--user-env NOT_SET: must hold one line"),
+        (
+            ("--password-env", "A_WORD", "--password-file", "x"),
+            None,
+            "--password-env and --password-file contradict each other",
+        ),
         (("--user-env", "USER_OF_MINE", "--password-file", "none"), None, "--password-file none: cannot be read"),
         (
             ("--user-env", "USER_OF_MINE", "--password-file", "binary"),
@@ -138,7 +142,7 @@ def test_not_seen_in_time_is_exit_code_3(tmp_path: Path) -> None:
         (
             ("--user-env", "USER_OF_MINE", "--password-file", "lines"),
             None,
-            "--password-file lines: must be there, on one",
+            "--password-file lines: must hold one line",
         ),
         (("--save-headers", "lines"), None, "--save-headers lines: exists: use --overwrite, or another name"),
         (

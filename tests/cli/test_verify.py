@@ -106,7 +106,7 @@ def test_a_stored_sweep_says_whom_to_visit_and_what_was_there(tmp_path: Path) ->
     assert result["before"]["software"] == {"product": "Sendmail", "version": "8.17.1.9"}
     assert result["before"]["versions_in"] == ["greeting", "help"]
     assert result["after"]["greeting"] == "220 mail1.lab.example ESMTP"
-    assert "1 of the stored sweep are excluded and were not visited" in done.err
+    assert "1 host of the stored sweep not visited: excluded" in done.err
     assert "220 mail1.lab.example ESMTP Sendmail" in " ".join(table.out.split())
     assert "fixed, 3 of 3 visits" in table.out
 
@@ -228,10 +228,10 @@ def test_hostile_words_are_neutral_in_every_output(tmp_path: Path) -> None:
         (("--before", "other.jsonl"), "other.jsonl:1: not a record of schema smtpsweep.record/1"),
         (("--before", "empty.jsonl"), "nothing to verify: no SMTP server was heard before"),
         (("127.0.0.9", "--received", "none.eml"), "none.eml: cannot be read"),
-        (("127.0.0.9", "--samples", "2", "--agree", "3"), "--agree 3: more than --samples 2"),
+        (("127.0.0.9", "--samples", "2", "--agree", "3"), "--agree 3: is more than --samples 2"),
         (("127.0.0.9", "-x", "127.0.0.0/8"), "excluded: nothing to do"),
         (("127.0.0.9", "--policy", "other.jsonl"), "other.jsonl: "),
-        (("127.0.0.9", "--before", "-", "-x", "-"), "standard input: can be read once only"),
+        (("127.0.0.9", "--before", "-", "-x", "-"), "standard input: can be read only once"),
         (("127.0.0.9", "--junit", "r", "--sarif", "r"), "--junit r would overwrite --sarif r"),
         (
             ("127.0.0.9", "--before", "empty.jsonl", "--junit", "empty.jsonl"),
@@ -260,10 +260,15 @@ def test_a_leak_by_a_server_that_was_not_verified_is_said_on_stderr(tmp_path: Pa
     done = verify(tmp_path, HARDENED, "--received", "h.eml")
 
     assert done.code == 3
-    assert "--received: no Received: line is of a verified host, only of other.example, third.example\n" in done.err
+    assert (
+        "--received: no Received: line was written by a verified host, only by other.example, third.example\n"
+        in done.err
+    )
     assert "inconclusive" in done.out
-    assert "a header line by no verified host shows a version: Received: by other.example (Exim 4.96)" in done.err
-    assert "host has a number that may be a version: Received: by third.example (3.2.1)" in done.err
+    assert (
+        "a header line that no verified host wrote shows a version: Received: by other.example (Exim 4.96)" in done.err
+    )
+    assert "wrote has a number that may be a version: Received: by third.example (3.2.1)" in done.err
 
 
 def test_a_message_with_a_line_of_the_host_passes_it_and_one_of_others_beside_it_does_not_let_the_whole_pass(
@@ -277,7 +282,7 @@ def test_a_message_with_a_line_of_the_host_passes_it_and_one_of_others_beside_it
 
     assert both.code == 3
     assert "1 verified: 1 fixed" in both.err
-    assert "no Received: line is of a verified host, only of hosts that they do not name\n" in both.err
+    assert "no Received: line was written by a verified host, only by hosts without a name\n" in both.err
     assert "NOT ENOUGH SEEN" in both.err
 
 

@@ -153,7 +153,7 @@ def test_a_product_that_is_recognised_and_that_nobody_searched_is_not_covered(ca
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["sendmale", "8.14.7"], "unknown product 'sendmale': known are barracuda, cisco-esa, courier"),
+        (["sendmale", "8.14.7"], "unknown product 'sendmale': known products are barracuda, cisco-esa, courier"),
         (["sendmail", "new"], "'new' is not a version of Sendmail"),
         (["sendmail", "\x1b[2J"], "'\\x1b[2J' is not a version of Sendmail"),
         (["mailenable", "1.2.3"], "'1.2.3' is not a version of MailEnable"),
@@ -199,7 +199,7 @@ def test_an_update_goes_to_the_users_folder_and_is_used(tmp_path: Path, capsys: 
             f"smtpsweep: 1 file, 1 record: 0 new, 1 changed, 0 without usable versions, 0 files of other kinds; "
             f"written to {user_file}\n"
             "smtpsweep: changed: CVE-2023-51765 (sendmail): known to be exploited since 2026-12-30\n"
-            f"smtpsweep: the facts are of {shipped_facts().compiled}\n"
+            f"smtpsweep: the facts are from {shipped_facts().compiled}\n"
         ),
     )
     run(["vulns", "sendmail", "8.14.7", "--json"])
@@ -233,7 +233,7 @@ def test_newer_facts_say_which_day_they_replace(tmp_path: Path, capsys: Output) 
 
     assert capsys.readouterr().err.splitlines()[1:] == [
         "smtpsweep: new: CVE-2026-90001 (sendmail): versions before 8.19, score 9.1",
-        f"smtpsweep: the facts are of 2026-12-24; they were of {shipped_facts().compiled}",
+        f"smtpsweep: the facts are from 2026-12-24; they were from {shipped_facts().compiled}",
     ]
 
 
@@ -249,7 +249,7 @@ def test_a_flaw_whose_versions_nobody_says_is_named_and_leaves_every_release_und
     out, err = capsys.readouterr()
     assert (
         "left open: CVE-2026-90009 names a product of ours without a version that can be compared: "
-        "undecided for every release until a record says more\n"
+        "it stays undecided for every release until a record says more\n"
     ) in err
     assert out.startswith("Exim 4.100.2: 1 undecided; there may be more: undecided (")
     assert "CVE-2026-90009: Exim 4.100.2; no record says which versions have it." in " ".join(out.split())
@@ -297,7 +297,7 @@ def test_a_page_of_an_answer_is_named(tmp_path: Path, capsys: Output) -> None:
 
     assert run(["vulns", "--update", str(source)]) == 0
 
-    assert "a part only: 499 records of NVD's answer are in no file that was given" in capsys.readouterr().err
+    assert "incomplete: 499 records of NVD's answer missing from the given files" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("young")
@@ -309,8 +309,8 @@ def test_a_day_that_has_not_come_is_not_believed_and_named(tmp_path: Path, capsy
     assert run(["vulns", "--update", str(source)]) == 0
 
     err = capsys.readouterr().err
-    assert "1 day in the future taken for today, such as that of CVE-2026-90001: 2099-01-01 (is this" in err
-    assert err.endswith(f"smtpsweep: the facts are of 2026-12-01; they were of {shipped_facts().compiled}\n")
+    assert "1 date in the future replaced by today's, such as that of CVE-2026-90001: 2099-01-01 (is this" in err
+    assert err.endswith(f"smtpsweep: the facts are from 2026-12-01; they were from {shipped_facts().compiled}\n")
 
 
 @pytest.mark.usefixtures("later")

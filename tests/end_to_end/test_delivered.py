@@ -296,7 +296,7 @@ def test_a_quota_too_small_for_any_record_is_refused(commands: Commands) -> None
     refused = commands.sweep("-o", "https://127.0.0.1:9/in", "--spool-limit", "1000")
 
     assert refused.returncode == 2
-    assert refused.stderr == "smtpsweep: --spool-limit 1000: must be at least 16 KiB: a record must fit\n"
+    assert refused.stderr == "smtpsweep: --spool-limit 1000: must be at least 16 KiB, so that a record fits\n"
     assert commands.names() == set()
 
 

@@ -126,5 +126,5 @@ def test_a_list_of_nothing_but_comments_comes_to_an_end(line: str, monkeypatch: 
 
     message = refusal(lambda: list(inputs.bounded_lines(cast("Any", stream), "never.txt")))
 
-    assert message == "never.txt: has more than 1,000 lines in a row that name nothing: is it a list?"
+    assert message == "never.txt: has more than 1,000 empty lines or comments in a row: is it a list of targets?"
     assert stream.tell() == 2001 * len(line) + 10

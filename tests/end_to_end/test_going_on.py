@@ -28,4 +28,4 @@ def test_where_the_same_command_gets_no_further_it_is_not_advised(reason: str) -
 
 def test_names_that_may_be_resolved_later_are_worth_the_same_command() -> None:
     assert names_reason({"a.example": GONE, "b.example": NEVER}) == "2 names could not be resolved"
-    assert _with_hint(names_reason({"b.example": NEVER}), Path("s")).endswith("run it again with --state s to go on")
+    assert _with_hint(names_reason({"b.example": NEVER}), Path("s")).endswith("run it again with --state s to continue")

@@ -58,7 +58,7 @@ def test_the_plans_of_all_shards_add_up_and_name_the_seed_that_they_share(tmp_pa
     assert int(seed) < 2**53
     for part in parts:
         last = part.out.splitlines()[-1]
-        assert last == f"the order follows from the targets (seed {seed}), the same for every shard"
+        assert last == f"seed {seed} is derived from the targets: the same order for every shard"
 
 
 def test_a_shard_that_owns_no_network_is_complete_with_nothing(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.support.command_line import ROOT
 from tests.support.screen import Terminal
 
 DOWN = "syslog+tcp://127.0.0.1:9"
-BLOCK = re.compile(r"[━╸╺-]{4}|connecting, \d|on the way to the sinks| delivered, \d+ waiting")
+BLOCK = re.compile(r"[━╸╺-]{4}|connecting, \d|pending for the sinks| delivered, \d+ waiting")
 
 
 @pytest.fixture(scope="module")

@@ -156,7 +156,7 @@ def test_an_empty_file_beside_a_full_one_is_told(tmp_path: Path, capsysbinary: O
     assert (code, out.count(b"\n")) == (0, 8)
     assert err == [
         f"smtpsweep: {empty}: is empty: was it written to its end?",
-        "smtpsweep: 1 could not be read, 8 greetings were",
+        "smtpsweep: 1 line could not be read; 8 greetings could",
     ]
 
 
@@ -197,7 +197,7 @@ def test_times_out_of_reason_are_noted_a_few_times_and_then_counted(tmp_path: Pa
     code, out, err = identify("--format", "masscan", str(file), capsysbinary=capsysbinary)
     assert (code, out.count(b"\n"), len(err)) == (0, 30, 21)
     assert err[0] == "smtpsweep: note: 192.0.2.1: the time '999999999999' is implausible, left out"
-    assert err[-1] == "smtpsweep: 30 greetings have such a note"
+    assert err[-1] == "smtpsweep: 30 greetings have a note in all"
 
 
 @pytest.mark.parametrize("target", ["ecs", "ocsf", "cef", "leef", "gelf", "csv"])

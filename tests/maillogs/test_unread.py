@@ -91,7 +91,7 @@ def test_a_visit_that_is_not_found_in_what_was_not_understood_is_not_without_tra
     assert [each["found"] for each in objects if each["type"] == "visit"] == [None]
     assert objects[-1]["visits_without_trace"] is None
     assert (objects[-1]["not_understood"], len(objects[-1]["doubts"])) == (1, 1)
-    assert remarks[1] == "smtpsweep: 0 of 1 visits found; of the others nothing is known"
+    assert remarks[1] == "smtpsweep: 0 of 1 visits left a trace; the others may have left one, too"
     assert not any("left a trace" in remark for remark in remarks)
 
 

@@ -22,7 +22,7 @@ def test_a_plural_of_its_own_is_taken() -> None:
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
-        ("interrupted", "interrupted; run it again with --state s to go on"),
+        ("interrupted", "interrupted; run it again with --state s to continue"),
         ("no route: check its network, then run again", "no route: check its network, then run again with --state s"),
         ("full: then run it again (with --state it goes on)", "full: then run it again (with --state it goes on)"),
     ],
