@@ -59,7 +59,7 @@ def init() -> int:
     return 0
 
 
-@policy.command()
+@policy.command(short_help="Judge stored records; exit with 1 if there are violations.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|-...", shell_complete=complete_files)
 @click.option(
     "--policy", "policy_file", type=_PATH, metavar="FILE", help="Policy (TOML; default: that of 'policy init')."

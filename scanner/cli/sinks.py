@@ -39,7 +39,7 @@ def sinks(ctx: click.Context) -> int:
     return 0
 
 
-@sinks.command("test")
+@sinks.command("test", short_help="Send one made-up record to a sink, and explain the answer.")
 @click.argument("url")
 @click.option(
     "--timeout", "timeout_s", type=Duration(), default=Seconds(30.0), show_default=True, help="Time limit for the test."
