@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scanner import timeouts as module
 from scanner.engine.pacing import Gate
 from scanner.settings import Settings
-from scanner.sweeps.lateness import lateness_notices
+from scanner.sweeps.notices import lateness_notices
 from scanner.targets import Ranges
 from scanner.timeouts import LATE_S, MAX_REPEATS, STEP_S, Limit, PatientClock, patience
 

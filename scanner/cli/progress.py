@@ -17,7 +17,7 @@ from scanner.cli.outputs import Outputs
 from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch, summary_line
 from scanner.cli.streams import say as _say
 from scanner.model import Status
-from scanner.sweeps.overview import remarks
+from scanner.sweeps.notices import remarks
 from scanner.sweeps.pipeline import Sweep, SweepStatistics
 from scanner.sweeps.plan import reasons_text, seconds_text
 from scanner.sweeps.summary import Summary

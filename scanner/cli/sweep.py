@@ -20,8 +20,8 @@ from scanner.cli.sweep_files import SweepFiles, checked_files
 from scanner.errors import LocalError, SinkError
 from scanner.settings import Settings
 from scanner.sweeps.known_names import KnownNames
-from scanner.sweeps.pipeline import Sweep, random_seed
-from scanner.sweeps.plan import Plan, derived_seed, make_plan, reasons_text, seconds_text
+from scanner.sweeps.pipeline import Sweep
+from scanner.sweeps.plan import Plan, derived_seed, make_plan, random_seed, reasons_text, seconds_text
 from scanner.sweeps.saved_state import Saved
 from scanner.sweeps.summary import Summary
 from scanner.targets import parse_exclusions, parse_spec

@@ -28,7 +28,7 @@ from scanner.policy.check import Level, Policy, PolicyCheck, Verdict, VerdictTal
 from scanner.policy.reports import JunitReport, SarifReport, VerdictTable
 from scanner.policy.reports.file_report import FileReport
 from scanner.settings import MAX_SAMPLES, Settings
-from scanner.sweeps.pipeline import random_seed
+from scanner.sweeps.plan import random_seed
 from scanner.targets import parse_exclusions, parse_spec
 from scanner.text.counted import counted
 from scanner.verification.baseline import read_baseline, read_headers

@@ -1,11 +1,11 @@
-"""Records of targets that are never visited: with `--all` an excluded target has its record, too.
+"""Make the records of excluded targets, which `--all` asks for although they are never visited.
 
-There may be millions of them, so they are neither planned nor kept: a target that is left out is a function of its
-number, as a visited one is of its position, and its record is made when the sinks have room for it. They come when all
-visits are over, in ascending order, so that one number (`Ledger.excluded_records`) says how far they are, in the state
-file, too. They are part of `excluded` in the books, never of the statuses of visits.
+There may be millions of them, so they are neither planned nor stored: an excluded target is a function of its number,
+as a visited one is a function of its position, and its record is made when the sinks have room for it. They come after
+all visits, in ascending order, so that one number (`Ledger.excluded_records`) says how far they are, in the state file,
+too. The books count them as `excluded`, never as a status of visits.
 
-On their way to the sinks they travel as positions below zero: number n is -1 - n. Their `error` is the reason.
+On their way to the sinks they have positions below zero: number n is -1 - n. Their `error` is the reason.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from scanner.model import Attempt, Status, Target
 from scanner.sweeps.plan import Plan
 from scanner.targets import share
 
-#: Records made in one go, so that visits and signals are not kept waiting.
+#: Records made at once, so that visits and signals do not wait.
 _BATCH = 256
 
 
-class LeftOut:
-    """The excluded targets of a plan, in order; `put` takes those that are to be recorded next."""
+class ExcludedTargets:
+    """The excluded targets of a plan, in order. `put` takes the next one when `room` is not 0."""
 
     def __init__(self, plan: Plan, put: Callable[[Attempt], None], room: Callable[[], int]) -> None:
         settings = plan.settings
@@ -46,8 +46,8 @@ class LeftOut:
         return (-1 - position) // (self.count // self._settings.samples)
 
     def attempts(self, start: int, stop: int) -> Iterator[Attempt]:
-        """Yield what would have been the visits numbered `start` up to, not with, `stop`."""
-        # As in a schedule: number n is, in each sample, address n mod A on port n div A. Reason after reason.
+        """Yield what would have been the visits with the numbers `start` to `stop` - 1."""
+        # As in a schedule: in each sample, number n is address n mod A on port n div A, reason after reason.
         addresses = int(self._counts.sum())
         numbers = np.arange(start, min(stop, self.count))
         ports, within = np.divmod(numbers % (addresses * len(self._settings.ports)), addresses)
@@ -63,7 +63,7 @@ class LeftOut:
             yield Attempt(target, Status.EXCLUDED, b"", time.time(), None, None, 0.0, 0, f"excluded: {name}")
 
     async def record(self, begin: int) -> None:
-        """Put all from number `begin` on, as fast as there is room; return early when stopped."""
+        """Put all targets from number `begin` on, as fast as there is room; return early when stopped."""
         number, count = begin, self.count
         while number < count and not self._stopped:
             room = min(self._room(), _BATCH)
@@ -77,16 +77,16 @@ class LeftOut:
             await asyncio.sleep(0)
 
     def wake(self) -> None:
-        """Look again: there is room."""
+        """Continue: there is room."""
         self._has_room.set()
 
     def stop(self) -> None:
-        """Put no more."""
+        """Put no more targets."""
         self._stopped = True
         self.wake()
 
 
 def split(done: Sequence[int]) -> tuple[Sequence[int], int]:
-    """Return the positions of visits among those that are done, and how many of the others there are."""
+    """Return the positions of visits among those that are done, and the number of excluded targets among them."""
     visited = [position for position in done if position >= 0]
     return visited, len(done) - len(visited)

@@ -1,16 +1,16 @@
-"""Notice that something in between answers for many: one greeting, or one certificate, on implausibly many networks.
+"""Notice that a box in between answers for many hosts: one banner or certificate on implausibly many networks.
 
 A firewall, a provider or an attacker that takes all connections to port 25 answers for every address behind it with its
-own name. Then a sweep describes that box many times and no server once. The sign is one host name in the greetings, or
-one certificate, on addresses of many networks (/24, IPv6 /48); a host or a pool is on one or two. Where a greeting has
-no host name, its whole text stands for it.
+own name. Then a sweep describes that box many times and no server once. The sign is one host name in the banners, or
+one certificate, on addresses of many sites (/24, IPv6 /48); a host or a pool is on one or two. Where a banner has no
+host name, its whole text stands for it.
 
-Memory is bounded however large the sweep: at most `CAPACITY` values are counted, by the method of Misra and Gries.
-When a new one finds no room, every count goes down by one and those at nothing leave. A value that makes up more than
-one in `CAPACITY` visits is never lost; `visits` and `networks` are "at least".
+Memory is bounded however large the sweep is: at most `CAPACITY` values are counted, by the method of Misra and Gries.
+When a new value finds no room, every count goes down by one, and values at zero are removed. A value that makes up more
+than one in `CAPACITY` visits is never lost. `visits` and `networks` are lower bounds.
 
-Left out: judging. A default host name ("localhost") on every appliance looks the same, so those are passed over, and
-the rest is for people to look at. What an earlier run of a resumed sweep saw is not known.
+Left out: judging. A default host name ("localhost") on every appliance looks the same, so those are skipped, and people
+judge the rest. What an earlier run of a resumed sweep saw is not known.
 Source: J. Misra, D. Gries: Finding Repeated Elements (1982).
 """
 
@@ -21,9 +21,9 @@ from scanner.model import Record
 
 #: Values counted at the same time.
 CAPACITY: Final = 4096
-#: From this many networks on a value is implausible. Large providers use one name on a few.
+#: A value on this many networks is implausible. Large providers use one name on a few.
 SUSPICIOUS_NETWORKS: Final = 16
-#: Networks kept of one value: enough to show some, and the bound of memory.
+#: Networks stored for one value: enough to show some, and a bound on memory.
 MAX_NETWORKS: Final = 24
 #: Suspects in the summary.
 MAX_SUSPECTS: Final = 20
@@ -31,23 +31,23 @@ _NO_NAMES: Final = frozenset({"localhost", "localhost.localdomain", "localhost.l
 
 
 class _Seen:
-    """A value that was seen more than once. `count` is what Misra and Gries count, `visits` what was really seen."""
+    """A value that was seen more than once: its `count` by Misra and Gries, and how many `visits` were really seen."""
 
     __slots__ = ("count", "networks", "visits")
 
     def __init__(self, first_ip: str, second_ip: str) -> None:
         self.count = self.visits = 2
-        self.networks = {network_of(second_ip): second_ip, network_of(first_ip): first_ip}
+        self.networks = {site_of(second_ip): second_ip, site_of(first_ip): first_ip}
 
     def add(self, ip: str) -> None:
         self.count += 1
         self.visits += 1
         if len(self.networks) < MAX_NETWORKS:
-            self.networks.setdefault(network_of(ip), ip)
+            self.networks.setdefault(site_of(ip), ip)
 
 
 class _Counter:
-    """Counts the values of one kind. `once` holds those seen on one visit, with its address: nearly all of them."""
+    """Counts the values of one kind. `once` holds those of a single visit, with its address: nearly all of them."""
 
     __slots__ = ("again", "capacity", "once")
 
@@ -69,7 +69,7 @@ class _Counter:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Take one from every count, the new value's among them, and out what has none left."""
+        """Lower every count by one, the new value's included, and remove values at zero."""
         self.once.clear()
         for seen in self.again.values():
             seen.count -= 1
@@ -77,14 +77,14 @@ class _Counter:
 
 
 class Interception:
-    """Counts the values of one sweep; `observe` every record, `suspects` at the end."""
+    """Counts the values of one sweep. Call `observe` for every record, and `suspects` at the end."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._greetings = _Counter(capacity)
         self._certificates = _Counter(capacity)
 
     def observe(self, record: Record) -> None:
-        """Count what identifies the server of a record; cheap, for every record."""
+        """Count what identifies the server of a record."""
         banner, ip = record.banner, record.ip
         if banner is None or ip is None:
             return
@@ -97,7 +97,7 @@ class Interception:
         """Return what was seen on `SUSPICIOUS_NETWORKS` networks or more, most visits first.
 
         Each has `kind` (greeting or certificate), `value` (escaped text or SHA-256), `visits`, `networks` (both at
-        least; no more than `MAX_NETWORKS` are counted) and `addresses`: one of each network, for a look at them.
+        least; at most `MAX_NETWORKS` are counted) and `addresses`, one of each network.
         """
         found: list[dict[str, Any]] = [
             {
@@ -115,8 +115,8 @@ class Interception:
         return found[:MAX_SUSPECTS]
 
 
-def network_of(ip: str) -> str:
-    """Return the /24 of an IPv4 address, the /48 of an IPv6 address, as text that is the same for all of its hosts."""
+def site_of(ip: str) -> str:
+    """Return the /24 of an IPv4 address or the /48 of an IPv6 address, a site, as text that all its hosts share."""
     if ":" not in ip:
         return ip.rpartition(".")[0]
     # The canonical form (RFC 5952) has its first three groups before any "::", or zeros there.
@@ -125,7 +125,7 @@ def network_of(ip: str) -> str:
 
 
 def describe(suspect: Mapping[str, Any]) -> str:
-    """Write a suspect for people, on one line."""
+    """Write a suspect on one line."""
     what = "certificate" if suspect["kind"] == "certificate" else "greeting of"
     return (
         f"one {what} {str(suspect['value'])[:80]} on {suspect['networks']} networks or more ({suspect['visits']:,} "

@@ -1,10 +1,11 @@
-"""What a sweep is going to do, decided before the first packet: who is visited, who is not, in which order, how long.
+"""Decide before the first packet what a sweep does: which targets it visits, in which order, and how long that takes.
 
-A plan is a value. The same input, seed and shard give the same plan on every machine, and `digest` says so: a state
-file carries it, and a resumed sweep must match it.
+A plan is a value. The same input, seed and shard give the same plan on every machine, and `digest` proves it: a state
+file stores the digest, and a resumed sweep must have the same one.
 """
 
 import math
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -31,10 +32,10 @@ _CENTURY_S = 100 * 365.25 * 86_400
 class Plan:
     """The targets of one sweep. `asked` is what the user named, `visited` what is left after `excluded` was taken out.
 
-    `hosts` maps an address to the name it was given by. All counts are of this shard's targets (address and port), and
-    `share` is what of `visited` is this shard's: whole networks, so that rates and refusals of a network are exact.
+    `hosts` maps an address to the name it was given by. All counts are of this shard's targets (address and port).
+    `share` is this shard's part of `visited`: whole networks, so that the rates and refusals of a network are exact.
     `known` is what the names were resolved to. `later` are addresses that were excluded after the sweep had begun:
-    those of them that are in `visited` keep their positions, and the gate turns them down.
+    those that are in `visited` keep their positions, and the gate refuses them.
     """
 
     asked: Ranges
@@ -60,7 +61,7 @@ class Plan:
 
     @property
     def excluded_count(self) -> int:
-        """Targets of this shard that an exclusion takes out."""
+        """Targets of this shard that are excluded."""
         return (self._asked_count - self.share.count) * self._visits
 
     @property
@@ -75,7 +76,7 @@ class Plan:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What people should know before the first packet."""
+        """Lines for people, to be shown before the first packet."""
         notices = list(self.names_notices)
         if self.excluded.yours and YOURS not in self.excluded.taken_from(self.asked):
             notices.append("the exclusions take out none of the targets: check that they are the right ones")
@@ -85,7 +86,7 @@ class Plan:
 
     @property
     def never(self) -> Exclusions:
-        """Whom the gate turns down."""
+        """The addresses that the gate refuses."""
         return Exclusions(self.excluded.yours.union(self.later)) if self.later else self.excluded
 
     @property
@@ -95,7 +96,7 @@ class Plan:
 
     @property
     def unresolved(self) -> Mapping[str, Unresolved]:
-        """The names that could not be resolved: nobody knows what was to be visited there."""
+        """The names that could not be resolved."""
         return self.known.targets.failed
 
     @property
@@ -105,7 +106,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Name everything that decides which target has which position (hex, 32 digits)."""
+        """A hash of everything that decides which target has which position (32 hex digits)."""
         settings = self.settings
         parts = (
             self.visited.digest(),
@@ -119,12 +120,12 @@ class Plan:
 
     @property
     def targets_digest(self) -> str:
-        """Name the targets alone, whatever their order, share and number of visits (hex, 32 digits)."""
+        """A hash of the targets alone, whatever their order, shard and number of visits (32 hex digits)."""
         parts = (self.visited.digest(), self.asked.digest(), ",".join(map(str, sorted(self.settings.ports))))
         return sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     def schedule(self, progress: Progress | None = None) -> Schedule:
-        """Return the targets in this plan's order, without those that `progress` says are done."""
+        """Return the targets in the order of this plan, without those that are done by `progress`."""
         settings = self.settings
         return Schedule(
             self.share,
@@ -136,12 +137,12 @@ class Plan:
         )
 
     def duration_s(self) -> tuple[float, float]:
-        """Estimate the seconds this takes: when every host answers at once, and when not one answers."""
+        """Estimate the seconds this takes: when every host answers at once, and when none answers."""
         settings, count = self.settings, self.to_visit
-        # A /24 that is swept whole takes as long as its own rate lets it; smaller ranges less.
+        # A whole /24 takes as long as its own rate demands; smaller ranges take less.
         largest = min(count, 256 * len(settings.ports) * settings.samples)
         paced = max(_over(count, settings.rate), _over(largest, settings.subnet_rate))
-        # A dark address keeps its slot for the whole connect time-out, once more for each retry.
+        # A dark address occupies its slot for the whole connect time-out, and again for each retry.
         tries = 1 + settings.retries
         dark = tries * max(
             _over(count, settings.rate),
@@ -152,10 +153,15 @@ class Plan:
         return paced, dark + tail
 
 
-def derived_seed(targets: Spec, settings: Settings) -> int:
-    """Return the seed of a sweep in shards whose user gave none: it follows from the targets as they were written.
+def random_seed() -> int:
+    """Return a seed for a sweep whose user gave none."""
+    return secrets.randbelow(SEED_LIMIT)
 
-    So the same targets have the same order on every machine, also when DNS answers differ between them.
+
+def derived_seed(targets: Spec, settings: Settings) -> int:
+    """Return the seed of a sweep in shards whose user gave none, derived from the targets as they were written.
+
+    So the same targets have the same order on every machine, even when DNS answers differ between machines.
     """
     names = (*sorted(targets.names), "mx:", *sorted(targets.mail_domains))
     parts = (targets.ranges.digest(), *names, *map(str, sorted(settings.ports)))
@@ -174,9 +180,9 @@ async def make_plan(
     Args:
         targets: what to visit.
         exclusions: what never to visit.
-        settings: how; they are checked here.
-        known: the answers of DNS that a sweep began with, when it is resumed.
-        strict: refuse to go on without a name that cannot be resolved; else it is in `unresolved`.
+        settings: how to visit; they are checked here.
+        known: for a resumed sweep, the answers of DNS that it began with.
+        strict: fail when a name cannot be resolved; else the name is in `unresolved`.
 
     Raises:
         InputError: when a name that is needed cannot be resolved, nothing is left to visit, or the sweep is larger than
@@ -204,7 +210,7 @@ async def make_plan(
 
 
 def reasons_text(why: Mapping[str, int]) -> str:
-    """Say why targets are excluded, for people: "128 by you, 16 multicast"; one that stands alone has no number."""
+    """Say why targets are excluded: "128 by you, 16 multicast"; a single one without its number."""
     texts = {reason: "by you" if reason == YOURS else reason.replace("_", " ") for reason in why}
     if list(why.values()) == [1]:
         return "".join(texts.values())

@@ -1,27 +1,27 @@
-"""Several visits to one target: a pool of servers behind one address is a set of versions, not one.
+"""Find targets whose visits gave different answers: a pool of servers behind one address is a set of versions, not one.
 
-With `--samples N` the whole sweep is passed over N times in the same order, so that the visits to one target lie as far
-apart as they can. Every visit has its record; this module only keeps, for the summary, which targets gave different
-answers. Memory is bounded: the first `MAX_TARGETS` targets that identified themselves are compared, a few bytes each,
-and the summary says how many there was no room for. All differences are in the records (docs/record-schema.md).
+With `--samples N` the sweep passes over all targets N times in the same order, so that the visits to one target lie as
+far apart as possible. Every visit has its record. This module only finds, for the summary, the targets that gave
+different answers. Memory is bounded: the first `MAX_TARGETS` targets with a known product are compared, a few bytes
+each, and the summary says how many had no room. All differences are in the records (docs/record-schema.md).
 
-Left out: servers that a load balancer hides by sending one client always to the same of them.
+Left out: servers that a load balancer hides by sending one client always to the same server.
 """
 
 from typing import Any, Final
 
 from scanner.model import Record, Software
 
-#: Targets compared: about 30 MB when all are there.
+#: Targets that are compared: at most about 30 MB.
 MAX_TARGETS: Final = 200_000
 #: Pools in the summary.
 MAX_POOLS: Final = 100
-#: Different answers kept of one target.
+#: Different answers stored for one target.
 MAX_ANSWERS: Final = 16
 
 
 class Pools:
-    """Finds targets whose visits named different software; `observe` every record, `document` at the end."""
+    """Finds targets whose visits named different software. Call `observe` for every record, `document` at the end."""
 
     def __init__(self, max_targets: int = MAX_TARGETS) -> None:
         self._max_targets = max_targets
@@ -30,7 +30,7 @@ class Pools:
         self._left_out = 0
 
     def observe(self, record: Record) -> None:
-        """Compare what a record names with what the target named before."""
+        """Compare the software of a record with that of earlier visits to the target."""
         if record.software is None:
             return
         target, answer = (record.ip, record.port), _answer(record.software)
@@ -46,7 +46,7 @@ class Pools:
                 answers.add(answer)
 
     def document(self) -> dict[str, Any]:
-        """Return what goes into the summary: how many targets were compared or left out, and the first pools found."""
+        """Return the part of the summary: how many targets were compared or left out, and the first pools found."""
         pools = [
             {"ip": ip, "port": port, "software": sorted(answers)}
             for (ip, port), answers in list(self._pools.items())[:MAX_POOLS]

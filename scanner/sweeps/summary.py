@@ -8,7 +8,7 @@ from typing import Any
 from scanner.settings import Settings
 
 SUMMARY_SCHEMA = "smtpsweep.summary/1"
-#: What of the settings goes into summary and state, for people to read.
+#: The settings that are written into summary and state, for people to read.
 _SHOWN = ("ports", "rate", "subnet_rate", "concurrency", "connect_timeout_s", "greeting_timeout_s", "idle_timeout_s",
           "total_timeout_s", "retries", "passive", "probe", "source_address", "all_statuses", "refusal_limit",
           "refusal_action", "fingerprints", "dns", "samples")  # fmt: skip
@@ -16,7 +16,7 @@ _SHOWN = ("ports", "rate", "subnet_rate", "concurrency", "connect_timeout_s", "g
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a sweep ended. `complete` when every target has its status and every record is delivered."""
+    """How a sweep ended. It is `complete` when every target has its status and every record is delivered."""
 
     complete: bool
     reason: str | None
@@ -24,7 +24,7 @@ class Summary:
 
 
 def shown_options(settings: Settings) -> dict[str, Any]:
-    """Return the settings that belong into summaries and states."""
+    """Return the settings that are written into summaries and states."""
     return {name: getattr(settings, name) for name in _SHOWN}
 
 

@@ -19,9 +19,9 @@ from scanner.engine import Gate, Pool, descriptor_budget
 from scanner.errors import LocalError
 from scanner.model import Attempt, Record, Status, Target
 from scanner.record import decode, encode
+from scanner.sweeps.notices import no_way_notice
 from scanner.sweeps.plan import Plan
 from scanner.sweeps.record_builder import RecordBuilder
-from scanner.sweeps.unvisited import no_way_notice
 from scanner.targets import Schedule
 from scanner.verification.baseline import Key
 from scanner.verification.evidence import Opinion

@@ -8,9 +8,9 @@ from scanner.cli.sweep import _with_hint
 from scanner.delivery.local.descriptor import kept_error
 from scanner.settings import Settings
 from scanner.sweeps.known_names import ELSEWHERE
+from scanner.sweeps.notices import names_reason
+from scanner.sweeps.refusal_notices import refusal_reason
 from scanner.sweeps.resolve import Unresolved
-from scanner.sweeps.slowed_networks import refusal_reason
-from scanner.sweeps.unvisited import names_reason
 
 GONE = Unresolved("command line", f"leads to 192.0.2.9 by now, {ELSEWHERE}")
 NEVER = Unresolved("command line", "no such name")

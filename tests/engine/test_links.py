@@ -11,7 +11,7 @@ from scanner.engine.away import MAX_AGAIN, Away
 from scanner.engine.links import SETTLE_S, Links, Way, messages
 from scanner.engine.no_way import NoWay
 from scanner.model import Attempt, Status, Target
-from scanner.sweeps.unvisited import away_notices
+from scanner.sweeps.notices import away_notices
 from tests.support.positions import Positions
 
 UP, DOWN = 0x1 | 0x40, 0x1

@@ -11,7 +11,7 @@ from scanner.engine import no_way
 from scanner.engine.back_off import BACK_OFF_S
 from scanner.engine.no_way import IDLE_LOOKS, LOOKS, NoWay
 from scanner.model import Target
-from scanner.sweeps.unvisited import no_way_notice, no_way_reason
+from scanner.sweeps.notices import no_way_notice, no_way_reason
 from tests.support.positions import Positions, ip
 
 TICK_S = 0.01

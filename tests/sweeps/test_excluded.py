@@ -14,7 +14,7 @@ from scanner.delivery import FileSink, Position, Sink
 from scanner.errors import SinkError, StateError
 from scanner.record import json_schema
 from scanner.settings import Settings
-from scanner.sweeps.excluded import LeftOut
+from scanner.sweeps.excluded import ExcludedTargets
 from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import Plan, make_plan
 from scanner.sweeps.summary import Summary
@@ -165,7 +165,7 @@ async def test_a_sweep_that_is_stopped_meanwhile_is_not_complete(tmp_path: Path)
 async def test_they_are_made_only_as_fast_as_there_is_room_and_none_is_kept() -> None:
     """A /8 of which half is excluded: nothing is made before it is wanted."""
     made: list[Attempt] = []
-    left_out = LeftOut(await plan("10.0.0.0/8", "10.128.0.0/9"), made.append, lambda: 100 - len(made))
+    left_out = ExcludedTargets(await plan("10.0.0.0/8", "10.128.0.0/9"), made.append, lambda: 100 - len(made))
     assert left_out.count == 2**23
 
     recording = asyncio.create_task(left_out.record(2**22))

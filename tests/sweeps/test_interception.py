@@ -15,7 +15,7 @@ from scanner.sweeps.interception import (
     SUSPICIOUS_NETWORKS,
     Interception,
     describe,
-    network_of,
+    site_of,
 )
 from tests.support.records import record_of
 
@@ -156,5 +156,5 @@ def test_memory_does_not_grow_with_the_sweep() -> None:
         ("::1", ":0:0"),
     ],
 )
-def test_the_network_of_an_address(ip: str, network: str) -> None:
-    assert network_of(ip) == network
+def test_the_site_of_an_address(ip: str, network: str) -> None:
+    assert site_of(ip) == network

@@ -1,6 +1,6 @@
-"""What people hear of networks that refuse us: a warning when one is slowed or closed, and notices at the end.
+"""Tell people about networks that refuse us: a warning when one is slowed or closed, and notices at the end.
 
-Notices are bounded: the first `MAX_NAMED` networks are named, the others are a number.
+Notices are bounded: the first `MAX_NAMED` networks are named, and the others are counted.
 """
 
 import logging
@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 MAX_NAMED = 20
 
 
-class Restraints:
-    """Hears of each network that is treated with more care; `notices` is what to say of them all."""
+class RefusalNotices:
+    """Collects the networks that were slowed, closed or released; `notices` returns the lines about them."""
 
     def __init__(self, settings: Settings) -> None:
         rate = settings.subnet_rate or DEFAULT_SUBNET_RATE
@@ -28,11 +28,11 @@ class Restraints:
         )
         self._seen: dict[str, list[Restraint]] = {}
         self._unnamed: set[str] = set()
-        #: What a warning has said already, in the words of a notice.
+        #: The notices that were already shown as warnings.
         self.warned: set[str] = set()
 
     def add(self, restraint: Restraint) -> None:
-        """Take note of one, and warn of it."""
+        """Collect one, and warn of it."""
         known = self._seen.get(restraint.network)
         if known is None:
             if len(self._seen) >= MAX_NAMED:
@@ -68,7 +68,7 @@ class Restraints:
 
 
 def refusal_reason(not_visited: int, closed: int, settings: Settings) -> str:
-    """Say why targets were not visited when that many networks were closed."""
+    """Say why targets were not visited: this many networks were closed."""
     networks = "1 network" if closed == 1 else f"each of {closed:,} networks"
     were = "was" if not_visited == 1 else "were"
     return (

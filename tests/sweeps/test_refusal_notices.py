@@ -7,8 +7,8 @@ import pytest
 from scanner.cli.progress import ToldNotices
 from scanner.engine.refusals import Restraint
 from scanner.settings import Settings
-from scanner.sweeps import slowed_networks as module
-from scanner.sweeps.slowed_networks import Restraints, refusal_reason
+from scanner.sweeps import refusal_notices as module
+from scanner.sweeps.refusal_notices import RefusalNotices, refusal_reason
 
 NETWORK = "192.0.2.0/24"
 SLOWED = (
@@ -26,14 +26,14 @@ def lifted(network: str = NETWORK) -> Restraint:
 
 
 def test_a_slowed_network_is_a_warning_at_once_and_a_notice_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    tested = Restraints(Settings())
+    tested = RefusalNotices(Settings())
     tested.add(slowed())
 
     assert caplog.messages == tested.notices() == [SLOWED]
 
 
 def test_without_a_rate_it_is_said_what_it_is_slowed_to() -> None:
-    tested = Restraints(Settings(subnet_rate=0))
+    tested = RefusalNotices(Settings(subnet_rate=0))
     tested.add(slowed())
 
     (notice,) = tested.notices()
@@ -41,7 +41,7 @@ def test_without_a_rate_it_is_said_what_it_is_slowed_to() -> None:
 
 
 def test_a_network_that_got_its_pace_back_is_said_both_times(caplog: pytest.LogCaptureFixture) -> None:
-    tested = Restraints(Settings())
+    tested = RefusalNotices(Settings())
     tested.add(slowed())
     tested.add(lifted())
 
@@ -55,14 +55,14 @@ def test_a_network_that_got_its_pace_back_is_said_both_times(caplog: pytest.LogC
 
 
 def test_a_network_that_was_slowed_in_an_earlier_run_may_only_get_its_pace_back() -> None:
-    tested = Restraints(Settings())
+    tested = RefusalNotices(Settings())
     tested.add(lifted())
 
     assert tested.notices() == ["192.0.2.0/24: it refuses us no longer, and is visited at its full pace again"]
 
 
 def test_a_closed_network_is_not_visited() -> None:
-    tested = Restraints(Settings())
+    tested = RefusalNotices(Settings())
     tested.add(Restraint("2001:db8::/64", "closed", 8, 8))
 
     (notice,) = tested.notices()
@@ -74,7 +74,7 @@ def test_a_closed_network_is_not_visited() -> None:
 
 def test_only_so_many_are_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(module, "MAX_NAMED", 2)
-    tested = Restraints(Settings())
+    tested = RefusalNotices(Settings())
     for number in [0, 1, 2, 3, 3]:
         tested.add(slowed(f"192.0.{number}.0/24"))
 
@@ -102,8 +102,8 @@ def test_a_share_of_nothing_is_nothing() -> None:
 def test_what_was_warned_of_is_not_said_again_as_a_notice(
     level: int, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], *, heard: bool
 ) -> None:
-    tested = Restraints(Settings())
-    with caplog.at_level(level, "scanner.sweeps.slowed_networks"):
+    tested = RefusalNotices(Settings())
+    with caplog.at_level(level, "scanner.sweeps.refusal_notices"):
         tested.add(slowed())
     said = ToldNotices()
     said.skip(tested.warned)
