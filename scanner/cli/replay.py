@@ -16,7 +16,7 @@ from scanner.delivery.relay.destination import Destination
 from scanner.delivery.relay.replay import Replayed, StoredRun, replay_dead_letters, state_of
 from scanner.delivery.relay.replay import replay as deliver
 from scanner.delivery.relay.run import remove
-from scanner.delivery.relay.standing import SinkState
+from scanner.delivery.relay.standing import SinkStanding
 from scanner.delivery.relay.statistics import RelayStatistics
 from scanner.delivery.spool import Known, RunFolder
 from scanner.errors import InputError, SmtpsweepError
@@ -70,7 +70,7 @@ def replay(
     chosen = [stored.destination(sink) for sink in sinks or _lacking(stored, dead_letters=dead_letters)]
     for destination in chosen:
         destination.redaction.guard_logs()
-    standings: list[SinkState] = []
+    standings: list[SinkStanding] = []
     is_failed = False
     for destination in chosen:
         try:
@@ -92,7 +92,7 @@ def _serve(
     *,
     dead_letters: bool,
     quiet: bool,
-) -> SinkState:
+) -> SinkStanding:
     progress = _Progress(stored.known, quiet=quiet)
     if dead_letters:
         done = running.run(replay_dead_letters(stored, destination, patience_s=patience_s))
@@ -104,7 +104,7 @@ def _serve(
 
 
 def _end(
-    stored: StoredRun, served: Sequence[Destination], standings: list[SinkState], *, keep_run: bool, quiet: bool
+    stored: StoredRun, served: Sequence[Destination], standings: list[SinkStanding], *, keep_run: bool, quiet: bool
 ) -> int:
     """Report what is not delivered, if anything; remove the spool when no sink needs it any more.
 

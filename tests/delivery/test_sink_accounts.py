@@ -33,7 +33,7 @@ def test_a_failure_is_the_reason_of_the_sink_that_it_names_and_of_no_other() -> 
 
 
 def test_who_keeps_records_for_others_speaks_for_them_and_not_for_itself() -> None:
-    kept = KeptForOthers("lake has not got 2 records")
+    kept = KeptForOthers("lake lacks 2 records")
     file = FileSink(Path("a.jsonl"))
     found = accounts([kept, file], records=7, waiting=2, failure=None)
 
@@ -42,7 +42,7 @@ def test_who_keeps_records_for_others_speaks_for_them_and_not_for_itself() -> No
 
 
 def test_only_who_keeps_records_for_others_is_asked_to_remove_them_and_may_have_something_to_say() -> None:
-    left, nothing = KeptForOthers("lake has not got 2 records"), KeptForOthers(None)
+    left, nothing = KeptForOthers("lake lacks 2 records"), KeptForOthers(None)
 
-    assert discard([FileSink(Path("a.jsonl")), left, nothing], finished=True) == ["lake has not got 2 records"]
+    assert discard([FileSink(Path("a.jsonl")), left, nothing], finished=True) == ["lake lacks 2 records"]
     assert (left.asked, nothing.asked) == ([True], [True])

@@ -36,7 +36,7 @@ SIGNS = {
     "up": (),
     "slow": (),
     "down": (b"sink siem: it is down",),
-    "denied": (b"sink siem: it does not let us in",),
+    "denied": (b"sink siem: it denies access",),
     "gone": (b"is started again",),
     "full": (b"has used up its disk quota",),
 }

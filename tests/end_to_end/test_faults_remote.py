@@ -91,7 +91,7 @@ def test_a_collector_that_is_down_all_the_time_gets_everything_later(
 
     assert swept.returncode == 3
     assert len(event_ids(tmp_path / "out.jsonl")) == HOSTS
-    assert "sink siem has not got 2,048 records (it is down)" in told[-1]
+    assert "sink siem lacks 2,048 records (it is down)" in told[-1]
     assert f"smtpsweep replay {tmp_path / 'state'}.run delivers them" in told[-1]
     down.unlink()
     replay = [sys.executable, "-m", "scanner", "replay", f"{tmp_path / 'state'}.run"]  # as it was printed

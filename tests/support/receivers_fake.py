@@ -96,7 +96,7 @@ class FileReceiver:
         if self._is("gone"):
             os._exit(9)
         if self._is("denied"):
-            raise AccessDeniedError("it does not let us in")
+            raise AccessDeniedError("it denies access")
         if self._is("down"):
             raise TryLaterError("it is down")
 

@@ -23,16 +23,14 @@ class LeavesSome(MemorySink):
 
     async def close(self) -> None:
         await super().close()
-        raise SinkError("sink siem has not got 3 records: smtpsweep replay run delivers them")
+        raise SinkError("sink siem lacks 3 records: smtpsweep replay run delivers them")
 
 
 async def test_who_takes_no_more_says_at_its_end_what_to_do() -> None:
     with serving(greets(GREETING)) as server:
         summary = await run(Sweep(await plan("127.7.0.0/28", settings(server.port)), [LeavesSome(fail_after=0)]))
 
-    assert summary.reason == (
-        "memory: full; empty it; sink siem has not got 3 records: smtpsweep replay run delivers them"
-    )
+    assert summary.reason == ("memory: full; empty it; sink siem lacks 3 records: smtpsweep replay run delivers them")
 
 
 async def test_a_sweep_that_was_interrupted_says_so_also_when_a_sink_has_not_got_everything() -> None:
@@ -45,7 +43,7 @@ async def test_a_sweep_that_was_interrupted_says_so_also_when_a_sink_has_not_got
     left = summary.document["not_visited"]
     assert left > 0
     assert summary.reason == (
-        f"interrupted, {left} not visited; sink siem has not got 3 records: smtpsweep replay run delivers them"
+        f"interrupted, {left} not visited; sink siem lacks 3 records: smtpsweep replay run delivers them"
     )
 
 

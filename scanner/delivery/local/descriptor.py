@@ -44,7 +44,7 @@ _ADVICE = {
     errno.ENOENT: "the directory does not exist: create it first",
     errno.ENOTDIR: "a part of the path is not a directory",
     errno.EISDIR: "name a file, not a directory",
-    errno.ENXIO: "nobody reads from it: start the reader first",
+    errno.ENXIO: "it has no reader: start the reader first",
     errno.EWOULDBLOCK: "it is being written already, by another process or another -o",
     errno.EEXIST: "somebody else made it: move it away",
 }

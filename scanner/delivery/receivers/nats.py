@@ -211,10 +211,10 @@ class NatsReceiver:
         duplicates, reason = 0, None
         for place, answer in enumerate(answers):
             if isinstance(answer, MaxPayloadError) or (isinstance(answer, APIError) and answer.err_code == _TOO_LARGE):
-                refused.append(RefusedEvent(place, f"too large for the server: {_text(answer)}"))
+                refused.append(RefusedEvent(place, f"too large for the server: {in_words(answer)}"))
             elif isinstance(answer, Exception):
                 retry.append(place)
-                reason = _text(answer)
+                reason = in_words(answer)
                 if isinstance(_meaning(answer), AccessDeniedError) and len(answers) == len(retry):
                     await self.close()
                     raise _meaning(answer)
@@ -258,12 +258,8 @@ def _meaning(error: BaseException) -> Exception:
     if isinstance(error, NoStreamResponseError | NotFoundError | NoRespondersError):
         return AccessDeniedError("no stream takes this subject: make it, or add create=yes")
     if isinstance(error, AuthorizationError | InvalidUserCredentialsError) or "authorization" in str(error).lower():
-        return AccessDeniedError(_text(error))
-    return TryLaterError(_text(error))
-
-
-def _text(error: BaseException) -> str:
-    return in_words(error)
+        return AccessDeniedError(in_words(error))
+    return TryLaterError(in_words(error))
 
 
 KIND = SinkKind(

@@ -158,7 +158,7 @@ def _check_index(answer: HttpResponse) -> None:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return
     if isinstance(kind, str) and kind in _INDEX_TROUBLE:
-        raise TryLaterError(f"{describe(answer)}: mend the index, or name another", answered=True)
+        raise TryLaterError(f"{describe(answer)}: repair the index, or name another", answered=True)
 
 
 def _outcomes(answer: HttpResponse, count: int) -> list[tuple[int, Mapping[str, Any]]]:
@@ -173,7 +173,7 @@ def _outcomes(answer: HttpResponse, count: int) -> list[tuple[int, Mapping[str, 
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, StopIteration):
         outcomes = []
     if len(outcomes) != count or not all(type(code) is int and isinstance(why, dict) for code, why in outcomes):
-        raise TryLaterError(f"its answer does not say what became of each document: {describe(answer)}", answered=True)
+        raise TryLaterError(f"its answer does not have the result of each document: {describe(answer)}", answered=True)
     return outcomes
 
 

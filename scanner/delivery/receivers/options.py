@@ -113,7 +113,7 @@ class CommonOptions:
     """Options of every kind, handled by the relay. In a URL that was read, `format` is always one of the kind's."""
 
     name: str | None = option("what cursor and dead letters are called (default: scheme and number)", None, _sink_name)
-    format: str = option("how records are said (default: the kind's)", "")
+    format: str = option("the format of records (default: the kind's)", "")
     policy: str = option(
         "when it does not keep up: required, spool or best_effort",
         "spool",

@@ -48,7 +48,7 @@ from scanner.delivery.receivers.trouble import in_words
 from scanner.delivery.receivers.urls import SinkKind, SinkUrl, single_host
 from scanner.delivery.redaction import Redaction
 from scanner.errors import InputError
-from scanner.formats.event import Event
+from scanner.formats import Event, make_format
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -59,7 +59,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()/-]{0,512}")
 _SUFFIXES = {"gzip": ".gz", "zstd": ".zst", "none": ""}
 _CONTENT_TYPES = {"gzip": "application/gzip", "zstd": "application/zstd", "none": "application/x-ndjson"}
-_JSON_FORMATS = ("native", "ecs", "ocsf", "gelf")
+
 #: Errors with a status of 4xx for which a retry may help (S3 API reference, "Error responses").
 _PASSING = frozenset(
     {"RequestTimeout", "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch",
@@ -117,8 +117,8 @@ class S3Receiver:
         self.name = url.shown
         self._url = url
         self._compress = url.options.compress
-        kind = ".jsonl" if url.options.format in _JSON_FORMATS else ".log"
-        self._suffix = kind + _SUFFIXES[self._compress]
+        is_json = make_format(url.options.format).is_json
+        self._suffix = (".jsonl" if is_json else ".log") + _SUFFIXES[self._compress]
         self._codec = codec_for(PurePath(f"records{self._suffix}"))
         self._run = ""
         self._client: S3Client | None = None

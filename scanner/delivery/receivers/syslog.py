@@ -45,7 +45,7 @@ class MessageOptions(CommonOptions):
     """Options of the messages."""
 
     facility: str = option("the facility, by its name", "local0", choice(*FACILITIES))
-    hostname: str | None = option("who sends (default: this machine's name)", None, read_hostname)
+    hostname: str | None = option("the sender in HOSTNAME (default: this machine's name)", None, read_hostname)
     enterprise: int = option(
         "private enterprise number of the structured data", str(DOCUMENTATION_ENTERPRISE), whole(0, (1 << 32) - 1)
     )
@@ -140,7 +140,7 @@ class DatagramReceiver:
             self._socket.connect(address)
         except (OSError, UnicodeError) as error:  # an invalid name is a UnicodeError
             await self.close()
-            raise _try_later(error) from None
+            raise TryLaterError(in_words(error)) from None
 
     async def send(self, batch: Sequence[Event]) -> Receipt:
         """Send each event as a datagram; refuse those that can never be sent."""
@@ -158,10 +158,10 @@ class DatagramReceiver:
                     refused[place] = RefusedEvent(place, "too large for a datagram: set a smaller max_bytes")
                 elif error.errno in _FULL:
                     rest = tuple(number for number in range(place, len(batch)) if number not in refused)
-                    return Receipt(refused=tuple(refused.values()), retry=rest, reason=str(_try_later(error)))
+                    return Receipt(refused=tuple(refused.values()), retry=rest, reason=in_words(error))
                 else:  # an error for some earlier datagram, such as a closed port; which one is unknown
                     await self.close()
-                    raise _try_later(error) from None
+                    raise TryLaterError(in_words(error)) from None
         await asyncio.sleep(len(batch) / self._rate)
         if number := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # what came back meanwhile
             await self.close()
@@ -191,10 +191,6 @@ def _style(url: SinkUrl[MessageOptions]) -> MessageStyle:
         max_bytes=options.max_bytes,
         cuts=options.long == "cut",
     )
-
-
-def _try_later(error: Exception) -> TryLaterError:
-    return TryLaterError(in_words(error))
 
 
 KIND = SinkKind(

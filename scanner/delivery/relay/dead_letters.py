@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from scanner.delivery.local.compression import Plain
 from scanner.errors import InputError
 from scanner.files.sealed import seal, unseal
 from scanner.files.whole import open_own, write_whole
@@ -56,7 +57,9 @@ def append_lines(file: Path, text: bytes) -> None:
     """Append whole lines to a file of ours and bring it to the disk; a torn end is cut before. Raises OSError."""
     fd = open_own(file, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     with os.fdopen(fd, "r+b", buffering=0) as out:
-        _cut_torn_end(out.fileno())
+        size = os.fstat(out.fileno()).st_size
+        if (whole := Plain().whole_end(out.fileno(), 0, size)) < size:
+            os.ftruncate(out.fileno(), whole)
         view = memoryview(text)
         while view:
             view = view[os.write(out.fileno(), view) :]
@@ -108,20 +111,6 @@ def first_reason(file: Path) -> str | None:
         return next((letter.reason for letter in read(file)), None)
     except InputError as error:
         return str(error)
-
-
-def _cut_torn_end(fd: int) -> None:
-    end = os.fstat(fd).st_size
-    at = end
-    while at > 0:
-        begin = max(0, at - (1 << 16))
-        found = os.pread(fd, at - begin, begin).rfind(b"\n")
-        if found >= 0:
-            at = begin + found + 1
-            break
-        at = begin
-    if at < end:
-        os.ftruncate(fd, at)
 
 
 def _encoded(letter: DeadLetter) -> bytes:

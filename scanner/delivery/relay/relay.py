@@ -29,14 +29,14 @@ from scanner.delivery.relay import dead_letters, gaps
 from scanner.delivery.relay.batch import Batch, make_batch, parts
 from scanner.delivery.relay.breaker import Breaker
 from scanner.delivery.relay.progress import RelayCursor
-from scanner.delivery.relay.rewind import Beside
 from scanner.delivery.relay.settling import RefusedForGood, Settling
 from scanner.delivery.relay.statistics import OverflowPolicy, RelayState, RelayStatistics
+from scanner.delivery.relay.undelivered import Undelivered
 from scanner.delivery.spool.cursor import Cursor
 from scanner.delivery.spool.folder import RunFolder
 from scanner.delivery.spool.index import read_known
 from scanner.delivery.spool.line import run_key
-from scanner.delivery.spool.reader import LogReader, Lost, SpoolRecord, own_segments
+from scanner.delivery.spool.reader import Lost, SpoolReader, SpoolRecord, own_segments
 from scanner.errors import SinkError
 from scanner.formats.event import Event, Format
 
@@ -89,8 +89,8 @@ class Relay:
         self.name, self.policy = name, policy
         self._receiver, self._format, self._folder = receiver, format_, folder
         self._max_lag, self._on_progress = max_lag, on_progress
-        self._files = Beside.of(folder.sinks, name)
-        self._progress = RelayCursor(folder.sinks / f"{name}.cursor", run, receiver)
+        self._files = Undelivered.of(folder, name)
+        self._progress = RelayCursor(folder.cursor(name), run, receiver)
         self._sent = self._cursor.sequence
         self._duplicates_before = self._cursor.duplicates  # of earlier relays of this run
         self._log = _Log(self._cursor.sequence)
@@ -98,7 +98,7 @@ class Relay:
         self._settling = Settling(receiver, self._breaker, self._on_trouble)
         self._under_way: deque[Batch] = deque()
         self._settled = asyncio.Event()
-        self._reader: LogReader | None = None
+        self._reader: SpoolReader | None = None
         self._state, self._trouble = RelayState.STARTING, ""
         self._reason = dead_letters.first_reason(self._files.dead) if self._cursor.dead else None
 
@@ -171,12 +171,12 @@ class Relay:
             self._files.tidy(self._cursor.sequence)
             await self._settling.open(self._cursor.run)
             self._state = RelayState.DELIVERING
-            with LogReader(self._folder, self._cursor.sequence, self._cursor.run) as self._reader:
+            with SpoolReader(self._folder, self._cursor.sequence, self._cursor.run) as self._reader:
                 await self._deliver(self._reader)
         finally:
             await self._end()
 
-    async def _deliver(self, reader: LogReader) -> None:
+    async def _deliver(self, reader: SpoolReader) -> None:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._advance()
@@ -194,7 +194,7 @@ class Relay:
                     self._state = RelayState.WAITING
                     await self._wait(self._log.changed)
 
-    async def _next_batch(self, reader: LogReader) -> Batch | None:
+    async def _next_batch(self, reader: SpoolReader) -> Batch | None:
         """Read and format the next batch; None when there is nothing more for now."""
         limits, first = self._receiver.limits, reader.next
         missing = self._log.last - first + 1
@@ -219,7 +219,7 @@ class Relay:
             self._state = RelayState.DELIVERING
         return batch
 
-    def _segment(self, reader: LogReader) -> list[SpoolRecord | Lost]:
+    def _segment(self, reader: SpoolReader) -> list[SpoolRecord | Lost]:
         """Read the whole segment that holds the next record; nothing while it may still grow."""
         firsts = own_segments(self._folder, run_key(self._cursor.run))
         first = max((number for number in firsts if number <= reader.next), default=reader.next)
@@ -286,7 +286,7 @@ class Relay:
                 self._keep_cursor()
             self._on_progress()
 
-    def _skip(self, reader: LogReader) -> None:
+    def _skip(self, reader: SpoolReader) -> None:
         """Best effort only: skip what is too far behind or no longer in the spool, and note it."""
         if self.policy is not OverflowPolicy.BEST_EFFORT or reader.next > self._log.last:
             return

@@ -22,10 +22,10 @@ from scanner.delivery.relay.breaker import Breaker
 from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.destination import Destination, make_destination
 from scanner.delivery.relay.relay import Relay
-from scanner.delivery.relay.rewind import Beside
 from scanner.delivery.relay.settling import RefusedForGood, Settling
-from scanner.delivery.relay.standing import SinkState, explained, standing_of
+from scanner.delivery.relay.standing import SinkStanding, explained, standing_of
 from scanner.delivery.relay.statistics import OverflowPolicy, RelayStatistics
+from scanner.delivery.relay.undelivered import Undelivered
 from scanner.delivery.spool import Known, RunFolder, furthest, last_record, read_cursor, read_known, write_cursor
 from scanner.errors import InputError, SinkError, SmtpsweepError
 from scanner.formats import Event
@@ -93,16 +93,16 @@ class StoredRun:
         number = urls.index(sink) if sink in urls else self.names.index(sink)
         return make_destination(urls[number], number + 1)
 
-    def standing(self, destination: Destination, trouble: str | None = None) -> SinkState:
+    def standing(self, destination: Destination, trouble: str | None = None) -> SinkStanding:
         """Return how far a destination is."""
         sink = {"name": destination.name, "shown": destination.shown, "policy": destination.policy.value}
         return standing_of(self.folder, self.run, sink, self.known, trouble)
 
-    def standings(self) -> list[SinkState]:
+    def standings(self) -> list[SinkStanding]:
         """Return how far every sink of the run is."""
         return [standing_of(self.folder, self.run, sink, self.known) for sink in self._sinks]
 
-    def explained(self, standings: list[SinkState], others: Iterable[Destination] = ()) -> str:
+    def explained(self, standings: list[SinkStanding], others: Iterable[Destination] = ()) -> str:
         """Return one line about what sinks lack, "" when nothing; `others` are served and not sinks of the run."""
         urls = {one.name: one.redaction.clean(one.url) for one in others}
         return explained(standings, self.folder, self.known, urls)
@@ -167,7 +167,7 @@ async def replay(
     with folder.locked("relay"):
         if first is not None:
             _rewind(stored, destination.name, first)
-        before = read_cursor(folder.sinks / f"{destination.name}.cursor", run)
+        before = read_cursor(folder.cursor(destination.name), run)
         # There is no sweep to keep up with, so nothing is skipped.
         relay = with_changes(destination, policy=OverflowPolicy.SPOOL).relay(folder, run, lambda: None)
         relay.durable(last)
@@ -186,7 +186,7 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
         SinkError: when the file cannot be written.
     """
     folder = stored.folder
-    file = folder.sinks / f"{destination.name}.dead.jsonl"
+    file = folder.dead_letters(destination.name)
     with folder.locked("relay"):
         letters = list({(one.event_id, one.sequence): one for one in dead_letters.read(file)}.values())
         events = [event for letter in letters for event in _events(destination, letter)]
@@ -232,14 +232,14 @@ def _rewind(stored: StoredRun, name: str, first: int) -> None:
             f"--from {first}: records up to {known.removed} were removed when every sink had them: begin with "
             f"{known.removed + 1}"
         )
-    file, beside = folder.sinks / f"{name}.cursor", Beside.of(folder.sinks, name)
+    file, undelivered = folder.cursor(name), Undelivered.of(folder, name)
     cursor = read_cursor(file, stored.run)
-    dead = dead_letters.count(dead_letters.cut(dead_letters.read(beside.dead), first)) if cursor.dead else 0
-    skipped = gaps.records_before(beside.gaps, first) if cursor.skipped else 0
+    dead = dead_letters.count(dead_letters.cut(dead_letters.read(undelivered.dead), first)) if cursor.dead else 0
+    skipped = gaps.records_before(undelivered.gaps, first) if cursor.skipped else 0
     try:
         write_cursor(file, cursor._replace(sequence=first - 1, dead=dead, skipped=skipped))
         if cursor.dead or cursor.skipped:
-            beside.forget_from(first)
+            undelivered.forget_from(first)
     except OSError as error:
         raise SinkError(f"{folder.path}: {name}: cannot be written ({error.strerror})") from error
 
@@ -259,7 +259,7 @@ def _still_dead(
 
 def _keep_dead(stored: StoredRun, name: str, file: Path, left: list[DeadLetter]) -> int:
     """Keep the remaining letters, and count the others as delivered; return how many records those are."""
-    cursor_file = stored.folder.sinks / f"{name}.cursor"
+    cursor_file = stored.folder.cursor(name)
     cursor = read_cursor(cursor_file, stored.run)
     dead = dead_letters.count(left)
     delivered = max(0, cursor.dead - dead)

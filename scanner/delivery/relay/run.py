@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scanner.delivery.sink import Position
-from scanner.delivery.spool import RUN_SCHEMA, LogReader, RunFolder, last_record, read_cursor, read_known
-from scanner.delivery.spool.index import INDEX, LAST, LogIndex, begin_index
+from scanner.delivery.spool import RunFolder, SpoolReader, last_record, read_cursor, read_known
+from scanner.delivery.spool.index import INDEX, LAST, SpoolIndex, begin_index
+from scanner.delivery.spool.line import is_note
 from scanner.errors import InputError, SinkError
 
 _OURS = re.compile(rf"records-\d{{12}}\.jsonl|{INDEX}|{LAST}|(log|relay)\.lock|\.smtpsweep-[0-9a-f]+\.part")
 _OURS_OF_SINKS = re.compile(r"[a-z0-9][a-z0-9._-]*\.(cursor|dead\.jsonl|gaps\.jsonl)|\.smtpsweep-[0-9a-f]+\.part")
-_NOTE = b'{"schema":"%b"' % RUN_SCHEMA.encode()
 
 
 class Taken(NamedTuple):
@@ -64,7 +64,7 @@ def take_run(folder: RunFolder, resume: Position | None, fresh: str, description
         return Taken(run, resumed=True)
     if _holds_records(folder, run):
         raise InputError(
-            f"{path}: holds another run than the state file says: name the right one with --run"
+            f"{path}: holds another run than the one in the state file: name the right one with --run"
             if resume is not None
             else f"{path}: holds a run already: name another with --run, or resume with its --state"
         )
@@ -83,11 +83,11 @@ def _all_sinks(
     names = {one["name"] for one in now}
     for one in now:
         before = next((other for other in earlier if other["name"] == one["name"]), one)
-        cursor = read_cursor(folder.sinks / f"{one['name']}.cursor", run)
+        cursor = read_cursor(folder.cursor(one["name"]), run)
         if before["shown"] != one["shown"] and (cursor.delivered or cursor.dead):
             raise InputError(
-                f"-o {one['shown']}: is called {one['name']} as {before['shown']} was, which has got records of this "
-                f"run already: repeat the outputs in their order, or give it another name="
+                f"-o {one['shown']}: is called {one['name']} as {before['shown']} was, which has received records of "
+                f"this run already: repeat the outputs in their order, or give it another name="
             )
     return [*now, *(one for one in earlier if one["name"] not in names)]
 
@@ -135,7 +135,7 @@ def strip(folder: RunFolder, run: str, last: int) -> None:
     """
     try:
         with folder.locked("log"):
-            index = LogIndex.open(folder, run)
+            index = SpoolIndex.open(folder, run)
             try:
                 index.removed(last)
                 for first in folder.segments():
@@ -163,16 +163,16 @@ def _describe(folder: RunFolder, run: str, description: Mapping[str, Any]) -> No
 
 
 def _holds_records(folder: RunFolder, run: str) -> bool:
-    """Whether a log has, or had, anything but notes about the run itself, or nobody can tell."""
+    """Return whether a spool has, or had, anything but notes about the run itself; True also when that is unknown."""
     try:
         with folder.locked("log"):
             known = read_known(folder, run)
             last = max(known.last, last_record(folder, run))
             if known.removed or known.trouble:
                 return True
-            with LogReader(folder, 0, run) as reader:
+            with SpoolReader(folder, 0, run) as reader:
                 while entries := reader.read(last, max_records=100, max_bytes=1 << 20):
-                    if not all(entry[-1].startswith(_NOTE) for entry in entries):
+                    if not all(is_note(entry[-1]) for entry in entries):
                         return True
     except OSError as error:
         raise InputError(f"{folder.path}: cannot be read ({error.strerror})") from None

@@ -19,7 +19,7 @@ import orjson
 
 from scanner.delivery.relay import run as runs
 from scanner.delivery.relay.destination import Destination
-from scanner.delivery.relay.standing import SinkState, documents, explained, standing_of
+from scanner.delivery.relay.standing import SinkStanding, explained, standing_of
 from scanner.delivery.relay.supervisor import HURRY_S, RelaySupervisor
 from scanner.delivery.sink import Position
 from scanner.delivery.spool import RUN_SCHEMA, Quota, RunFolder, SpoolWriter, furthest
@@ -62,7 +62,7 @@ class SpoolSink:
         self._quota = quota or Quota()
         self._state = None if state is None else str(state.absolute())
         self._drain_s, self._keep_run, self._named_by_us = drain_s, keep_run, named_by_us
-        self._standings: list[SinkState] = []
+        self._standings: list[SinkStanding] = []
         self._log = SpoolWriter(folder, self._quota, on_durable=self._on_durable, on_full=self._on_full)
         self._service: RelaySupervisor | None = None  # None before it is open and after it is closed
         self._reported: RelaySupervisor | None = None
@@ -178,7 +178,7 @@ class SpoolSink:
     @property
     def sinks(self) -> list[dict[str, Any]]:
         """Every remote sink, in the form of the summary."""
-        return documents(self._standings)
+        return [one._asdict() for one in self._standings]
 
     @property
     def _is_delivered(self) -> bool:
@@ -226,7 +226,7 @@ class SpoolSink:
         }
         await self._log.note(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
-    def _judge(self, service: RelaySupervisor) -> list[SinkState]:
+    def _judge(self, service: RelaySupervisor) -> list[SinkStanding]:
         """Return how far every sink is, now that the relay process has ended."""
         troubles = {one["name"]: one["failure"] or one["trouble"] for one in service.reports}
         known = self._log.known

@@ -6,8 +6,8 @@ not used: the process may have been killed, and the disk is what `replay` will f
 """
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from scanner.delivery.relay import dead_letters, gaps
 from scanner.delivery.relay.alarms import records
@@ -15,7 +15,7 @@ from scanner.delivery.spool import Cursor, Known, RunFolder, read_cursor
 from scanner.errors import StateError
 
 
-class SinkState(NamedTuple):
+class SinkStanding(NamedTuple):
     """One sink of a run. Counts are of records; `url` has no secrets.
 
     `reason` is that of the first dead letter, else why the sink takes nothing now; None when there is neither.
@@ -39,7 +39,7 @@ class SinkState(NamedTuple):
 
 def standing_of(
     folder: RunFolder, run: str, sink: Mapping[str, str], known: Known, trouble: str | None = None
-) -> SinkState:
+) -> SinkStanding:
     """Return how far a sink is.
 
     Args:
@@ -50,21 +50,21 @@ def standing_of(
         trouble: why the sink takes nothing now, if that is known.
     """
     try:
-        cursor = read_cursor(folder.sinks / f"{sink['name']}.cursor", run)
+        cursor = read_cursor(folder.cursor(sink["name"]), run)
     except StateError as error:
         cursor, trouble = Cursor(run), str(error)
     waiting = known.records(cursor.sequence, known.last)
-    reason = dead_letters.first_reason(folder.sinks / f"{sink['name']}.dead.jsonl") if cursor.dead else None
+    reason = dead_letters.first_reason(folder.dead_letters(sink["name"])) if cursor.dead else None
     if reason is None and waiting:
-        reason = trouble or "it was not waited for any longer"
+        reason = trouble or "the sweep did not wait for it any longer"
     if reason is None and cursor.skipped:
         reason = "it was more than max_lag records behind"
     counts = (cursor.delivered, cursor.dead, cursor.skipped, cursor.duplicates, waiting)
-    return SinkState(sink["name"], sink["shown"], sink["policy"], *counts, reason)
+    return SinkStanding(sink["name"], sink["shown"], sink["policy"], *counts, reason)
 
 
 def explained(
-    standings: Iterable[SinkState], folder: RunFolder, known: Known, urls: Mapping[str, str] | None = None
+    standings: Iterable[SinkStanding], folder: RunFolder, known: Known, urls: Mapping[str, str] | None = None
 ) -> str:
     """Return one line about the sinks that lack records, and what to do; "" when every sink has everything.
 
@@ -77,13 +77,13 @@ def explained(
     return "; ".join(said)
 
 
-def _explained(one: SinkState, folder: RunFolder, kept: int, url: str | None) -> str:
-    beside, sink = folder.sinks / one.name, ("--sink", url or one.name)
+def _explained(one: SinkStanding, folder: RunFolder, kept: int, url: str | None) -> str:
+    sink = ("--sink", url or one.name)
     parts: list[str] = []
     if one.waiting:
         why = "" if one.dead else f" ({one.reason})"
         again = command(folder, *(sink if url else ()))
-        lacks = f"sink {one.name} has not got {records(one.waiting)}{why}"
+        lacks = f"sink {one.name} lacks {records(one.waiting)}{why}"
         if kept >= one.waiting:
             parts.append(f"{lacks}: they are kept: {again} delivers them")
         elif kept:
@@ -92,14 +92,15 @@ def _explained(one: SinkState, folder: RunFolder, kept: int, url: str | None) ->
             parts.append(f"{lacks}: none of them is kept any more")
     if one.dead:
         parts.append(
-            f"sink {one.name}: {records(one.dead)} not delivered (the first: {one.reason}): {beside}.dead.jsonl says "
-            f"why: {command(folder, *sink, '--dead-letters')} sends them again"
+            f"sink {one.name}: {records(one.dead)} not delivered (the first: {one.reason}): "
+            f"{folder.dead_letters(one.name)} says why: {command(folder, *sink, '--dead-letters')} sends them again"
         )
     if one.skipped:
-        first = gaps.first_number(folder.sinks / f"{one.name}.gaps.jsonl")
+        file = folder.gaps(one.name)
+        again = command(folder, *sink, "--from", str(gaps.first_number(file)))
         parts.append(
-            f"sink {one.name}: {records(one.skipped)} skipped (best effort): {beside}.gaps.jsonl says which: "
-            f"{command(folder, *sink, '--from', str(first))} sends them, as far as they are still there"
+            f"sink {one.name}: {records(one.skipped)} skipped (best effort): {file} says which: {again} sends them, "
+            f"as far as they are still there"
         )
     return "; ".join(parts)
 
@@ -108,8 +109,3 @@ def command(folder: RunFolder, *options: str) -> str:
     """Return the command that delivers the remaining records of a run, to be pasted into a shell."""
     path = str(folder.path)
     return shlex.join(["smtpsweep", "replay", f"./{path}" if path.startswith("-") else path, *options])
-
-
-def documents(standings: Sequence[SinkState]) -> list[dict[str, Any]]:
-    """Return sinks in the form of the summary."""
-    return [one._asdict() for one in standings]

@@ -52,8 +52,3 @@ class RelayStatistics:
     oldest_s: float | None
     trouble: str | None
     reason: str | None
-
-    @property
-    def lag(self) -> int:
-        """Records in the spool that this receiver does not have."""
-        return self.last - self.sequence

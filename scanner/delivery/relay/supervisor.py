@@ -139,7 +139,7 @@ class RelaySupervisor:
             await self._serve()
         except Exception as error:  # noqa: BLE001  no caller awaits this task for its error
             reason = str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
-            self._give_up(f"the process for remote sinks is not looked after any more ({reason})")
+            self._give_up(f"the process for remote sinks cannot be supervised any more ({reason})")
         finally:
             self._kill()
             assert self._process is not None  # noqa: S101  set by _spawn

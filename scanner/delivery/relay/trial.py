@@ -72,7 +72,7 @@ def _judge(receipt: Receipt, what: str, destination: Destination) -> Trial:
     if receipt.retry:
         return _failed(f"{receipt.reason or 'not taken'}: {_KEPT}")
     if destination.kind is not None and not destination.kind.confirms:
-        return Trial(True, f"sent {what}: nothing confirms that anybody has it")  # noqa: FBT003  what Trial is about
+        return Trial(True, f"sent {what}: nothing confirms that it arrived")  # noqa: FBT003  what Trial is about
     again = " (it had the same event already)" if receipt.duplicates else ""
     return Trial(True, f"took {what}{again}")  # noqa: FBT003  as above
 
@@ -102,5 +102,5 @@ def _what_to_check(text: str, options: set[str], secrets: tuple[str, ...]) -> st
         return "check the certificate (ca_file, cert_file), and whether this port speaks TLS"
     if secrets and any(word in text for word in ("401", "403", "407", "assword", "uthent", "uthori", "denied")):
         names = " or ".join(f"{name}_env" for name in secrets)
-        return f"it does not let us in: check the secret ({names}, or ..._file) and its rights"
+        return f"it denies access: check the secret ({names}, or ..._file) and its rights"
     return "a person has to fix that"

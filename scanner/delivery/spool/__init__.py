@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from scanner.delivery.spool.cursor import Cursor, furthest, read_cursor, write_cursor
     from scanner.delivery.spool.folder import RunFolder
     from scanner.delivery.spool.index import Known, read_known
-    from scanner.delivery.spool.reader import LogReader, Lost, SpoolRecord, last_record
+    from scanner.delivery.spool.line import RUN_SCHEMA
+    from scanner.delivery.spool.reader import Lost, SpoolReader, SpoolRecord, last_record
     from scanner.delivery.spool.room import Quota
-    from scanner.delivery.spool.segments import RUN_SCHEMA, SpoolWriter
+    from scanner.delivery.spool.segments import SpoolWriter
 
 __all__ = [
     "RUN_SCHEMA",
     "Cursor",
     "Known",
-    "LogReader",
     "Lost",
     "Quota",
     "RunFolder",
+    "SpoolReader",
     "SpoolRecord",
     "SpoolWriter",
     "furthest",
@@ -36,27 +37,12 @@ __all__ = [
 __getattr__ = lazy.names(
     __name__,
     {
-        "cursor": (
-            "Cursor",
-            "furthest",
-            "read_cursor",
-            "write_cursor",
-        ),
+        "cursor": ("Cursor", "furthest", "read_cursor", "write_cursor"),
         "folder": ("RunFolder",),
-        "index": (
-            "Known",
-            "read_known",
-        ),
-        "reader": (
-            "SpoolRecord",
-            "LogReader",
-            "Lost",
-            "last_record",
-        ),
+        "index": ("Known", "read_known"),
+        "line": ("RUN_SCHEMA",),
+        "reader": ("SpoolReader", "Lost", "SpoolRecord", "last_record"),
         "room": ("Quota",),
-        "segments": (
-            "RUN_SCHEMA",
-            "SpoolWriter",
-        ),
+        "segments": ("SpoolWriter",),
     },
 )

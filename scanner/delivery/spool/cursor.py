@@ -4,15 +4,15 @@ A cursor is written after the acknowledgement, never before. So a crash repeats 
 a checksum (`files.sealed`), since a changed digit would skip records or count others as refused.
 """
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
+from scanner.delivery.spool.folder import read_own
 from scanner.errors import StateError
 from scanner.files.sealed import seal, unseal
-from scanner.files.whole import open_own, write_whole
+from scanner.files.whole import write_whole
 
 SCHEMA = "smtpsweep.cursor/2"
 _EARLIER = b"smtpsweep.cursor/1"
@@ -42,7 +42,7 @@ def read_cursor(file: Path, run: str) -> Cursor:
         StateError: when the file is damaged or belongs to another run.
     """
     try:
-        text = _read_own(file)
+        text = read_own(file)
     except FileNotFoundError:
         return Cursor(run)
     except OSError as error:
@@ -55,12 +55,6 @@ def read_cursor(file: Path, run: str) -> Cursor:
     if cursor.run != run:
         raise StateError(f"{file}: belongs to another run: move it away")
     return cursor
-
-
-def _read_own(file: Path) -> bytes:
-    """Return the content of a file of ours; a FIFO, which would hang, is refused. Raises OSError."""
-    with os.fdopen(open_own(file, os.O_RDONLY), "rb") as stream:
-        return stream.read()
 
 
 def write_cursor(file: Path, cursor: Cursor) -> None:
@@ -83,5 +77,5 @@ def _cursor(text: bytes) -> Cursor | None:
 
 def furthest(folder: Path, run: str) -> int:
     """Return the highest number of any cursor in a folder: the spool reached at least that far. Raises OSError."""
-    cursors = [_cursor(_read_own(file)) for file in folder.glob("*.cursor")]
+    cursors = [_cursor(read_own(file)) for file in folder.glob("*.cursor")]
     return max((one.sequence for one in cursors if one is not None and one.run == run), default=0)

@@ -50,14 +50,14 @@ def unpacked(raw: bytes) -> dict[str, Any]:
 def _wrong(document: dict[str, Any]) -> str | None:
     """Return what is wrong with the shape of a description, None when nothing is."""
     if not isinstance(document.get("run"), str) or not document["run"]:
-        return "it does not say which run it is"
+        return "it has no run id"
     if not isinstance(document.get("state"), str | None):
         return "its state is not the name of a file"
     if not all(isinstance(document.get(flag, False), bool) for flag in ("made", "removing")):
         return "made and removing are true or false"
     sinks = document.get("sinks")
     if not isinstance(sinks, list):
-        return "it does not say which sinks the run has"
+        return "it has no list of sinks"
     if not all(_is_sink(one) for one in sinks):
         return "one of its sinks is not a sink"
     names = [one["name"] for one in sinks]

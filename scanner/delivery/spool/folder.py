@@ -28,6 +28,12 @@ from scanner.files.whole import open_own, open_private_append, own_folder, requi
 _SEGMENT = re.compile(r"records-(\d{12})\.jsonl")
 
 
+def read_own(file: Path) -> bytes:
+    """Return the content of a file of ours; a FIFO, which would hang, is refused. Raises OSError."""
+    with os.fdopen(open_own(file, os.O_RDONLY), "rb") as stream:
+        return stream.read()
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """The paths of one run; `path` need not exist yet."""
@@ -51,6 +57,18 @@ class RunFolder:
         """The folder of cursors and dead letters."""
         return self.path / "sinks"
 
+    def cursor(self, sink: str) -> Path:
+        """The file of a sink's cursor."""
+        return self.sinks / f"{sink}.cursor"
+
+    def dead_letters(self, sink: str) -> Path:
+        """The file of a sink's dead letters."""
+        return self.sinks / f"{sink}.dead.jsonl"
+
+    def gaps(self, sink: str) -> Path:
+        """The file of a sink's gaps."""
+        return self.sinks / f"{sink}.gaps.jsonl"
+
     def segment(self, first: int) -> Path:
         """The segment whose first record has this number."""
         return self.path / f"records-{first:012d}.jsonl"
@@ -73,8 +91,7 @@ class RunFolder:
         file = self.path / "run.json"
         try:
             require_own(self.path.stat(), self.path)
-            with os.fdopen(open_own(file, os.O_RDONLY), "rb") as described:
-                raw = described.read()
+            raw = read_own(file)
         except FileNotFoundError:
             raise InputError(f"{self.path}: is not a folder of a run: it has no run.json") from None
         except OSError as error:

@@ -26,7 +26,7 @@ from typing import Any, Self
 
 import orjson
 
-from scanner.delivery.spool.folder import RunFolder
+from scanner.delivery.spool.folder import RunFolder, read_own
 from scanner.files.sealed import seal, unseal
 from scanner.files.whole import open_own, sync_folder, write_whole
 
@@ -116,18 +116,12 @@ def _lacking(file: Path) -> str:
 
 def _maybe_read(file: Path) -> bytes | None:
     try:
-        return _read_own(file)
+        return read_own(file)
     except FileNotFoundError:
         return None
 
 
-def _read_own(file: Path) -> bytes:
-    """Return the content of a file of ours; a FIFO, which would hang, is refused. Raises OSError."""
-    with os.fdopen(open_own(file, os.O_RDONLY), "rb") as stream:
-        return stream.read()
-
-
-class LogIndex:
+class SpoolIndex:
     """The index, open for writing by the one process that writes the spool."""
 
     def __init__(self, known: Known, index: int, last: int) -> None:

@@ -15,6 +15,9 @@ from zlib import crc32
 
 from scanner.files.sealed import seal, unseal
 
+#: The schema of notes: lines of the spool about the run itself.
+RUN_SCHEMA = "smtpsweep.run/1"
+_NOTE = b'{"schema":"%b"' % RUN_SCHEMA.encode()
 _KEY = b',"log":"'
 #: The mark is at the end of a line: the key, eight digits of the run, a slash, up to 18 of the number.
 _MARK_BYTES = len(_KEY) + 8 + 1 + 18 + 2
@@ -38,6 +41,11 @@ def run_key(run: str) -> bytes:
 def framed(line: bytes, key: bytes, number: int) -> bytes:
     """Return a record (one JSON object, without a line end) as the spool keeps it."""
     return seal(b'%b%b%b/%d"}' % (line[:-1], _KEY, key, number))
+
+
+def is_note(line: bytes) -> bool:
+    """Return whether a line is a note about the run itself and not a record."""
+    return line.startswith(_NOTE)
 
 
 def is_framed(text: bytes) -> bool:

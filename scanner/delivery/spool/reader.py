@@ -44,7 +44,7 @@ class Lost(NamedTuple):
     text: bytes = b""
 
 
-class LogReader:
+class SpoolReader:
     """Reads the spool of a run after a record number."""
 
     def __init__(self, folder: RunFolder, after: int, run: str = "") -> None:

@@ -26,8 +26,8 @@ from functools import partial
 
 from scanner.delivery.sink import Position
 from scanner.delivery.spool.folder import RunFolder
-from scanner.delivery.spool.index import Known, LogIndex
-from scanner.delivery.spool.line import FRAME_BYTES, framed, run_key
+from scanner.delivery.spool.index import Known, SpoolIndex
+from scanner.delivery.spool.line import FRAME_BYTES, framed, is_note, run_key
 from scanner.delivery.spool.reader import number_of, own_segments
 from scanner.delivery.spool.room import Quota, Room
 from scanner.errors import SinkError
@@ -38,9 +38,6 @@ log = logging.getLogger(__name__)
 #: A segment is closed at this size or age. It is the unit of removal, and the unit that object stores get.
 SEGMENT_BYTES = 16 << 20
 SEGMENT_S = 300.0
-#: The schema of notes: lines of the spool about the run itself.
-RUN_SCHEMA = "smtpsweep.run/1"
-_NOTE = b'{"schema":"%b"' % RUN_SCHEMA.encode()
 
 
 class SpoolWriter:
@@ -79,7 +76,7 @@ class SpoolWriter:
         self._appending = threading.Lock()
         self._failed: str | None = None
         self._run_key = run_key("")
-        self._index: LogIndex | None = None
+        self._index: SpoolIndex | None = None
 
     @property
     def last(self) -> int:
@@ -156,7 +153,7 @@ class SpoolWriter:
         """Check the quota again: receivers have made progress, or waiting has become useless."""
         self._room.again()
 
-    def _close(self, index: LogIndex) -> None:
+    def _close(self, index: SpoolIndex) -> None:
         with self._appending:
             fd, self._fd = self._fd, -1
             if fd >= 0:
@@ -175,7 +172,7 @@ class SpoolWriter:
                 raise OSError(errno.EBADF, "it is closed")
             return self._removed_enough(self._index, size, self._quota.limit_bytes)
 
-    def _removed_enough(self, index: LogIndex, size: int, limit: int) -> bool:
+    def _removed_enough(self, index: SpoolIndex, size: int, limit: int) -> bool:
         if self._used + size > limit and self._quota.done >= self._last and self._segments[max(self._segments)]:
             self._begin_segment()  # every receiver has all of the open one: it can be removed, too
         while self._used + size > limit and len(self._segments) > 1:
@@ -201,7 +198,7 @@ class SpoolWriter:
         self._run_key = run_key(run)
         self._lock.enter_context(self.folder.locked("log"))
         try:
-            self._index = LogIndex.open(self.folder, run)
+            self._index = SpoolIndex.open(self.folder, run)
             own = own_segments(self.folder, self._run_key)
             self._segments = {first: self.folder.segment(first).stat().st_size for first in own}
             self._last = max(at_least, self._index.known.last)
@@ -226,7 +223,7 @@ class SpoolWriter:
                 end += len(line) if line.endswith(b"\n") else 0
                 number = number_of(line, self._run_key)
                 self._last = max(self._last, number)
-                if number and line.startswith(_NOTE):
+                if number and is_note(line):
                     self._index.note(number)
             segment.truncate(end)
             os.fsync(segment.fileno())  # what another process wrote before it was killed may not be on the disk yet
@@ -265,7 +262,7 @@ class SpoolWriter:
             self._last += len(lines)
             self._index.reached(self._last)
             for number, line in enumerate(lines, first):
-                if line.startswith(_NOTE):
+                if is_note(line):
                     self._index.note(number)
 
 

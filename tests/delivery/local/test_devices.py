@@ -40,7 +40,7 @@ async def test_a_full_device_ends_in_one_clear_line() -> None:
 async def test_a_pipe_that_nobody_reads_is_refused_instead_of_waiting_for_ever(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
-    with pytest.raises(InputError, match="nobody reads from it: start the reader first"):
+    with pytest.raises(InputError, match="it has no reader: start the reader first"):
         await FileSink(tmp_path / "pipe").open(None)
 
 

@@ -216,7 +216,7 @@ async def test_when_every_document_is_forbidden_a_person_has_to_act() -> None:
     ],
 )
 async def test_an_answer_that_does_not_name_every_document_proves_nothing(body: bytes) -> None:
-    with pytest.raises(TryLaterError, match="does not say what became of each document"):
+    with pytest.raises(TryLaterError, match="does not have the result of each document"):
         await answer_to(Say(200, body), 2)
 
 
@@ -225,7 +225,7 @@ async def test_a_request_that_is_refused_whole_is_looked_into() -> None:
         await answer_to(Say(400, b"Malformed content"), 2)
     with pytest.raises(BatchRefusedError, match="HTTP 400"):
         await answer_to(Say(400, b'{"error":{"type":["x"]}}'), 2)
-    with pytest.raises(TryLaterError, match="mend the index"):
+    with pytest.raises(TryLaterError, match="repair the index"):
         await answer_to(Say(400, b'{"error":{"type":"index_closed_exception"}}'), 2)
 
 

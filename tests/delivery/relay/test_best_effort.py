@@ -11,8 +11,8 @@ from scanner.delivery.receivers.receiver import BatchLimits, Receipt, TryLaterEr
 from scanner.delivery.relay import OverflowPolicy, Relay, dead_letters
 from scanner.delivery.relay.destination import make_destinations
 from scanner.delivery.relay.supervisor import RelaySupervisor
-from scanner.delivery.spool import LogReader, Lost, Quota, RunFolder, SpoolRecord, read_cursor
-from scanner.delivery.spool.index import LogIndex
+from scanner.delivery.spool import Lost, Quota, RunFolder, SpoolReader, SpoolRecord, read_cursor
+from scanner.delivery.spool.index import SpoolIndex
 from scanner.formats import Event
 from tests.support.receivers_fake import FakeReceiver, provided
 from tests.support.relays import delivered, numbers, relay, report
@@ -68,18 +68,18 @@ async def test_what_the_log_gives_back_while_it_is_read_is_skipped_and_no_dead_l
 ) -> None:
     await log_of(folder, 100, segment_bytes=4_000)
     first, second, third = folder.segments()[:3]
-    read = LogReader.read
+    read = SpoolReader.read
 
-    def read_late(reader: LogReader, last: int, **limits: int) -> list[SpoolRecord | Lost]:
+    def read_late(reader: SpoolReader, last: int, **limits: int) -> list[SpoolRecord | Lost]:
         if reader.next == at and folder.segment(second).exists():  # the sweep needs room now
-            index = LogIndex.open(folder, "run-1")
+            index = SpoolIndex.open(folder, "run-1")
             index.removed(third - 1)
             index.close()
             for number in (first, second):
                 folder.segment(number).unlink()
         return read(reader, last, **limits)
 
-    monkeypatch.setattr(LogReader, "read", read_late)
+    monkeypatch.setattr(SpoolReader, "read", read_late)
     receiver = FakeReceiver(limits=BatchLimits(max_events=events, linger_s=0))
     await delivered(relay(folder, receiver, policy=OverflowPolicy.BEST_EFFORT, max_lag=1000), 100)
 

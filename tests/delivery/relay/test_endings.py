@@ -99,7 +99,7 @@ async def test_a_close_that_is_interrupted_takes_back_what_was_only_sent(folder:
 
     assert on_disk(folder).sequence == 0
     statistics = one.statistics()
-    assert (statistics.sequence, statistics.delivered, statistics.lag) == (0, 0, 30)
+    assert (statistics.sequence, statistics.delivered, statistics.last) == (0, 0, 30)
     assert statistics.trouble == "it ended without a sign that it has read them"
     assert numbers(receiver.taken) == list(range(1, 31))
 
@@ -248,7 +248,7 @@ async def test_a_sweep_that_does_not_wait_for_the_end_of_a_sink_is_not_complete(
     if way == "hurry":
         remote.hurry()
 
-    with pytest.raises(SinkError, match="has not got 5 records"):
+    with pytest.raises(SinkError, match="lacks 5 records"):
         await remote.close()
 
     assert remote.discard(finished=True) is None
@@ -271,7 +271,7 @@ async def test_a_relay_that_is_killed_while_it_closes_is_started_again_and_claim
     assert service._process is not None
     service._process.kill()
 
-    with pytest.raises(SinkError, match="has not got 5 records"):
+    with pytest.raises(SinkError, match="lacks 5 records"):
         await closing
 
 

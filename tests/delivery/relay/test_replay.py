@@ -14,7 +14,7 @@ from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.destination import Destination
 from scanner.delivery.relay.replay import StoredRun, replay, replay_dead_letters, state_of
 from scanner.delivery.spool import Cursor, RunFolder, read_cursor, write_cursor
-from scanner.delivery.spool.index import LogIndex
+from scanner.delivery.spool.index import SpoolIndex
 from scanner.errors import InputError, SinkError
 from scanner.formats import Event, make_format
 from tests.support.receivers_fake import FakeReceiver
@@ -89,7 +89,7 @@ async def test_what_was_skipped_and_refused_behind_a_number_is_sent_again_and_co
 
 async def test_records_that_were_given_back_cannot_be_sent_again(folder: RunFolder) -> None:
     await run_of(folder, 9)
-    index = LogIndex.open(folder, "run-1")
+    index = SpoolIndex.open(folder, "run-1")
     index.removed(4)
     index.close()
 
@@ -129,7 +129,9 @@ async def test_a_run_knows_its_sinks_what_they_lack_and_whether_it_is_being_remo
     assert (stored.names, stored.is_being_removed) == (["siem"], True)
     (standing,) = stored.standings()
     assert (standing.delivered, standing.waiting) == (4, 5)
-    assert stored.explained([standing]).startswith("sink siem has not got 5 records (it was not waited for any longer)")
+    assert stored.explained([standing]).startswith(
+        "sink siem lacks 5 records (the sweep did not wait for it any longer)"
+    )
     assert state_of(folder) == ("run-1", Path("/srv/a state"))
 
 

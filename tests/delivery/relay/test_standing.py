@@ -10,7 +10,7 @@ from scanner.delivery.relay import dead_letters, gaps
 from scanner.delivery.relay.alarms import Alarms
 from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.run import Taken, remove, strip, take_run
-from scanner.delivery.relay.standing import SinkState, command, documents, explained, standing_of
+from scanner.delivery.relay.standing import SinkStanding, command, explained, standing_of
 from scanner.delivery.spool import Cursor, Known, Quota, RunFolder, SpoolWriter, read_known, write_cursor
 from scanner.errors import InputError
 
@@ -57,20 +57,20 @@ def test_a_sink_is_judged_by_its_cursor_and_the_index_of_the_log(folder: RunFold
 
     one = standing_of(folder, "r", SINK, known, "it is down")
 
-    assert one == SinkState("siem", "https://h", "spool", 9, 1, 0, 0, 54, "HTTP 400 no")
+    assert one == SinkStanding("siem", "https://h", "spool", 9, 1, 0, 0, 54, "HTTP 400 no")
     assert not one.has_everything
-    assert documents([one])[0]["waiting"] == 54
+    assert one.waiting == 54
     said = explained([one], folder, known)
-    assert said.startswith("sink siem has not got 54 records: they are kept: smtpsweep replay ")
+    assert said.startswith("sink siem lacks 54 records: they are kept: smtpsweep replay ")
     assert "sink siem: 1 record not delivered (the first: HTTP 400 no)" in said
 
 
 @pytest.mark.parametrize(
     ("removed", "end"),
     [
-        (11, "has not got 54 records (it is down): they are kept: {} delivers them"),
-        (12, "has not got 54 records (it is down): 53 records of them are kept: {} delivers those"),
-        (66, "has not got 54 records (it is down): none of them is kept any more"),
+        (11, "lacks 54 records (it is down): they are kept: {} delivers them"),
+        (12, "lacks 54 records (it is down): 53 records of them are kept: {} delivers those"),
+        (66, "lacks 54 records (it is down): none of them is kept any more"),
     ],
 )
 def test_what_the_quota_has_removed_is_not_said_to_be_kept(folder: RunFolder, removed: int, end: str) -> None:
@@ -86,7 +86,7 @@ def test_a_sink_without_a_cursor_has_nothing_and_a_damaged_one_is_said(folder: R
     known = Known(last=3, notes=[1])
 
     assert standing_of(folder, "r", SINK, known, "it is down")[7:] == (2, "it is down")
-    assert standing_of(folder, "r", SINK, known)[7:] == (2, "it was not waited for any longer")
+    assert standing_of(folder, "r", SINK, known)[7:] == (2, "the sweep did not wait for it any longer")
     (folder.sinks / "siem.cursor").write_bytes(b"{}")
     waiting, reason = standing_of(folder, "r", SINK, known)[7:]
     assert waiting == 2
@@ -94,7 +94,7 @@ def test_a_sink_without_a_cursor_has_nothing_and_a_damaged_one_is_said(folder: R
 
 
 def test_who_has_everything_is_not_spoken_of_but_a_damaged_index_is(folder: RunFolder) -> None:
-    one = SinkState("siem", "https://h", "spool", 9, 0, 0, 0, 0, None)
+    one = SinkStanding("siem", "https://h", "spool", 9, 0, 0, 0, 0, None)
 
     assert explained([one], folder, Known()) == ""
     assert explained([one], folder, Known(trouble=["log.index is missing"])).endswith(
@@ -159,7 +159,7 @@ async def test_a_run_without_a_record_is_taken_over_and_one_with_a_record_is_not
 
     with pytest.raises(InputError, match="holds a run already"):
         take_run(folder, None, "fresh", {})
-    with pytest.raises(InputError, match="holds another run than the state file says"):
+    with pytest.raises(InputError, match="holds another run than the one in the state file"):
         take_run(folder, {"run": "other", "sequence": 2}, "fresh", {})
     assert take_run(folder, {"run": "r", "sequence": 2}, "fresh", {"sinks": []}) == Taken("r", resumed=True)
 

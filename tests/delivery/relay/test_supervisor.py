@@ -94,7 +94,7 @@ async def test_a_process_that_ends_again_and_again_is_given_up_and_the_records_a
     sinks = remote(tmp_path)
     await sinks.open(None)
     await sinks.write(lines(1, 3))
-    with pytest.raises(SinkError, match=r"^sink siem has not got 3 records \(the process for remote sinks ended 2 ti"):
+    with pytest.raises(SinkError, match=r"^sink siem lacks 3 records \(the process for remote sinks ended 2 ti"):
         await sinks.close()
 
     assert caplog.messages == [
@@ -112,7 +112,7 @@ async def test_what_the_process_cannot_begin_with_is_said_and_not_tried_again(
     (sinks.folder.sinks / "siem.cursor").write_bytes(b"{}")
     await sinks.open(None)
     await sinks.write(lines(1, 3))
-    with pytest.raises(SinkError, match=r"siem has not got 3 records \(.*siem\.cursor: is damaged: move it away"):
+    with pytest.raises(SinkError, match=r"siem lacks 3 records \(.*siem\.cursor: is damaged: move it away"):
         await sinks.close()
 
     (said,) = caplog.messages

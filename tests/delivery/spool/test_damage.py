@@ -9,10 +9,10 @@ import pytest
 from scanner.delivery.relay import Relay, dead_letters
 from scanner.delivery.relay.breaker import Breaker
 from scanner.delivery.spool import (
-    LogReader,
     Lost,
     Quota,
     RunFolder,
+    SpoolReader,
     SpoolRecord,
     SpoolWriter,
     last_record,
@@ -50,7 +50,7 @@ def put(folder: RunFolder, lines: list[bytes], first: int = 1) -> None:
 
 def read(folder: RunFolder, last: int, after: int = 0) -> tuple[list[int], list[Lost]]:
     """Return the numbers that are there, each with its own record, and what is lost."""
-    with LogReader(folder, after, RUN) as reader:
+    with SpoolReader(folder, after, RUN) as reader:
         found = reader.read(last, max_records=10_000, max_bytes=1 << 30)
         assert reader.read(last, max_records=10, max_bytes=100) == []
     entries = [entry for entry in found if isinstance(entry, SpoolRecord)]

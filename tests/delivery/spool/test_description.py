@@ -62,12 +62,12 @@ async def test_who_is_served_and_what_is_removed_is_not_believed_of_a_changed_fi
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"run": ""}, "it does not say which run it is"),
-        ({"run": 1}, "it does not say which run it is"),
+        ({"run": ""}, "it has no run id"),
+        ({"run": 1}, "it has no run id"),
         ({"state": 1}, "its state is not the name of a file"),
         ({"made": 1}, "made and removing are true or false"),
-        ({"sinks": "x"}, "it does not say which sinks the run has"),
-        ({"sinks": None}, "it does not say which sinks the run has"),
+        ({"sinks": "x"}, "it has no list of sinks"),
+        ({"sinks": None}, "it has no list of sinks"),
         ({"sinks": ["x"]}, "one of its sinks is not a sink"),
         ({"sinks": [{**SINK, "url": None}]}, "one of its sinks is not a sink"),
         ({"sinks": [{**SINK, "name": "../../../evil"}]}, "one of its sinks is not a sink"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scanner.delivery.spool import Quota, RunFolder, SpoolWriter, read_known
-from scanner.delivery.spool.index import LogIndex
+from scanner.delivery.spool.index import SpoolIndex
 from scanner.errors import SinkError
 
 LINE = b'{"event_id":"a"}\n'
@@ -47,7 +47,7 @@ async def test_a_short_write_leaves_no_half_line_in_the_index(tmp_path: Path, mo
     """It would stand before the next line, and say for ever that the log was changed."""
     folder = RunFolder(tmp_path / "run")
     folder.create()
-    index = LogIndex.open(folder, "run-1")
+    index = SpoolIndex.open(folder, "run-1")
     index.ended(3)
     write, full = os.write, [False]
 
@@ -71,7 +71,7 @@ async def test_a_short_write_leaves_no_half_line_in_the_index(tmp_path: Path, mo
 async def test_a_write_that_comes_in_parts_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.create()
-    index = LogIndex.open(folder, "run-1")
+    index = SpoolIndex.open(folder, "run-1")
     write = os.write
     with monkeypatch.context() as patched:
         patched.setattr("scanner.delivery.spool.index.os.write", lambda fd, data: write(fd, bytes(data)[:7]))

@@ -8,7 +8,7 @@ import pytest
 from scanner.cli.entry import run
 from scanner.delivery.relay import dead_letters
 from scanner.delivery.relay.dead_letters import DeadLetter
-from scanner.delivery.spool import Cursor, LogReader, Quota, RunFolder, SpoolWriter, last_record, write_cursor
+from scanner.delivery.spool import Cursor, Quota, RunFolder, SpoolReader, SpoolWriter, last_record, write_cursor
 from scanner.errors import InputError, SinkError
 from tests.support.foreign_files import give_away, modes_below
 
@@ -105,7 +105,7 @@ def test_a_segment_of_another_user_is_not_read(tmp_path: Path) -> None:
     give_away(folder.segment(1))
     with pytest.raises(InputError, match="belongs to another user"):
         last_record(folder)
-    with LogReader(folder, 0) as reader, pytest.raises(PermissionError):
+    with SpoolReader(folder, 0) as reader, pytest.raises(PermissionError):
         reader.read(1, max_records=1, max_bytes=100)
 
 

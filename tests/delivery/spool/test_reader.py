@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.delivery.spool import LogReader, Lost, Quota, RunFolder, SpoolRecord, SpoolWriter, last_record, reader
+from scanner.delivery.spool import Lost, Quota, RunFolder, SpoolReader, SpoolRecord, SpoolWriter, last_record, reader
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def test_of_many_damaged_lines_the_first_are_shown_and_every_number_is_acc
     lines = folder.segment(1).read_bytes().splitlines(keepends=True)
     folder.segment(1).write_bytes(b"".join([lines[0], b"a\n", b"b\n", b"c\n", b"d\n", lines[5]]))
 
-    with LogReader(folder, 0) as log:
+    with SpoolReader(folder, 0) as log:
         found = log.read(6, max_records=100, max_bytes=1000)
     assert found == [
         SpoolRecord(1, b'{"n":1}'),
@@ -48,7 +48,7 @@ async def test_a_segment_that_is_given_back_while_the_folder_is_read_is_none(
     folder.segment(1).unlink()
     monkeypatch.setattr(os, "listdir", lambda _: listed)
 
-    with LogReader(folder, 1) as log:
+    with SpoolReader(folder, 1) as log:
         found = log.read(3, max_records=100, max_bytes=1000)
     assert (folder.segments(), found) == ([1, 2, 3], [SpoolRecord(2, b'{"n":2}'), SpoolRecord(3, b'{"n":3}')])
     assert last_record(folder) == 3

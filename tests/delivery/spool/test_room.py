@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
-from scanner.delivery.spool.index import LogIndex
+from scanner.delivery.spool.index import SpoolIndex
 from scanner.errors import SinkError
 
 LINE = b'{"n":1,"x":"%s"}\n' % (b"x" * 60)
@@ -65,11 +65,11 @@ async def test_a_disk_that_fails_while_segments_are_given_back_is_said_once_and_
     await log.write([LINE])
     quota.done = 1
 
-    def broken(_: LogIndex, last: int) -> None:
+    def broken(_: SpoolIndex, last: int) -> None:
         raise OSError(errno.EIO, f"Input/output error at {last}")
 
     with monkeypatch.context() as patched:
-        patched.setattr(LogIndex, "removed", broken)
+        patched.setattr(SpoolIndex, "removed", broken)
         with pytest.raises(SinkError, match=r"cannot be written \(Input/output error at 1\); resume with --state"):
             await log.write([LINE])
     for again in (log.write([LINE]), log.note(LINE)):

@@ -7,7 +7,7 @@ import pytest
 
 from scanner.delivery.relay.run import is_made_by_us, remove, strip, take_run
 from scanner.delivery.spool import Quota, RunFolder, SpoolWriter, read_known
-from scanner.delivery.spool.index import LogIndex
+from scanner.delivery.spool.index import SpoolIndex
 from scanner.errors import InputError, SinkError
 
 NOTE = b'{"schema":"smtpsweep.run/1","activity":"started"}\n'
@@ -41,7 +41,7 @@ def test_a_folder_is_ours_when_it_is_not_there_yet_or_says_so(folder: RunFolder,
 
 async def test_a_run_whose_records_were_given_back_is_not_taken_for_an_empty_one(folder: RunFolder) -> None:
     await logged(folder, NOTE)
-    index = LogIndex.open(folder, "r")
+    index = SpoolIndex.open(folder, "r")
     index.removed(1)
     index.close()
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from scanner.delivery.spool import (
     Cursor,
-    LogReader,
     Lost,
     Quota,
     RunFolder,
+    SpoolReader,
     SpoolRecord,
     SpoolWriter,
     read_cursor,
@@ -50,7 +50,7 @@ def read_all(
     folder: RunFolder, last: int, after: int = 0, *, max_records: int = 7, max_bytes: int = 10_000
 ) -> list[bytes]:
     found: list[bytes] = []
-    with LogReader(folder, after) as reader:
+    with SpoolReader(folder, after) as reader:
         while entries := reader.read(last, max_records=max_records, max_bytes=max_bytes):
             first = after + len(found) + 1
             assert [entry.sequence for entry in entries] == list(range(first, first + len(entries)))
@@ -90,7 +90,7 @@ async def test_a_reader_stops_at_what_is_durable_and_goes_on_later(tmp_path: Pat
     folder = RunFolder(tmp_path / "run")
     await written(folder, lines(1, 20))
 
-    with LogReader(folder, 0) as reader:
+    with SpoolReader(folder, 0) as reader:
         assert [entry.sequence for entry in reader.read(3, max_records=99, max_bytes=9999)] == [1, 2, 3]
         assert reader.read(3, max_records=99, max_bytes=9999) == []
         assert [entry.sequence for entry in reader.read(20, max_records=99, max_bytes=9999)] == list(range(4, 21))
@@ -131,7 +131,7 @@ async def test_a_log_that_lost_what_was_acknowledged_goes_on_behind_it_and_names
     await log.close()
 
     assert log.last == 10
-    with LogReader(folder, 2) as reader:
+    with SpoolReader(folder, 2) as reader:
         found = reader.read(10, max_records=99, max_bytes=9999)
     assert found == [
         SpoolRecord(3, line(3).rstrip(b"\n")),

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scanner.delivery.relay import dead_letters, gaps
+from scanner.delivery.spool import RunFolder
 from scanner.errors import InputError
 
 
-class Beside(NamedTuple):
-    """The files beside a cursor: what was not delivered, and what was skipped."""
+class Undelivered(NamedTuple):
+    """The files of a sink beside its cursor: what was not delivered, and what was skipped."""
 
     dead: Path
     gaps: Path
 
     @classmethod
-    def of(cls, sinks: Path, name: str) -> "Beside":
-        """Return the files of one sink in the folder of a run's sinks."""
-        return cls(sinks / f"{name}.dead.jsonl", sinks / f"{name}.gaps.jsonl")
+    def of(cls, folder: RunFolder, name: str) -> "Undelivered":
+        """Return the files of one sink in the folder of a run."""
+        return cls(folder.dead_letters(name), folder.gaps(name))
 
     def forget_from(self, first: int) -> None:
         """Remove letters and gaps from a number on.
