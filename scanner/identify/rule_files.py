@@ -24,6 +24,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -101,7 +102,7 @@ def read_rules() -> tuple[Rule, ...]:
         RuleError: for the first thing in a file that is wrong.
     """
     folders = (("rules", load_rules), ("services", load_services))
-    files = [(file, load) for name, load in folders for file in sorted((FOLDER / name).glob("*.toml"))]
+    files = [(file, load) for name, load in folders for file in sorted((FOLDER / name).glob("*.toml"), key=attrgetter("stem"))]
     return tuple(rule for file, load in files for rule in load(file.read_text("ascii"), file.name))
 
 
