@@ -102,7 +102,11 @@ def read_rules() -> tuple[Rule, ...]:
         RuleError: for the first thing in a file that is wrong.
     """
     folders = (("rules", load_rules), ("services", load_services))
-    files = [(file, load) for name, load in folders for file in sorted((FOLDER / name).glob("*.toml"), key=attrgetter("stem"))]
+    files = [
+        (file, load)
+        for name, load in folders
+        for file in sorted((FOLDER / name).glob("*.toml"), key=attrgetter("stem"))
+    ]
     return tuple(rule for file, load in files for rule in load(file.read_text("ascii"), file.name))
 
 
