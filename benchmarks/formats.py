@@ -1,4 +1,4 @@
-"""What saying a record costs: microseconds a record in every format, and how many events and bytes it becomes.
+"""What writing a record costs: microseconds a record in every format, and how many events and bytes it becomes.
 
 `python -m benchmarks.formats`. "plain" is a greeting that names no version, as most are; "sendmail" an old release
 with its findings; "hostile" has bytes that need escaping, and so a detection in OCSF; "dialogue" has replies, TLS and a
@@ -9,7 +9,6 @@ import time
 import timeit
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import orjson
 
@@ -17,6 +16,7 @@ from scanner.formats import FORMATS, Format, make_format
 from scanner.formats.csv_rows import csv_row
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Target, Tls
 from scanner.record import encode
+from scanner.record.document import RecordDocument
 from scanner.settings import Settings
 from scanner.sweeps.record_builder import RecordBuilder
 
@@ -55,7 +55,7 @@ def main() -> None:
     print(f"| (decoding the line) | {_costs(lambda _, line: [orjson.loads(line) and b''], lines)} |")
 
 
-def _all_events(format_: Format) -> Callable[[dict[str, Any], bytes], list[bytes]]:
+def _all_events(format_: Format) -> Callable[[RecordDocument, bytes], list[bytes]]:
     return lambda record, line: [event.body for event in format_.events(record, line)]
 
 
@@ -65,12 +65,12 @@ def _line(raw: bytes, dialogue: Dialogue | None = None) -> bytes:
     return encode(observer.record(attempt._replace(dialogue=dialogue))).rstrip(b"\n")
 
 
-def _costs(say: Callable[[dict[str, Any], bytes], list[bytes]], lines: Mapping[str, bytes]) -> str:
+def _costs(write: Callable[[RecordDocument, bytes], list[bytes]], lines: Mapping[str, bytes]) -> str:
     cells = []
     for line in lines.values():
         record = orjson.loads(line)
-        bodies = say(record, line)
-        timer = timeit.Timer(partial(say, record, line), timer=time.process_time)
+        bodies = write(record, line)
+        timer = timeit.Timer(partial(write, record, line), timer=time.process_time)
         cost = min(timer.repeat(repeat=ROUNDS, number=CALLS)) / CALLS * 1e6
         cells.append(f"{cost:.1f} ({len(bodies)}, {sum(map(len, bodies)):,})")
     return " | ".join(cells)

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from scanner.formats import make_format
-from scanner.formats.columns import COLUMNS, row_of, said
+from scanner.formats.columns import COLUMNS, row_of, text_of
 from scanner.formats.outcome import OUTCOMES
 from scanner.formats.suspicion import Suspicion, suspicions
 from scanner.model import Attempt, Certificate, Dialogue, Exchange, Names, Target, Tls
@@ -123,7 +123,9 @@ def _gelf() -> Iterator[str]:
 def _rows() -> Iterator[str]:
     record, line = _line()
     row = row_of(record, suspicions(record, line))
-    yield from _table(("column", "type", "example"), ((name, kind, said(row[name])) for name, kind in COLUMNS.items()))
+    yield from _table(
+        ("column", "type", "example"), ((name, kind, text_of(row[name])) for name, kind in COLUMNS.items())
+    )
 
 
 def _suspicions() -> Iterator[str]:

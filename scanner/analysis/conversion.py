@@ -6,9 +6,9 @@ reported; the others are converted. A file without any record is refused. The ou
 about the run itself, which stand between the records of a spool, go only into formats that have events for them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -19,12 +19,13 @@ from scanner.errors import InputError
 from scanner.files.clashes import named, refuse_clashes, standard_output
 from scanner.files.names import converted, require_fitting_name
 from scanner.files.output import OutputFile
-from scanner.formats import FORMATS, Event, make_format
+from scanner.formats import FORMATS, make_format
 from scanner.formats.columns import row_of
 from scanner.formats.csv_rows import csv_header, csv_row
 from scanner.formats.plain import plain
 from scanner.formats.suspicion import suspicions
 from scanner.record import decode
+from scanner.record.document import LineDocument
 
 #: What a conversion can be to: the formats of sinks, and two for files only.
 TARGETS: Final = (*FORMATS, "csv", "parquet")
@@ -33,46 +34,40 @@ _RUN_SCHEMA: Final = "smtpsweep.run/1"
 _UNIT_BYTES: Final = 1 << 20
 #: What our code can raise for a line that looks like a record but has values of other types.
 _WRONG_TYPES: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-
-
 #: The first skipped lines are reported one by one, up to this number.
-_SAID_LINES: Final = 20
+_MOST_REASONS: Final = 20
 
 
 class Converted(NamedTuple):
     """The counts of a conversion: lines read (records and lines about runs), and lines or rows written.
 
-    `left_out` counts the lines of the input that are not in the output; `said` has place and reason of the first ones.
+    `left_out` counts the lines of the input that are not in the output; `reasons` says of the first ones where and why.
     """
 
     read: int
     written: int
     left_out: int = 0
-    said: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 class _Stored(NamedTuple):
     """One line of a file; `where` names file and line."""
 
     where: str
-    document: dict[str, Any]
+    document: LineDocument
     line: bytes
-
-
-class _Say(Protocol):
-    def __call__(self, stored: _Stored) -> Iterable[bytes]: ...
 
 
 class _Counts:
     def __init__(self) -> None:
         self.read = self.written = self.left_out = 0
-        self.said: list[str] = []
+        self.reasons: list[str] = []
 
     def leave_out(self, error: InputError) -> None:
         """Skip a line."""
         self.left_out += 1
-        if len(self.said) < _SAID_LINES:
-            self.said.append(str(error))
+        if len(self.reasons) < _MOST_REASONS:
+            self.reasons.append(str(error))
 
 
 def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = False) -> Converted:
@@ -108,8 +103,8 @@ def convert(inputs: Iterable[str], target: str, out: str, *, overwrite: bool = F
             for unit in _units(_text(lines, target, counts)):
                 file.stream.write(pack(unit))
         if counts.left_out and counts.left_out >= counts.read:
-            raise InputError(counts.said[0])  # the wrong file: there is nothing to go on with
-    return Converted(counts.read, counts.written, counts.left_out, tuple(counts.said))
+            raise InputError(counts.reasons[0])  # the wrong file: there is nothing to go on with
+    return Converted(counts.read, counts.written, counts.left_out, tuple(counts.reasons))
 
 
 def _lines(inputs: Iterable[str], counts: _Counts) -> Iterator[_Stored]:
@@ -124,7 +119,7 @@ def _lines(inputs: Iterable[str], counts: _Counts) -> Iterator[_Stored]:
                 counts.leave_out(InputError(f"{where}: {error}"))
 
 
-def _document(line: bytes) -> dict[str, Any]:
+def _document(line: bytes) -> LineDocument:
     """Return a line decoded, when it is a record or about a run. Raises InputError."""
     try:
         document = orjson.loads(line)
@@ -132,32 +127,30 @@ def _document(line: bytes) -> dict[str, Any]:
         raise InputError(f"not a record: not valid JSON: {error}") from None
     if not (isinstance(document, dict) and document.get("schema") == _RUN_SCHEMA):
         decode(line)
-    made: dict[str, Any] = document
+    made: LineDocument = document
     return made
 
 
 def _text(lines: Iterable[_Stored], target: str, counts: _Counts) -> Iterator[bytes]:
-    say = _csv_row if target == "csv" else _sayer(target)
     if target == "csv":
         yield csv_header()
+    write = _writer(target)
     for stored in lines:
         try:
-            said = list(say(stored))
+            written = list(write(stored))
         except _WRONG_TYPES as error:
             counts.leave_out(_no_record(stored, error))
             continue
-        counts.written += len(said)
-        yield from said
+        counts.written += len(written)
+        yield from written
 
 
-def _sayer(target: str) -> _Say:
+def _writer(target: str) -> Callable[[_Stored], Iterable[bytes]]:
+    """Return what makes the lines of the output from one line of the input."""
+    if target == "csv":
+        return _csv_row
     events = make_format(target).events
-
-    def say(stored: _Stored) -> Iterator[bytes]:
-        made: Iterator[Event] = events(stored.document, stored.line)
-        return (event.body + b"\n" for event in made)
-
-    return say
+    return lambda stored: (event.body + b"\n" for event in events(stored.document, stored.line))
 
 
 def _csv_row(stored: _Stored) -> Iterable[bytes]:

@@ -33,7 +33,7 @@ def convert(files: tuple[str, ...], target: str, output: str, *, overwrite: bool
     written in this format, is named), 4 no disk space.
     """
     done = convert_files(files, target, output, overwrite=overwrite)
-    for line in done.said:
+    for line in done.reasons:
         complain(f"{line}: left out")
     if not quiet:
         streams.say(f"{counted(done.read, 'line')} read, {done.written:,} written")

@@ -13,16 +13,16 @@ Source: Micro Focus "ArcSight Common Event Format", version 25 (0.1). Mappings: 
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-from scanner.formats.columns import row_of, said
+from scanner.formats.columns import row_of, text_of
 from scanner.formats.event import Event, key_of, time_of
-from scanner.formats.outcome import OUTCOMES, flaws_said
+from scanner.formats.outcome import OUTCOMES, flaws_text
 from scanner.formats.plain import plain
 from scanner.formats.severity import worst
 from scanner.formats.suspicion import suspicions
-from scanner.record.document import RecordDocument
+from scanner.record.document import LineDocument, RecordDocument
 from scanner.version import VERSION
 
 _MAX_MESSAGE, _MAX_TEXT = 1_023, 4_000
@@ -49,11 +49,11 @@ class Cef:
     name = "cef"
     is_json = False
 
-    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+    def events(self, document: LineDocument, line: bytes) -> Iterator[Event]:
         """Yield the line of a record; a run has none."""
-        if "event_id" not in record:
+        if "event_id" not in document:
             return
-        visit: RecordDocument = plain(record, line)
+        visit = plain(document, line)
         time_s, severity = time_of(visit), worst(visit["findings"])
         outcome, status = OUTCOMES[visit["status"]], visit["status"]
         header = f"CEF:0|smtpsweep|smtpsweep|{VERSION}|smtp-{status}|{outcome.words}|{severity.points}|"
@@ -64,12 +64,12 @@ class Cef:
 def _fields(record: RecordDocument, line: bytes, time_s: float | None) -> dict[str, str]:
     """Return key -> value of what is known, the greeting last."""
     row = row_of(record, suspicions(record, line))
-    banner, ip = record["banner"], row["ip"]
+    banner, text = record["banner"], row["banner"] or ""
     row["bytes"] = None if banner is None else banner["bytes"]
-    message = cut(row["banner"] or "", _MAX_MESSAGE)
-    custom = {label: said(row[column]) for label, (_, column) in _CUSTOM.items()}
-    custom["knownFlaws"] = flaws_said(record)
-    if message != (row["banner"] or "") or any(len(value) > _MAX_TEXT for value in custom.values()):
+    custom = {label: text_of(row[column]) for label, (_, column) in _CUSTOM.items()}
+    custom["knownFlaws"] = flaws_text(record)
+    message = cut(text, _MAX_MESSAGE)
+    if message != text or any(len(value) > _MAX_TEXT for value in custom.values()):
         custom["suspicions"] = ", ".join(filter(None, (custom["suspicions"], "cut")))
     fields = {
         "rt": "" if time_s is None else str(round(time_s * 1000)),
@@ -79,20 +79,30 @@ def _fields(record: RecordDocument, line: bytes, time_s: float | None) -> dict[s
         "dvchost": "smtpsweep",
         "proto": "TCP",
         "app": "SMTP",
-        "dpt": said(row["port"]),
+        "dpt": text_of(row["port"]),
         "dhost": row["host"] or "",
+        **_address(row["ip"]),
+        **_labelled(custom),
     }
+    if row["highest_cvss"] is not None:
+        fields |= {"cfp1": text_of(row["highest_cvss"]), "cfp1Label": "highestCvss"}
+    fields["msg"] = message
+    return {key: value for key, value in fields.items() if value}
+
+
+def _address(ip: str | None) -> dict[str, str]:
     if ip is not None and ":" in ip:
-        fields |= {"c6a3": ip, "c6a3Label": "Destination IPv6 Address"}
-    else:
-        fields["dst"] = ip or ""
+        return {"c6a3": ip, "c6a3Label": "Destination IPv6 Address"}
+    return {"dst": ip or ""}
+
+
+def _labelled(custom: Mapping[str, str]) -> dict[str, str]:
+    """Return the custom fields that have a value, each followed by its label."""
+    fields: dict[str, str] = {}
     for label, (key, _) in _CUSTOM.items():
         if custom[label]:
             fields |= {key: cut(custom[label], _MAX_TEXT), f"{key}Label": label}
-    if row["highest_cvss"] is not None:
-        fields |= {"cfp1": said(row["highest_cvss"]), "cfp1Label": "highestCvss"}
-    fields["msg"] = message
-    return {key: value for key, value in fields.items() if value}
+    return fields
 
 
 def _escaped(value: str) -> str:

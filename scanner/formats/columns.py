@@ -1,7 +1,7 @@
 """A record as one flat row: for CSV, Parquet, GELF and LEEF, which have no objects inside objects.
 
-A row has what people filter and count by. What has structure of its own (each reply, each finding with its verdict) is
-left to the formats that keep it; lists of words stay lists here, and each format says them its way.
+A row has what people filter and count by. Parts with a structure of their own (each reply, each finding with its
+verdict) are left to the formats that keep it. Lists of words stay lists here; each format writes them in its own way.
 """
 
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "scan_id": "VARCHAR",
     "event_id": "VARCHAR",
 }
-# What stands in for a part that a record does not have: every `get` gives None.
+# A part that the record does not have: every `get` gives None.
 _NO_BANNER: Final = cast("BannerDocument", {})
 _NO_SOFTWARE: Final = cast("SoftwareDocument", {})
 _NO_REFUSAL: Final = cast("RefusalDocument", {})
@@ -89,55 +89,27 @@ _NO_ASSESSMENT: Final = cast("AssessmentDocument", {})
 
 def row_of(record: RecordDocument, suspicious: tuple[Suspicion, ...]) -> dict[str, Any]:
     """Return the value of every column, None where it is not known; the record's texts are plain already."""
-    banner, software = record["banner"] or _NO_BANNER, record["software"] or _NO_SOFTWARE
-    refusal, dialogue = record.get("refusal") or _NO_REFUSAL, record.get("dialogue") or _NO_DIALOGUE
-    names, timing = record.get("names") or _NO_NAMES, record["timing"]
-    tls = dialogue.get("tls") or _NO_TLS
-    certificate = next(iter(tls.get("certificates", ())), _NO_CERTIFICATE)
-    flaws, assessment = flaws_of(record), record.get("assessment") or _NO_ASSESSMENT
-    sure = [each for each in flaws if each["verdict"] != UNDECIDED]  # a score or a count says that it is there
-    scores = [score for each in sure if (score := each.get("cvss_score")) is not None]
+    values = {
+        **_visit(record),
+        **_banner(record),
+        **_software(record),
+        **_flaws(record),
+        **_dialogue(record),
+        "suspicions": [each.value for each in suspicious],
+        "weaknesses": [each.id for each in weaknesses_of(record)],
+    }
+    return {column: values[column] for column in COLUMNS}
+
+
+def _visit(record: RecordDocument) -> dict[str, Any]:
+    timing = record["timing"]
     return {
         "observed_at": record["observed_at"],
         "ip": record["ip"],
         "port": record["port"],
         "host": record["host"],
         "status": record["status"],
-        "code": banner.get("code"),
-        "greeting_host": banner.get("hostname"),
-        "banner": banner.get("text"),
-        "product": software.get("product"),
-        "kind": software.get("kind"),
-        "product_line": software.get("product_line"),
-        "version": software.get("version"),
-        "config_version": software.get("config_version"),
-        "patch": software.get("patch"),
-        "package": software.get("package"),
-        "os": software.get("os"),
-        "os_version": software.get("os_version"),
-        "cpe": software.get("cpe"),
-        "confidence": software.get("confidence"),
         "disclosure": record["disclosure"],
-        "flags": banner.get("flags", []),
-        "suspicions": [each.value for each in suspicious],
-        "flaws": [each["id"] for each in flaws],
-        "flaws_undecided": [each["id"] for each in flaws if each["verdict"] == UNDECIDED],
-        "flaws_exploited": _maybe_exploited(record, sure),
-        "highest_cvss": max(scores, default=None),
-        "assessment": assessment.get("answer"),
-        "covered_since": assessment.get("covered_since"),
-        "facts_of": assessment.get("facts_of"),
-        "weaknesses": [each.id for each in weaknesses_of(record)],
-        "refusal": refusal.get("kind"),
-        "refused_us": refusal.get("refused_us"),
-        "clock_skew_s": banner.get("clock_skew_s"),
-        "starttls": dialogue.get("starttls"),
-        "tls_version": tls.get("version"),
-        "tls_cipher": tls.get("cipher"),
-        "certificate_sha256": certificate.get("sha256"),
-        "certificate_not_after": certificate.get("not_after"),
-        "capabilities": dialogue.get("extensions", []),
-        "reverse_names": names.get("ptr", []),
         "connect_ms": timing["connect_ms"],
         "first_byte_ms": timing["first_byte_ms"],
         "total_ms": timing["total_ms"],
@@ -149,18 +121,79 @@ def row_of(record: RecordDocument, suspicious: tuple[Suspicion, ...]) -> dict[st
     }
 
 
+def _banner(record: RecordDocument) -> dict[str, Any]:
+    banner, refusal = record["banner"] or _NO_BANNER, record.get("refusal") or _NO_REFUSAL
+    return {
+        "code": banner.get("code"),
+        "greeting_host": banner.get("hostname"),
+        "banner": banner.get("text"),
+        "flags": banner.get("flags", []),
+        "clock_skew_s": banner.get("clock_skew_s"),
+        "refusal": refusal.get("kind"),
+        "refused_us": refusal.get("refused_us"),
+    }
+
+
+def _software(record: RecordDocument) -> dict[str, Any]:
+    software = record["software"] or _NO_SOFTWARE
+    return {
+        "product": software.get("product"),
+        "kind": software.get("kind"),
+        "product_line": software.get("product_line"),
+        "version": software.get("version"),
+        "config_version": software.get("config_version"),
+        "patch": software.get("patch"),
+        "package": software.get("package"),
+        "os": software.get("os"),
+        "os_version": software.get("os_version"),
+        "cpe": software.get("cpe"),
+        "confidence": software.get("confidence"),
+    }
+
+
+def _flaws(record: RecordDocument) -> dict[str, Any]:
+    """Return the flaws; an undecided one has no score and does not count, since those would say that it is there."""
+    flaws, assessment = flaws_of(record), record.get("assessment") or _NO_ASSESSMENT
+    decided = [each for each in flaws if each["verdict"] != UNDECIDED]
+    scores = [score for each in decided if (score := each.get("cvss_score")) is not None]
+    return {
+        "flaws": [each["id"] for each in flaws],
+        "flaws_undecided": [each["id"] for each in flaws if each["verdict"] == UNDECIDED],
+        "flaws_exploited": _maybe_exploited(record, decided),
+        "highest_cvss": max(scores, default=None),
+        "assessment": assessment.get("answer"),
+        "covered_since": assessment.get("covered_since"),
+        "facts_of": assessment.get("facts_of"),
+    }
+
+
 def _maybe_exploited(record: RecordDocument, flaws: list[FindingDocument]) -> int | None:
-    """Return how many of the flaws are known to be exploited; None for 0 where nobody can know all flaws."""
+    """Return how many of the flaws are known to be exploited; not 0 but None where the flaws may be incomplete."""
     answer = maybe_assessment(record)
     return sum(1 for each in flaws if each.get("kev")) or (0 if answer is not None and answer.is_known else None)
 
 
-def said(value: Any) -> str:
+def _dialogue(record: RecordDocument) -> dict[str, Any]:
+    dialogue, names = record.get("dialogue") or _NO_DIALOGUE, record.get("names") or _NO_NAMES
+    tls = dialogue.get("tls") or _NO_TLS
+    certificate = next(iter(tls.get("certificates", ())), _NO_CERTIFICATE)
+    return {
+        "starttls": dialogue.get("starttls"),
+        "tls_version": tls.get("version"),
+        "tls_cipher": tls.get("cipher"),
+        "certificate_sha256": certificate.get("sha256"),
+        "certificate_not_after": certificate.get("not_after"),
+        "capabilities": dialogue.get("extensions", []),
+        "reverse_names": names.get("ptr", []),
+    }
+
+
+def text_of(value: Any) -> str:
     """Return a value as one text: lists with commas, booleans as true and false, None as nothing."""
     if isinstance(value, str):
         return value
     if isinstance(value, list | tuple):
-        return ", ".join(map(said, value))
+        return ", ".join(map(text_of, value))
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,14 +6,12 @@ Full-width forms, tabs and line ends cannot occur: texts are printable ASCII. Nu
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from scanner.formats.columns import COLUMNS, row_of, said
+from scanner.formats.columns import COLUMNS, row_of, text_of
 from scanner.formats.plain import plain
 from scanner.formats.suspicion import suspicions
-
-if TYPE_CHECKING:
-    from scanner.record.document import RecordDocument
+from scanner.record.document import RecordDocument
 
 _FORMULA: Final = frozenset("=+-@'")
 
@@ -23,9 +21,9 @@ def csv_header() -> bytes:
     return _line(COLUMNS)
 
 
-def csv_row(record: dict[str, Any], line: bytes) -> bytes:
+def csv_row(record: RecordDocument, line: bytes) -> bytes:
     """Return the line of a record, with its line end."""
-    visit: RecordDocument = plain(record, line)
+    visit = plain(record, line)
     return _line(row_of(visit, suspicions(visit, line)).values())
 
 
@@ -35,7 +33,7 @@ def _line(values: Any) -> bytes:
 
 def _cells(values: Any) -> Iterator[str]:
     for value in values:
-        text = said(value)
+        text = text_of(value)
         if text[:1] in _FORMULA and not isinstance(value, int | float):
             text = f"'{text}"
         yield '"' + text.replace('"', '""') + '"'

@@ -25,7 +25,7 @@ from scanner.formats.plain import plain
 from scanner.formats.severity import severity_of_finding, worst
 from scanner.formats.smtp_fields import finding_fields, known, smtp_fields
 from scanner.formats.suspicion import Suspicion, suspicions
-from scanner.record.document import DialogueDocument, FindingDocument, RecordDocument
+from scanner.record.document import DialogueDocument, FindingDocument, LineDocument, RecordDocument
 from scanner.version import VERSION
 
 ECS_VERSION: Final = "9.4.0"
@@ -40,11 +40,11 @@ class Ecs:
     name = "ecs"
     is_json = True
 
-    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+    def events(self, document: LineDocument, line: bytes) -> Iterator[Event]:
         """Yield the document of the visit, then those of the vulnerabilities."""
-        if "event_id" not in record:
+        if "event_id" not in document:
             return
-        visit: RecordDocument = plain(record, line)
+        visit = plain(document, line)
         event_id, key, time_s = visit["event_id"], key_of(visit), time_of(visit)
         shared = _shared(visit)
         observation = shared | _observation(visit, suspicions(visit, line))
@@ -170,24 +170,8 @@ def _asset(record: RecordDocument) -> dict[str, Any]:
 
 
 def _vulnerability(record: RecordDocument, flaw: FindingDocument, own_id: str) -> dict[str, Any]:
-    name, score, title = flaw["id"], flaw.get("cvss_score"), flaw["title"]
-    is_cve = name.startswith("CVE-")
-    vulnerability = known(
-        {
-            "id": name,
-            "enumeration": "CVE" if is_cve else None,
-            "reference": f"https://www.cve.org/CVERecord?id={name}" if is_cve else None,
-            "category": ["SMTP server"],
-            "description": title,
-            "report_id": record["scan_id"],
-            "scanner": {"vendor": _PROGRAM},
-            "severity": flaw["severity"].capitalize(),
-            "classification": None if score is None else "CVSS",
-            "score": None if score is None else {"base": float(score)},
-        }
-    )
     return {
-        "message": f"{sentence(record).partition(': ')[0]}: {name}, {flaw['verdict']}: {title}",
+        "message": f"{sentence(record).partition(': ')[0]}: {flaw['id']}, {flaw['verdict']}: {flaw['title']}",
         "event": {
             "kind": "state",
             "category": ["vulnerability"],
@@ -198,6 +182,26 @@ def _vulnerability(record: RecordDocument, flaw: FindingDocument, own_id: str) -
             "id": own_id,
             "reason": flaw["verdict"],
         },
-        "vulnerability": vulnerability,
+        "vulnerability": _flaw_fields(record, flaw),
         "smtp": {"finding": finding_fields(flaw)},
     }
+
+
+def _flaw_fields(record: RecordDocument, flaw: FindingDocument) -> dict[str, Any]:
+    """Return ECS's `vulnerability`; only a CVE has an enumeration and a reference."""
+    name, score = flaw["id"], flaw.get("cvss_score")
+    is_cve = name.startswith("CVE-")
+    return known(
+        {
+            "id": name,
+            "enumeration": "CVE" if is_cve else None,
+            "reference": f"https://www.cve.org/CVERecord?id={name}" if is_cve else None,
+            "category": ["SMTP server"],
+            "description": flaw["title"],
+            "report_id": record["scan_id"],
+            "scanner": {"vendor": _PROGRAM},
+            "severity": flaw["severity"].capitalize(),
+            "classification": None if score is None else "CVSS",
+            "score": None if score is None else {"base": float(score)},
+        }
+    )

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from scanner.formats.severity import worst
-from scanner.record.document import RecordDocument
+from scanner.record.document import LineDocument, RecordDocument
 
 
 class Event(NamedTuple):
@@ -39,11 +39,11 @@ class Format(Protocol):
         """Whether every body is one JSON object."""
         ...
 
-    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+    def events(self, document: LineDocument, line: bytes) -> Iterator[Event]:
         """Yield the events for one line of the spool; none for a kind of line that the format does not have.
 
         Args:
-            record: the line, decoded: a record (`smtpsweep.record/1`), or the start or end of a run
+            document: the line, decoded: a record (`smtpsweep.record/1`), or the start or end of a run
                 (`smtpsweep.run/1`).
             line: the same as bytes, without its line end.
         """

@@ -7,19 +7,17 @@ Source: go2docs.graylog.org, "GELF Payload Specification". Mappings: docs/format
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-from scanner.formats.columns import row_of, said
+from scanner.formats.columns import row_of, text_of
 from scanner.formats.event import Event, key_of, time_of
 from scanner.formats.outcome import sentence
 from scanner.formats.plain import plain
 from scanner.formats.severity import worst
 from scanner.formats.suspicion import suspicions
-
-if TYPE_CHECKING:
-    from scanner.record.document import RecordDocument
+from scanner.record.document import LineDocument
 
 
 class Gelf:
@@ -28,11 +26,11 @@ class Gelf:
     name = "gelf"
     is_json = True
 
-    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+    def events(self, document: LineDocument, line: bytes) -> Iterator[Event]:
         """Yield the message of a record; a run has none."""
-        if "event_id" not in record:
+        if "event_id" not in document:
             return
-        visit: RecordDocument = plain(record, line)
+        visit = plain(document, line)
         time_s, severity = time_of(visit), worst(visit["findings"])
         row = row_of(visit, suspicions(visit, line))
         message: dict[str, Any] = {"version": "1.1", "host": "smtpsweep", "short_message": sentence(visit)}
@@ -44,6 +42,6 @@ class Gelf:
         for column, value in row.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 message[f"_{column}"] = value
-            elif text := said(value):
+            elif text := text_of(value):
                 message[f"_{column}"] = text
         yield Event(visit["event_id"], key_of(visit), time_s, severity.syslog, orjson.dumps(message))

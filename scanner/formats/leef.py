@@ -10,17 +10,15 @@ Source: IBM "QRadar LEEF Version 2" (devTime as 13 digits needs no devTimeFormat
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from scanner.formats.columns import row_of, said
+from scanner.formats.columns import row_of, text_of
 from scanner.formats.event import Event, key_of, time_of
 from scanner.formats.plain import plain
 from scanner.formats.severity import worst
 from scanner.formats.suspicion import suspicions
+from scanner.record.document import LineDocument
 from scanner.version import VERSION
-
-if TYPE_CHECKING:
-    from scanner.record.document import RecordDocument
 
 #: Columns that have a predefined key.
 PREDEFINED: Final = {"ip": "dst", "port": "dstPort", "greeting_host": "identHostName"}
@@ -33,16 +31,16 @@ class Leef:
     name = "leef"
     is_json = False
 
-    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+    def events(self, document: LineDocument, line: bytes) -> Iterator[Event]:
         """Yield the line of a record; a run has none."""
-        if "event_id" not in record:
+        if "event_id" not in document:
             return
-        visit: RecordDocument = plain(record, line)
+        visit = plain(document, line)
         time_s, severity = time_of(visit), worst(visit["findings"])
         fields = {} if time_s is None else {"devTime": str(round(time_s * 1000))}
         fields |= {"cat": "smtp", "sev": str(severity.points), "proto": "TCP"}
         for column, value in row_of(visit, suspicions(visit, line)).items():
-            if (text := said(value)) and column not in _LEFT_OUT:
+            if (text := text_of(value)) and column not in _LEFT_OUT:
                 fields[PREDEFINED.get(column, column)] = text
         header = f"LEEF:2.0|smtpsweep|smtpsweep|{VERSION}|{visit['status']}|x09|"
         body = header + "\t".join(f"{key}={value}" for key, value in fields.items())

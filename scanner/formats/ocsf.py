@@ -38,10 +38,10 @@ from scanner.formats.ocsf_findings import compliance, detection, vulnerability
 from scanner.formats.ocsf_network import inventory, network_activity
 from scanner.formats.outcome import sentence
 from scanner.formats.plain import plain
-from scanner.formats.severity import INFO, SEVERITIES, severity_of_finding
+from scanner.formats.severity import INFO, SEVERITIES, Severity, severity_of_finding
 from scanner.formats.suspicion import suspicions
 from scanner.formats.weaknesses import weaknesses_of
-from scanner.record.document import RecordDocument, RunDocument
+from scanner.record.document import LineDocument, RecordDocument, RunDocument
 
 #: The activities of a run: OCSF's activity_id of Scan Activity.
 _RUN_ACTIVITIES: Final = {"started": 1, "resumed": 8, "ended": 2}
@@ -54,12 +54,12 @@ class Ocsf:
     name = "ocsf"
     is_json = True
 
-    def events(self, record: dict[str, Any], line: bytes) -> Iterator[Event]:
+    def events(self, document: LineDocument, line: bytes) -> Iterator[Event]:
         """Yield the events of a visit, the network activity first; or the one of a run's start or end."""
-        if "event_id" in record:
-            yield from _of_record(plain(record, line), line)
-        elif record.get("schema") == _RUN_SCHEMA:
-            yield from _of_run(plain(record, line))
+        if "event_id" in document:
+            yield from _of_record(plain(document, line), line)
+        elif document.get("schema") == _RUN_SCHEMA:
+            yield from _of_run(plain(document, line))
 
 
 def _of_record(record: RecordDocument, line: bytes) -> Iterator[Event]:
@@ -70,27 +70,25 @@ def _of_record(record: RecordDocument, line: bytes) -> Iterator[Event]:
         where=sentence(record).partition(": ")[0],
         suspicions=suspicions(record, line),
     )
-    software = record["software"]
-    body = network_activity(subject)
-    yield Event(event_id, key, time_s, INFO.syslog, _encoded(subject, NETWORK_ACTIVITY, event_id, body))
+    for suffix, of_class, severity, body in _bodies(subject):
+        own_id = event_id + suffix
+        yield Event(own_id, key, time_s, severity.syslog, _encoded(subject, of_class, own_id, body))
+
+
+def _bodies(subject: EventSubject) -> Iterator[tuple[str, EventClass, Severity, dict[str, Any]]]:
+    """Yield what becomes an event: the end of its id, its class, how bad it is, and its body."""
+    record, software = subject.record, subject.record["software"]
+    yield "", NETWORK_ACTIVITY, INFO, network_activity(subject)
     if software is not None and software["version"] is not None:
-        own_id = f"{event_id}-software"
-        body = inventory(subject, software)
-        yield Event(own_id, key, time_s, INFO.syslog, _encoded(subject, SOFTWARE_INVENTORY, own_id, body))
+        yield "-software", SOFTWARE_INVENTORY, INFO, inventory(subject, software)
     for flaw in record["findings"]:
         if flaw.get("verdict") is not None:
-            own_id, severity = f"{event_id}-{flaw['id']}", severity_of_finding(flaw)
-            body = vulnerability(subject, flaw, severity)
-            yield Event(own_id, key, time_s, severity.syslog, _encoded(subject, VULNERABILITY_FINDING, own_id, body))
+            severity = severity_of_finding(flaw)
+            yield f"-{flaw['id']}", VULNERABILITY_FINDING, severity, vulnerability(subject, flaw, severity)
     for weakness in weaknesses_of(record):
-        own_id = f"{event_id}-{weakness.id}"
-        body = compliance(subject, weakness)
-        yield Event(own_id, key, time_s, weakness.severity.syslog, _encoded(subject, COMPLIANCE_FINDING, own_id, body))
+        yield f"-{weakness.id}", COMPLIANCE_FINDING, weakness.severity, compliance(subject, weakness)
     if subject.suspicions:
-        own_id = f"{event_id}-suspicious"
-        body = detection(subject)
-        syslog = SEVERITIES["medium"].syslog
-        yield Event(own_id, key, time_s, syslog, _encoded(subject, DETECTION_FINDING, own_id, body))
+        yield "-suspicious", DETECTION_FINDING, SEVERITIES["medium"], detection(subject)
 
 
 def _encoded(subject: EventSubject, of_class: EventClass, own_id: str, body: dict[str, Any]) -> bytes:

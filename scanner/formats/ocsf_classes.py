@@ -46,7 +46,6 @@ class EventSubject(NamedTuple):
 
 def event_of(subject: EventSubject, of_class: EventClass, own_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Complete an event; `body` has its own fields, with `activity_id` as a number and `severity` as a `Severity`."""
-    record = subject.record
     activity_id, severity = body["activity_id"], body["severity"]
     caption = of_class.activities[activity_id]
     assert isinstance(severity, Severity)  # noqa: S101  tells the type checker what every caller gives
@@ -62,19 +61,24 @@ def event_of(subject: EventSubject, of_class: EventClass, own_id: str, body: dic
         "severity_id": severity.ocsf,
         "severity": severity.caption,
         "time": subject.time_ms,
-        "metadata": known(
-            {
-                "version": OCSF_VERSION,
-                "product": _PRODUCT,
-                "uid": own_id,
-                "original_event_uid": record["event_id"],
-                "correlation_uid": record["scan_id"],
-                "original_time": record["observed_at"],
-                "log_name": "smtpsweep",
-                "labels": [f"banner.{each}" for each in subject.suspicions],
-            }
-        ),
+        "metadata": _metadata(subject, own_id),
     }
+
+
+def _metadata(subject: EventSubject, own_id: str) -> dict[str, Any]:
+    record = subject.record
+    return known(
+        {
+            "version": OCSF_VERSION,
+            "product": _PRODUCT,
+            "uid": own_id,
+            "original_event_uid": record["event_id"],
+            "correlation_uid": record["scan_id"],
+            "original_time": record["observed_at"],
+            "log_name": "smtpsweep",
+            "labels": [f"banner.{each}" for each in subject.suspicions],
+        }
+    )
 
 
 def endpoint(record: RecordDocument) -> dict[str, Any]:

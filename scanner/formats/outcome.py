@@ -98,7 +98,7 @@ def maybe_assessment(record: RecordDocument) -> Assessment | None:
     return Assessment(Answer(told["answer"]), told["covered_since"], told["facts"], told["facts_of"])
 
 
-def flaws_said(record: RecordDocument) -> str:
+def flaws_text(record: RecordDocument) -> str:
     """Return the ids of the known flaws in one text, followed by the assessment where it is needed to read them."""
     ids, answer = ", ".join(map(_named, flaws_of(record))), maybe_assessment(record)
     if answer is None or (ids and answer.is_known):

@@ -8,25 +8,27 @@ A usual record costs two or three searches in its bytes: a character that matter
 """
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
+
+from scanner.record.document import RecordDocument, RunDocument
+
+Document = TypeVar("Document", RecordDocument, RunDocument)
 
 _ODD: Final = re.compile(r"[^ -~]")
 #: Escapes of JSON that stand for a control character or any character; `\\`, `\"` and `\/` do not.
 _ESCAPES: Final = (b"\\u", b"\\n", b"\\r", b"\\t", b"\\b", b"\\f")
 
 
-def plain(record: dict[str, Any], line: bytes) -> Any:
-    """Return the record with every text, keys included, in printable ASCII: itself when it is so already.
-
-    What it returns has the type of a line (`RecordDocument`, `RunDocument`), which the caller knows.
+def plain(document: Document, line: bytes) -> Document:
+    """Return the document with every text, keys included, in printable ASCII: itself when it is so already.
 
     Args:
-        record: the decoded line.
+        document: the decoded line.
         line: the JSON that it was decoded from.
     """
     if line.isascii() and b"\x7f" not in line and not (b"\\" in line and any(each in line for each in _ESCAPES)):
-        return record
-    return _plain_value(record)
+        return document
+    return cast("Document", _plain_value(document))
 
 
 def plain_text(text: str) -> str:

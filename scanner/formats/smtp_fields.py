@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from scanner.formats.suspicion import Suspicion
-from scanner.record.document import FindingDocument, RecordDocument
+from scanner.record.document import BannerDocument, DialogueDocument, FindingDocument, RecordDocument
 
 #: Fields of a finding that ECS and OCSF have no place for.
 _FINDING_FIELDS: Final = ("verdict", "kev", "attack_path", "smtp_unauthenticated", "condition", "fixed_in", "evidence")
@@ -18,50 +18,57 @@ _NOTHING: Final[tuple[object, ...]] = ((), [])
 
 def smtp_fields(record: RecordDocument, suspicions: tuple[Suspicion, ...]) -> dict[str, Any]:
     """Return the object for one record; what is not known is left out."""
-    timing = record["timing"]
-    fields = {
-        "status": record["status"],
-        "tries": record["tries"],
-        "sample": record.get("sample"),
-        "disclosure": record["disclosure"],
-        "suspicions": suspicions,
-        "first_byte_ms": timing["first_byte_ms"],
-        "connect_ms": timing["connect_ms"],
-    }
-    if (banner := record["banner"]) is not None:
-        fields["greeting"] = known(
-            {
-                "text": banner["text"],
-                "code": banner["code"],
-                "bytes": banner["bytes"],
-                "hostname": banner["hostname"],
-                "esmtp": banner["esmtp"],
-                "enhanced_code": banner["enhanced_code"],
-                "server_time": banner["server_time"],
-                "clock_skew_s": banner.get("clock_skew_s"),
-                "flags": banner["flags"],
-            }
-        )
-    if (refusal := record.get("refusal")) is not None:
-        fields["refusal"] = known(refusal)
-    if (software := record["software"]) is not None:
-        fields["software"] = known(software)
-    if (assessment := record.get("assessment")) is not None:
-        fields["assessment"] = known(assessment)
-    if (dialogue := record.get("dialogue")) is not None:
-        fields["ehlo"] = known(
-            {
-                "capabilities": dialogue["extensions"],
-                "tls_capabilities": dialogue["tls_extensions"],
-                "size": dialogue["size"],
-                "auth": dialogue["auth"],
-                "starttls": dialogue["starttls"],
-                "error": dialogue["error"],
-            }
-        )
-    if (names := record.get("names")) is not None:
-        fields["names"] = known(names)
-    return known(fields)
+    timing, banner, dialogue = record["timing"], record["banner"], record.get("dialogue")
+    return known(
+        {
+            "status": record["status"],
+            "tries": record["tries"],
+            "sample": record.get("sample"),
+            "disclosure": record["disclosure"],
+            "suspicions": suspicions,
+            "first_byte_ms": timing["first_byte_ms"],
+            "connect_ms": timing["connect_ms"],
+            "greeting": None if banner is None else _banner_fields(banner),
+            "refusal": _maybe_known(record.get("refusal")),
+            "software": _maybe_known(record["software"]),
+            "assessment": _maybe_known(record.get("assessment")),
+            "ehlo": None if dialogue is None else _ehlo_fields(dialogue),
+            "names": _maybe_known(record.get("names")),
+        }
+    )
+
+
+def _banner_fields(banner: BannerDocument) -> dict[str, Any]:
+    return known(
+        {
+            "text": banner["text"],
+            "code": banner["code"],
+            "bytes": banner["bytes"],
+            "hostname": banner["hostname"],
+            "esmtp": banner["esmtp"],
+            "enhanced_code": banner["enhanced_code"],
+            "server_time": banner["server_time"],
+            "clock_skew_s": banner.get("clock_skew_s"),
+            "flags": banner["flags"],
+        }
+    )
+
+
+def _ehlo_fields(dialogue: DialogueDocument) -> dict[str, Any]:
+    return known(
+        {
+            "capabilities": dialogue["extensions"],
+            "tls_capabilities": dialogue["tls_extensions"],
+            "size": dialogue["size"],
+            "auth": dialogue["auth"],
+            "starttls": dialogue["starttls"],
+            "error": dialogue["error"],
+        }
+    )
+
+
+def _maybe_known(part: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if part is None else known(part)
 
 
 def finding_fields(finding: FindingDocument) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Every text of a server arrives escaped (`scanner.smtp.escape`). Fields that are 
 later; lines of earlier versions do not have them.
 """
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict, final
 
 from scanner.model import PLACES, VERDICTS, Answer, RefusalKind, Status
 from scanner.record.encoding import SCHEMA
@@ -241,6 +241,7 @@ class NamesDocument(TypedDict):
     error: Annotated[str | None, Field("Which look-ups got no answer; null when all did.")]
 
 
+@final
 class RecordDocument(TypedDict):
     """One visited target: an address and port, and what it said first."""
 
@@ -316,6 +317,7 @@ class RecordDocument(TypedDict):
     ]
 
 
+@final
 class RunDocument(TypedDict):
     """A line of the log about the run itself, schema `smtpsweep.run/1`: it has started, was resumed, or has ended."""
 
@@ -330,5 +332,5 @@ class RunDocument(TypedDict):
     excluded: NotRequired[int]
 
 
-#: A line of the log. Only records have an `event_id`.
+#: A line of the log. Only records have an `event_id`; both classes are final, so that type checkers know it, too.
 LineDocument = RecordDocument | RunDocument

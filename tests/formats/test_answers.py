@@ -8,7 +8,7 @@ import pytest
 
 from scanner.formats import make_format
 from scanner.formats.columns import row_of
-from scanner.formats.outcome import flaws_said, sentence
+from scanner.formats.outcome import flaws_text, sentence
 from scanner.model import Answer, Assessment, Finding, Record, Software
 from tests.support.formats_corpus import Line, line_of, record_of
 
@@ -54,7 +54,7 @@ def test_a_sentence_says_what_an_empty_list_is_worth(
     record = line(answer, *findings).record
 
     assert sentence(record).endswith(words)
-    assert flaws_said(record) == ids
+    assert flaws_text(record) == ids
 
 
 @pytest.mark.parametrize("answer", list(Answer))
@@ -121,4 +121,4 @@ def test_a_record_of_an_earlier_version_says_nothing_of_it() -> None:
 
     assert row_of(said.record, ())["assessment"] is None
     assert "assessment" not in orjson.loads(next(events("ecs", said)))["smtp"]
-    assert flaws_said(said.record) == ""
+    assert flaws_text(said.record) == ""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scanner.errors import InputError
 from scanner.formats import FORMATS, Event, make_format
 from scanner.formats.cef import cut
-from scanner.formats.columns import COLUMNS, row_of, said
+from scanner.formats.columns import COLUMNS, row_of, text_of
 from scanner.formats.csv_rows import csv_header, csv_row
 from scanner.formats.plain import plain, plain_text
 from scanner.formats.suspicion import suspicions
@@ -63,11 +63,11 @@ def test_cef_read_back_has_the_values_of_the_record(name: str) -> None:
     assert fields.get("dst", fields.get("c6a3", "")) == (expected["ip"] or "")
     labelled = {fields[f"{key}Label"]: value for key, value in fields.items() if f"{key}Label" in fields}
     assert labelled["scanId"] == expected["scan_id"]
-    assert labelled.get("software", "") == said(expected["product"])
-    assert labelled.get("softwareVersion", "") == said(expected["version"])
-    assert labelled.get("knownFlaws", "").startswith(said(expected["flaws"]))
-    assert labelled.get("smtpCode", "") == said(expected["code"])
-    assert labelled.get("greetingName", "") == said(expected["greeting_host"])
+    assert labelled.get("software", "") == text_of(expected["product"])
+    assert labelled.get("softwareVersion", "") == text_of(expected["version"])
+    assert labelled.get("knownFlaws", "").startswith(text_of(expected["flaws"]))
+    assert labelled.get("smtpCode", "") == text_of(expected["code"])
+    assert labelled.get("greetingName", "") == text_of(expected["greeting_host"])
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -77,7 +77,7 @@ def test_leef_read_back_has_the_values_of_the_record(name: str) -> None:
 
     assert header == ["LEEF:2.0", "smtpsweep", "smtpsweep", VERSION, line.record["status"], "x09"]
     names = {"ip": "dst", "port": "dstPort", "greeting_host": "identHostName"}
-    expected = {names.get(key, key): said(value) for key, value in row(line).items() if said(value)}
+    expected = {names.get(key, key): text_of(value) for key, value in row(line).items() if text_of(value)}
     expected.pop("observed_at", None)
     for key in ("devTime", "cat", "sev", "proto"):
         value = fields.pop(key, None)
@@ -100,9 +100,9 @@ def test_gelf_keeps_its_specification_and_has_the_values_of_the_record(name: str
         if key.startswith("_"):
             assert re.fullmatch(r"_[\w.-]+", key)
             assert key != "_id"
-            assert value == expected[key[1:]] or value == said(expected[key[1:]])
+            assert value == expected[key[1:]] or value == text_of(expected[key[1:]])
     assert {key[1:] for key in message if key.startswith("_")} == {
-        key for key, value in expected.items() if said(value)
+        key for key, value in expected.items() if text_of(value)
     }
 
 
@@ -110,7 +110,7 @@ def test_gelf_keeps_its_specification_and_has_the_values_of_the_record(name: str
 def test_csv_read_back_has_the_values_of_the_record_and_no_formula(name: str) -> None:
     line = CORPUS[name]
 
-    assert cells(line) == [said(value) for value in row(line).values()]
+    assert cells(line) == [text_of(value) for value in row(line).values()]
     (raw,) = csv.reader(io.StringIO(csv_row(*line).decode("ascii"), newline=""), strict=True)
     for cell, column in zip(raw, COLUMNS, strict=True):
         assert cell[:1] not in set("=+@") or COLUMNS[column] in {"BIGINT", "DOUBLE", "INTEGER"}
@@ -138,7 +138,7 @@ def test_the_events_of_a_record_have_ids_of_their_own_that_are_the_same_each_tim
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"ocsf"}))
-def test_lines_about_the_run_are_said_by_ocsf_only(name: str) -> None:
+def test_lines_about_the_run_are_written_by_ocsf_only(name: str) -> None:
     assert [event for line in run_lines() for event in make_format(name).events(*line)] == []
 
 
@@ -235,7 +235,8 @@ def test_texts_that_nobody_escaped_become_printable_ascii() -> None:
 
     assert plain_text(odd) == "a\\u000a\\u0009\\u001b\\u2028\\U0001f600\\u007f|"
     assert plain(*line)["host"] == plain_text(odd)
-    assert plain({odd: [odd, 1, None]}, b"\xff") == {plain_text(odd): [plain_text(odd), 1, None]}
+    edited: Any = {odd: [odd, 1, None]}
+    assert plain(edited, b"\xff") == {plain_text(odd): [plain_text(odd), 1, None]}
 
 
 @pytest.mark.parametrize("odd", ["\b", "\t", "\n", "\f", "\r", "\x01", "\x1b", "\x7f", "\x85", "\u2028", "\U0001f600"])
@@ -265,7 +266,7 @@ def test_any_bytes_and_any_names_come_back_from_cef_leef_and_csv(raw: bytes, hos
     assert cef_of(line).fields.get("dhost", "") == expected["host"]
     assert leef_of(line).fields["banner"] == expected["banner"]
     assert leef_of(line).fields.get("error", "") == expected["error"]
-    assert cells(line) == [said(value) for value in expected.values()]
+    assert cells(line) == [text_of(value) for value in expected.values()]
 
 
 @settings(max_examples=200, deadline=None)

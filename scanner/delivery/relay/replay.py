@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace as with_changes
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -291,8 +291,7 @@ def _events(destination: Destination, letter: DeadLetter) -> list[Event]:
     if letter.line is None:
         return []
     try:
-        record: dict[str, Any] = orjson.loads(letter.line)
-        made = list(destination.format.events(record, letter.line))
+        made = list(destination.format.events(orjson.loads(letter.line), letter.line))
     except Exception:  # noqa: BLE001  any error of a format: the letter stays
         return []
     return [
