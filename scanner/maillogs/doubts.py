@@ -1,4 +1,4 @@
-"""Why nothing may be concluded from what a log does not show: it was not understood, or there was nothing to read."""
+"""The reasons why a missing trace proves nothing: the log was not understood, or there was nothing to read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ _SERVERS = "sendmail, postfix, exim, opensmtpd, courier"
 
 @dataclass(slots=True)
 class FileRead:
-    """How much of a file was understood: lines about clients' connections, and those that were not understood.
+    """How much of a file was understood: lines about clients' connections, and lines that were not understood.
 
-    `span` is from when to when it goes; without an end when it has no line of a mail server, or none with a time.
+    `span` is its time span; it is empty when the file has no line of a mail server, or none with a time.
     """
 
     file: str
@@ -25,13 +25,13 @@ class FileRead:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether most of what it says about connections was not understood."""
+        """Whether most of its lines about connections were not understood."""
         return self.unread.lines > self.understood
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What was looked for, and how far it was found.
+    """What was looked for, and how much of it was found.
 
     `asked` is whether anything was looked for, `missed` whether some of it was not found. `chosen` counts the lines
     about connections that the question left, `untimed` the connections from our address that have no time. `missing`
@@ -57,7 +57,7 @@ def doubts(files: Sequence[FileRead], counts: LineCounts, sought: Sought) -> Ite
     if nothing and counts.lines:
         yield f"no line is of a mail server that is understood: {_SERVERS}"
     elif nothing and sought.asked:
-        yield "the log is empty: it tells of no visit, and of none that was not there"
+        yield "the log is empty: it shows neither a visit nor that there was none"
     if sought.asked and sought.missed:
         yield from _about_choice(files, sought)
 
@@ -78,7 +78,7 @@ def _about(read: FileRead, sought: Sought) -> Iterator[str]:
 
 
 def _about_choice(files: Sequence[FileRead], sought: Sought) -> Iterator[str]:
-    """Yield why the lines that were looked at cannot have what is missing."""
+    """Yield why the lines that were read cannot show what is missing."""
     understood = sum(read.understood for read in files)
     if understood and not sought.chosen:
         yield (
@@ -94,7 +94,7 @@ def _about_choice(files: Sequence[FileRead], sought: Sought) -> Iterator[str]:
     if spans and sought.missing:
         yield from uncovered(spans, sought.missing, sought.since, sought.until)
     elif sought.missing and understood and not sought.untimed:
-        yield "the lines of this log have no time: nobody can tell whether it was written when the visits came"
+        yield "the lines of this log have no time: it may not be from the time of the visits"
     if nameless := _maybe_ours(sought):
         yield (
             f"{counted(nameless, 'connection')} of a client that the log does not name (unknown[unknown]) may be what "

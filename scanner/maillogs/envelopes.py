@@ -1,4 +1,4 @@
-r"""What stands around the text of a log line: stamp, host, program, process, and what programs on the way put before.
+r"""Take a log line apart: stamp, host, program, process, text, and what other programs have put in front.
 
 Log files of the same server look different on every system. Before the text there can be, from the left:
 1. what brought the line: the mark of an encoding, compose's `service-1  | `, kubectl's `[pod/name/container] `, the
@@ -12,8 +12,8 @@ Tabs may stand between them, as collectors on Windows have it. Each may be missi
 nothing else, and OpenSMTPD in a container not even that.
 
 The text of a line is hostile: a client chooses parts of it, and can make them look like a log line. So nothing is
-searched for: all is read from the left, and the tag has to stand where tags stand. A line in the commonest form is
-taken at its word; only one that is not is tried in the others.
+searched for. A line is read from the left, and the tag must stand where tags stand. The commonest form is tried first,
+the others only when it does not fit.
 
 Sources: RFC 3164, RFC 5424; rsyslog's RSYSLOG_FileFormat; syslogd(8) of FreeBSD, AIX and Solaris; busybox's syslogd;
 journalctl(1); docker's and Kubernetes' logging documentation; Exim's specification, chapter 52.
@@ -89,9 +89,9 @@ _EXIMS = lazy.pattern(
     rb"list matching|Error or EOF|"
     rb"too many |ATRN |retry-type|failed to |Failed to |socket |Exiting|DKIM|lowest numbered|remote host"
 )
-#: What stands before a text is not longer.
+#: The part before a text is not longer.
 _MOST_HEAD_BYTES = 1024
-#: Headers in headers. Nobody passes a line on more often.
+#: Headers inside headers: how often a line may have been passed on.
 _MOST_HEADERS = 4
 _TAGS = (
     (lazy.pattern(rb"sendmail(?:[-.][\w.-]+)?|sm-[a-z0-9-]{1,32}"), LogSoftware.SENDMAIL),
@@ -114,7 +114,7 @@ class Envelopes:
         self._hosts: dict[bytes, bool] = {}
 
     def maybe_software(self, tag: bytes) -> LogSoftware | None:
-        """Return whose tag it is, None when it is none of a mail server that is understood."""
+        """Return the mail server that a tag belongs to; None for all other tags."""
         try:
             return self._tags[tag]
         except KeyError:
@@ -127,7 +127,7 @@ class Envelopes:
         return found
 
     def maybe_common_parts(self, line: bytes) -> Parts | None:
-        """Take a line in the commonest form apart; None when it has another, or what stands for the host is none."""
+        """Take a line in the commonest form apart; None when it has another form, or the host is doubtful."""
         if (match := _COMMONEST.fullmatch(line)) is None:
             return None
         stamp, host, tag, pid, text = match.groups(b"")
@@ -140,8 +140,8 @@ class Envelopes:
     def maybe_parts(self, line: bytes, stamp: bytes = b"") -> Parts | None:
         """Take a line apart; None when it has no form of a log line.
 
-        A line without a stamp, or with one as Exim's own, needs the tag of a mail server that is understood. `stamp` is
-        what carried the line knows, if anything.
+        A line without a stamp, or with a stamp like Exim's own, needs the tag of a known mail server. `stamp` is the
+        stamp of what carried the line, if it has one.
         """
         if parts := self.maybe_common_parts(line):
             return parts if not stamp else (_better(stamp, parts[0]), *parts[1:])

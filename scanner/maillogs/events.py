@@ -1,4 +1,4 @@
-"""The words of the mail logs: what one line says, and what a whole connection was.
+"""The events of mail logs: what one line tells (`LogEvent`), and a whole connection (`LoggedConnection`).
 
 A line is a `LogEvent`; the events of one connection make a `LoggedConnection`. Texts that a client or its DNS chose
 (names, commands, greetings) are escaped printable ASCII; addresses are what `ipaddress` understood, in its shortest
@@ -129,7 +129,7 @@ class LoggedConnection(NamedTuple):
 
     @property
     def began_at(self) -> float:
-        """When it began, for those who compare times: 0 where the log has none."""
+        """When it began, for comparisons: 0 where the log has no times."""
         return self.first_at or 0.0
 
     @property

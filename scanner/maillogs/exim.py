@@ -1,4 +1,4 @@
-r"""What Exim's log lines say about a client's connection: main log, or syslog, where the main log's lines come again.
+r"""Read what Exim logs about a client's connection, in its main log or in syslog, which has the same lines.
 
 Nothing of a connection without a message is logged by default (Debian's configuration neither). `log_selector` with
 `+smtp_connection` logs begin and end, `+smtp_no_mail` a line at the end with every command.

@@ -48,7 +48,7 @@ from scanner.text.escape import escape
 MAX_LINE_BYTES = 1 << 18
 #: So much of it is looked at all the same.
 _LOOKED_AT_BYTES = 4096
-#: A line that goes on for so long has no end (a device), and so many lines that are none of a log are none.
+#: Longer lines come from something without line ends (a device); that many lines that are not of a log make it no log.
 _ENDLESS_BYTES = 1 << 26
 _MOST_FOREIGN_LINES = 1_000_000
 #: How JSON begins; a line of a log may begin with a bracket, too.

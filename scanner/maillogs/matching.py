@@ -42,7 +42,7 @@ class ConnectionOwner(StrEnum):
 
     OURS = "ours"  # a visit of the sweep; without a sweep: from the scanner's address
     UNEXPLAINED = "unexplained"  # from the scanner's address, but no visit of the sweep fits
-    MAIL = "mail"  # it brought a message, whoever it was
+    MAIL = "mail"  # it brought a message, whoever the client was
     OTHER = "other"  # somebody else, who brought none
 
 

@@ -66,13 +66,13 @@ def carried(value: Any, is_wanted: Callable[[bytes], object], depth: int = 0) ->
 
 
 def octets(value: Any) -> bytes:
-    """Return a text, or the list of numbers that stands for one that is none, as octets.
+    """Return a text as octets; a list of numbers stands for octets that are not text.
 
     Raises:
         ValueError: when it is neither.
     """
     if isinstance(value, list):
-        return bytes(value)  # raises ValueError when they are no octets
+        return bytes(value)  # raises ValueError when they are not octets
     if not isinstance(value, str):
         raise ValueError("neither text nor octets")  # noqa: TRY004  what was read is wrong, not how we were called
     return value.encode("utf-8", "surrogatepass")
@@ -134,7 +134,7 @@ def _split_tag(tag: str) -> tuple[bytes, bytes]:
 
 
 def _stamp(time: Any) -> bytes:
-    """Return a time as a stamp; empty when it is none. Numbers count from 1970, in a unit that their size tells."""
+    """Return a time as a stamp; empty when it is not a time. Numbers count from 1970; their size tells the unit."""
     if isinstance(time, str):
         if not time.isdecimal() or len(time) in {8, 14}:  # a date, in digits alone
             return octets(time)

@@ -1,8 +1,8 @@
-r"""What Sendmail's log lines say about a client's connection.
+r"""Read what Sendmail logs about a client's connection.
 
 A process serves one connection, so its id is the session. At LogLevel 6 to 9 a connection without a message leaves one
-line, at its end (before 8.10 "Null connection"); below 6 none. From 10 on its begin is logged as well, at 15 every line
-that is said.
+line, at its end (before 8.10 "Null connection"); below 6 none. From 10 on its beginning is logged as well, at 15 every
+line of the dialogue.
 
 The client is written as `name [address]`, by Sendmail itself; a name has no space and no bracket, and may be missing.
 What a client chose (commands, addresses of mail) is read only behind the client's address, or where no space can be in

@@ -1,11 +1,11 @@
-"""Lines put together: the events of one connection become a `LoggedConnection`, as the log goes by.
+"""Assemble connections: the events of one connection become a `LoggedConnection` while the log is read.
 
-Memory is bounded whatever the log holds: at most `MOST_OPEN` connections are kept open; beyond that, the one that was
-silent for longest is given out as it is. So is one of which nothing was heard for two hours of the log's own time (a
+Memory is bounded whatever the log holds. At most `MOST_OPEN` connections are open at a time; beyond that, the one that
+was silent for longest is yielded as it is. So is a connection without a line for two hours of the log's own time (a
 client may be silent for five minutes between two commands, RFC 5321 4.5.3.2).
 
-A process id or an address comes again: a line that begins a connection ends the one before it, and so does a line of
-the same process with another client's address.
+Process ids and addresses are reused: a line that begins a connection ends the one before it, and so does a line of the
+same process with another client's address.
 """
 
 from collections import OrderedDict, deque
@@ -43,7 +43,7 @@ _READERS = {
 
 @lru_cache(maxsize=4096)
 def maybe_address(raw: bytes) -> str | None:
-    """Return an address as a mail server writes it in its shortest form; None when it is none."""
+    """Return an address as a mail server writes it in its shortest form; None when it is not an address."""
     try:
         text = raw.decode("ascii")
         inet_pton(AF_INET, text)  # a tenth of the time, and nearly all are IPv4
@@ -91,7 +91,7 @@ def _apart(one: float | None, other: float | None) -> float:
 
 
 class _Draft:
-    """A connection of which more may come."""
+    """A connection that may have further lines."""
 
     __slots__ = ("address", "commands", "complete", "ended", "events", "first_at", "greeting", "kinds", "last_at",
                  "lines", "messages", "name", "places", "queued")  # fmt: skip
@@ -112,7 +112,7 @@ class _Draft:
             self.first_at = event.at if self.first_at is None else min(self.first_at, event.at)
             self.last_at = event.at if self.last_at is None else max(self.last_at, event.at)
         self.kinds.add(event.kind)
-        if len(self.commands) < 100:  # a client that invents verbs shall not fill the memory
+        if len(self.commands) < 100:  # a client that invents verbs must not fill the memory
             self.commands.update(event.commands)
         self.complete = self.complete or event.complete
         self.messages += event.messages
@@ -178,7 +178,7 @@ def _manner(kinds: set[EventKind], commands: frozenset[str], messages: int, *, c
 
 
 class Sessions:
-    """Puts connections together. Give it every event in the order of the log, and `rest` at the end."""
+    """Assembles connections. Give it every event in the order of the log, and ask for the `rest` at the end."""
 
     def __init__(self, most_open: int = MOST_OPEN) -> None:
         self._most_open = most_open
@@ -193,11 +193,11 @@ class Sessions:
 
     @property
     def open(self) -> int:
-        """How many connections are being put together."""
+        """How many connections are open."""
         return self._open
 
     def add(self, event: LogEvent) -> Iterator[LoggedConnection]:
-        """Take one event in; yield the connections of which no more is expected."""
+        """Take one event in; yield the connections that have ended."""
         yield from self._expired(event.at)
         key = event.session
         if event.software is LogSoftware.COURIER and event.kind is EventKind.MESSAGE:
@@ -265,7 +265,7 @@ class Sessions:
         return next((draft for draft in drafts if draft.over is wanted), drafts[0])
 
     def _take_over(self, draft: _Draft, event: LogEvent) -> None:
-        """Go on with what postscreen let through."""
+        """Continue a connection that postscreen let through."""
         key = self._screened.get((event.host, draft.address))
         drafts = self._drafts.get(key) if key is not None else None
         if key is None or key == event.session or not drafts:

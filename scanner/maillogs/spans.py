@@ -1,8 +1,8 @@
-"""From when to when a log goes: what happened outside of that time can have no trace in it.
+"""The time span of a log: a visit outside of it cannot have left a trace in it.
 
-A file shows nothing from before its first line and after its last, and between two files one may be missing. Nobody
-can tell a quiet server from a log that was cut there, so such a time is unknown, not without traces. What stands in
-between counts as covered: a gap inside one file is not told from silence.
+A file shows nothing from before its first line and after its last, and between two files one may be missing. A quiet
+server looks the same as a log that was cut there, so for such a time the answer is unknown, not "no trace". The time
+between the first and the last line of a file counts as covered: a gap inside one file looks like silence.
 """
 
 from collections.abc import Iterator, Sequence

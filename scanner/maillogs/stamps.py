@@ -1,12 +1,12 @@
-"""The time stamps of log lines: where one ends, and which Unix time it is.
+"""Read the time stamps of log lines: where a stamp ends, and which Unix time it means.
 
 A classic syslog stamp (RFC 3164: "Nov 22 10:04:01") has neither year nor zone. The year is the latest that does not
 put the line after its file's last change (a day of grace for zones); with a year given, that is the one of the first
 line, and a step back of more than half a year means that the next one has begun. Some programs write the year before
 or after the time, the day of the week, a fraction, or the name of the zone. ISO stamps (RFC 3339, RFC 5424) carry all;
 those with a blank for the T (Exim's main log, databases, some syslog templates) often lack the zone. A stamp without a
-zone is of this machine's unless another is named. The name of a zone is believed when it is that zone's own at the
-time, or one whose offset is beyond doubt; CST and IST mean several. Numbers are seconds since
+zone is in this machine's zone unless another is named. The name of a zone counts when it is the name of that zone at
+the time, or has a single meaning; CST and IST have several. Numbers are seconds since
 1970, or smaller parts of them. Dates in numbers are read where the year stands
 first or points stand between them: with slashes, the day or the month may come first.
 

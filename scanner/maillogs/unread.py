@@ -1,13 +1,13 @@
-"""Which lines look like a mail server's and were not understood: nobody may take those for silence.
+"""Find the lines that look like a mail server's but were not understood, because they must not count as silence.
 
-A log in a form that nobody foresaw has traces that are not found. So every line that says something of a client's
-connection and could not be read is counted, with the first as an example. When they are more than the lines that were
-read, nothing is concluded from that file. Fewer are no reason to doubt it (a client can spoil lines about itself), but
-one of them that names our own address is: it may be the trace that is missing.
+A log in an unknown form has traces that are not found. So every line about a client's connection that could not be read
+is counted, with the first as an example. When there are more of them than lines that were read, nothing is concluded
+from that file. Fewer do not make the file doubtful (a client can garble lines about itself), except for a line that
+names our own address: it may be the missing trace.
 
-What a line speaks of is told by words that any server might use, since a form that nobody foresaw is what this is
-for; those that the known servers use of other things (deliveries, their own start) are taken out again. Most lines of
-other programs are told by their tag, at the price of a look-up; only the rest is searched.
+Words that any server might use tell whether a line is about a connection, since the form of the line is unknown.
+Phrases that the known servers use for other things (deliveries, their own start) are excluded. Most lines of other
+programs are recognised by their tag, at the price of a look-up; only the rest is searched.
 """
 
 import re
@@ -20,58 +20,58 @@ from scanner.maillogs.events import LogPosition
 from scanner.maillogs.spans import Span
 from scanner.text.escape import escape
 
-#: How much of a line is searched: what a server says of a client stands at its begin.
+#: How much of a line is searched: servers name the client at its beginning.
 _SEARCHED_BYTES = 4096
 #: Characters of an example; tags that are remembered.
 _SHOWN, _MOST_QUIET = 200, 1024
-#: Said about a client's connection, by whatever server: in small letters, for a text that was made so.
+#: What any server logs about a client's connection, in lower case, for text in lower case.
 _WORDS = (
     b"connect", b"no mail in", b"did not issue", b"rejecting", b"smtp call", b"smtp command", b"smtp session",
     b"smtp client", b"smtp protocol", b"smtp syntax", b"start,", b"started,", b"error,relay", b"session", b"lost input",
     b"pregreet", b"hangup", b"greeting",
 )  # fmt: skip
-#: Said of what the server itself sends, to whatever address.
+#: What is logged about mail that the server itself sends.
 _SENT = (
     rb"connect to |(?<!during )connection to |SMTP connection outbound | (?:=>|->|==|\*\*|\*>) |stat=|STARTTLS=client|"
     rb"(?:^|: )(?:---|<--) |remote (?:host|mail server)"
 )
 _OUTBOUND = lazy.pattern(_SENT, re.IGNORECASE)
-#: Said of other things than a client's coming: what is sent, TLS and limits of a connection that has its own lines.
+#: What is logged about other things than a new client: mail sent, TLS, limits; such a connection has other lines.
 _OF_OTHERS = lazy.pattern(
     _SENT + rb"|connection (?:refused|timed out|reset|rate|(?<!TCP/IP connection )count|concurrency|closed by remote)|"
     rb"cache|SMTP connection identification |TLS connection established|TLS session|starting daemon|daemon started|"
     rb"listening|statistics:|Milter|(?<!no )host name|hostname",
     re.IGNORECASE,
 )
-#: Of mail, in a line of which not even the form is known.
+#: Words about mail in a line of an unknown form.
 _OF_MAIL = lazy.pattern(
     rb"\bL?E?SMTP(?:[SD]|SVC\d{0,4})?\b|\b(?:EHLO|HELO|RCPT|MAIL FROM)\b|"
     rb"\b(?:sendmail|sm-mta|smtpd|exim4?|courieresmtpd|postfix/postscreen)\b"
 )
-#: Said by what writes the log, and by servers: lines were left out, or nobody was let in for a while.
+#: Lines were left out of the log, or no client was let in for a while.
 _WITHHELD = lazy.pattern(
     rb"rate-limiting|imuxsock lost \d+ messages|[Ss]uppressed \d+ messages|messages lost|dropped \d+ messages|"
     rb"rejecting connections on daemon|refusing connections on daemon|[Dd]isabling incoming SMTP connections|"
     rb"(?:client|relay|from |H=)[^ \[]{0,255}\["
     rb"(?:[0-9A-Fa-f.:]{0,40}[xX*]{1,4}(?:\.[xX*]{1,4}){0,3}|(?i:redacted|anonymi[sz]ed))\]"
 )
-#: Programs that write the log.
+#: Programs that write logs.
 _LOGGERS = lazy.pattern(rb"rsyslogd.*|syslog-ng|syslogd|(?:systemd-)?journald?|metalog")
 #: `syslogd` counts lines that come again.
 _REPEATED = lazy.pattern(rb"(?:last message|message repeated)")
-#: An address of IPv4 or IPv6; a line without one says nothing of anybody.
+#: An address of IPv4 or IPv6; a line without one names no client.
 _ADDRESS = lazy.pattern(rb"\d\.\d{1,3}\.\d|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:")
 #: Programs that have nothing to do with mail, or only with reading it.
 _ELSEWHERE = lazy.pattern(
     rb"kernel|systemd(?!-nspawn).*|sshd.*|CRON|cron.*|crond|named|imapd.*|pop3d.*|saslauthd|fail2ban.*|sudo|su|"
     rb"procmail|fetchmail|dhc.*|ntpd|chronyd|audit.*|httpd|apache.*|nginx"
 )
-#: Programs beside mail servers that speak of clients and mail in words of their own. Some name their server after them.
+#: Programs beside mail servers that log clients and mail in their own words.
 _OTHERS = lazy.pattern(
     rb"postfix[\w.-]*(?:/[\w.-]+)*/(?!smtpd|postscreen).*|dovecot.*|amavis.*|spam.*|rspamd|opend.*|postgrey|policyd.*|"
     rb"clam.*|freshclam|systemd-nspawn.*|mimedefang.*|milter.*|mailman.*"
 )
-#: Programs that take a connection and start a mail server for it: whatever they say of an address, it came.
+#: Programs that accept a connection and start a mail server for it: an address that they name has connected.
 _STARTERS = lazy.pattern(rb"x?inetd|tcpserver|tcpsvd|s6-tcpserver.*|qmail.*")
 
 
@@ -121,7 +121,7 @@ class Watch:
         return False
 
     def of_program(self, file: str, number: int, tag: bytes, line: bytes) -> None:
-        """Take a line of a program that is no mail server as far as its tag tells."""
+        """Take a line of a program whose tag is not a mail server's."""
         searched = line[:_SEARCHED_BYTES]
         if _LOGGERS.fullmatch(tag):
             self._note_withheld(LogPosition(file, number), searched, line)

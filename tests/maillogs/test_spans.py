@@ -132,7 +132,7 @@ def test_a_log_without_times_may_be_of_any_day(tmp_path: Path, capsysbinary: Out
     assert asked(log, capture=capsysbinary) == (
         3,
         [None],
-        ["the lines of this log have no time: nobody can tell whether it was written when the visits came"],
+        ["the lines of this log have no time: it may not be from the time of the visits"],
     )
 
 

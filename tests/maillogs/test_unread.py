@@ -142,7 +142,7 @@ def test_each_file_is_judged_by_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "doubt"),
     [
-        ([], "the log is empty: it tells of no visit, and of none that was not there"),
+        ([], "the log is empty: it shows neither a visit nor that there was none"),
         ([OTHER], "no line is of a mail server that is understood: sendmail, postfix, exim, opensmtpd, courier"),
         (
             [b"2026-11-23 20:16:53 imap-login: Info: Login: user=<a>, rip=192.0.2.5, lip=203.0.113.1, TLS"],

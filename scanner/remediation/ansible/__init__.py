@@ -1,1 +1,1 @@
-"""The same as an Ansible playbook, made from the records of a sweep."""
+"""An Ansible playbook that carries out the plans on the hosts of a sweep."""

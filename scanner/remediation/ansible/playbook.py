@@ -1,15 +1,15 @@
-"""An Ansible playbook out of stored records: inventory, role, rollback, and how to run them.
+"""Make an Ansible playbook from stored records: inventory, role, rollback, and how to run them.
 
 Problem: a plan that a person carries out on one server has to reach fifty, each with a backup, a check before the
 change, a look from outside after it, and a way back.
 
-Approach: the role is the same for everybody and comes as it is in this package (`roles/smtpsweep_hide`); only the
-inventory and the README are made from the records. What a server said never becomes part of either: the inventory has
+Approach: the role is the same for every site and is copied from this package (`roles/smtpsweep_hide`); only the
+inventory and the README are made from the records. A server's text never becomes part of the inventory, which has
 addresses, ports, names of our own and version numbers of a harmless form (Ansible runs what stands between two braces);
 in the README such words are code spans. Only hosts that give a product or version away are listed. A server without
 a tested role, and one that shares its address with another product, is named in the README and counted.
 
-Left out: reaching the hosts (user, key, jump host belong to whoever runs it), and updates, which hiding does not
+Left out: reaching the hosts (user, key and jump host are the operator's), and updates, which hiding does not
 replace.
 
 Sources: Ansible's documentation of inventories, blocks and handlers; the role itself was run on Debian 12's Sendmail
@@ -55,7 +55,7 @@ class PlaybookCount(NamedTuple):
     not_seen: int = 0
 
     def describe(self) -> str:
-        """Say it in one line."""
+        """Return the counts in one line."""
         total = sum(self.hosts.values())
         groups = ", ".join(f"{count:,} {group}" for group, count in self.hosts.items() if count)
         parts = [f"{total:,} {'host' if total == 1 else 'hosts'}{f' ({groups})' if groups else ''}"]

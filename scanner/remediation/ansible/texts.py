@@ -30,7 +30,7 @@ SITE: Final = f"""---
   hosts: {_PATTERN}
   gather_facts: false
   become: true
-  # One host first, then ten at a time; whoever fails is rolled back, and the rest is not begun.
+  # One host first, then ten at a time; a host that fails is rolled back, and the rest is not begun.
   serial: [1, 10]
   max_fail_percentage: 0
   roles:

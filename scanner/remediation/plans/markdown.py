@@ -1,4 +1,4 @@
-r"""Markdown in which nothing that a server said has a meaning.
+r"""Write Markdown in which a server's text cannot act as markup.
 
 A server's text appears in two forms only. In a line or a table it is a code span without backticks and pipes
 (written `\x60` and `\x7c`, as records write other bytes), so no renderer can end the span or the cell early. In a

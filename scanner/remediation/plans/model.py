@@ -1,8 +1,8 @@
-"""The words of a remediation plan: steps that a person (or a test) runs one after the other, and what goes with them.
+"""A remediation plan: the steps that a person (or a test) runs one after the other, with their texts and files.
 
 A plan belongs to a product, not to a host: a hundred hosts with Sendmail are changed in the same way. What differs from
-host to host (evidence, release to install, addresses) is on the host's own page. So no command of a plan holds a
-word that came from a server.
+host to host (evidence, release to install, addresses) is on the host's own page. So no command of a plan contains
+text from a server.
 
 Texts are Markdown of ours, one paragraph each, and go into the pages as they are.
 """

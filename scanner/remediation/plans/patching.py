@@ -1,8 +1,8 @@
-"""Which release a host needs, from the findings of its record. Hiding a version closes no flaw.
+"""Find the release that a host needs, from the findings of its record. Hiding a version closes no flaw.
 
 The release that clears the list is the newest of all `fixed_in`: older ones close a part. The verdicts keep the meaning
 that `scanner.assess` gave them: `possible` is not "vulnerable", a distribution may have the fix under the old number.
-An empty list says something only of a release whose flaws were searched for.
+An empty list has a meaning only for a release whose flaws were searched for.
 """
 
 from collections.abc import Iterable
@@ -20,11 +20,11 @@ _NOT_SAID: Final = "the record does not say whether anybody looked for flaws"
 
 
 class Advice(NamedTuple):
-    """What the version means. `flaws` are the open ones, surest and worst first, as the record has them.
+    """What follows from the version. `flaws` are the open ones, the most certain and worst first.
 
     `counts` are numbers of flaws by verdict, only those that occur. `release` clears the list as far as fixes are
     known; `unfixed` are the ids of flaws without one. `has_version` is False when nothing could be compared.
-    `assessment` says what the list is worth, None in records of earlier versions. `shows_version`: the server
+    `assessment` tells how complete the list is, None in records of earlier versions. `shows_version`: the server
     shows one, also where no rule reads it. `has_product`: we know what it is.
     """
 
@@ -62,7 +62,7 @@ def advise(record: Record) -> Advice:
     judged = [finding for finding in record.findings if finding.verdict is not None]
     counts = [(verdict, sum(finding.verdict == verdict for finding in judged)) for verdict in VERDICTS]
     flaws = tuple(finding for finding in judged if finding.verdict != VENDOR_FIXED)
-    # NEXT-RELEASE is no flaw: it names the first release without one known, which may be later than each single fix.
+    # NEXT-RELEASE is not a flaw: it names the first release without one known, which may be later than each single fix.
     wanted = (*flaws, *(finding for finding in record.findings if finding.id == "NEXT-RELEASE")) if flaws else ()
     releases = frozenset(finding.fixed_in for finding in wanted if finding.fixed_in is not None)
     product = "" if record.software is None else record.software.product
@@ -80,7 +80,7 @@ def advise(record: Record) -> Advice:
 
 @lru_cache(1024)
 def _newest(product: str, releases: Iterable[str]) -> str | None:
-    """Return the newest release in the product's own order; those that are no versions come first."""
+    """Return the newest release in the product's own order; texts that are not versions come first."""
     known = shipped_facts().product(product)
     key = product if known is None else known.key
 

@@ -1,14 +1,14 @@
 """Write a folder of remediation plans for the hosts of stored records.
 
 Each record is turned into its host's page at once and forgotten; what stays in memory is one short row a host for
-the index (measured: see `docs/plans.md`). The folder is there whole or not at all (`files.places`), for its owner
-only, and an error leaves what was there before.
+the index (measured: see `docs/plans.md`). The folder appears complete or not at all (`files.places`), readable by its
+owner only. After an error the old folder is still there.
 
 One host gets one page. Of records with the same `event_id` the last one counts, as everywhere. Samples of one sweep
 have ids of their own: there a record that shows something is kept, because a pool is not fixed while one of its
 servers leaks. A record of another sweep replaces the earlier one.
 
-File names are made of address and port, never of anything that a server said.
+File names are made of address and port, never of a server's text.
 """
 
 import ipaddress
@@ -75,7 +75,7 @@ def write_plans(records: Iterable[Record], folder: Path, *, overwrite: bool) -> 
 
     Raises:
         InputError: when the folder exists (with `overwrite`: and is not one of ours), when it cannot be made, or
-            when a record's address is none.
+            when a record's address is not an address.
         SinkError: when the disk does not take it.
     """
     place = WholeFolder(folder, overwrite=overwrite, is_ours=_is_plan, kind="folder of plans", writes=_is_page)

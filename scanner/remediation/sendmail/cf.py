@@ -114,7 +114,7 @@ class _CfFindings:
             self.commented[option.name] = logical
 
     def _result(self, name: str) -> Iterator[ConfigFinding]:
-        """Yield what is wrong with the option line that counts, or with that there is none."""
+        """Yield what is wrong with the option line that counts, or that there is no such line."""
         logical = self.last.get(name)
         if logical is None:
             yield self._absent(name)

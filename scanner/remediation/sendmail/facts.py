@@ -2,7 +2,7 @@ r"""What closes each place where Sendmail gives its version away, as settings: f
 
 Everything here was tried on a real Sendmail 8.17.1.9 as Debian 12 packages it; `tests/real/test_sendmail_config.py`
 tries it again. The plans, the playbook, the reader and the rewriter take the settings from here, so that none of them
-recommends what another would find fault with.
+recommends what another would reject.
 
 Left out: other files that can be told to leak (an `access` map's own texts, a milter's replies).
 
@@ -85,7 +85,7 @@ SUBMIT_CF_FILE: Final = "/etc/mail/submit.cf"
 #: First line: the daemon's process number, second: its command line. Debian, and the generic place.
 PID_FILES: Final = ("/var/run/sendmail/mta/sendmail.pid", "/var/run/sendmail.pid")
 
-#: What Sendmail exits with for a configuration that it cannot read (EX_SOFTWARE); 0 is good. `-bs` is no check: with
+#: What Sendmail exits with for a configuration that it cannot read (EX_SOFTWARE); 0 is good. `-bs` is not a check: with
 #: Debian's rate control and greet_pause it answers 554 and exits 0.
 BAD_CONFIGURATION_EXIT: Final = 70
 

@@ -1,8 +1,8 @@
-"""Whether a file can be a configuration of Sendmail at all, before anything is said about it.
+"""Refuse files that cannot be a configuration of Sendmail, before the readers judge them.
 
-The readers take any text, as m4 and Sendmail do. So random bytes, a list of targets or the other kind of file would be
-judged as a configuration that sets nothing, and what is said about defaults would be about no server. What does not
-have a single construct of its kind is refused, with what it is where that is known.
+The readers take any text, as m4 and Sendmail do. Random bytes, a list of targets or the other kind of file would count
+as a configuration that sets nothing, and the report would describe defaults of no real server. A file without a single
+construct of its kind is refused, and the message names what it is, where that is known.
 
 Left out: whether the configuration is complete, or any good. A fragment with one `define` is one.
 """

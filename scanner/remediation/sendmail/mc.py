@@ -1,10 +1,10 @@
-"""What an `.mc` file sets: the last value of each setting that shows the version, and what became of the others.
+"""Read what an `.mc` file sets: the last value of each setting that shows the version, and the values it overrides.
 
 m4 reads from the top, so the last `define` wins, and whatever is included later may set a name again: cf.m4 sets the
 greeting and the Received: header, Debian's OSTYPE the greeting once more. A `define` above those is lost without a
 word. Below them the place does not matter, even after MAILER: the `.cf` text is written at the very end.
 
-Text that is no macro call is copied into the `.cf` file. An option line among it comes before m4's own option lines
+Text that is not a macro call is copied into the `.cf` file. An option line among it comes before m4's own option lines
 (and loses) unless it stands in a part that is written after them, such as LOCAL_RULESETS.
 
 Left out: what a site's own OSTYPE, DOMAIN and include files set; they are not read.
@@ -191,7 +191,7 @@ class _McReader:
 
 
 def _misnamed(name: str) -> str | None:
-    """Return why a name is none of Sendmail's settings although it looks like one of ours."""
+    """Return why a name that looks like one of our settings is not a setting of Sendmail."""
     bare = name.strip(" \t\n'\"`\xe2\x80\x98\x99\x9c\x9d\u2018\u2019\u201c\u201d")
     if bare != name and (bare in SETTINGS or _SOUNDS_LIKE.fullmatch(bare)):
         return "quotes"

@@ -1,8 +1,8 @@
-r"""Read Sendmail's configuration files and say what shows the version, in which line, why, and what to do about it.
+r"""Read Sendmail's configuration files and report what shows the version: line, reason, and what to do about it.
 
 Four kinds of file: `sendmail.mc` and `submit.mc`, which m4 turns into `sendmail.cf` and `submit.cf`, which can be read
-too. Each finding carries the edits that mend it, so that what is found and what is changed cannot drift apart;
-`sendmail_rewrite` applies them.
+too. Each finding carries the edits that fix it, so that findings and changes always match; `rewrite`
+applies them.
 
 Any text is read, also one that is not a configuration at all. Give it as `bytes.decode("latin-1")`, so that every byte
 is one character and comes back the same.
@@ -38,7 +38,7 @@ def read(kind: ConfigKind, text: str, help_file: HelpFile | None = None) -> list
     """Return what is found in a configuration file, in the order of its lines; what is missing comes last.
 
     Args:
-        kind: Which file it is; the two for submission greet nobody and are only looked at for Received:.
+        kind: Which file it is; the two for submission serve no greeting, so only Received: is read.
         text: The file, one character for each byte.
         help_file: The file that HELP answers from, if somebody looked at it.
     """
@@ -70,7 +70,7 @@ class _McFindings:
         return findings
 
     def _setting(self, name: str) -> Iterator[ConfigFinding]:
-        """Yield what is wrong with one setting: with its value, or with that it has none."""
+        """Yield what is wrong with one setting: its value, or that it is missing."""
         for conditional in self.found.conditional.get(name, []):
             yield from self._definition(conditional)
         removed, final = self.found.removed.get(name), self.found.final.get(name)

@@ -1,6 +1,6 @@
 """Change Sendmail's configuration files so that they no longer show the version, and change nothing else.
 
-Every change is an edit of a finding of `sendmail_reader`. Some findings show only when others are mended (the value
+Every change is an edit of a finding of `reader`. Some findings show only when others are fixed (the value
 that a lost `define` was meant to replace), so reading and changing go on until nothing is left to change; then doing
 it again changes nothing. A file that m4 would not read to its end comes back as it was.
 

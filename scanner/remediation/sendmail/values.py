@@ -1,7 +1,7 @@
-"""What is wrong with one value of Sendmail's configuration, and what it should be; the same in `.mc` and `.cf` files.
+"""Judge one value of Sendmail's configuration, in `.mc` and `.cf` files alike: what is wrong, and what it should be.
 
-A value is judged by what the server then says, not by its looks: macros that carry a version, words that name the
-product, and what makes a greeting unfit for SMTP. Each judgement was compared with the real server's answer.
+A value is judged by what the server sends because of it, not by its form: macros that carry a version, words that name
+the product, and what makes a greeting unfit for SMTP. Each judgement was compared with the real server's answer.
 
 Left out: macros that a site defines itself in `.cf` (a D line) to carry a version under another name.
 
@@ -101,12 +101,8 @@ _EMPTY_GREETING = Problem(
     ConfigSeverity.WARNING,
     'an empty or blank greeting gives "220  ESMTP" without a host name, which RFC 5321 section 4.2 does not allow',
 )
-_GREETING_VERSION = Problem(
-    "greeting-version", ConfigSeverity.LEAK, "the greeting shows the version to whoever connects"
-)
-_GREETING_PRODUCT = Problem(
-    "greeting-product", ConfigSeverity.LEAK, "the greeting names the product to whoever connects"
-)
+_GREETING_VERSION = Problem("greeting-version", ConfigSeverity.LEAK, "the greeting shows the version to every client")
+_GREETING_PRODUCT = Problem("greeting-product", ConfigSeverity.LEAK, "the greeting names the product to every client")
 _GREETING_QUOTES = Problem(
     "greeting-quotes",
     ConfigSeverity.WARNING,
