@@ -29,9 +29,9 @@ from rich.text import Text
 from docs.man_pages import write_man_pages
 from scanner.assess import shipped_facts
 from scanner.cli import signals
-from scanner.cli.check import verdict
 from scanner.cli.codes import ALL_LOCAL, INCOMPLETE, USAGE_ERROR
 from scanner.cli.commands import UNGROUPED, option_groups
+from scanner.cli.description import describe
 from scanner.cli.entry import smtpsweep
 from scanner.cli.values import Duration, Shard
 from scanner.lab import personality
@@ -258,7 +258,7 @@ def coverage_page() -> str:
 
 def readme() -> str:
     """Return README.md with the look at a host as it must be today."""
-    shown = verdict(_lab_record())
+    shown = describe(_lab_record())
     look = "".join(f"{name:<12}{shown[name]}\n" for name in _LOOK_LINES)
     return _LOOK.sub(lambda _: f"```text\n{look}```\n", README.read_text(encoding="utf-8"))
 

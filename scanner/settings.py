@@ -1,5 +1,6 @@
 """The settings of a sweep in one frozen object, with gentle defaults and one place that checks them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -103,11 +104,11 @@ class Settings:
         Raises:
             SettingsError: for the first value that does not, with the name of its command-line option.
         """
-        for problem in self._problems():
+        for problem in (*self._numbers_out_of_range(), *self._contradictions()):
             raise SettingsError(problem)
         return self
 
-    def _problems(self) -> list[str]:
+    def _numbers_out_of_range(self) -> Iterator[str]:
         positive = {
             "--connect-timeout": self.connect_timeout_s,
             "--greeting-timeout": self.greeting_timeout_s,
@@ -124,28 +125,25 @@ class Settings:
             "--refusal-limit": self.refusal_limit,
             "--route-patience": self.route_patience_s,
         }
-        return [
-            *(f"{name} {value:g}: must be finite" for name, value in (positive | not_negative).items() if value == inf),
-            *(f"{name} {value:g}: must be more than 0" for name, value in positive.items() if not value > 0),
-            *(f"{name} {value:g}: must be 0 or more" for name, value in not_negative.items() if not value >= 0),
-            *(f"--port {port}: must be 1 to 65535" for port in self.ports if not 1 <= port <= 65535),
-            *(["--port: at least one is needed"] if not self.ports else []),
-            *(
-                [f"--samples {self.samples}: must be 1 to {MAX_SAMPLES}"]
-                if not 1 <= self.samples <= MAX_SAMPLES
-                else []
-            ),
-            *(["--port: given twice"] if len(set(self.ports)) != len(self.ports) else []),
-            *(
-                [f"--shard {self.shard + 1}/{self.shards}: must be K/N with K from 1 to N"]
-                if not 0 <= self.shard < self.shards
-                else []
-            ),
-            *(["--passive sends nothing: --probe must be greeting"] if self.passive and self.speaks else []),
-            *(
-                [f"--ehlo-name {self.ehlo_name!a}: must be a host name or an address literal such as [192.0.2.5]"]
-                if self.ehlo_name is not None and not _EHLO_NAME.fullmatch(self.ehlo_name)
-                else []
-            ),
-            *([f"--seed {self.seed}: must be 0 to 2**53-1"] if not 0 <= self.seed < SEED_LIMIT else []),
-        ]
+        yield from (
+            f"{name} {value:g}: must be finite" for name, value in (positive | not_negative).items() if value == inf
+        )
+        yield from (f"{name} {value:g}: must be more than 0" for name, value in positive.items() if not value > 0)
+        yield from (f"{name} {value:g}: must be 0 or more" for name, value in not_negative.items() if not value >= 0)
+        yield from (f"--port {port}: must be 1 to 65535" for port in self.ports if not 1 <= port <= 65535)
+        if not 1 <= self.samples <= MAX_SAMPLES:
+            yield f"--samples {self.samples}: must be 1 to {MAX_SAMPLES}"
+        if not 0 <= self.seed < SEED_LIMIT:
+            yield f"--seed {self.seed}: must be 0 to 2**53-1"
+
+    def _contradictions(self) -> Iterator[str]:
+        if not self.ports:
+            yield "--port: at least one is needed"
+        if len(set(self.ports)) != len(self.ports):
+            yield "--port: names a port twice"
+        if not 0 <= self.shard < self.shards:
+            yield f"--shard {self.shard + 1}/{self.shards}: must be K/N with K from 1 to N"
+        if self.passive and self.speaks:
+            yield "--passive sends nothing: --probe must be greeting"
+        if self.ehlo_name is not None and not _EHLO_NAME.fullmatch(self.ehlo_name):
+            yield f"--ehlo-name {self.ehlo_name!a}: must be a host name or an address literal such as [192.0.2.5]"

@@ -53,7 +53,7 @@ def test_the_ends_of_what_is_allowed_are_allowed(changes: dict[str, Any]) -> Non
         ({"ports": ()}, "--port: at least one is needed"),
         ({"ports": (0,)}, "--port 0: must be 1 to 65535"),
         ({"ports": (25, 65536)}, "--port 65536: must be 1 to 65535"),
-        ({"ports": (25, 26, 25)}, "--port: given twice"),
+        ({"ports": (25, 26, 25)}, "--port: names a port twice"),
         ({"shard": 2, "shards": 2}, "--shard 3/2: must be K/N with K from 1 to N"),
         ({"shard": -1, "shards": 2}, "--shard 0/2: must be K/N with K from 1 to N"),
         ({"seed": -1}, "--seed -1: must be 0 to 2**53-1"),

@@ -101,26 +101,11 @@ def _own_file() -> Path | None:
 
 
 def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
-    """Return click's defaults for what the file says."""
-    import tomllib  # noqa: PLC0415  most commands have no such file
-
-    from scanner.files import toml as safe_toml  # noqa: PLC0415
-
-    try:
-        values = safe_toml.loads(safe_toml.read_text(path))
-    except OSError as error:
-        raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path}: not valid TOML: {error}") from None
-    options = _by_key(ctx.command)
-    defaults: dict[str, Any] = {}
+    """Return click's defaults for the keys of the file."""
+    options, defaults = _by_key(ctx.command), dict[str, Any]()
+    values = _document(path)
     if "sinks" in values and "output" in options:
-        try:
-            urls = _sink_urls(values.pop("sinks"))
-        except (TypeError, ValueError) as problem:
-            raise InputError(f"--config {path}: [[sinks]] {problem}") from None
-        output = values.get("output", [])
-        values["output"] = [*(output if isinstance(output, list) else [output]), *urls]
+        values = _with_sinks_as_outputs(values, path)
     for key, value in values.items():
         if key not in options:
             meant = maybe_meant(key.lstrip("-"), options)
@@ -131,6 +116,30 @@ def _defaults(ctx: click.Context, path: Path) -> dict[str, Any]:
         except ValueError as problem:
             raise InputError(f"--config {path}: {key!r} must be {problem}") from None
     return defaults
+
+
+def _document(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  most commands have no such file
+
+    from scanner.files import toml as safe_toml  # noqa: PLC0415
+
+    try:
+        return safe_toml.loads(safe_toml.read_text(path))
+    except OSError as error:
+        raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {path}: not valid TOML: {error}") from None
+
+
+def _with_sinks_as_outputs(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the document with its `[[sinks]]` as further values of `output`."""
+    try:
+        urls = _sink_urls(values["sinks"])
+    except (TypeError, ValueError) as problem:
+        raise InputError(f"--config {path}: [[sinks]] {problem}") from None
+    output = values.get("output", [])
+    others = {key: value for key, value in values.items() if key != "sinks"}
+    return {**others, "output": [*(output if isinstance(output, list) else [output]), *urls]}
 
 
 def default_notices() -> list[str]:

@@ -22,6 +22,7 @@ from rich.text import Text
 from scanner.cli.progress import Pace, time_left
 from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch
 from scanner.cli.streams import Voice
+from scanner.engine import PoolStatistics
 from scanner.model import Status
 from scanner.sweeps.pipeline import Sweep, SweepStatistics
 
@@ -76,6 +77,16 @@ class Block:
 
 
 def _block(counts: SweepStatistics, pace: Pace, sinks: Sequence[SinkLine] = (), columns: int = 120) -> RenderableType:
+    rows: list[RenderableType] = [_head(counts, pace, columns), _statuses(counts.statuses)]
+    if counts.pool is not None:
+        rows.append(_line(_connections(counts, counts.pool), "dim"))
+    rows += [_line(sink.text(), "red" if sink.since is not None else "dim") for sink in sinks[:MOST_SINKS]]
+    if len(sinks) > MOST_SINKS:
+        rows.append(_line(f"and {len(sinks) - MOST_SINKS} more sinks", "dim"))
+    return Group(*rows)
+
+
+def _head(counts: SweepStatistics, pace: Pace, columns: int) -> Table:
     rate, left = pace.update(counts)
     to_visit = counts.planned - counts.excluded
     head = Table.grid(padding=(0, 2))
@@ -87,21 +98,15 @@ def _block(counts: SweepStatistics, pace: Pace, sinks: Sequence[SinkLine] = (), 
         Text(f"{rate:,.0f}/s"),
         Text(f"{time_left(left)} left"),
     )
-    rows: list[RenderableType] = [head, _statuses(counts.statuses)]
-    if counts.pool is not None:
-        pool = counts.pool
-        no_way = f"{pool.no_way:,} without a route, " if pool.no_way else ""
-        rows.append(
-            _line(
-                f"{pool.connecting:,} connecting, {pool.waiting:,} waiting for a greeting, {pool.leaving:,} leaving, "
-                f"{pool.retrying + pool.deferred:,} deferred, {no_way}{counts.pending:,} pending for the sinks",
-                "dim",
-            )
-        )
-    rows += [_line(sink.text(), "red" if sink.since is not None else "dim") for sink in sinks[:MOST_SINKS]]
-    if len(sinks) > MOST_SINKS:
-        rows.append(_line(f"and {len(sinks) - MOST_SINKS} more sinks", "dim"))
-    return Group(*rows)
+    return head
+
+
+def _connections(counts: SweepStatistics, pool: PoolStatistics) -> str:
+    no_way = f"{pool.no_way:,} without a route, " if pool.no_way else ""
+    return (
+        f"{pool.connecting:,} connecting, {pool.waiting:,} waiting for a greeting, {pool.leaving:,} leaving, "
+        f"{pool.retrying + pool.deferred:,} deferred, {no_way}{counts.pending:,} pending for the sinks"
+    )
 
 
 def _line(text: str, style: str) -> Text:

@@ -99,14 +99,6 @@ def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "Sp
     from scanner.delivery.relay.spool_sink import SpoolSink  # noqa: PLC0415  as above
     from scanner.delivery.spool import Quota, RunFolder  # noqa: PLC0415  as above
 
-    about = {
-        "version": VERSION,
-        "planned": plan.planned,
-        "excluded": plan.excluded_count,
-        "seed": str(plan.settings.seed),
-        "shard": f"{plan.settings.shard + 1}/{plan.settings.shards}",
-        "digest": plan.digest,
-    }
     folder = RunFolder(run_folder(request))
     destinations = make_destinations(urls)
     for destination in destinations:
@@ -114,13 +106,25 @@ def _make_remote(request: OutputRequest, urls: Sequence[str], plan: Plan) -> "Sp
     return SpoolSink(
         folder,
         destinations,
-        about,
+        _about(plan),
         Quota(request.spool_limit),
         state=request.state,
         drain_s=request.drain_s,
         keep_run=request.keep_run,
         named_by_us=request.run_folder is None,
     )
+
+
+def _about(plan: Plan) -> dict[str, object]:
+    """Return what the spool's description says about the sweep."""
+    return {
+        "version": VERSION,
+        "planned": plan.planned,
+        "excluded": plan.excluded_count,
+        "seed": str(plan.settings.seed),
+        "shard": f"{plan.settings.shard + 1}/{plan.settings.shards}",
+        "digest": plan.digest,
+    }
 
 
 def run_folder(request: OutputRequest) -> Path:

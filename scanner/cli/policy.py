@@ -1,27 +1,22 @@
 """`smtpsweep policy`: judge stored records by a policy, for pipelines, without a network."""
 
 import sys
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import click
-import orjson
 
 from scanner.analysis import read_records
-from scanner.analysis.comparable import require_no_records
+from scanner.analysis.expected_hosts import ExpectedHosts
 from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
-from scanner.errors import InputError
-from scanner.files import toml as safe_toml
 from scanner.files.clashes import named, refuse_clashes, standard_output
-from scanner.files.text_input import utf_8
-from scanner.model import Status
 from scanner.policy.check import Level, Policy, PolicyCheck, Verdict, VerdictTally, rule_texts
-from scanner.policy.file import default_document, read_policy
+from scanner.policy.file import default_document
+from scanner.policy.loading import load_policy
 from scanner.policy.reports import (
     JunitReport,
     NotJudged,
@@ -31,8 +26,6 @@ from scanner.policy.reports import (
     maybe_annotation,
     maybe_not_judged,
 )
-from scanner.sweeps.summary import SUMMARY_SCHEMA
-from scanner.targets import COMMAND_LINE, Ranges, TextSource, parse_spec
 from scanner.text.counted import counted
 
 CLEAN, VIOLATIONS, NOT_COVERED = 0, 1, 3
@@ -98,7 +91,7 @@ def check(
         raise click.UsageError("standard input can be read only once: name a file for the other use")
     own = Policy() if policy_file is None else load_policy(policy_file)
     judged = PolicyCheck(own, _day(day))
-    expected = _Expected(summaries, own.ignore)
+    expected = ExpectedHosts(summaries, own.ignore)
     tally = VerdictTally()
     with ExitStack() as stack:
         reports: list[_Report] = [tally]
@@ -116,81 +109,7 @@ def check(
     return _end(tally)
 
 
-def load_policy(path: Path) -> Policy:
-    """Read a policy file, with addresses written as for a sweep.
-
-    Raises:
-        InputError: if it cannot be read, or for the first mistake in it.
-    """
-    try:
-        text = safe_toml.read_text(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not valid TOML: not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
-    return read_policy(text, str(path), read_addresses)
-
-
-def read_addresses(texts: Sequence[str]) -> Ranges:
-    """Read addresses, networks, ranges and octet patterns, as a sweep does.
-
-    Raises:
-        InputError: for the first text that is not one of these, such as a host name.
-    """
-    try:
-        ranges = parse_spec([TextSource(COMMAND_LINE, texts)], allow_names=False, allow_large_v6=True).ranges
-    except InputError as error:
-        raise InputError(str(error).removeprefix(f"{COMMAND_LINE}: ")) from None
-    if not ranges:
-        raise InputError("names no address")
-    return ranges
-
-
-class _Expected:
-    """What the summaries say the sweeps were to visit."""
-
-    def __init__(self, files: Iterable[Path], ignore: frozenset[Status]) -> None:
-        self._scans: dict[str, int] = {}
-        for file in files:
-            scan, hosts = _planned(file, ignore)
-            if scan in self._scans:
-                raise InputError(f"{file}: is a second summary of one sweep: give one for each sweep")
-            self._scans[scan] = hosts
-
-    @property
-    def hosts(self) -> int | None:
-        """The number of planned hosts without those of ignored statuses; None without a summary."""
-        return sum(self._scans.values()) if self._scans else None
-
-    def require(self, scan: str, file: str) -> None:
-        """Refuse a record of a sweep whose summary was not given: what is missing could not be told."""
-        if self._scans and scan not in self._scans:
-            raise InputError(f"{file}: has records of the sweep {scan!a}, but no --summary of that sweep was given")
-
-
-def _planned(file: Path, ignore: frozenset[Status]) -> tuple[str, int]:
-    try:
-        raw = utf_8(file.read_bytes())
-        require_no_records(raw, str(file))
-        document: Any = orjson.loads(raw)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or document.get("schema") != SUMMARY_SCHEMA:
-        raise InputError(f"{file}: is not a summary of a sweep ({SUMMARY_SCHEMA})")
-    statuses = document.get("statuses")
-    counts = statuses if isinstance(statuses, dict) else {}
-    numbers = [document.get("planned"), document.get("excluded"), *(counts.get(status, 0) for status in ignore)]
-    if any(type(number) is not int or number < 0 for number in numbers) or not isinstance(statuses, Mapping):
-        raise InputError(f"{file}: its counts are damaged")
-    planned, *left_out = numbers
-    return str(document.get("scan_id")), max(planned - sum(left_out), 0)
-
-
-def _verdicts(files: Sequence[str], judged: PolicyCheck, expected: _Expected) -> Iterator[Verdict]:
+def _verdicts(files: Sequence[str], judged: PolicyCheck, expected: ExpectedHosts) -> Iterator[Verdict]:
     for file in files:
         for record in read_records(file):
             expected.require(record.scan_id, file)

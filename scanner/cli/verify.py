@@ -19,12 +19,12 @@ from scanner.cli.config import with_configured
 from scanner.cli.entry import complain
 from scanner.cli.inputs import require_one_reader, sources
 from scanner.cli.options import dialogue_options, identity_options, log_level_option, pace_options, waiting_options
-from scanner.cli.policy import load_policy
 from scanner.cli.values import Count, Ports, joined_ports
 from scanner.cli.verify_table import print_results
 from scanner.errors import InputError
 from scanner.files.clashes import Named, named, refuse_clashes, standard_output
 from scanner.policy.check import Level, Policy, PolicyCheck, Verdict, VerdictTally, rule_texts
+from scanner.policy.loading import load_policy
 from scanner.policy.reports import JunitReport, SarifReport, VerdictTable
 from scanner.policy.reports.file_report import FileReport
 from scanner.settings import MAX_SAMPLES, Settings

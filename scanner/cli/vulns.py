@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,34 +116,43 @@ def _named(facts: Facts, name: str) -> tuple[str, str]:
 
 
 def _report(outcome: "UpdateOutcome", user_file: Path) -> None:
-    complain(
+    for line in _account(outcome, user_file):
+        complain(line)
+
+
+def _account(outcome: "UpdateOutcome", user_file: Path) -> Iterator[str]:
+    """Yield what an update has changed, and what its files lacked."""
+    yield (
         f"{counted(outcome.files, 'file')}, {counted(outcome.records, 'record')}: "
         f"{len(outcome.new)} new, {len(outcome.changed)} changed, "
         f"{outcome.unusable} without usable versions, {counted(outcome.unknown_files, 'file')} of other kinds; "
         f"written to {user_file}"
     )
-    for change in outcome.changes[:_MOST_CHANGES]:
-        complain(change)
+    yield from outcome.changes[:_MOST_CHANGES]
     if (more := len(outcome.changes) - _MOST_CHANGES) > 0:
-        complain(f"... and {more:,} more changes")
+        yield f"... and {counted(more, 'more change')}"
     for flaw in sorted(outcome.left_open)[:_MOST_CHANGES]:
-        complain(
+        yield (
             f"left open: {flaw} names a product of ours without a version that can be compared: "
             "it stays undecided for every release until a record says more"
         )
+    yield from _missing(outcome)
+    before, after = outcome.compiled
+    yield f"the facts are from {after}" + ("" if before == after else f"; they were from {before}")
+
+
+def _missing(outcome: "UpdateOutcome") -> Iterator[str]:
     if outcome.missing:
-        complain(
+        yield (
             f"incomplete: {counted(outcome.missing, 'record')} of NVD's answer missing from the given files: "
             "fetch the other pages (startIndex) and import them, too"
         )
     if outcome.in_future:
         whose, day = min(outcome.in_future.items())
-        complain(
+        yield (
             f"{counted(len(outcome.in_future), 'date')} in the future replaced by today's, "
             f"such as that of {whose}: {day} (is this machine's clock right?)"
         )
-    before, after = outcome.compiled
-    complain(f"the facts are from {after}" + ("" if before == after else f"; they were from {before}"))
 
 
 def _print_json(software: Software, age_days: int, assessed: Assessed) -> None:

@@ -90,7 +90,7 @@ REFUSED = {
     "rate without end": (["sweep", "127.0.0.1", "--rate", "inf"], "--rate inf: must be finite"),
     "rate that is not a number": (["sweep", "127.0.0.1", "--rate", "nan"], "--rate nan: must be 0 or more"),
     "no patience": (["sweep", "127.0.0.1", "--idle-timeout", "0"], "--idle-timeout 0: must be more than 0"),
-    "port twice": (["sweep", "127.0.0.1", "-p", "25", "-p", "25"], "--port: given twice"),
+    "port twice": (["sweep", "127.0.0.1", "-p", "25", "-p", "25"], "--port: names a port twice"),
     "bad configuration": (
         ["sweep", "127.0.0.1", "--config", "no.toml"],
         "--config no.toml: cannot be read (No such file or directory)",

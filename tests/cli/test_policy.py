@@ -14,6 +14,7 @@ from scanner.cli.entry import run
 from scanner.errors import InputError
 from scanner.model import Record, Status
 from scanner.policy.file import default_document
+from scanner.policy.loading import load_policy, read_addresses
 from scanner.record import encode
 from tests.support.command_line import smtpsweep
 from tests.support.greetings import NO_PRODUCT, SENDMAIL_8_14
@@ -296,15 +297,15 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(capsys: Output, argumen
 def test_a_policy_with_a_byte_order_mark_is_read() -> None:
     Path("p.toml").write_text("\ufeff" + default_document(), "utf-8")
 
-    assert command.load_policy(Path("p.toml")).min_seen == 0.95
+    assert load_policy(Path("p.toml")).min_seen == 0.95
 
 
 def test_addresses_are_those_of_a_sweep() -> None:
-    ranges = command.read_addresses(["192.0.2.0/24", "198.51.100.1-198.51.100.9", "203.0.113.1,5", "::ffff:0/112"])
+    ranges = read_addresses(["192.0.2.0/24", "198.51.100.1-198.51.100.9", "203.0.113.1,5", "::ffff:0/112"])
 
     assert [ip in ranges for ip in ("192.0.2.7", "198.51.100.9", "203.0.113.5", "203.0.113.2")] == [True] * 3 + [False]
     with pytest.raises(InputError, match=r"^'192\.0\.2\.256': "):
-        command.read_addresses(["192.0.2.1", "192.0.2.256"])
+        read_addresses(["192.0.2.1", "192.0.2.256"])
 
 
 def test_init_prints_a_policy_that_check_takes(capsys: Output) -> None:

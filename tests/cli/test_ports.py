@@ -58,7 +58,7 @@ def test_a_port_named_twice_is_refused_wherever_it_stands(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["sweep", "127.0.0.1", *arguments]) == 2
-    assert capsys.readouterr() == ("", "smtpsweep: --port: given twice\n")
+    assert capsys.readouterr() == ("", "smtpsweep: --port: names a port twice\n")
 
 
 def test_a_default_of_the_program_needs_no_text() -> None:

@@ -9,10 +9,10 @@ from scanner.analysis import read_records
 from scanner.analysis.comparable import SweepSummary
 from scanner.assess.facts import load_facts, shipped_facts
 from scanner.cli.entry import run
-from scanner.cli.policy import load_policy
 from scanner.cli.smoke import _secret
 from scanner.errors import InputError
 from scanner.policy.file import default_document
+from scanner.policy.loading import load_policy
 from scanner.record import encode
 from scanner.verification.baseline import read_headers
 from tests.support.records import full_record

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.cli.check import verdict
+from scanner.cli.description import describe
 from scanner.identify import identify
 from scanner.identify.disclosure import NAMED
 from scanner.identify.unconfirmed import possible_disclosures
@@ -94,12 +94,12 @@ def test_what_is_perhaps_given_away_is_a_name_or_a_number() -> None:
     ],
 )
 def test_check_says_what_it_does_not_know(raw: bytes, product: str, discloses: str) -> None:
-    said = verdict(record_of(raw))
+    said = describe(record_of(raw))
 
     assert (said["product"], said["discloses"]) == (product, discloses)
 
 
 def test_check_says_nothing_of_what_was_not_seen() -> None:
-    said = verdict(record_of(b"220 mx.example.com ES", status=Status.SLOW))
+    said = describe(record_of(b"220 mx.example.com ES", status=Status.SLOW))
 
     assert (said["product"], said["discloses"]) == ("not seen", "not seen")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scanner.assess.facts import shipped_facts
-from scanner.cli.check import verdict
+from scanner.cli.description import describe
 from scanner.formats.cef import Cef
 from scanner.formats.columns import row_of
 from scanner.model import Answer, Record, Status
@@ -123,14 +123,14 @@ def test_hosts_that_were_not_seen_are_not_said_to_give_nothing_away(tmp_path: Pa
     assert plans.left_out == {"did not show their usual greeting": 1, "are no mail servers": 1, "give nothing away": 1}
     assert (playbook.without_role, playbook.nothing_to_hide, playbook.not_seen) == (1, 1, 2)
     assert advise(unknown).describe() == "the product is not known here, so nothing is known"
-    assert verdict(ftp)["product"] == "no mail server"
+    assert describe(ftp)["product"] == "no mail server"
 
 
 def test_a_service_is_called_one() -> None:
     software = record_of(b"220 mx.example.com ESMTP Sendmail 8.14.7/8.13.8\r\n").software
     assert software is not None
     record = record_of(PLAIN)._replace(software=software)
-    assert "kind" not in verdict(record)
+    assert "kind" not in describe(record)
     assert row_of(json.loads(encode(record)), ())["kind"] == "software"
 
 

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 import scanner
-from scanner.cli.check import _clock, verdict
+from scanner.cli.description import describe
 from scanner.cli.entry import run
 from scanner.errors import InputError, SettingsError
 from scanner.lab import personality
@@ -225,7 +225,7 @@ async def test_an_unnamed_server_is_said_to_name_nothing() -> None:
     with serving(greets(b"220 mx.example.org ESMTP\r\n")) as server:
         (record,) = await check_host("127.0.0.1", quick(server.port))
 
-    assert verdict(record) == {
+    assert describe(record) == {
         "address": f"127.0.0.1 port {server.port}",
         "status": "ready",
         "greets as": "mx.example.org",
@@ -264,7 +264,11 @@ def test_a_connection_that_was_never_made_is_not_said_to_be_closed(tmp_path: Pat
     ],
 )
 def test_the_clock_of_a_server_is_told_in_words(skew_s: int, said: str) -> None:
-    assert _clock(skew_s) == said
+    target, times = Target(0, "127.0.0.1", 25), (0.0, 0.001, 0.003)
+    attempt = Attempt(target, None, b"220 mx.example.org ESMTP\r\n", 0.0, *times)
+    record = RecordBuilder("id", Settings()).record(attempt)
+
+    assert describe(record._replace(clock_skew_s=skew_s))["clock"] == said
 
 
 def test_the_quick_start_shows_every_line_that_the_command_prints() -> None:
@@ -274,7 +278,7 @@ def test_the_quick_start_shows_every_line_that_the_command_prints() -> None:
     record = RecordBuilder("id", Settings()).record(
         Attempt(target, None, greeting, datetime.now(UTC).timestamp(), *times)
     )
-    printed = "".join(f"{name:<12}{value}\n" for name, value in verdict(record).items())
+    printed = "".join(f"{name:<12}{value}\n" for name, value in describe(record).items())
     page = (Path(scanner.__file__).parent.parent / "docs/quickstart.md").read_text()
 
     def anyhow(text: str) -> str:
