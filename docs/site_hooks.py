@@ -1,14 +1,14 @@
-"""What the site needs beyond the pages: links to files of the repository that are not pages lead to its address.
+"""Replace links to files that are not part of the site with links to the repository.
 
-On GitHub, and in an unpacked source, `../SECURITY.md` is a file; on the site it is not there.
+On GitHub, and in an unpacked source, `../SECURITY.md` is a file; on the site it does not exist.
 """
 
 import re
 from typing import Any, Final
 
-#: Where the files are; whoever publishes puts the real address here, as in pyproject.toml.
+#: Address of the files. Publishing needs the real one here, as in pyproject.toml.
 _SOURCE: Final = "https://smtpsweep.example/source"
-#: A link out of docs/, and links in it to what is no page: folders and programs.
+#: A link out of docs/, and links within it to what is not a page: folders and programs.
 _OUTSIDE = re.compile(r"\]\(\.\./((?!\.\.)[^)\s]+)\)")
 _NOT_PAGES = re.compile(r"\]\((man|[\w.-]+\.py|performance\.json)\)")
 
