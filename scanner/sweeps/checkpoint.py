@@ -1,14 +1,14 @@
-"""The state file: which targets are done, so that a sweep goes on where it was, after Ctrl-C or after kill -9.
+"""Write the state file: which targets are done, so that a sweep can be resumed after Ctrl-C or kill -9.
 
-A first line with everything (the snapshot), then one line for each batch that has reached the sinks (the journal). A
-batch is journaled after the sinks have it, so a kill at any moment loses nothing: at worst the one batch between the
-two writes is visited again, with the same `event_id`. Now and then the journal is folded into a new snapshot, written
-beside and renamed over, with the data of the file and the folder synced before.
+The first line holds everything (the snapshot), and each further line a batch that has reached the sinks (the journal).
+A batch is journaled after the sinks have it, so a kill at any moment loses nothing: at worst the one batch between the
+two writes is visited again, with the same `event_id`. Now and then the journal is folded into a new snapshot, which is
+written beside the file and renamed over it, after file and folder are synced.
 
-Before each write the file is looked at: one that was removed is written anew, and one that somebody else has put in its
-place is never touched, since two sweeps could hold one state then.
+Before each write the file is checked. One that was removed is written anew. One that somebody has put in its place is
+never touched, because two sweeps could hold one state then.
 
-Each line carries its checksum (`files.sealed`). How much of a file is believed is decided in `sweeps.saved_state`.
+Each line carries its checksum (`files.sealed`). `sweeps.saved_state` decides how much of a file is used.
 """
 
 import fcntl
@@ -35,7 +35,7 @@ COMPACT_BYTES = 1 << 20
 
 
 class Checkpoint:
-    """The state file being written. One process at a time: a lock on the file keeps a second one out."""
+    """The state file of one process; a lock on the file keeps a second process out."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Checkpoint:
         names: KnownNames | None = None,
         refusals: Callable[[], Refusals] = lambda: {"counts": {}, "slowed": [], "closed": []},
     ) -> None:
-        """Prepare; `names` is what the targets were made from, `refusals` tells which networks refuse us."""
+        """Prepare; `names` are the DNS answers behind the targets, `refusals` returns which networks refuse us."""
         self.path = path
         self.identity = identity
         self._names = names or KnownNames()
@@ -54,10 +54,10 @@ class Checkpoint:
         self._refusals_bytes = self._bytes_since_refusals = 0
 
     def open(self) -> None:
-        """Take hold of the file, without changing it.
+        """Open and lock the file, without changing it.
 
         Raises:
-            StateError: when it cannot be written, or another sweep has it.
+            StateError: when it cannot be written, or another sweep uses it.
         """
         try:
             fd = open_own(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -75,14 +75,14 @@ class Checkpoint:
     def _take(self, fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if FileId.of(fd) != FileId.of(self.path):
-            raise BlockingIOError  # renamed over since it was opened: our lock is on a file that nobody can see
+            raise BlockingIOError  # renamed over since it was opened: our lock is on a file without a name
 
     def append(
         self, done: Sequence[int], ledger: Ledger, sinks: Positions, progress: Progress, *, refused: bool = False
     ) -> None:
-        """Note that these positions are done and the sinks have their records; `refused`: networks have refused us.
+        """Note that these positions are done and the sinks have their records; `refused` if networks have refused us.
 
-        What is known of refusals may be larger than all the rest, so it is left out until as much else was written.
+        The refusals may be larger than all the rest, so they are written only after as much else was written.
 
         Raises:
             SinkError: when the file cannot be written, or somebody has put another one in its place.
@@ -108,11 +108,11 @@ class Checkpoint:
             self._journal_lines += 1
 
     def compact(self, ledger: Ledger, sinks: Positions, progress: Progress) -> None:
-        """Write everything anew as one snapshot, whole or not at all.
+        """Write everything as one new snapshot, whole or not at all.
 
         Raises:
-            SinkError: when the file cannot be written, or somebody has put another one in its place; the old one is
-                then still good.
+            SinkError: when the file cannot be written, or somebody has put another one in its place; the old snapshot
+                is still good then.
         """
         if self._is_gone():
             log.warning("%s: was removed while the sweep ran: it is written anew", self.path)
@@ -134,7 +134,7 @@ class Checkpoint:
             raise self._not_saved(error) from None
 
     def _replaced(self, snapshot: bytes) -> int:
-        """Write a snapshot beside the file and rename it over it; return its descriptor, locked."""
+        """Write a snapshot beside the file and rename it over the file; return its descriptor, locked."""
         fd, fresh = open_beside(self.path, flags=os.O_APPEND)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -148,7 +148,7 @@ class Checkpoint:
         return fd
 
     def _is_gone(self) -> bool:
-        """Find out whether somebody has removed the file. Raises SinkError when it was replaced."""
+        """Return whether the file was removed; raise SinkError when it was replaced."""
         there = FileId.of(self.path)
         if there == FileId.of(self._fd):
             return False
@@ -160,7 +160,7 @@ class Checkpoint:
         return True
 
     def close(self) -> None:
-        """Let go of the file; one that nothing was written to disappears."""
+        """Close the file; remove it when nothing was written to it."""
         if self._fd >= 0:
             if not os.fstat(self._fd).st_size and FileId.of(self._fd) == FileId.of(self.path):
                 self.path.unlink(missing_ok=True)

@@ -1,12 +1,12 @@
-"""What a sweep knows of names when it is resumed: the answers that its targets and their positions were made from.
+"""Hold the DNS answers that a sweep began with, so that a resumed sweep has the same targets and positions.
 
-DNS answers rotate. A resumed sweep that asked again would have other targets, so the answers are a part of its state
-and are used again. Two kinds of names are asked all the same:
+DNS answers rotate. A resumed sweep that asked again would have other targets, so the answers are part of its state and
+are used again. Two kinds of names are asked again all the same:
 
-- Names that could not be resolved. When one leads to targets of the sweep by now, it is one name less to worry about;
-  when it leads elsewhere, it stays unresolved, since a new target would move all the others.
-- Names of exclusions. Who has such a name today must be left alone, and who had it before, too: exclusions never
-  shrink. The later addresses (`later`) take no target's position away, the gate turns those visits down.
+- Names that could not be resolved. If one now leads to targets of the sweep, it is resolved. If it leads elsewhere, it
+  stays unresolved, because a new target would move the position of every other one.
+- Names of exclusions. The host with such a name today must not be visited, and neither must the one that had it before:
+  exclusions never shrink. The new addresses (`later`) do not change any position; the gate refuses those visits.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,11 +16,9 @@ from typing import Any, Self
 
 from scanner.errors import StateError
 from scanner.sweeps.resolve import Found, Unresolved, look_up, require_all
-from scanner.targets import COMMAND_LINE, Ranges, Spec, TextSource, parse_spec
-from scanner.targets.address import V4_BITS, parse_address, v4_text
-from scanner.targets.embedded import embedded_v4
+from scanner.targets import COMMAND_LINE, Ranges, Spec, TextSource, parse_exclusions, parse_spec
 
-#: Why a name that leads somewhere by now is not swept when a sweep goes on.
+#: Why a resumed sweep does not visit a name that can be resolved now.
 ELSEWHERE = "which is not in the sweep that is resumed: sweep it on its own"
 
 
@@ -33,7 +31,7 @@ class KnownNames:
     later: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
-        """Return this as plain values for the state file; of names that failed, the names only."""
+        """Return this as plain values for the state file; for names that failed, only the names."""
         return {"targets": _plain(self.targets), "exclusions": _plain(self.exclusions), "later": list(self.later)}
 
     @classmethod
@@ -41,14 +39,14 @@ class KnownNames:
         """Return what `plain` was made from, without the reasons why names failed.
 
         Raises:
-            StateError: when it is something else.
+            StateError: when the values are damaged.
         """
         try:
             later = tuple(value["later"])
             targets, exclusions = _found(value["targets"]), _found(value["exclusions"])
             addresses = (later, *targets.addresses.values(), *exclusions.addresses.values())
             parse_spec([TextSource(COMMAND_LINE, chain.from_iterable(addresses))], allow_names=False)
-        except Exception as error:  # noqa: BLE001  whatever it is, it was not written by us
+        except Exception as error:  # noqa: BLE001  any other value was not written by `plain`
             raise StateError(f"its names are damaged ({type(error).__name__}: {error})") from None
         return cls(targets, exclusions, later)
 
@@ -68,7 +66,7 @@ class Answers:
 
     @property
     def unresolved(self) -> Mapping[str, Unresolved]:
-        """The names of targets that lead nowhere, or elsewhere by now."""
+        """The names of targets that have no address, or now lead outside the sweep."""
         return self.known.targets.failed
 
     @property
@@ -79,7 +77,7 @@ class Answers:
 
 
 async def ask(targets: Spec, exclusions: Spec, known: KnownNames | None) -> Answers:
-    """Resolve the names of targets and exclusions; `known` is what the sweep that is resumed knew.
+    """Resolve the names of targets and exclusions; `known` is what a resumed sweep began with.
 
     Raises:
         InputError: when the name of an exclusion cannot be resolved.
@@ -100,9 +98,9 @@ async def ask(targets: Spec, exclusions: Spec, known: KnownNames | None) -> Answ
 
 
 def _settled(found: Found, before: Found, targets: Spec) -> Found:
-    """Leave out names that lead by now to addresses which are not in the sweep that is resumed.
+    """Mark names as failed that now lead to addresses outside the resumed sweep.
 
-    A name that the sweep has never heard of stays: it makes another sweep of it, and is refused as that.
+    A name that is new to the sweep stays: it makes it another sweep, which is refused elsewhere.
     """
     retried = [name for name in found.addresses if name not in before.addresses and _had_failed(name, found, before)]
     rest = {name: addresses for name, addresses in found.addresses.items() if name not in retried}
@@ -144,10 +142,9 @@ def _ranges(found: Found) -> Ranges:
 
 
 def _every_way(found: Found) -> Ranges:
-    """Return the addresses of excluded names, and the IPv4 hosts to which IPv6 addresses among them lead."""
-    addresses = list(chain.from_iterable(found.addresses.values()))
-    v6 = [value for bits, value in map(parse_address, addresses) if bits != V4_BITS]
-    return _parsed(chain(addresses, map(v4_text, chain.from_iterable(map(embedded_v4, v6)))))
+    """Return the addresses of excluded names, and the IPv4 hosts that IPv6 addresses among them lead to."""
+    addresses = chain.from_iterable(found.addresses.values())
+    return parse_exclusions([TextSource(COMMAND_LINE, addresses)]).ranges
 
 
 def _parsed(addresses: Iterable[str]) -> Ranges:

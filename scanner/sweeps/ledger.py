@@ -1,8 +1,8 @@
-"""The books of a sweep: every planned target has one terminal status, and the run fails loudly when they do not add up.
+"""Keep the books of a sweep: every planned target has one terminal status, and the run fails when they do not balance.
 
     planned = excluded + one terminal status each + not visited (nothing, when the sweep is complete)
 
-A target is counted when its result has reached the sinks, not before, so the books and the checkpoint say the same.
+A target is counted when its result has reached the sinks, not before, so that books and checkpoint agree.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from scanner.model import Status
 
 
 class Outcome(NamedTuple):
-    """What is booked of one target; `recorded` when a record of it was written, `refused_us` when it turned us away."""
+    """What is booked for one target: `recorded` if a record was written, `refused_us` if it refused our address."""
 
     status: Status
     product: str | None
@@ -23,10 +23,10 @@ class Outcome(NamedTuple):
 
 
 class Ledger:
-    """Counts terminal statuses and products. `excluded` were never to be visited; they are part of `planned`.
+    """Counts terminal statuses and products. The `excluded` targets are part of `planned` and never visited.
 
-    `excluded_records` of them have a record, when those were asked for.
-    `refused_us` counts the hosts that turned our address away: they have a status, but were not seen. Lost coverage.
+    `excluded_records` counts those of them that have a record, when such records were asked for. `refused_us` counts
+    the hosts that refused our address: they have a status, but what they run was not seen.
     """
 
     def __init__(self, planned: int, excluded: int) -> None:
@@ -50,7 +50,7 @@ class Ledger:
                 self.refused_us += count
 
     def count_excluded(self, records: int) -> None:
-        """Book records of excluded targets: they were counted as excluded before."""
+        """Book records of excluded targets, which were counted as excluded before."""
         self.excluded_records += records
         self.records += records
 
@@ -65,7 +65,7 @@ class Ledger:
         return self.planned - self.excluded - self.finished
 
     def check(self, *, done: int, complete: bool) -> None:
-        """Compare the books with the schedule's own count of targets that are done.
+        """Compare the books with the number of targets that are done by `Progress`.
 
         Raises:
             LedgerError: when they disagree, or a complete sweep has targets without a status.

@@ -1,7 +1,7 @@
-"""From what the engine brought back to the record that is written: parse, decide the status, identify, assess.
+"""Build the record of a finished attempt: parse the bytes, decide the status, identify the software, assess it.
 
-The one place where a finished conversation becomes a record, and so the one place that may catch whatever our own code
-raises: that target's status is then `bug`, the trace is in the log, and the sweep goes on.
+This is the one place where a finished connection becomes a record, so it is the one place that may catch any exception
+of our own code. That target's status is then `bug`, the trace is in the log, and the sweep goes on.
 """
 
 import logging
@@ -18,7 +18,7 @@ from scanner.identify.host_correction import with_corrected_hostname
 from scanner.identify.leaks import disclosed_anywhere, disclosed_in, greeting_disclosure
 from scanner.model import Answer, Assessment, Attempt, Banner, Dialogue, Finding, Record, Refusal, Software, Status
 from scanner.record import EventIds
-from scanner.settings import Probe, Settings
+from scanner.settings import Settings
 from scanner.smtp import maybe_clock_skew, parse_banner
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What a reply can begin with, so that a greeting cut after two bytes is `cut` and binary noise is `malformed`.
+#: The beginning of a reply. A greeting that is cut after two bytes is `cut`, and binary noise is `malformed`.
 _BEGINS_LIKE_A_REPLY = lazy.pattern(rb"[\r\n]*(?:[2-5][0-9]{2}(?:[ \t\r\n-]|\Z)|[2-5][0-9]?\Z)")
 
 
 class _Meaning(NamedTuple):
-    """What follows from a greeting, and the greeting with the host name that its product tells from a word."""
+    """What a banner means; `banner` itself has the host name that its product tells from a word."""
 
     banner: Banner | None
     software: Software | None
@@ -50,14 +50,12 @@ class RecordBuilder:
     """Makes the records of one scan."""
 
     def __init__(self, scan_id: str, settings: Settings, sample_of: Callable[[int], int] | None = None) -> None:
-        """Prepare; `sample_of` tells from a target's position which of several visits to it this is."""
+        """Prepare; `sample_of` returns, for a position, which of several visits to its target it is."""
         self._scan_id = scan_id
         self._event_id = EventIds(scan_id).of
-        # Read now: during the sweep descriptors may be short.
+        # Loaded now: during the sweep there may be no descriptor for it.
         self._identify = load_fingerprints(settings.fingerprints).identify
         self._refusal = RefusalRules.shipped().classify
-        if settings.probe is not Probe.GREETING or set(settings.ports) & set(settings.tls_ports):
-            shipped_behaviours()
         if settings.will_speak:
             shipped_behaviours()
         assessor = Assessor.installed()
@@ -65,14 +63,14 @@ class RecordBuilder:
         self.data_warning = assessor.facts.maybe_warning
         self.facts_of = assessor.facts.compiled
         self._sample_of = sample_of
-        self._tells = log.isEnabledFor(logging.DEBUG)  # asked once: this is done for every host
+        self._logs_debug = log.isEnabledFor(logging.DEBUG)  # asked once, not for every host
         self._limits = (settings.max_greeting_bytes, settings.max_greeting_lines)
 
     def record(self, attempt: Attempt) -> Record:
         """Return the record of a finished attempt; never raises."""
         try:
             return self._record(attempt)
-        except Exception:  # our own failure is this target's status, not the end of the sweep
+        except Exception:  # a bug of ours is this target's status, not the end of the sweep
             log.exception("bug: no record of %s could be made from %s", attempt.target.ip, attempt.raw[:200].hex())
             return self._filled(attempt, Status.BUG, None)
 
@@ -85,42 +83,27 @@ class RecordBuilder:
         return self._filled(attempt, final_status(status, banner), banner)
 
     def _filled(self, attempt: Attempt, status: Status, banner: Banner | None) -> Record:
-        target, said = attempt.target, _NOTHING
+        target, meaning = attempt.target, _NOTHING
         if banner is not None:
-            said = self._meaning(banner, attempt.started_at + (attempt.first_byte_s or 0.0), target.ip)
+            meaning = self._meaning(banner, attempt.started_at + (attempt.first_byte_s or 0.0), target.ip)
         sample = None if self._sample_of is None else self._sample_of(target.position)
-        if self._tells:
+        if self._logs_debug:
             outcome = status if attempt.error is None else f"{status} ({attempt.error})"
             log.debug("%s port %d: %s after %.3f s", target.ip, target.port, outcome, attempt.total_s)
         record = Record(
-            self._scan_id,
-            self._event_id(target.ip, target.port, sample),
-            attempt.started_at,
-            target.ip,
-            target.port,
-            target.host,
-            status,
-            attempt.connect_s,
-            attempt.first_byte_s,
-            attempt.total_s,
-            attempt.tries,
-            said.banner,
-            said.software,
-            said.disclosure,
-            said.findings,
-            attempt.error,
-            said.clock_skew_s,
-            said.refusal,
-            attempt.dialogue,
-            sample=sample,
-            assessment=said.assessment,
-        )
-        if attempt.dialogue is None or said.banner is None:
+            self._scan_id, self._event_id(target.ip, target.port, sample), attempt.started_at,
+            target.ip, target.port, target.host,
+            status, attempt.connect_s, attempt.first_byte_s, attempt.total_s, attempt.tries,
+            meaning.banner, meaning.software, meaning.disclosure, meaning.findings,
+            attempt.error, meaning.clock_skew_s, meaning.refusal, attempt.dialogue,
+            sample=sample, assessment=meaning.assessment,
+        )  # fmt: skip
+        if attempt.dialogue is None or meaning.banner is None:
             return record
-        return self._with_dialogue(record, said.banner, attempt.dialogue, target.ip)
+        return self._with_dialogue(record, meaning.banner, attempt.dialogue, target.ip)
 
     def _with_dialogue(self, record: Record, banner: Banner, dialogue: Dialogue, ip: str) -> Record:
-        """Let what the server said after its greeting speak, too."""
+        """Add what the server said after its greeting."""
         by_greeting, by_behaviour = record.software, shipped_behaviours().identify(dialogue)
         software, odd = merge(by_greeting, by_behaviour), contradiction(by_greeting, by_behaviour)
         findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
@@ -140,27 +123,14 @@ class RecordBuilder:
         """
         max_bytes, max_lines = self._limits
         banner = parse_banner(imported.raw, max_bytes=max_bytes, max_lines=max_lines)
-        said = self._meaning(banner, imported.observed_at, imported.ip)
+        meaning = self._meaning(banner, imported.observed_at, imported.ip)
         return Record(
-            self._scan_id,
-            self._event_id(f"{imported.ip or ''}#{number}", imported.port or 0),
-            imported.observed_at,
-            imported.ip,
-            imported.port,
-            imported.host,
-            banner.status,
-            None,
-            None,
-            None,
-            0,
-            said.banner,
-            said.software,
-            said.disclosure,
-            said.findings,
-            clock_skew_s=said.clock_skew_s,
-            refusal=said.refusal,
-            assessment=said.assessment,
-        )
+            self._scan_id, self._event_id(f"{imported.ip or ''}#{number}", imported.port or 0), imported.observed_at,
+            imported.ip, imported.port, imported.host,
+            banner.status, None, None, None, 0,
+            meaning.banner, meaning.software, meaning.disclosure, meaning.findings,
+            clock_skew_s=meaning.clock_skew_s, refusal=meaning.refusal, assessment=meaning.assessment,
+        )  # fmt: skip
 
     def _meaning(self, banner: Banner, came_at: float | None, ip: str | None) -> _Meaning:
         software = self._identify(banner)
@@ -180,16 +150,16 @@ class RecordBuilder:
 
 
 def _worth(assessment: Assessment | None, told: Collection[str]) -> Assessment | None:
-    """Correct "no version shown" where one is shown that no rule reads."""
+    """Correct the answer "no version shown" when a version was shown that no rule can read."""
     if assessment is not None and assessment.answer is Answer.NO_VERSION and "version" in told:
         return assessment._replace(answer=Answer.UNDECIDED)
     return assessment
 
 
 def final_status(ending: Status | None, banner: Banner) -> Status:
-    """Decide between how the connection ended and what its bytes say.
+    """Return the status by how the connection ended or by what its bytes say.
 
-    Bytes that no SMTP server sends outweigh the ending: SSH waits for us until the time-out, but it is not a tarpit.
+    Bytes that no SMTP server sends outweigh the ending: SSH waits for us until the time-out, but is not a tarpit.
     """
     if ending is None or banner.status is Status.NOT_SMTP:
         return banner.status

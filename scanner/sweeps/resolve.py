@@ -1,15 +1,15 @@
-"""Names to addresses, before the sweep begins: host names (all A and AAAA) and the MX hosts of a mail domain.
+"""Resolve names before the sweep begins: host names (all A and AAAA records) and the MX hosts of a mail domain.
 
-Host names go through getaddrinfo, so /etc/hosts counts; for MX hosts dnspython asks the system's resolver. All names
-are looked up at the same time, a bounded number of them under way. What cannot be resolved is a value, too: the caller
-decides whether the rest is of use without it, and says all such names, not only the first.
+Host names go through getaddrinfo, so /etc/hosts counts. For MX hosts dnspython asks the system's resolver. All names
+are looked up concurrently, a bounded number at a time. A name that cannot be resolved is a value, too: the caller
+decides whether the rest is useful without it, and names all that failed, not only the first.
 
-Each name has its time, and when no name at all is answered, the rest is not asked: a list of thousands must not wait
-for a resolver that is gone. Look-ups run in daemon threads of their own: getaddrinfo cannot be interrupted, and neither
-the loop's few threads nor the end of the program must wait for it.
+Each name has a time limit. When no name at all is answered, the rest is not asked: a list of thousands must not wait
+for a resolver that is gone. Look-ups run in daemon threads of their own, because getaddrinfo cannot be interrupted, and
+neither the loop's few threads nor the end of the program must wait for it.
 
-A sweep that is resumed asks nobody again for what it knew (`known`): DNS answers rotate, and the positions of its
-targets must stay what they were.
+A resumed sweep does not ask again for what it knew (`known`): DNS answers rotate, and the positions of its targets must
+stay the same.
 """
 
 import asyncio
@@ -24,14 +24,18 @@ from scanner.errors import InputError
 from scanner.targets import COMMAND_LINE, TextSource, ends_in_number, parse_spec
 from scanner.timeouts import FOREVER_S, patience
 
-#: Look-ups under way at the same time.
+#: Look-ups in progress at the same time.
 _AT_ONCE = 32
 #: Seconds for one name.
 _TIME_OUT_S = 10.0
-#: So many names in a row without any answer mean that there is no DNS: the others are not asked.
+#: After this many names in a row without any answer there is no DNS: the others are not asked.
 _GIVE_UP_AFTER = 2 * _AT_ONCE
 #: Names that one message lists.
 _MAX_NAMED = 20
+
+
+#: Asks for one name.
+Ask = Callable[[str], Coroutine[Any, Any, Iterable[str]]]
 
 
 class Unresolved(NamedTuple):
@@ -45,8 +49,8 @@ class Unresolved(NamedTuple):
 class Found:
     """What names lead to: `addresses` of each host name, `mail_hosts` (names) of each domain, and what `failed`.
 
-    A mail host is looked up as a host name is, so it has its place in `addresses` or in `failed`. A domain that has no
-    mail host is in `failed` as `mx:DOMAIN`.
+    A mail host is looked up like a host name, so it is in `addresses` or in `failed`. A domain without a mail host is
+    in `failed` as `mx:DOMAIN`.
     """
 
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -60,7 +64,7 @@ async def resolve(names: Mapping[str, Any], mail_domains: Mapping[str, Any]) -> 
     The values of the arguments say where a name was given, for messages.
 
     Raises:
-        InputError: when a name has no address, or a domain names no mail host; it says all of them.
+        InputError: when a name has no address or a domain has no mail host; it lists all of them.
     """
     found = await look_up(names, mail_domains)
     require_all(found.failed)
@@ -68,10 +72,10 @@ async def resolve(names: Mapping[str, Any], mail_domains: Mapping[str, Any]) -> 
 
 
 def require_all(failed: Mapping[str, Unresolved]) -> None:
-    """Refuse to go on without a name.
+    """Refuse to go on when names have failed.
 
     Raises:
-        InputError: when there is one that has failed; it says all of them.
+        InputError: when any name has failed; it lists them.
     """
     if failed:
         raise InputError(named(failed))
@@ -88,47 +92,52 @@ async def look_up(names: Mapping[str, Any], mail_domains: Mapping[str, Any], kno
     """Look all names up, in the order given, except those that are known."""
     known = known or Found()
     hosts = {name: str(where) for name, where in names.items()}
-    failed: dict[str, Unresolved] = {}
     domains = {domain: str(where) for domain, where in mail_domains.items()}
-    mail_hosts = await _all(domains, _mail_hosts, known.mail_hosts, failed, prefix="mx:")
+    mail_hosts, failed_domains = await look_up_each(domains, _mail_hosts, known.mail_hosts)
     for domain, exchanges in mail_hosts.items():
         hosts.update((exchange, hosts.get(exchange, domains[domain])) for exchange in exchanges)
-    addresses = await _all(hosts, _addresses, known.addresses, failed)
-    return Found(addresses, mail_hosts, failed)
+    addresses, failed = await look_up_each(hosts, _addresses, known.addresses)
+    return Found(addresses, mail_hosts, {f"mx:{domain}": each for domain, each in failed_domains.items()} | failed)
 
 
-async def _all(
-    names: Mapping[str, str],
-    ask: Callable[[str], Coroutine[Any, Any, Iterable[str]]],
-    known: Mapping[str, tuple[str, ...]],
-    failed: dict[str, Unresolved],
-    prefix: str = "",
-) -> dict[str, tuple[str, ...]]:
-    free = asyncio.Semaphore(_AT_ONCE)
-    silence = 0  # names in a row to which nobody gave any answer
+async def look_up_each(
+    names: Mapping[str, str], ask: Ask, known: Mapping[str, tuple[str, ...]]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, Unresolved]]:
+    """Call `ask` for each name that is not known; return what each name leads to, and the names that failed."""
+    look_ups = _LookUps(ask)
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            name: group.create_task(look_ups.one(name, where)) for name, where in names.items() if name not in known
+        }
+    results = {name: known[name] if name in known else tasks[name].result() for name in names}
+    failed = {name: result for name, result in results.items() if isinstance(result, Unresolved)}
+    return {name: result for name, result in results.items() if not isinstance(result, Unresolved)}, failed
 
-    async def one(name: str) -> tuple[str, ...] | Unresolved:
-        nonlocal silence
-        async with free:
-            if silence >= _GIVE_UP_AFTER:
-                return Unresolved(names[name], f"was not looked up: DNS did not answer for {silence} names in a row")
+
+class _LookUps:
+    """Look-ups of one kind: a bounded number at a time, and no more once DNS does not answer at all."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._silence = 0  # names in a row without any answer
+
+    async def one(self, name: str, where: str) -> tuple[str, ...] | Unresolved:
+        """Return what a name leads to, or why it cannot be resolved."""
+        async with self._free:
+            if self._silence >= _GIVE_UP_AFTER:
+                return Unresolved(where, f"was not looked up: DNS did not answer for {self._silence} names in a row")
             try:
                 async with patience(_TIME_OUT_S):
-                    found = tuple(await ask(name))
+                    found = tuple(await self._ask(name))
             except TimeoutError:
-                silence += 1
-                return Unresolved(names[name], f"cannot be resolved: no answer from DNS in {_TIME_OUT_S:g} s")
-            except (OSError, LookupError, UnicodeError, InputError) as error:  # UnicodeError: no name by IDNA's rules
-                silence = silence + 1 if _is_silence(error) else 0
-                return Unresolved(names[name], f"cannot be resolved: {_reason(error)}")
-        silence = 0
-        return found or Unresolved(names[name], "has no address")
-
-    async with asyncio.TaskGroup() as group:
-        tasks = {name: group.create_task(one(name)) for name in names if name not in known}
-    results = {name: known[name] if name in known else tasks[name].result() for name in names}
-    failed.update((prefix + name, result) for name, result in results.items() if isinstance(result, Unresolved))
-    return {name: result for name, result in results.items() if not isinstance(result, Unresolved)}
+                self._silence += 1
+                return Unresolved(where, f"cannot be resolved: no answer from DNS in {_TIME_OUT_S:g} s")
+            except (OSError, LookupError, UnicodeError, InputError) as error:  # UnicodeError: not a name by IDNA
+                self._silence = self._silence + 1 if _is_silence(error) else 0
+                return Unresolved(where, f"cannot be resolved: {_reason(error)}")
+        self._silence = 0
+        return found or Unresolved(where, "has no address")
 
 
 def _reason(error: Exception) -> str:
@@ -143,14 +152,12 @@ def _is_silence(error: Exception) -> bool:
 async def _addresses(name: str) -> Sequence[str]:
     infos = await _in_thread(lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
     found = list(dict.fromkeys(str(info[4][0]) for info in infos))
-    parse_spec(
-        [TextSource(COMMAND_LINE, found)], allow_names=False
-    )  # what cannot be a target says so here, with its name
+    parse_spec([TextSource(COMMAND_LINE, found)], allow_names=False)  # an address that cannot be a target raises here
     return found
 
 
 async def _in_thread(ask: Callable[[], Any]) -> Any:
-    """Return what a call returns that blocks for as long as it likes; nobody waits for it when we are gone."""
+    """Call something that may block for any time, in a thread that the end of the program does not wait for."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Any] = loop.create_future()
 
@@ -162,7 +169,7 @@ async def _in_thread(ask: Callable[[], Any]) -> Any:
         result, error = None, None
         try:
             result = ask()
-        except Exception as raised:  # noqa: BLE001  it belongs to who asked
+        except Exception as raised:  # noqa: BLE001  it belongs to the caller
             error = raised
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(settle, result, error)
@@ -174,7 +181,7 @@ async def _in_thread(ask: Callable[[], Any]) -> Any:
 async def _mail_hosts(domain: str) -> list[str]:
     """Return the MX hosts, best preference first (RFC 5321, 5.1); without any MX the domain is its own mail host.
 
-    dnspython is imported here: most sweeps name no domain, and it would add a tenth to their start.
+    dnspython is imported here: most sweeps name no domain, and it adds a tenth to the start of a sweep.
     """
     import dns.asyncresolver  # noqa: PLC0415  see above
     import dns.exception  # noqa: PLC0415
@@ -194,7 +201,7 @@ async def _mail_hosts(domain: str) -> list[str]:
 
 
 def _host_name(text: str) -> str:
-    """Check a name that a zone gave us: getaddrinfo reads some texts as addresses, `0x7f000001` and `127.1` for two."""
+    """Check a name from a zone, because getaddrinfo reads texts such as `0x7f000001` and `127.1` as addresses."""
     if ends_in_number(text):
         raise LookupError(f"its mail host {text!a} is not a name: a name does not end in a number")
     return text.lower()

@@ -1,15 +1,15 @@
-"""The host-name triangle (`--dns`): what a server calls itself, what DNS calls its address, what its certificate says.
+"""Compare host names (`--dns`): what a server calls itself, what DNS calls its address, what its certificate names.
 
-A stage between observation and delivery, only there when asked for: a sweep without it does not pay for it. Records
-wait here for their look-ups, a bounded number of them; when they are many, `room` is 0 and no new visit begins. A few
-look-ups are under way at the same time, each record has one deadline for all of its names, and answers are kept, since
-servers of one provider share names. The order of records changes, which no reader relies on.
+This is a stage between the record builder and delivery that exists only when asked for, so that other sweeps do not pay
+for it. A bounded number of records wait here for their look-ups; when there are too many, `room` is 0 and no new visit
+begins. A few look-ups run at the same time, each record has one deadline for all its names, and answers are cached,
+because servers of one provider share names. The order of records changes, which no reader relies on.
 
-For each record: the names of its address (PTR), whether one of those leads back to it, whether the name in its greeting
-does, and whether its certificate is made out to that name (RFC 6125, 6.4: a wildcard stands for one whole label).
-A name that does not exist is an answer; a server that does not answer is none, and is said in `error`.
+For each record it finds the names of the address (PTR), whether one of them leads back to it, whether the name in the
+greeting does, and whether the certificate is made out to that name (RFC 6125, 6.4: a wildcard stands for one whole
+label). A name that does not exist is an answer. A DNS server that does not answer is reported in `error`.
 
-Left out: judging (many good servers have a mismatch), and search domains: every name is taken as a full one.
+Left out: judging (many good servers have a mismatch), and search domains: every name is taken as fully qualified.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ AT_ONCE: Final = 64
 MAX_WAITING: Final = 2_000
 #: Seconds for all the names of one record.
 DEADLINE_S: Final = 5.0
-#: Names of one address that are looked at: more are a mistake in a zone, or an attack.
+#: Names of one address that are used: more are a mistake in a zone, or an attack.
 MAX_PTR: Final = 8
 _CACHED_ANSWERS: Final = 20_000
 _HOST_NAME = lazy.pattern(r"(?=.{4,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.){1,126}[A-Za-z][A-Za-z0-9-]{1,62}")
@@ -52,7 +52,7 @@ def system_resolver() -> Resolver:
     Raises:
         InputError: when none is configured.
     """
-    import dns.asyncresolver  # noqa: PLC0415  a tenth of a second at the start that most sweeps do not need
+    import dns.asyncresolver  # noqa: PLC0415  it takes a tenth of a second that most sweeps do not need
     import dns.resolver  # noqa: PLC0415
 
     try:
@@ -66,7 +66,7 @@ def system_resolver() -> Resolver:
 
 
 class NameStage:
-    """Looks names up and passes records on; `run` is its one task, to be ended by `finish` or `abort`."""
+    """Looks names up and passes records on. `run` is its one task, which `finish` or `abort` ends."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class NameStage:
         self._patience: asyncio.Timeout | None = None
 
     def __repr__(self) -> str:
-        """Show how much is to be done."""
+        """Show how much is left to do."""
         return f"<NameStage: {len(self._waiting)} waiting, {self._under_way} under way>"
 
     def put(self, position: int, record: Record) -> None:
@@ -100,20 +100,20 @@ class NameStage:
 
     @property
     def room(self) -> int:
-        """How many more records may come; 0: begin no new visit until `on_room`. Those under way still come."""
+        """How many more records may come; at 0 no new visit may begin until `on_room`, but some may end."""
         return max(0, self._max_waiting - len(self._waiting))
 
     def finish(self) -> None:
-        """Say that no more records come: `run` ends when all are passed on."""
+        """Note that no more records come: `run` ends when all are passed on."""
         self._finishing = True
         self._some.set()
 
     def hurry(self) -> None:
-        """Pass on what still waits without looking it up; what is under way ends by its deadline."""
+        """Pass on waiting records without looking them up; look-ups in progress end by their deadline."""
         self._hurrying = True
 
     def abort(self) -> None:
-        """Make `run` return at once; what was not passed on is lost."""
+        """Make `run` return at once; records that were not passed on are lost."""
         self._aborted = True
         self.finish()
         if self._patience is not None:
@@ -126,7 +126,7 @@ class NameStage:
                 for _ in range(self._at_once):
                     group.create_task(self._work())
         except TimeoutError:  # not `suppress`, which looks into groups from Python 3.12 on
-            pass  # what `abort` makes of the limit; a failure of a worker comes in a group
+            pass  # from `abort`; the failure of a worker comes in a group
         self._patience = None
 
     async def _work(self) -> None:
@@ -152,7 +152,7 @@ class NameStage:
 
 
 async def names_of(record: Record, resolver: Resolver, deadline_s: float = DEADLINE_S) -> Names:
-    """Look up the names of a record's server. Never raises but when cancelled; what got no answer is in `error`."""
+    """Look up the names of a record's server; `error` names questions without an answer. Raises only when cancelled."""
     banner, ip, name = record.banner, record.ip, _host_name(record)
     asked = _Questions(resolver, deadline_s)
     ptr = await asked.names(ip) if ip is not None else ()
@@ -167,7 +167,7 @@ async def names_of(record: Record, resolver: Resolver, deadline_s: float = DEADL
 
 
 class _Questions:
-    """The look-ups of one record, with one deadline for all of them; `unanswered` are the types without an answer."""
+    """The look-ups of one record, with one deadline for all. `unanswered` lists the record types without an answer."""
 
     def __init__(self, resolver: Resolver, deadline_s: float) -> None:
         self._resolver = resolver
@@ -180,7 +180,7 @@ class _Questions:
         return tuple(answer.target.to_text(omit_final_dot=True) for answer in found or ())[:MAX_PTR]
 
     async def leads_to(self, names: tuple[str, ...], ip: str | None) -> bool | None:
-        """Return whether one of the names has this address; None when there is none, or it cannot be told."""
+        """Return whether one of the names has this address; None when there are no names, or it cannot be told."""
         if not names or ip is None:
             return None
         kind, is_sure = "AAAA" if ":" in ip else "A", True
@@ -193,7 +193,7 @@ class _Questions:
         return False if is_sure else None
 
     async def _ask(self, kind: str, question: Awaitable[Iterable[Any]]) -> list[Any] | None:
-        """Return the answers, none when there is no such name; None when nobody answered."""
+        """Return the answers, an empty list when there is no such name; None when there was no answer."""
         import dns.exception  # noqa: PLC0415  see `system_resolver`
         import dns.resolver  # noqa: PLC0415
 

@@ -1,13 +1,13 @@
-"""A state file read back: which sweep it belongs to, what is done, and how much of it can be believed.
+"""Read a state file back: which sweep it belongs to, what is done, and how much of it can be trusted.
 
-A first line with everything (the snapshot), then one line for each batch that has reached the sinks (the journal); see
-`sweeps.checkpoint`, which writes them. Each line carries its checksum, and each of the journal its number. A snapshot
-that is damaged is refused: nobody knows what was in it. From a damaged line of the journal on, or one that is not in
-its place, nothing is believed, and what it may have said is visited again; a torn last line is what a kill leaves
-behind, and is not worth a word.
+The first line holds everything (the snapshot), and each further line a batch that has reached the sinks (the journal);
+`sweeps.checkpoint` writes them. Each line carries its checksum, and each line of the journal its number. A damaged
+snapshot is refused, because its contents are unknown. The journal is used up to the first line that is damaged or out
+of place; what the rest may have said is visited again. A torn last line is what a kill leaves behind, and is ignored
+without a message.
 
-The journal carries each sink's position, too. A file that ends before the position of a line (a power failure, a file
-cut by hand) takes that line and all after it out of belief in the same way. A file that holds something else at a
+The journal also carries each sink's position. When an output file ends before the position in a line (after a power
+failure, or cut by hand), that line and all after it are ignored in the same way. A file that holds something else at a
 position is refused.
 """
 
@@ -30,15 +30,15 @@ from scanner.targets.progress import MAX_SPREAD
 
 SCHEMA = "smtpsweep.state/2"
 
-#: Where each sink stands, by its number and identity; None for one that has no position (a pipe).
+#: The position of each sink, by its number and identity; None for a sink without positions (a pipe).
 Positions = Mapping[str, Any]
-#: What the gate knows of networks that refuse us, as it says it (`Gate.snapshot`).
+#: What the gate knows of networks that refuse us (`Gate.snapshot`).
 Refusals = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes a sweep this sweep and no other: `digest`, `outputs` and some of the `options` decide."""
+    """What identifies a sweep: its `seed`, `shard`, `digest`, `outputs` and some of its `options`."""
 
     scan_id: str
     seed: int
@@ -57,7 +57,7 @@ class Identity:
         object.__setattr__(self, "outputs", tuple(self.outputs))
 
 
-#: Options that decide which records there are and what is in them. All others may change when a sweep goes on.
+#: Options that decide which records there are and what is in them. All others may change when a sweep is resumed.
 _RECORDED = {
     "all_statuses": "--all",
     "passive": "--passive",
@@ -68,7 +68,7 @@ _RECORDED = {
 
 
 def difference(saved: Identity, now: Identity) -> str | None:
-    """Say what makes a saved sweep another one than this, and what to do about it; None when it is the same."""
+    """Say how a saved sweep differs from this one, and what to do about it; None when it is the same."""
     for what, theirs, ours in (("seed", saved.seed, now.seed), ("shard", saved.shard, now.shard)):
         if theirs != ours:
             return f"belongs to a sweep with --{what} {theirs}, not {ours}; use that, or another --state file"
@@ -109,14 +109,14 @@ class _Entry:
 
 
 def _positions(value: Any) -> Positions:
-    """Return saved positions of sinks when that is what they are."""
+    """Return the saved positions of sinks; raise an error when they are something else."""
     if not all(position is None or isinstance(position, dict) for position in value.values()):
         raise TypeError("a sink's position is not an object")
     return dict(value)
 
 
 class Restored(NamedTuple):
-    """What a resumed sweep begins with; `doubts` says what of the state was not believed, one line each."""
+    """What a resumed sweep begins with. `doubts` names the parts of the state that were not used, a line each."""
 
     progress: Progress
     refusals: Refusals
@@ -143,14 +143,8 @@ class Saved:
         Raises:
             StateError: when it is not a state file, or its snapshot is damaged.
         """
-        try:
-            with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
-                lines = file.read().split(b"\n")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StateError(f"{path}: cannot be read ({error.strerror})") from None
-        if lines == [b""]:
+        lines = _maybe_lines(path)
+        if lines is None:
             return None
         try:
             head = orjson.loads(_unsealed_head(lines[0]))
@@ -167,7 +161,7 @@ class Saved:
             )
         except StateError as error:
             raise StateError(f"{path}: {error}") from None
-        except (AttributeError, KeyError, TypeError, ValueError) as error:  # ValueError: no JSON is one
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # ValueError: not JSON
             raise StateError(f"{path}: damaged, or not a state file ({error}); choose another --state file") from None
 
     def last_positions(self) -> Positions:
@@ -177,9 +171,9 @@ class Saved:
     def restore(
         self, ledger: Ledger, reached: Positions, vouched: Callable[[Positions], bool] = lambda _: True
     ) -> Restored:
-        """Return what is done, believing the journal as far as the sinks really are, and set the ledger to it.
+        """Return what is done, using the journal as far as the sinks really are, and set the ledger to it.
 
-        `vouched` says whether the sinks hold what they held at some positions; it is asked in their order.
+        `vouched` tells whether the sinks still hold what they held at some positions; it is called in their order.
 
         Raises:
             StateError: when a file is shorter than the snapshot says, or a value makes no sense.
@@ -203,8 +197,20 @@ class Saved:
         return Restored(progress, refusals, doubts)
 
 
+def _maybe_lines(path: Path) -> list[bytes] | None:
+    """Return the lines of a state file; None when there is no file, or an empty one."""
+    try:
+        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateError(f"{path}: cannot be read ({error.strerror})") from None
+    return None if lines == [b""] else lines
+
+
 def _unsealed_head(line: bytes) -> bytes:
-    """Return the snapshot without its seal; one of another version is told by its name before its seal is looked at."""
+    """Return the snapshot without its seal. Another version is recognised by its schema before the seal is checked."""
     try:
         schema = orjson.loads(line)["schema"]
     except (KeyError, TypeError, ValueError):
@@ -221,7 +227,7 @@ def _unsealed_head(line: bytes) -> bytes:
 
 
 def _journal(lines: Sequence[bytes]) -> tuple[list[_Entry], str | None]:
-    """Return the lines of a journal up to the first that is damaged, and what to say about that one."""
+    """Return the lines of a journal up to the first damaged one, and a message about that one."""
     journal: list[_Entry] = []
     for number, line in enumerate(lines, 2):
         try:
@@ -239,20 +245,20 @@ def _journal(lines: Sequence[bytes]) -> tuple[list[_Entry], str | None]:
 
 
 def _mark(progress: Progress, done: Sequence[int]) -> None:
-    """Book a journal line; a position that is too far away must not make us allocate the way to it."""
+    """Book a journal line; a damaged position must not make us allocate memory up to it."""
     if max(done, default=0) >= progress.low_water + MAX_SPREAD:
         raise StateError(f"its journal is damaged: position {max(done)} is out of place")
     progress.mark_many(done)
 
 
 def _holds(expected: Positions, reached: Positions) -> bool:
-    """Whether every sink that can tell has got at least as far as expected."""
+    """Whether every sink with positions has reached at least the expected one."""
     return all(
         position is None or _offset(reached.get(name)) >= _offset(position) for name, position in expected.items()
     )
 
 
 def _offset(position: Any) -> tuple[int, int]:
-    """Order the positions of a sink: part of a rotated output, then bytes. What is damaged there counts as 0."""
+    """Return a position as something to compare: part of a rotated output, then bytes; 0 for damaged values."""
     part, size = ((position or {}).get(key, 0) for key in ("part", "bytes"))
     return (part if isinstance(part, int) else 0, size if isinstance(size, int) else 0)

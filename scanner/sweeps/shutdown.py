@@ -1,14 +1,13 @@
-"""How a sweep ends: every wait on the way out has a bound, and whoever asks twice does not wait at all.
+"""End a sweep in bounded time: every wait on the way out has a limit, and a second request ends all waits.
 
-    nothing more to visit   sinks are told (`last_call`); they wait for nobody longer than their own patience
-    first request           visits under way get `grace_s`; `drain_s` later whatever still waits is given up
+    nothing more to visit   sinks are told (`last_call`); they wait for a receiver no longer than their own limit
+    first request           visits in progress get `grace_s`; `drain_s` later everything that still waits is given up
     second request          everything is given up at once
 
-A sink that does not close after that is left alone and said: what it holds is not acknowledged, so it is repeated when
-the sweep is resumed. Not bounded, unless asked: a file whose disk is slow, and a reader of standard output.
+A sink that does not close after that is abandoned and reported. What it holds is not acknowledged, so it is repeated
+when the sweep is resumed. Not bounded unless asked: a file on a slow disk, and a reader of standard output.
 
-The bounds count the time in which this process could run (see `scanner.timeouts`): after a suspension, whoever was
-promised half a minute still has it.
+The limits count the time in which this process could run (see `scanner.timeouts`): a suspension does not use them up.
 """
 
 import asyncio
@@ -19,9 +18,9 @@ from scanner.delivery import Patient, Sink
 from scanner.errors import SinkError
 from scanner.timeouts import rest, wait_for_all
 
-#: At the end, a sink that is to let go at once gets this long, in seconds.
+#: Seconds for a sink to close when it must close at once.
 LET_GO_S = 0.9
-#: A sink whose closing was cancelled gets this long to notice, in seconds.
+#: Seconds for a sink whose closing was cancelled to notice.
 NOTICE_S = 0.1
 
 
@@ -32,7 +31,7 @@ class Shutdown:
         self, sinks: Iterable[Sink], *, grace_s: float, drain_s: float, give_up: Callable[[], None],
         abort: Callable[[], None], clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        """Take whom to tell, the bounds in seconds, and what to do when they are reached."""
+        """Take the sinks to tell, the limits in seconds, and what to call when they are reached."""
         self._sinks = tuple(sinks)
         self._grace_s, self._drain_s = grace_s, drain_s
         self._give_up, self._abort = give_up, abort
@@ -42,7 +41,7 @@ class Shutdown:
         self._left_alone: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
-        """Start to count: the sweep was asked to stop."""
+        """Start counting: the sweep was asked to stop."""
         if self._counting is None:
             self._counting = asyncio.create_task(self._count())
 
@@ -59,17 +58,17 @@ class Shutdown:
                 sink.last_call()
 
     def hurry(self) -> None:
-        """Tell the sinks that nobody waits any more."""
+        """Tell the sinks to close at once."""
         self._now.set()
         for sink in self._sinks:
             if isinstance(sink, Patient):
                 sink.hurry()
 
     async def close(self, sink: Sink) -> None:
-        """Close a sink; one that does not let go is left alone once nobody waits any more.
+        """Close a sink; after `hurry`, abandon one that does not close.
 
         Raises:
-            SinkError: when it could not keep what it took, failed otherwise, or did not let go.
+            SinkError: when it could not store what it took, failed otherwise, or did not close.
         """
         closing, now = asyncio.create_task(sink.close()), asyncio.create_task(self._now.wait())
         try:
@@ -92,12 +91,12 @@ class Shutdown:
             raise error
 
     def _look_after(self, closing: asyncio.Task[None]) -> None:
-        """Keep a task that ignores its cancellation, so that it has an owner; nobody needs to hear how it ends."""
+        """Keep a task that ignores its cancellation, so that it has an owner; how it ends does not matter."""
         self._left_alone.add(closing)
         closing.add_done_callback(self._left_alone.discard)
         closing.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def over(self) -> None:
-        """Stop to count: everything is closed."""
+        """Stop counting: everything is closed."""
         if self._counting is not None:
             self._counting.cancel()

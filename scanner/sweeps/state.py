@@ -1,8 +1,8 @@
-"""Where a sweep stands: its books, which targets are done, and with `--state` the file that keeps both.
+"""Hold where a sweep stands: its books, which targets are done, and with `--state` the file that preserves both.
 
-Booked is what every sink has, in the order ledger, progress, state file. When a sweep is resumed, the state says which
+What every sink has is booked, in the order ledger, progress, state file. When a sweep is resumed, the state says which
 outputs it belongs to, how far each of them was, which addresses its names had, and which networks refused us. What it
-cannot vouch for is visited again, and said.
+cannot prove is visited again, and reported.
 """
 
 import time
@@ -25,7 +25,7 @@ from scanner.version import VERSION
 
 
 class SweepState:
-    """The books of one sweep; `sinks` are named by their number and identity."""
+    """The books and the state file of one sweep; `sinks` are keyed by number and identity."""
 
     def __init__(self, plan: Plan, sinks: Mapping[str, Sink], gate: Gate, state: Path | None) -> None:
         self.ledger = Ledger(plan.planned, plan.excluded_count)
@@ -43,11 +43,11 @@ class SweepState:
 
     @property
     def is_resumed(self) -> bool:
-        """Whether there was a state to go on from."""
+        """Whether there was a state to resume from."""
         return self._saved is not None
 
     def take(self) -> Positions:
-        """Take hold of the state file and return where each sink stood; nothing when there is no state yet.
+        """Open the state file and return the position of each sink; nothing when there is no state yet.
 
         Raises:
             StateError: when it cannot be used, or belongs to another sweep or to other outputs.
@@ -63,9 +63,9 @@ class SweepState:
         return saved.last_positions()
 
     def begin(self) -> Sequence[str]:
-        """Go on where the state says that the sweep was, as far as the sinks really are, and write a new snapshot.
+        """Resume from the state, as far as the sinks really are, and write a new snapshot.
 
-        Returns what people should know of it.
+        Returns lines for people.
 
         Raises:
             StateError: when an output does not hold what the state says, or the state is damaged.
@@ -98,23 +98,23 @@ class SweepState:
             *(f"{path}: {doubt}" for doubt in restored.doubts),
         ]
 
-    def book(self, outcomes: Iterable[Outcome], done: Sequence[int], left_out: int = 0) -> None:
+    def book(self, outcomes: Iterable[Outcome], done: Sequence[int], excluded: int = 0) -> None:
         """Book what every sink has, and only then note it in the state file.
 
-        `left_out` counts the records of targets that are excluded.
+        `excluded` counts the records of excluded targets.
 
         Raises:
             SinkError: when the state cannot be written.
         """
         self.ledger.count(outcomes)
-        self.ledger.count_excluded(left_out)
+        self.ledger.count_excluded(excluded)
         self.progress.mark_many(done)
         if self._checkpoint is not None:
             refused = self._gate.counts_answers
             self._checkpoint.append(done, self.ledger, self._positions(), self.progress, refused=refused)
 
     def fold(self) -> None:
-        """Write the state anew as one snapshot.
+        """Write the state as one new snapshot.
 
         Raises:
             SinkError: when it cannot be written.
@@ -123,12 +123,12 @@ class SweepState:
             self._checkpoint.compact(self.ledger, self._positions(), self.progress)
 
     def close(self) -> None:
-        """Let go of the state file."""
+        """Close the state file."""
         if self._checkpoint is not None:
             self._checkpoint.close()
 
     def _vouched(self, positions: Positions) -> bool:
-        """Whether every sink that can tell holds what it held at these positions. Raises InputError."""
+        """Whether every sink that can check it still holds what it held at these positions. Raises InputError."""
         return all(
             sink.vouches(position)
             for name, sink in self._sinks.items()

@@ -11,7 +11,7 @@ import pytest
 
 from scanner.errors import InputError
 from scanner.sweeps import resolve as resolve_module
-from scanner.sweeps.resolve import Found, look_up, resolve
+from scanner.sweeps.resolve import Found, look_up, look_up_each, resolve
 from tests.support.name_server import answering
 
 ZONE = {
@@ -276,8 +276,8 @@ async def test_a_bounded_number_of_look_ups_is_under_way(monkeypatch: pytest.Mon
         under_way -= 1
         return [name]
 
-    found = await resolve_module._all(dict.fromkeys(names, COMMAND_LINE), ask, {}, {})
-    assert found == {name: (name,) for name in names}
+    found, failed = await look_up_each(dict.fromkeys(names, COMMAND_LINE), ask, {})
+    assert (found, failed) == ({name: (name,) for name in names}, {})
     assert most == 3
 
 
@@ -286,6 +286,6 @@ async def test_a_bug_is_not_taken_for_a_name_that_cannot_be_resolved() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ExceptionGroup) as caught:
-        await resolve_module._all({"a.example.com": COMMAND_LINE}, ask, {}, {})
+        await look_up_each({"a.example.com": COMMAND_LINE}, ask, {})
 
     assert caught.value.subgroup(ZeroDivisionError) is not None
