@@ -1,7 +1,7 @@
-"""What follows from what was seen: findings, and what a list of known flaws is worth.
+"""Findings, and the assessment of how complete they are.
 
-They are words of the program as those of `scanner.model`, which has them too; they are here for their length.
-Frozen, without behaviour beyond derived values; unknown is `None`.
+These values belong to `scanner.model`, which exports them; they have a module of their own for their length. They are
+frozen, without behaviour beyond derived values; an unknown value is `None`.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ VERDICTS = ("affected_upstream", "possible", "undecided", "vendor_fixed")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that follows from what was seen, with what it rests on.
+    """Something that follows from a record, with the evidence for it.
 
     The fields after `evidence` are filled for known vulnerabilities (see `scanner.assess`); None where nothing is
     known or the finding is of another kind. `verdict` is one of `VERDICTS`.
@@ -41,12 +41,12 @@ class Finding:
 
 
 class Answer(StrEnum):
-    """What a record's list of flaws is worth. A closed list; only the first two say that all known flaws are in it."""
+    """How complete a record's list of flaws is. A closed list; it is complete with the first two only."""
 
-    KNOWN_FLAWS = "known_flaws"  # those that are listed, and no others are known
-    NONE_KNOWN = "none_known"  # the release is covered by the facts, and they know none
+    KNOWN_FLAWS = "known_flaws"  # all known flaws are listed, and there are some
+    NONE_KNOWN = "none_known"  # all known flaws are listed, and there are none
     UNDECIDED = "undecided"  # a candidate, a snapshot, a vendor's numbers: the facts cannot tell
-    NOT_COVERED = "not_covered"  # nobody searched for the flaws of this product, or of so old a release
+    NOT_COVERED = "not_covered"  # the facts do not cover this product, or not so old a release
     VERSION_UNKNOWN = "version_unknown"  # newer than the facts, or never released
     NO_VERSION = "no_version"  # the server does not show which release it is
 
@@ -54,7 +54,7 @@ class Answer(StrEnum):
 
 
 class Assessment(NamedTuple):
-    """What is known about the flaws of one release. Findings of another answer than the first two may be incomplete.
+    """What is known about the flaws of one release. With another answer than the first two, findings may be incomplete.
 
     `covered_since` is the oldest release of the product whose flaws were searched for, None when it is not covered.
     `facts` counts the flaws that are known of the product, `facts_of` is the day the facts were compiled (ISO).
@@ -67,7 +67,7 @@ class Assessment(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        """Whether all known flaws of the release are in the findings: what a gate may rest a pass on."""
+        """Whether all known flaws of the release are in the findings, so that a gate may rely on them."""
         return self.answer in {Answer.KNOWN_FLAWS, Answer.NONE_KNOWN}
 
     @property
@@ -77,14 +77,14 @@ class Assessment(NamedTuple):
 
     @property
     def basis(self) -> str:
-        """What it rests on: since when the product is covered, how many facts, of which day."""
+        """What the answer rests on: since which release the product is covered, how many facts, of which day."""
         if self.covered_since is None:
             return f"facts of {self.facts_of}"
         facts = f"{self.facts} fact{'' if self.facts == 1 else 's'} of {self.facts_of}"
         return f"covered since {self.covered_since}, {facts}"
 
     def __str__(self) -> str:
-        """Say it in a few words, for people."""
+        """Describe the assessment in a few words, for people."""
         return f"{self.words} ({self.basis})"
 
 

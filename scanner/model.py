@@ -1,8 +1,8 @@
-r"""The words of the program: what flows from stage to stage.
+r"""The values that flow from stage to stage: target, attempt, banner, software, dialogue, record.
 
-Everything here is frozen and has no behaviour beyond derived values. Unknown is `None`; the docstrings say when.
-What is made anew for each target is a named tuple, the rest a frozen dataclass: measured on Python 3.11, a record of 16
-fields costs 0.8 us as a named tuple and 3.2 us as a frozen dataclass, and a sweep has some 50 us for each host.
+Everything here is frozen and has no behaviour beyond derived values. An unknown value is `None`; the docstrings say
+when. Values that are made for each target are named tuples, the others frozen dataclasses: measured on Python 3.11, a
+record of 16 fields costs 0.8 us as a named tuple and 3.2 us as a frozen dataclass, and a sweep has about 50 us a host.
 Bytes that came from a peer are called `raw` and stay bytes until a record is encoded; text made from them is
 printable ASCII with every other byte written as `\xNN` (see `scanner.smtp`).
 """
@@ -52,7 +52,7 @@ __all__ = [
 class Status(StrEnum):
     """How the visit to one target ended. A closed list: one of these for every planned target.
 
-    `answered` statuses are worth a record by default; the others only with `--all`.
+    A sweep writes records of `answered` statuses; of the others only with `--all`.
     """
 
     READY = "ready"  # a complete greeting with code 220
@@ -76,7 +76,7 @@ class Status(StrEnum):
 
     @property
     def answered(self) -> bool:
-        """Whether something at the address accepted the connection, so that a record is worth keeping."""
+        """Whether something at the address accepted the connection, so that the sweep writes a record."""
         return self not in UNANSWERED
 
 
@@ -105,18 +105,18 @@ WITHOUT_BANNER = UNANSWERED | {Status.SILENT, Status.CLOSED}
 
 
 class RefusalKind(StrEnum):
-    """What a greeting that refuses means. A closed list; which of them are about us is said by each rule."""
+    """Why a server turns the client away. A closed list; each rule also tells whether it is about our address."""
 
     RATE_LIMIT = "rate_limit"  # too many connections from one client: come back later, or less often
-    OVERLOAD = "overload"  # the server is busy with everybody
+    OVERLOAD = "overload"  # the server is too busy for any client
     DNSBL = "dnsbl"  # the client's address is on a block list that can be looked up
-    REPUTATION = "reputation"  # the server's maker or owner rates the client's address as bad
+    REPUTATION = "reputation"  # a vendor or the owner rates the client's address as bad
     POLICY = "policy"  # the client is not allowed: access lists, "access denied"
     NO_REVERSE_DNS = "no_reverse_dns"  # the client's address has no name, or one that does not point back
     GREYLIST = "greylist"  # unknown clients are asked to come again
-    EARLY_TALKER = "early_talker"  # the client is said to have spoken before the greeting
-    NOT_ACCEPTING = "not_accepting"  # no mail is taken here, or not now
-    MAINTENANCE = "maintenance"  # closed for work, or shutting down
+    EARLY_TALKER = "early_talker"  # the server claims that the client spoke before the greeting
+    NOT_ACCEPTING = "not_accepting"  # the server does not accept mail, or not now
+    MAINTENANCE = "maintenance"  # the server is under maintenance, or shutting down
     LOCAL_FAILURE = "local_failure"  # the server is broken: disk, configuration, licence, a missing helper
     UPSTREAM = "upstream"  # a proxy cannot reach the server behind it
     OTHER = "other"  # a refusal that no rule knows
@@ -125,7 +125,7 @@ class RefusalKind(StrEnum):
 
 
 class ProductKind(StrEnum):
-    """What a product is: a program that anybody can run, or what only its provider runs."""
+    """Whether a product is a program that anybody can run, or a service that only its provider runs."""
 
     SOFTWARE = "software"
     SERVICE = "service"
@@ -149,8 +149,8 @@ class Exchange(NamedTuple):
 
     `command` is what was sent, without the line end, or "TLS" for a handshake that is not a command. `code` is None
     when no reply came. `lines` are the reply's texts after the code, escaped like `Banner.lines`, and behind them
-    those of further replies that came at once with it. `took_s` is in seconds. `incomplete` says that the reply was not
-    read to its end: nobody can say what is not in it.
+    those of further replies that came at once with it. `took_s` is in seconds. `incomplete`: the reply was not read to
+    its end, so what it lacks proves nothing.
     """
 
     command: str
@@ -161,9 +161,9 @@ class Exchange(NamedTuple):
 
 
 class Certificate(NamedTuple):
-    """What a server's certificate says, believed by nobody: facts, not trust.
+    """What a server's certificate claims; nothing of it is verified.
 
-    `subject` and `issuer` are RFC 4514 names, `names` the DNS names and addresses it is made out to, all of it escaped
+    `subject` and `issuer` are RFC 4514 names, `names` the DNS names and addresses it is issued for, all of it escaped
     printable ASCII. `not_before` and `not_after` are ISO 8601 in UTC. `key` is such as "RSA 2048" or "EC secp256r1".
     `sha256` is of the DER bytes (hex). A certificate that cannot be read has only `sha256` and `error`.
     """
@@ -182,7 +182,7 @@ class Certificate(NamedTuple):
 
 
 class Tls(NamedTuple):
-    """A TLS session, or the attempt at one: then `error` says what went wrong and the other fields are None or empty.
+    """A TLS session, or the attempt at one: then `error` is what went wrong and the other fields are None or empty.
 
     `certificates` begins with the server's own; further ones where the Python version shows them (3.13 and newer).
     `implicit` when TLS came first (port 465), not after STARTTLS. `injected` are bytes that were sent in plain text
@@ -198,10 +198,10 @@ class Tls(NamedTuple):
 
 
 class Dialogue(NamedTuple):
-    """What was said after the greeting. `exchanges` are all of it, in order; the other fields are read out of them.
+    """The conversation after the greeting. `exchanges` are all of it, in order; the other fields follow from them.
 
     `extensions` are the lines of the reply to EHLO without its first, `tls_extensions` those of the EHLO inside TLS.
-    `size` is the SIZE limit in bytes (0: none given), `auth` the AUTH mechanisms of either. `error` says why the
+    `size` is the SIZE limit in bytes (0: none given), `auth` the AUTH mechanisms of either. `error` is why the
     dialogue ended early, None when it came to QUIT.
     """
 
@@ -220,8 +220,8 @@ class Names(NamedTuple):
 
     `greeting` is the host name in the greeting. `ptr` are the names that DNS gives the address, escaped printable
     ASCII. `forward_confirmed`: one of them leads back to the address; `greeting_confirmed`: the greeting's name does;
-    `certificate_matches`: the certificate is made out to the greeting's name. Each is None where it cannot be told.
-    `error` says which look-ups got no answer.
+    `certificate_matches`: the certificate is issued for the greeting's name. Each is None where it is not known.
+    `error` names the look-ups that got no answer.
     """
 
     greeting: str | None = None
@@ -282,14 +282,14 @@ class Banner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """Which software a greeting names, each part of a version in its own field; what it does not say is None.
+    """Which software a greeting names, each part of a version in its own field; parts that it does not name are None.
 
     `product_line` tells relatives apart that share a code base ("Sendmail", "Sentrion", "Switch", "SMI").
     `version` decides which code runs; `config_version` is what the configuration was built from
     (Sendmail's `binary/config`). `patch` is a vendor's patch level (`p3`, `PHNE_14041`), `vendor_tag` a suffix of the
     version (`+Sun`), `package` a distribution's revision (`Debian-2+deb12u2`). `confidence` is 0 to 1: a greeting is
     a claim that its owner can edit. `evidence` is the id of the rule that decided. `kind` is a `ProductKind`: whether
-    it is a program, or a provider's service that nobody else can run; None when the source does not tell.
+    it is a program, or a service that only its provider can run; None when the source does not tell.
     """
 
     product: str
@@ -326,7 +326,7 @@ DISCLOSED = (
     *("product", "version", "config_version", "patch", "build", "package", "os"),
     *("hostname", "internal_name", "private_address", "time"),
 )
-#: Where it can have been seen.
+#: Where it can be given away.
 PLACES = ("greeting", "ehlo", "help", "quit", "certificate")
 
 
@@ -338,10 +338,10 @@ class Record(NamedTuple):
     `clock_skew_s` is how far the server's clock is ahead of ours (whole seconds), None when it does not tell its time
     with a zone. `refusal` is what a greeting that turns us away means, None for any other.
 
-    `disclosed_in` says for each of `DISCLOSED` in which of `PLACES` it was seen, None without a dialogue: then all was
-    in the greeting. `names` is None without `--dns`; `sample` counts the visits to one target
-    from 0, None when there is only one. `assessment` says what `findings` are worth, None without software, and in
-    records of versions of this program that did not say it.
+    `disclosed_in` has for each of `DISCLOSED` the `PLACES` where it was seen; None without a dialogue, as all was in
+    the greeting then. `names` is None without `--dns`; `sample` counts the visits to one target
+    from 0, None when there is only one. `assessment` is how complete the `findings` are; None without software, and in
+    records of earlier versions of this program.
 
     A record that was made from an imported banner, without a visit, has None for what its source does not tell:
     `observed_at`, `ip`, `port`, and every time. Its `tries` is 0.

@@ -52,7 +52,7 @@ class ChangeSide(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One event. A side is None when its sweep has no record of the target; `at` is the time of the later look."""
+    """One event. A side is None when its sweep has no record of the target; `at` is when the later sweep saw it."""
 
     kind: ChangeKind
     ip: str
@@ -66,7 +66,7 @@ class Change(NamedTuple):
 class TargetComparison(NamedTuple):
     """What a comparison of one target came to.
 
-    `why_not` says which side did not tell, and by which status, when it was not compared; then there are no kinds.
+    When the target was not compared, there are no kinds, and `why_not` is the inconclusive side and its status.
     `in_part`: the answers differ, but have some in common, so it may be chance.
     """
 
@@ -107,7 +107,7 @@ def _why(seen: TargetHistory | None) -> str:
 
 
 def _kinds(before: TargetHistory, after: TargetHistory) -> Iterator[ChangeKind]:
-    """Yield what differs between two targets that both answered and told what they are."""
+    """Yield what differs between the two histories of a target, both of which are conclusive."""
     if _apart(before.statuses, after.statuses):
         yield ChangeKind.STATUS_CHANGED
     yield from _software_kinds(before, after)
@@ -120,13 +120,13 @@ def _software_kinds(before: TargetHistory, after: TargetHistory) -> Iterator[Cha
     if _apart(_products(old), _products(new)):
         yield ChangeKind.SOFTWARE_REPLACED
         return
-    if any(fact.shown == UNSURE for fact in old | new):  # a product that nobody here knows is not hidden
+    if any(fact.detail == UNSURE for fact in old | new):  # a product that no rule knows is not hidden
         return
-    shown_before, shown_after = _shown(old), _shown(new)
-    if shown_before > shown_after:
+    detail_before, detail_after = _detail(old), _detail(new)
+    if detail_before > detail_after:
         if Status.READY in after.statuses and not after.masked:  # a firewall hides all that is behind it, from us
             yield ChangeKind.NOW_HIDDEN
-    elif shown_before < shown_after:
+    elif detail_before < detail_after:
         if Status.READY in before.statuses:
             yield ChangeKind.NOW_DISCLOSED
     elif _apart(_versions(old), _versions(new)):
@@ -156,11 +156,11 @@ def _products(facts: Collection[SeenSoftware]) -> set[str]:
 
 
 def _versions(facts: Collection[SeenSoftware]) -> set[str]:
-    return {fact.version for fact in facts if fact.version is not None and fact.shown == VERSION}
+    return {fact.version for fact in facts if fact.version is not None and fact.detail == VERSION}
 
 
-def _shown(facts: Collection[SeenSoftware]) -> int:
-    return max((fact.shown for fact in facts), default=0)
+def _detail(facts: Collection[SeenSoftware]) -> int:
+    return max((fact.detail for fact in facts), default=0)
 
 
 def states(before: TargetHistory | None, after: TargetHistory | None) -> tuple[ChangeSide | None, ChangeSide | None]:

@@ -24,9 +24,9 @@ from scanner.model import BANNER_STATUSES, CONCLUSIVE, MOMENTARY, NEGATIVE, Reco
 from scanner.smtp.grammar import Flag
 from scanner.targets.address import MAPPED_FIRST, MAPPED_LAST, V4_BITS, parse_address, v4_text, v6_text
 
-#: How much is shown of the software: nothing, its name, its version.
+#: How much of the software is disclosed: nothing, its name, its version.
 NOTHING, NAME, VERSION = 0, 1, 2
-#: Perhaps something: a word or a number that nobody here knows. It is neither more nor less than the others.
+#: Perhaps something: a word or a number that no rule knows. It is neither more nor less than the others.
 UNSURE: Final = -1
 
 #: Errors beside `unreachable` that may mean this machine's own routes.
@@ -39,18 +39,18 @@ _VERSIONS: Final = ("version", "config_version", "patch", "build", "package")
 
 
 class SeenSoftware(NamedTuple):
-    """The software of one look: `shown` is NOTHING, NAME, VERSION or UNSURE; product and version may be unknown."""
+    """The software of one observation. `detail` is NOTHING, NAME, VERSION or UNSURE; the rest is None when unknown."""
 
     product: str | None = None
     version: str | None = None
-    shown: int = NOTHING
+    detail: int = NOTHING
 
 
 class Observation(NamedTuple):
     """What a comparison keeps of one record. Plain values only, so that it can be stored as JSON.
 
-    `presence` says whether something answers there: None when the visit does not tell. `concludes`: whether the visit
-    says what it is. `spoke`: whether there was a whole dialogue, so that `everything` has more than `greeting`.
+    `presence` is whether something answers there, None when the visit does not tell. `concludes` is whether the visit
+    shows what it is. `spoke` is whether the dialogue was complete, so that `everything` has more than `banner`.
     """
 
     event_id: str
@@ -69,7 +69,7 @@ class Observation(NamedTuple):
 
     @classmethod
     def of(cls, record: Record, *, time_out_is_gone: bool = False) -> Self:
-        """Return what a record says; `time_out_is_gone` takes a connection that timed out for a negative answer.
+        """Make the observation of a record; with `time_out_is_gone`, a connection that timed out is a negative answer.
 
         Raises:
             TypeError, ValueError, AttributeError: when a field holds what no record has.
@@ -121,11 +121,11 @@ def _presence(record: Record) -> bool | None:
 
 def _everything(record: Record) -> SeenSoftware:
     software = record.software
-    if software is None:  # a product that nobody knows can show its version, too
+    if software is None:  # a product that no rule knows can show its version, too
         if not set(_VERSIONS) & set(record.disclosure):
-            return SeenSoftware(shown=UNSURE) if _is_doubtful(record) else SeenSoftware()
-        said = () if record.banner is None else dict.fromkeys(versions_in_greeting(record.banner, record.ip))
-        return SeenSoftware(version=", ".join(said) or None, shown=VERSION)
+            return SeenSoftware(detail=UNSURE) if _is_doubtful(record) else SeenSoftware()
+        versions = () if record.banner is None else dict.fromkeys(versions_in_greeting(record.banner, record.ip))
+        return SeenSoftware(version=", ".join(versions) or None, detail=VERSION)
     return _facts(software, frozenset(record.disclosure), software.version)
 
 
@@ -148,10 +148,10 @@ def _greeting(record: Record) -> SeenSoftware:
 
 
 def _facts(software: Software, disclosed: frozenset[str], version: str | None) -> SeenSoftware:
-    shown = VERSION if not disclosed.isdisjoint(_VERSIONS) else NAME if "product" in disclosed else NOTHING
-    # A guess is no ground for saying that one product replaced another.
+    detail = VERSION if not disclosed.isdisjoint(_VERSIONS) else NAME if "product" in disclosed else NOTHING
+    # A guess does not prove that one product replaced another.
     known = software.confidence >= (NAMED if software.method == "banner" else _RECOGNISED)
-    return SeenSoftware(_maybe_text(software.product) if known else None, _version_text(software, version), shown)
+    return SeenSoftware(_maybe_text(software.product) if known else None, _version_text(software, version), detail)
 
 
 def _version_text(software: Software, version: str | None) -> str | None:
@@ -162,13 +162,13 @@ def _version_text(software: Software, version: str | None) -> str | None:
 
 
 def _maybe_text(value: object) -> str | None:
-    """Return text whatever a hand-made file has there, so that it can be a member of a set."""
+    """Return text, whatever a file that somebody edited has there: it must be hashable."""
     return None if value is None else str(value)
 
 
 @dataclass(slots=True)
 class TargetHistory:
-    """All looks of one sweep at one target. `add` each; it keeps sets, and of the latest look the rest."""
+    """All observations of one target in one sweep. `add` each; `last` is the latest, the others are of all."""
 
     last: Observation
     presences: set[bool | None] = field(default_factory=set)
@@ -182,7 +182,7 @@ class TargetHistory:
     masked: bool = False
 
     def add(self, observation: Observation) -> None:
-        """Take one look in."""
+        """Add one observation."""
         if (observation.at or 0.0) >= (self.last.at or 0.0):
             self.last = observation
         self.presences.add(observation.presence)
@@ -201,7 +201,7 @@ class TargetHistory:
 
     @property
     def presence(self) -> bool | None:
-        """Whether something answers: True when any look says so, False when all say the opposite, None between."""
+        """Whether something answers: True when any observation shows it, False when all deny it, else None."""
         if True in self.presences:
             return True
         return False if self.presences == {False} else None

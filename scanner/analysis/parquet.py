@@ -1,4 +1,4 @@
-"""Rows into a Parquet file, by DuckDB: a table on disk first, so that memory does not grow with the rows.
+"""Write rows into a Parquet file with DuckDB, by way of a table on disk: memory does not grow with the rows.
 
 Rows go in as JSON in a parameter, never as part of a statement, and DuckDB reads no file of ours. It is an extra
 (`smtpsweep[analysis]`), so it is imported when it is needed.

@@ -1,10 +1,10 @@
 """Stored records read back, one at a time: JSON Lines, plain or packed, or standard input.
 
-Memory does not grow with the file. A line that is not a record is an error that names file and line: whoever draws
-conclusions from a sweep must not do it from a part of one. That holds for a last line without its end too: a killed
-sweep can leave one, and resuming the sweep mends it.
+Memory does not grow with the file. A line that is not a record is an error that names file and line, because
+conclusions from a part of a sweep would be wrong. The same holds for a last line without its end: a killed sweep can
+leave one, and resuming the sweep completes it.
 
-Left out: dropping the repeats of a resumed sweep. They carry the same `event_id`; who counts, drops them.
+Left out: dropping the repeats of a resumed sweep. They have the same `event_id`; readers that count drop them.
 """
 
 import io
@@ -40,7 +40,7 @@ def read_records(file: str | Path) -> Iterator[Record]:
 
 
 def read_numbered(file: str | Path) -> Iterator[tuple[int, Record]]:
-    """Yield every record with the number of its line, from 1, for who has more to say about a line.
+    """Yield every record with the number of its line, from 1, for messages about a line.
 
     Raises:
         InputError: like `read_records`.

@@ -1,4 +1,4 @@
-"""How a record is said to others: native, ECS, OCSF, CEF, LEEF, GELF, CSV."""
+"""Write records in the formats of other systems: ECS, OCSF, CEF, LEEF, GELF, CSV."""
 
 from scanner.formats.choice import FORMATS, make_format
 from scanner.formats.event import Event, Format

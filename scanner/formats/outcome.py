@@ -70,11 +70,11 @@ def sentence(record: RecordDocument) -> str:
     parts = [OUTCOMES[record["status"]].words]
     if software is not None:
         parts.append(" ".join(filter(None, (software["product"], software["version"]))))
-    if told := [each for each in flaws if each["verdict"] != UNDECIDED]:
-        exploited = sum(1 for each in told if each.get("kev"))
-        known = f"{len(told)} known flaw{'s' if len(told) > 1 else ''}"
+    if decided := [each for each in flaws if each["verdict"] != UNDECIDED]:
+        exploited = sum(1 for each in decided if each.get("kev"))
+        known = f"{len(decided)} known flaw{'s' if len(decided) > 1 else ''}"
         parts.append(f"{known}, {exploited} known to be exploited" if exploited else known)
-    if undecided := len(flaws) - len(told):
+    if undecided := len(flaws) - len(decided):
         parts.append(f"{undecided} undecided")
     if (answer := maybe_assessment(record)) is not None and answer.answer is not Answer.NO_VERSION:
         if not flaws:
@@ -92,10 +92,11 @@ def flaws_of(record: RecordDocument) -> list[FindingDocument]:
 
 def maybe_assessment(record: RecordDocument) -> Assessment | None:
     """Return the assessment of the findings; None without software, and in records of versions without it."""
-    told = record.get("assessment")
-    if told is None:
+    assessment = record.get("assessment")
+    if assessment is None:
         return None
-    return Assessment(Answer(told["answer"]), told["covered_since"], told["facts"], told["facts_of"])
+    answer = Answer(assessment["answer"])
+    return Assessment(answer, assessment["covered_since"], assessment["facts"], assessment["facts_of"])
 
 
 def flaws_text(record: RecordDocument) -> str:

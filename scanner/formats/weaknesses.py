@@ -31,12 +31,12 @@ _LOW, _MEDIUM, _HIGH = SEVERITIES["low"], SEVERITIES["medium"], SEVERITIES["high
 
 def weaknesses_of(record: RecordDocument) -> Iterator[Weakness]:
     """Yield the weaknesses of a record; each id comes once."""
-    if shown := [each for each in record["disclosure"] if each in _VERSIONS]:
+    if disclosed := [each for each in record["disclosure"] if each in _VERSIONS]:
         yield Weakness(
             "VERSION-DISCLOSED",
             "The server shows the version of its software.",
             _LOW,
-            _places(shown, record.get("disclosed_in")),
+            _places(disclosed, record.get("disclosed_in")),
             "Leave versions out of the greeting and of the reply to HELP.",
         )
     if (dialogue := record.get("dialogue")) is not None:
@@ -75,8 +75,8 @@ def _of_tls(dialogue: DialogueDocument) -> Iterator[Weakness]:
         )
 
 
-def _places(shown: list[str], disclosed_in: DisclosedInDocument | None) -> str:
-    words = ", ".join(shown)
+def _places(disclosed: list[str], disclosed_in: DisclosedInDocument | None) -> str:
+    words = ", ".join(disclosed)
     seen = cast("Mapping[str, list[str]]", disclosed_in or {})
-    places = sorted({place for each in shown for place in seen.get(each, ())})
+    places = sorted({place for each in disclosed for place in seen.get(each, ())})
     return f"{words} in {', '.join(places)}" if places else words

@@ -1,7 +1,7 @@
-"""What was said after the greeting, as the part `dialogue` of a record, and back.
+"""Encode and decode the part `dialogue` of a record: the conversation after the greeting.
 
-Only sweeps with `--probe dialogue` or more write it, once for each server that greeted with 220, so it is written for
-clarity; `scanner.record` is the hot path. Every text in it is escaped already (see `scanner.model`).
+Only sweeps with `--probe dialogue` or more have it, once for each server that greeted with 220. So this code is written
+for clarity; the hot path is `scanner.record.encoding`. Every text is escaped already (see `scanner.model`).
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def read_dialogue(data: dict[str, Any]) -> Dialogue:
     """Return the dialogue that a record carries; fields that this version does not know are left out.
 
     Raises:
-        KeyError, TypeError: when it is none.
+        KeyError, TypeError: when it is not a dialogue.
     """
     return Dialogue(
         exchanges=tuple(
@@ -66,7 +66,7 @@ def read_names(data: dict[str, Any]) -> Names:
     """Return the host-name triangle that a record carries.
 
     Raises:
-        KeyError, TypeError: when it is none.
+        KeyError, TypeError: when it is not a dialogue.
     """
     known = {field: data[field] for field in Names._fields}
     return Names(**known | {"ptr": _texts(data["ptr"])})

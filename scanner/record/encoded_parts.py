@@ -1,6 +1,6 @@
 """Parts that many records share, encoded once.
 
-All hosts with the same software share one tuple of findings and one assessment, and these are worth some kilobytes of
+All hosts with the same software share one tuple of findings and one assessment, and these are some kilobytes of
 JSON. So their JSON is kept, and `orjson.dumps` puts it into a line as it is (`orjson.Fragment`).
 """
 

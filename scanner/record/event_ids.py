@@ -1,4 +1,4 @@
-"""The ids of records: the same for the same target of the same scan, so that readers can drop repeats."""
+"""Make the ids of records: the same for the same target of the same scan, so that readers can drop repeats."""
 
 import hashlib
 
