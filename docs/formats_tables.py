@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write the tables of docs/formats.md from the formats themselves: `python docs/formats_tables.py`.
 
-One record that has nearly everything goes through each format, and what comes out is the table: every field with the
-value it has. So the tables cannot say what the program does not do. A test fails while the page says something else.
+One record with nearly all fields is written in each format, and each table lists the resulting fields with their
+values. So the tables cannot differ from what the program does: a test fails while the page is out of date.
 """
 
 import re
