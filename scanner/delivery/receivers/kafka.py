@@ -69,7 +69,7 @@ class KafkaReceiver:
         self.name = url.shown
         self.limits = BatchLimits(max_events=_MAX_EVENTS, max_bytes=_MAX_BATCH_BYTES, linger_s=url.options.linger)
         self._url = url
-        self._configuration = _configuration(url)
+        self._settings = librdkafka_settings(url)
         self._content_type = (
             "application/json" if make_format(url.options.format).is_json else "text/plain; charset=utf-8"
         )
@@ -113,25 +113,23 @@ class KafkaReceiver:
         password = self._url.secret("password")
         secret = {"sasl.password": password.reveal()} if password is not None else {}
         try:
-            settings = {**self._configuration, **secret}
-            return Producer(settings, self._topic, self._content_type, self._url.redaction)
+            return Producer({**self._settings, **secret}, self._topic, self._content_type, self._url.redaction)
         except KafkaException as error:
             raise InputError(f"-o {self._url.shown}: {error.args[0].str()!a}") from None
 
 
-def _configuration(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
+def librdkafka_settings(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
     """Return librdkafka's configuration for a URL, without the password.
 
     Raises:
         InputError: when user, password and mechanism do not fit together, or TLS files cannot be used.
     """
     secure = url.scheme.endswith("+tls")
-    port = _TLS_PORT if secure else _PORT
+    if not secure:
+        warn_plain(url)
     max_bytes = url.options.max_bytes
     settings: dict[str, Any] = {
-        "bootstrap.servers": ",".join(
-            f"{f'[{host}]' if ':' in host else host}:{given or port}" for host, given in url.hosts
-        ),
+        "bootstrap.servers": _servers(url, _TLS_PORT if secure else _PORT),
         "client.id": url.options.client_id,
         "enable.idempotence": True,
         "acks": "all",
@@ -148,11 +146,11 @@ def _configuration(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
         "log.connection.close": False,
         "enable.metrics.push": False,  # no telemetry about us (KIP-714)
     }
-    if secure:
-        settings |= _tls(url)
-    else:
-        warn_plain(url)
-    return settings | _sasl(url, secure=secure)
+    return settings | (_tls(url) if secure else {}) | _sasl(url, secure=secure)
+
+
+def _servers(url: SinkUrl[KafkaOptions], default_port: int) -> str:
+    return ",".join(f"{f'[{host}]' if ':' in host else host}:{port or default_port}" for host, port in url.hosts)
 
 
 def _tls(url: SinkUrl[KafkaOptions]) -> dict[str, Any]:
@@ -195,16 +193,16 @@ def _receipt(answers: "Sequence[DeliveryReport]") -> Receipt:
     refused = tuple(
         RefusedEvent(place, answer.reason)
         for place, answer in enumerate(answers)
-        if answer.verdict is DeliveryOutcome.REFUSED
+        if answer.outcome is DeliveryOutcome.REFUSED
     )
     left = [
         place
         for place, answer in enumerate(answers)
-        if answer.verdict in (DeliveryOutcome.LATER, DeliveryOutcome.DENIED)
+        if answer.outcome in (DeliveryOutcome.LATER, DeliveryOutcome.DENIED)
     ]
     if not left:
         return Receipt(refused=refused)
-    denied = [answers[place].reason for place in left if answers[place].verdict is DeliveryOutcome.DENIED]
+    denied = [answers[place].reason for place in left if answers[place].outcome is DeliveryOutcome.DENIED]
     reason = denied[0] if denied else answers[left[0]].reason
     if len(left) == len(answers):
         raise AccessDeniedError(reason) if denied else TryLaterError(reason)

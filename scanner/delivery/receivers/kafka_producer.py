@@ -14,8 +14,6 @@ Sources: librdkafka's INTRODUCTION.md ("Idempotent Producer") and CONFIGURATION.
 codes); KIP-467 (which record of a batch was invalid).
 """
 
-import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,12 +24,17 @@ from typing import Any, NamedTuple
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
 
-from scanner.delivery.local.descriptor import printable
+from scanner.delivery.receivers.kafka_errors import (
+    NO_TOPIC,
+    RECORD_ERRORS,
+    UNANSWERED,
+    BrokerLog,
+    error_text,
+    is_denied,
+)
 from scanner.delivery.receivers.receiver import AccessDeniedError, TryLaterError
 from scanner.delivery.redaction import Redaction
 from scanner.formats.event import Event
-
-log = logging.getLogger(__name__)
 
 #: How long to wait at a time; `stop` takes effect in between.
 _POLL_S = 0.1
@@ -43,53 +46,6 @@ _NEW_TOPIC_S = 5.0
 _DENIED_S = 1.0
 #: How long `close` waits for records that are on the wire.
 _CLOSE_S = 1.0
-_MAX_REASON = 300
-#: The varying rest of librdkafka's messages.
-_VARYING = re.compile(r" \((?:after [0-9]|PID).*|, [0-9]+ identical error.*", re.DOTALL)
-
-#: Errors of the record, or of a batch in which it was.
-_RECORD_ERRORS = frozenset(
-    {
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.RECORD_LIST_TOO_LARGE,
-        KafkaError.INVALID_MSG,
-        KafkaError.INVALID_MSG_SIZE,
-        KafkaError.INVALID_RECORD,
-        KafkaError.INVALID_TIMESTAMP,
-        KafkaError._INVALID_DIFFERENT_RECORD,  # noqa: SLF001  librdkafka's own codes begin with an underscore
-    }
-)
-_NO_TOPIC = frozenset(
-    {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001  as above
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  as above
-    }
-)
-#: The producer could not be used any more; the broker's answer is not known.
-_UNANSWERED = frozenset(
-    {
-        KafkaError._FATAL,  # noqa: SLF001  as above
-        KafkaError._PURGE_QUEUE,  # noqa: SLF001  as above
-        KafkaError._PURGE_INFLIGHT,  # noqa: SLF001  as above
-    }
-)
-#: Errors for which a retry does not help: a person has to act.
-_DENIED_ERRORS = frozenset(
-    {
-        KafkaError._AUTHENTICATION,  # noqa: SLF001  as above
-        KafkaError._UNSUPPORTED_FEATURE,  # noqa: SLF001  as above
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-        KafkaError.ILLEGAL_SASL_STATE,
-        KafkaError.SECURITY_DISABLED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.TOPIC_EXCEPTION,
-        KafkaError.UNSUPPORTED_COMPRESSION_TYPE,
-        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-    }
-)
 
 
 class DeliveryOutcome(Enum):
@@ -102,9 +58,9 @@ class DeliveryOutcome(Enum):
 
 
 class DeliveryReport(NamedTuple):
-    """A verdict, with its reason when it is not that the event was taken."""
+    """The outcome of an event, with a reason unless it was taken."""
 
-    verdict: DeliveryOutcome
+    outcome: DeliveryOutcome
     reason: str = ""
 
 
@@ -136,7 +92,7 @@ class Producer:
         self._ask_again = False
         #: Why it can take nothing any more, so that another one must be made; None while it can.
         self.fatal: str | None = None
-        settings = {**configuration, "error_cb": self._on_error, "logger": _BrokerLog(self._redaction)}
+        settings = {**configuration, "error_cb": self._on_error, "logger": BrokerLog(self._redaction)}
         self._producer: confluent_kafka.Producer | None = confluent_kafka.Producer(settings)
 
     def check(self, timeout_s: float) -> None:
@@ -155,7 +111,7 @@ class Producer:
                     return
                 answer = self._denied_answer() or self._judge(error)
                 now = time.monotonic()
-                if answer.verdict is DeliveryOutcome.DENIED and (error.code() not in _NO_TOPIC or now >= no_topic_at):
+                if answer.outcome is DeliveryOutcome.DENIED and (error.code() not in NO_TOPIC or now >= no_topic_at):
                     raise AccessDeniedError(answer.reason)
                 if now >= deadline:
                     raise TryLaterError(self._trouble or answer.reason)
@@ -180,7 +136,7 @@ class Producer:
             answers = [self._answer(event, timeout_s) for event in batch]
             for id_ in ids:
                 self._reports.pop(id_, None)
-            self._ask_again = any(answer.verdict is DeliveryOutcome.DENIED for answer in answers)
+            self._ask_again = any(answer.outcome is DeliveryOutcome.DENIED for answer in answers)
             return answers
 
     def stop(self) -> None:
@@ -251,7 +207,7 @@ class Producer:
     def _suspects(self, events: Sequence[Event]) -> list[Event]:
         """Return the events that were refused, alone or together with others."""
         reports = ((event, self._reports.get(event.id)) for event in events if event.id not in self._alone)
-        return [event for event, error in reports if error is not None and error.code() in _RECORD_ERRORS]
+        return [event for event, error in reports if error is not None and error.code() in RECORD_ERRORS]
 
     def _separate(self, suspects: list[Event], deadline: float) -> None:
         """Send events that were refused together again in smaller parts, in order, until the bad ones are known."""
@@ -274,16 +230,16 @@ class Producer:
     def _is_a_bystander(self, event: Event) -> bool:
         """Return whether the broker refused an event only because of another one in its batch."""
         error = self._reports.get(event.id)
-        return error is not None and error.code() == KafkaError._INVALID_DIFFERENT_RECORD  # noqa: SLF001  as above
+        return error is not None and error.code() == KafkaError._INVALID_DIFFERENT_RECORD  # noqa: SLF001  librdkafka's own codes begin with an underscore
 
     def _answer(self, event: Event, timeout_s: float) -> DeliveryReport:
         error = self._reports.get(event.id)
         if error is None and event.id in self._reports:
             return _TAKEN
-        if error is None or error.code() in _UNANSWERED:
+        if error is None or error.code() in UNANSWERED:
             reason = self.fatal or self._trouble or f"no acknowledgement within {timeout_s:g} s"
             return self._denied_answer() or DeliveryReport(DeliveryOutcome.LATER, reason)
-        if error.code() in _RECORD_ERRORS:
+        if error.code() in RECORD_ERRORS:
             return DeliveryReport(
                 DeliveryOutcome.REFUSED if event.id in self._alone else DeliveryOutcome.LATER, self._text(error)
             )
@@ -291,9 +247,9 @@ class Producer:
 
     def _judge(self, error: KafkaError) -> DeliveryReport:
         """Return the meaning of an error that is not about a record."""
-        if error.code() in _NO_TOPIC:
+        if error.code() in NO_TOPIC:
             return DeliveryReport(DeliveryOutcome.DENIED, f"no topic {self._topic}, or none that we may see: create it")
-        if _is_denied(error):
+        if is_denied(error):
             return DeliveryReport(DeliveryOutcome.DENIED, self._text(error))
         return DeliveryReport(DeliveryOutcome.LATER, self._text(error))
 
@@ -301,7 +257,7 @@ class Producer:
         return None if self._denied is None else DeliveryReport(DeliveryOutcome.DENIED, self._denied)
 
     def _text(self, error: KafkaError) -> str:
-        return _text(error, self._redaction)
+        return error_text(error, self._redaction)
 
     def _is_over(self, deadline: float) -> bool:
         now = time.monotonic()
@@ -324,39 +280,15 @@ class Producer:
         self._reports[id_] = error
         if error is None:
             self._trouble = ""
-        elif error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001  as above
+        elif error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001  librdkafka's own codes begin with an underscore
             self.fatal = self.fatal or self._text(error)
 
     def _on_error(self, error: KafkaError) -> None:
         text = self._text(error)
         if error.fatal():
             self.fatal = text
-        if _is_denied(error):
+        if is_denied(error):
             self._denied_at = self._denied_at if self._denied is not None else time.monotonic()
             self._denied = text
-        if error.code() != KafkaError._ALL_BROKERS_DOWN or not self._trouble:  # noqa: SLF001  as above
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or not self._trouble:  # noqa: SLF001  librdkafka's own codes begin with an underscore
             self._trouble = text
-
-
-class _BrokerLog:
-    """The log of librdkafka at debug level, made printable, since it holds texts of brokers; errors come as answers."""
-
-    def __init__(self, redaction: Redaction) -> None:
-        self._redaction = redaction
-
-    def log(self, _level: int, form: str, *arguments: object) -> None:
-        log.debug("%s", printable(self._redaction.clean(form % arguments)))
-
-
-def _is_denied(error: KafkaError) -> bool:
-    # Of TLS errors, only those about certificates need a person: a handshake also fails when a broker goes down. With
-    # TLS 1.3 a broker refuses our certificate with an alert on a connection that is open already.
-    transport = (KafkaError._SSL, KafkaError._TRANSPORT)  # noqa: SLF001  as above
-    is_certificate = error.code() in transport and "certificate" in error.str().lower()
-    return error.code() in _DENIED_ERRORS or is_certificate
-
-
-def _text(error: KafkaError, redaction: Redaction) -> str:
-    """Return an error as one line, without secrets and without parts that differ each time."""
-    text = redaction.clean(_VARYING.sub("", error.str()))
-    return printable(f"{error.name()}: {text}")[:_MAX_REASON]

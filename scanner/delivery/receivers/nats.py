@@ -82,10 +82,7 @@ class NatsReceiver:
         self._tls = tls_context(url) if secure else None
         if not secure:
             warn_plain(url)
-        self._servers = [
-            f"{'tls' if secure else 'nats'}://{f'[{host}]' if ':' in host else host}:{port or _PORT}"
-            for host, port in url.hosts
-        ]
+        self._servers = server_urls(url)
         self._subject = url.options.subject
         self._timeout_s = url.options.timeout
         self._client: Client | None = None
@@ -110,7 +107,7 @@ class NatsReceiver:
                     allow_reconnect=False,
                     max_reconnect_attempts=1,  # of the first connection, too
                     error_cb=self._note_trouble,
-                    **self._credentials(),
+                    **credentials(self._url),
                 )
                 if self._url.options.create:
                     await self._create(client.jetstream(timeout=self._timeout_s))
@@ -155,16 +152,6 @@ class NatsReceiver:
                 if transport is not None:
                     transport.close()
                     await transport.wait_closed()
-
-    def _credentials(self) -> dict[str, Any]:
-        token, password = self._url.secret("token"), self._url.secret("password")
-        given = {
-            "token": token.reveal() if token else None,
-            "user": self._url.user,
-            "password": password.reveal() if password else None,
-            "user_credentials": self._url.options.credentials_file,
-        }
-        return {name: value for name, value in given.items() if value is not None}
 
     async def _create(self, context: "JetStreamContext") -> None:
         from nats.js.errors import BadRequestError, NotFoundError  # noqa: PLC0415  an extra
@@ -223,6 +210,24 @@ class NatsReceiver:
         if retry:
             await self.close()
         return Receipt(refused=tuple(refused), retry=tuple(retry), duplicates=duplicates, reason=reason)
+
+
+def server_urls(url: SinkUrl[NatsOptions]) -> list[str]:
+    """Return the servers of a sink's URL in the form that the client expects."""
+    scheme = "tls" if url.scheme.endswith("+tls") else "nats"
+    return [f"{scheme}://{f'[{host}]' if ':' in host else host}:{port or _PORT}" for host, port in url.hosts]
+
+
+def credentials(url: SinkUrl[NatsOptions]) -> dict[str, Any]:
+    """Return the client's arguments for logging in."""
+    token, password = url.secret("token"), url.secret("password")
+    given = {
+        "token": token.reveal() if token else None,
+        "user": url.user,
+        "password": password.reveal() if password else None,
+        "user_credentials": url.options.credentials_file,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _hide_credentials(url: SinkUrl[NatsOptions]) -> None:

@@ -111,10 +111,10 @@ class PostgresqlReceiver:
         self._database = url.path.strip("/")
         if not self._database or "/" in self._database or not self._database.isprintable():
             raise InputError(f"-o {url.shown}: the path must name a database, as in postgresql://user@host:5432/mail")
-        self._table = _table(url)
+        self._table = table_names(url)
         self.name = url.shown
         self._url = url
-        self._tls = _tls_parameters(url) if url.scheme.endswith("+tls") else {"sslmode": "prefer"}
+        self._tls = tls_parameters(url) if url.scheme.endswith("+tls") else {"sslmode": "prefer"}
         if not url.scheme.endswith("+tls"):
             warn_plain(url)
         self._timeout_s = url.options.timeout
@@ -131,7 +131,7 @@ class PostgresqlReceiver:
                     await self._create(self._connection)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
-            meaning = _meaning(error, self._url.redaction)
+            meaning = meaning_of(error, self._url.redaction)
             if isinstance(meaning, BatchRefusedError):  # no record was sent: another client made the table just now
                 meaning = TryLaterError(str(meaning))
             raise meaning from None
@@ -141,12 +141,12 @@ class PostgresqlReceiver:
         if self._connection is None:
             await self.open("")
         assert self._connection is not None  # noqa: S101  opened above
-        rows = [_row(event) for event in batch]
+        rows = [row_of(event) for event in batch]
         try:
             async with patience(self._timeout_s):
                 stored = await self._store(self._connection, rows)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
-            meaning = _meaning(error, self._url.redaction)
+            meaning = meaning_of(error, self._url.redaction)
             if not isinstance(meaning, BatchRefusedError):  # the next attempt begins with a new connection
                 await self.close()
             raise meaning from None
@@ -214,7 +214,7 @@ class PostgresqlReceiver:
             return cursor.rowcount
 
 
-def _table(url: SinkUrl[PostgresqlOptions]) -> list[str]:
+def table_names(url: SinkUrl[PostgresqlOptions]) -> list[str]:
     """Return the parts of `table=`: NAME or SCHEMA.NAME; every character but '.' is part of a name, and is quoted."""
     names = url.options.table.split(".")
     good = all(name.isprintable() and 1 <= len(name.encode()) <= _MAX_NAME_BYTES for name in names)
@@ -226,7 +226,7 @@ def _table(url: SinkUrl[PostgresqlOptions]) -> list[str]:
     return names
 
 
-def _tls_parameters(url: SinkUrl[PostgresqlOptions]) -> dict[str, Any]:
+def tls_parameters(url: SinkUrl[PostgresqlOptions]) -> dict[str, Any]:
     """Return libpq's TLS parameters; the files are tried here, so that mistakes show before the sweep."""
     tls_context(url)
     options = url.options
@@ -245,7 +245,8 @@ def _constraint(column: str) -> str:
     return {"event_id": " PRIMARY KEY", "record": " NOT NULL"}.get(column, "")
 
 
-def _row(event: Event) -> tuple[object, ...]:
+def row_of(event: Event) -> tuple[object, ...]:
+    """Return the values of `COLUMNS` for an event, which is a record."""
     record = orjson.loads(event.body)
     software = record.get("software") or {}
     picked = record | {
@@ -257,7 +258,7 @@ def _row(event: Event) -> tuple[object, ...]:
     return tuple(picked.get(column) for column in COLUMNS)
 
 
-def _meaning(error: BaseException, redaction: Redaction) -> Exception:
+def meaning_of(error: BaseException, redaction: Redaction) -> Exception:
     """Return what an error of the library means to the relay."""
     from psycopg import DataError, Error  # noqa: PLC0415  an extra
 

@@ -4,8 +4,6 @@ What a real Kafka does with it is in tests/receivers/test_kafka.py.
 """
 
 import asyncio
-import importlib.util
-import logging
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,19 +12,16 @@ import orjson
 import pytest
 from confluent_kafka import KafkaError
 
-from scanner.delivery.receivers.discreet import DiscreetReceiver
 from scanner.delivery.receivers.kafka import KafkaReceiver
-from scanner.delivery.receivers.kafka_producer import _BrokerLog, _text
 from scanner.delivery.receivers.receiver import TAKEN, AccessDeniedError, Receipt, TryLaterError
-from scanner.delivery.redaction import Redaction
 from scanner.delivery.relay import dead_letters
 from scanner.delivery.relay.destination import make_destinations
 from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.spool import RunFolder
-from scanner.errors import InputError, SinkError
+from scanner.errors import SinkError
 from scanner.formats import Event
 from tests.receivers.kafka_mock import INIT_PRODUCER_ID, PRODUCE, MockKafka, event_ids, header, stored
-from tests.support.certificates import make_certificate
+from tests.support.sink_receivers import receiver_of
 
 TOPIC = "smtp"
 
@@ -39,10 +34,7 @@ def kafka() -> Iterator[MockKafka]:
 
 
 def receiver(url: str) -> KafkaReceiver:
-    (one,) = make_destinations([url])
-    assert isinstance(one.receiver, DiscreetReceiver)
-    assert isinstance(one.receiver.inner, KafkaReceiver)
-    return one.receiver.inner
+    return receiver_of(url, KafkaReceiver)
 
 
 def events(first: int, last: int, *, body: bytes = b"{}", key: str = "192.0.2.1 25") -> list[Event]:
@@ -185,7 +177,7 @@ async def test_brokers_that_go_and_come_back_get_each_record_once(kafka: MockKaf
     assert event_ids(stored(kafka.servers, TOPIC)) == ids(1, 30)
 
 
-async def test_an_answer_that_comes_too_late_makes_no_double(kafka: MockKafka) -> None:
+async def test_an_answer_that_comes_too_late_makes_no_duplicate(kafka: MockKafka) -> None:
     one = receiver(f"kafka://{kafka.servers}/{TOPIC}?timeout=1")
     await one.open("run")
     kafka.slow(1500)
@@ -354,85 +346,3 @@ async def test_a_line_format_says_that_it_is_text(kafka: MockKafka, monkeypatch:
 
     (message,) = stored(kafka.servers, TOPIC)
     assert header(message, "content-type") == "text/plain; charset=utf-8"
-
-
-@pytest.mark.parametrize("path", ["", "/", "/a/b", "/a b", "/.", "/..", "/" + "a" * 250, "/a%00", "/é"])
-def test_the_path_must_name_a_topic(path: str) -> None:
-    with pytest.raises(InputError, match="the path must name a topic"):
-        receiver(f"kafka://127.0.0.1{path}")
-
-
-def test_user_and_password_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PASSWORD", "s3cret")
-    for url in ("kafka://alice@127.0.0.1/t", "kafka://127.0.0.1/t?password_env=PASSWORD"):
-        with pytest.raises(InputError, match=r"needs both a user, .* and password_env"):
-            receiver(url)
-    with pytest.raises(InputError, match="sasl=PLAIN: needs a user and a password"):
-        receiver("kafka://127.0.0.1/t?sasl=PLAIN")
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("kafka://127.0.0.1/t", {"security.protocol": "plaintext", "bootstrap.servers": "127.0.0.1:9092"}),
-        ("kafka://[::1],b2:7/t", {"bootstrap.servers": "[::1]:9092,b2:7"}),
-        ("kafka+tls://b1,b2/t", {"security.protocol": "ssl", "bootstrap.servers": "b1:9093,b2:9093",
-                                 "enable.ssl.certificate.verification": True, "ssl.ca.location": "probe",
-                                 "ssl.endpoint.identification.algorithm": "https"}),
-        ("kafka+tls://b1/t?verify=no", {"enable.ssl.certificate.verification": False,
-                                        "ssl.endpoint.identification.algorithm": "none"}),
-        ("kafka+tls://alice@b1/t?password_env=PASSWORD", {"security.protocol": "sasl_ssl", "sasl.username": "alice",
-                                                          "sasl.mechanism": "SCRAM-SHA-512"}),
-        ("kafka://alice@b1/t?password_env=PASSWORD&sasl=PLAIN", {"security.protocol": "sasl_plaintext",
-                                                                 "sasl.mechanism": "PLAIN"}),
-        ("kafka://b1/t", {"acks": "all", "enable.idempotence": True, "message.timeout.ms": 0, "client.id": "smtpsweep",
-                          "enable.metrics.push": False}),
-        ("kafka://b1/t?client_id=x&compression=zstd&max_bytes=5000",
-         {"client.id": "x", "compression.type": "zstd", "message.max.bytes": 5000, "batch.size": 5000}),
-    ],
-)  # fmt: skip
-def test_a_url_becomes_a_configuration_without_the_password(
-    url: str, expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PASSWORD", "s3cret")
-    configuration = receiver(url)._configuration
-
-    assert {name: configuration[name] for name in expected} == expected
-    assert "s3cret" not in str(configuration)
-
-
-def test_certificate_and_key_go_to_the_producer(tmp_path: Path) -> None:
-    pem = tmp_path / "both.pem"
-    pem.write_bytes(b"".join(make_certificate()))
-    configuration = receiver(f"kafka+tls://b1/t?cert_file={pem}&ca_file={pem}")._configuration
-
-    assert {configuration[f"ssl.{name}.location"] for name in ("ca", "certificate", "key")} == {str(pem)}
-    with pytest.raises(InputError, match="cannot be used"):
-        receiver(f"kafka+tls://b1/t?ca_file={tmp_path}/nothing.pem")
-
-
-async def test_a_file_that_has_gone_since_is_the_users_affair(tmp_path: Path) -> None:
-    pem = tmp_path / "both.pem"
-    pem.write_bytes(b"".join(make_certificate()))
-    one = receiver(f"kafka+tls://127.0.0.1/t?ca_file={pem}")
-    pem.unlink()
-    with pytest.raises(InputError, match=r"-o kafka\+tls://127\.0\.0\.1/t: .*ssl\.ca\.location"):
-        await one.open("run")
-
-
-def test_without_the_extra_it_is_said_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r"needs confluent-kafka: pip install 'smtpsweep\[kafka\]'"):
-        receiver("kafka://127.0.0.1/t")
-
-
-def test_what_a_broker_says_is_printable_short_and_the_same_each_time(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    _BrokerLog(Redaction()).log(3, "%s", "said \x1b[31mred\nforged line")
-
-    assert caplog.messages == [r"'said \x1b[31mred\nforged line'"]
-    assert _text(KafkaError(KafkaError._SSL, "evil \x1b[31m\n"), Redaction()) == r"'_SSL: evil \x1b[31m\n'"
-    assert len(_text(KafkaError(KafkaError._SSL, "x" * 5000), Redaction())) == 300
-    refused = "h:1: Connect failed: Connection refused"
-    for varying in (" (after 12ms in state CONNECT)", " (after 3ms in state CONNECT, 7 identical error(s) suppressed)"):
-        assert _text(KafkaError(KafkaError._TRANSPORT, refused + varying), Redaction()) == f"_TRANSPORT: {refused}"

@@ -38,7 +38,7 @@ def test_one_record_that_is_refused_by_itself_is_to_blame_at_once(kafka: MockKaf
     (answer,) = one.deliver([event(1)], 20)
     one.close()
 
-    assert (answer.verdict, answer.reason) == (
+    assert (answer.outcome, answer.reason) == (
         DeliveryOutcome.REFUSED,
         "MSG_SIZE_TOO_LARGE: Broker: Message size too large",
     )
@@ -56,7 +56,7 @@ def test_a_report_that_comes_after_its_batch_is_over_is_not_kept(kafka: MockKafk
     answers = one.deliver([event(2)], 20)
     one.close()
 
-    assert (late.verdict, answers, one._reports) == (DeliveryOutcome.LATER, [DeliveryReport(DeliveryOutcome.TAKEN)], {})
+    assert (late.outcome, answers, one._reports) == (DeliveryOutcome.LATER, [DeliveryReport(DeliveryOutcome.TAKEN)], {})
     assert event_ids(stored(kafka.servers, TOPIC)) == ["id-1", "id-2"]
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from scanner.delivery.receivers.discreet import DiscreetReceiver
-from scanner.delivery.receivers.nats import NatsReceiver
+from scanner.delivery.receivers.nats import KIND, NatsReceiver, credentials, server_urls
 from scanner.delivery.receivers.receiver import AccessDeniedError, TryLaterError
-from scanner.delivery.relay.destination import make_destinations
+from scanner.delivery.receivers.urls import SinkUrl
 from scanner.errors import InputError
 from scanner.formats import Event
 from tests.support.nats_fake import FakeNats, refusal
 from tests.support.ports import free_ports
+from tests.support.sink_receivers import receiver_of
 
 TOO_LARGE = refusal(400, 10054, "message size exceeds maximum allowed")
 NO_SPACE = refusal(503, 10023, "insufficient resources")
@@ -30,10 +30,7 @@ def event(number: int, body: bytes = b"{}") -> Event:
 
 
 def receiver(port: int, options: str = "", path: str = "/SWEEP", timeout_s: float = 20) -> NatsReceiver:
-    (one,) = make_destinations([f"nats://127.0.0.1:{port}{path}?timeout={timeout_s}{options}"])
-    assert isinstance(one.receiver, DiscreetReceiver)
-    assert isinstance(one.receiver.inner, NatsReceiver)
-    return one.receiver.inner
+    return receiver_of(f"nats://127.0.0.1:{port}{path}?timeout={timeout_s}{options}", NatsReceiver)
 
 
 async def test_every_event_is_a_message_with_its_id_and_target_and_repeats_are_counted(server: FakeNats) -> None:
@@ -98,7 +95,7 @@ async def test_what_the_stream_has_no_room_for_is_sent_again_over_a_new_connecti
 
 
 @pytest.mark.parametrize("answer", ["cut", "silent"])
-async def test_a_batch_without_all_its_answers_is_tried_again_and_leaves_no_double(
+async def test_a_batch_without_all_its_answers_is_tried_again_and_leaves_no_duplicate(
     server: FakeNats, answer: str
 ) -> None:
     server.answers = [{"stream": "SWEEP", "seq": 1}, answer]
@@ -106,7 +103,8 @@ async def test_a_batch_without_all_its_answers_is_tried_again_and_leaves_no_doub
     while server.answers:  # on a slow machine the time may be up before they are asked for
         with pytest.raises(TryLaterError):
             await sink.send([event(1), event(2)])
-    sink._timeout_s = 20
+    await sink.close()
+    sink = receiver(server.port)
     await sink.send([event(1), event(2)])
     await sink.close()
 
@@ -182,8 +180,6 @@ def test_without_nats_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_several_servers_are_named_as_the_client_wants_them_with_tls_too() -> None:
-    (one,) = make_destinations(["nats+tls://user@h,[2001:db8::1]:99/SWEEP"])
-    assert isinstance(one.receiver, DiscreetReceiver)
-    assert isinstance(one.receiver.inner, NatsReceiver)
-    assert one.receiver.inner._servers == ["tls://h:4222", "tls://[2001:db8::1]:99"]
-    assert one.receiver.inner._credentials() == {"user": "user"}
+    url = SinkUrl("nats+tls://user@h,[2001:db8::1]:99/SWEEP", KIND)
+    assert server_urls(url) == ["tls://h:4222", "tls://[2001:db8::1]:99"]
+    assert credentials(url) == {"user": "user"}

@@ -8,23 +8,33 @@ import psycopg.errors
 import pytest
 
 from scanner.delivery.receivers import postgresql
-from scanner.delivery.receivers.discreet import DiscreetReceiver
-from scanner.delivery.receivers.postgresql import COLUMNS, PostgresqlReceiver
+from scanner.delivery.receivers.postgresql import (
+    COLUMNS,
+    KIND,
+    PostgresqlOptions,
+    PostgresqlReceiver,
+    meaning_of,
+    row_of,
+    table_names,
+    tls_parameters,
+)
 from scanner.delivery.receivers.receiver import AccessDeniedError, BatchRefusedError, TryLaterError
+from scanner.delivery.receivers.urls import SinkUrl
 from scanner.delivery.redaction import Redaction
-from scanner.delivery.relay.destination import make_destinations
 from scanner.errors import InputError
 from scanner.formats import Event
 from tests.support.certificates import make_certificate
+from tests.support.sink_receivers import receiver_of
 
 WHERE = "postgresql://user@127.0.0.1:5432/mail"
 
 
 def receiver(url: str) -> PostgresqlReceiver:
-    (one,) = make_destinations([url])
-    assert isinstance(one.receiver, DiscreetReceiver)
-    assert isinstance(one.receiver.inner, PostgresqlReceiver)
-    return one.receiver.inner
+    return receiver_of(url, PostgresqlReceiver)
+
+
+def sink_url(text: str) -> SinkUrl[PostgresqlOptions]:
+    return SinkUrl(text, KIND)
 
 
 @pytest.mark.parametrize("path", ["", "/", "//", "/a/b", "/%00", "/a%0a"])
@@ -40,9 +50,9 @@ def test_a_table_that_cannot_exist_is_refused(table: str) -> None:
 
 
 def test_a_hostile_table_name_is_one_quoted_name() -> None:
-    one = receiver(f"{WHERE}?table=a%22;%20DROP%20TABLE%20b;%20--")
-    assert psycopg.sql.Identifier(*one._table).as_string() == '"a""; DROP TABLE b; --"'
-    assert receiver(f"{WHERE}?table=siem.mail")._table == ["siem", "mail"]
+    names = table_names(sink_url(f"{WHERE}?table=a%22;%20DROP%20TABLE%20b;%20--"))
+    assert psycopg.sql.Identifier(*names).as_string() == '"a""; DROP TABLE b; --"'
+    assert table_names(sink_url(f"{WHERE}?table=siem.mail")) == ["siem", "mail"]
 
 
 def test_other_formats_than_native_are_refused() -> None:
@@ -64,13 +74,13 @@ def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_tls_is_checked_in_full_unless_told_otherwise(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "ca.pem").write_bytes(make_certificate("127.0.0.1")[0])
-    checked = receiver(f"postgresql+tls://127.0.0.1/mail?ca_file={tmp_path / 'ca.pem'}")
-    assert checked._tls == {"sslmode": "verify-full", "sslrootcert": str(tmp_path / "ca.pem")}
+    checked = tls_parameters(sink_url(f"postgresql+tls://127.0.0.1/mail?ca_file={tmp_path / 'ca.pem'}"))
+    assert checked == {"sslmode": "verify-full", "sslrootcert": str(tmp_path / "ca.pem")}
     assert not caplog.records
 
     with caplog.at_level(logging.WARNING):
-        unchecked = receiver("postgresql+tls://127.0.0.1/mail?verify=no")
-    assert unchecked._tls == {"sslmode": "require", "sslrootcert": ""}
+        unchecked = tls_parameters(sink_url("postgresql+tls://127.0.0.1/mail?verify=no"))
+    assert unchecked == {"sslmode": "require", "sslrootcert": ""}
     assert "verify=no" in caplog.text
 
 
@@ -78,8 +88,9 @@ def test_mutual_tls_hands_over_certificate_and_key(tmp_path: Path) -> None:
     certificate, key = make_certificate("127.0.0.1")
     (tmp_path / "both.pem").write_bytes(certificate + key)
     (tmp_path / "ca.pem").write_bytes(certificate)
-    one = receiver(f"postgresql+tls://127.0.0.1/mail?ca_file={tmp_path / 'ca.pem'}&cert_file={tmp_path / 'both.pem'}")
-    assert one._tls["sslcert"] == one._tls["sslkey"] == str(tmp_path / "both.pem")
+    files = f"ca_file={tmp_path / 'ca.pem'}&cert_file={tmp_path / 'both.pem'}"
+    parameters = tls_parameters(sink_url(f"postgresql+tls://127.0.0.1/mail?{files}"))
+    assert parameters["sslcert"] == parameters["sslkey"] == str(tmp_path / "both.pem")
 
 
 def test_tls_without_any_trusted_certificates_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,7 +99,7 @@ def test_tls_without_any_trusted_certificates_is_refused(monkeypatch: pytest.Mon
     with pytest.raises(InputError, match="name one with ca_file="):
         receiver("postgresql+tls://127.0.0.1/mail")
     monkeypatch.setattr(postgresql, "_SYSTEM_CERTIFICATES", (str(tmp_path / "none"), str(tmp_path)))
-    assert receiver("postgresql+tls://127.0.0.1/mail")._tls["sslrootcert"] == str(tmp_path)
+    assert tls_parameters(sink_url("postgresql+tls://127.0.0.1/mail"))["sslrootcert"] == str(tmp_path)
 
 
 def test_plain_text_to_another_machine_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
@@ -102,15 +113,15 @@ def test_a_row_has_what_is_picked_and_the_whole_record() -> None:
     body = (
         b'{"event_id":"x","ip":"192.0.2.1","port":25,"software":{"product":"Exim","version":"4.97"},"status":"ready"}'
     )
-    row = dict(zip(COLUMNS, postgresql._row(Event("id", "192.0.2.1 25", None, 6, body)), strict=True))
+    row = dict(zip(COLUMNS, row_of(Event("id", "192.0.2.1 25", None, 6, body)), strict=True))
     assert row == {
         "event_id": "id", "scan_id": None, "observed_at": None, "ip": "192.0.2.1", "port": 25, "host": None,
         "status": "ready", "product": "Exim", "version": "4.97", "record": body.decode(),
     }  # fmt: skip
 
 
-def meaning_of(error: BaseException) -> Exception:
-    return postgresql._meaning(error, Redaction())
+def meaning(error: BaseException) -> Exception:
+    return meaning_of(error, Redaction())
 
 
 @pytest.mark.parametrize(
@@ -142,9 +153,9 @@ def meaning_of(error: BaseException) -> Exception:
     ],
 )
 def test_an_sqlstate_says_what_becomes_of_the_batch(error: str, kind: type[Exception]) -> None:
-    meaning = meaning_of(psycopg.errors.lookup(error)("what it said"))
-    assert type(meaning) is kind
-    assert error in str(meaning)
+    said = meaning(psycopg.errors.lookup(error)("what it said"))
+    assert type(said) is kind
+    assert error in str(said)
 
 
 @pytest.mark.parametrize(
@@ -164,17 +175,17 @@ def test_an_sqlstate_says_what_becomes_of_the_batch(error: str, kind: type[Excep
     ],
 )
 def test_a_connection_that_failed_is_judged_by_its_text(text: str, kind: type[Exception]) -> None:
-    assert type(meaning_of(psycopg.OperationalError(f"connection failed: {text}"))) is kind
+    assert type(meaning(psycopg.OperationalError(f"connection failed: {text}"))) is kind
 
 
 def test_what_the_library_cannot_encode_is_the_records_fault_and_a_time_out_is_not() -> None:
     nul = psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
-    assert isinstance(meaning_of(nul), BatchRefusedError)
-    assert isinstance(meaning_of(TimeoutError()), TryLaterError)
+    assert isinstance(meaning(nul), BatchRefusedError)
+    assert isinstance(meaning(TimeoutError()), TryLaterError)
 
 
 def test_messages_are_one_printable_line() -> None:
-    text = str(meaning_of(psycopg.OperationalError("a\nb \x1b[31m" + "c" * 1000)))
+    text = str(meaning(psycopg.OperationalError("a\nb \x1b[31m" + "c" * 1000)))
     assert text.isprintable()
     assert text.startswith("'OperationalError: a b ")
     assert len(text) < 450

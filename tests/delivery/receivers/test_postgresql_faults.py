@@ -68,7 +68,7 @@ async def test_the_table_is_made_only_when_it_is_not_there(server: FakePostgresq
     assert made == ([] if has_table else [f'CREATE TABLE IF NOT EXISTS "siem"."mail" ({columns})'])
 
 
-async def test_a_batch_whose_answer_is_lost_is_tried_again_and_leaves_no_double(server: FakePostgresql) -> None:
+async def test_a_batch_whose_answer_is_lost_is_tried_again_and_leaves_no_duplicate(server: FakePostgresql) -> None:
     server.fails["COMMIT"] = CUT
     sink = receiver(server)
     with pytest.raises(TryLaterError):
