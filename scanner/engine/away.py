@@ -40,10 +40,10 @@ class Away:
         if self._links is not None:
             self._links.close()
 
-    def look(self, now: float) -> None:
+    def update(self, now: float) -> None:
         """Read what has happened since the last call."""
         if self._links is not None:
-            self._links.look(now)
+            self._links.update(now)
 
     def is_down(self, ip: str) -> bool:
         """Whether the interface that leads to an address is down."""

@@ -56,7 +56,7 @@ async def connect_through(
     if gate.is_excluded(ip):  # its network may have been closed while we waited
         return GatedConnection(None, Status.EXCLUDED)
     links = Links(source)
-    links.look(time.monotonic())
+    links.update(time.monotonic())
     try:
         return await _connect(gate, ip, port, source, timeout_s, links)
     finally:

@@ -44,7 +44,7 @@ class Way(NamedTuple):
 
 
 class Links:
-    """The trouble of our interfaces, by the time at which it was read. Call `look` often; close it after use."""
+    """The trouble of our interfaces, by the time at which it was read. Call `update` often; close it after use."""
 
     def __init__(self, source: str | None = None) -> None:
         """Begin to listen, if this machine allows it; `source` is the address that connections come from."""
@@ -68,7 +68,7 @@ class Links:
                 sock.close()
         self._events = self._queries = None
 
-    def look(self, now: float) -> None:
+    def update(self, now: float) -> None:
         """Read what has happened since the last call."""
         if self._lost is not None and now - self._asked_at >= _GATEWAY_EVERY_S:
             self._look_at_gateway(self._lost, now)
@@ -88,7 +88,7 @@ class Links:
 
     def was_away(self, ip: str, since: float, now: float) -> bool:
         """Whether the way to an address has trouble now, or had it after `since` or shortly before."""
-        self.look(now)
+        self.update(now)
         since -= SETTLE_S
         if self._any_at < since and not self._down:
             return False

@@ -25,7 +25,7 @@ from scanner.text.counted import counted
 log = logging.getLogger(__name__)
 
 #: Targets tested together, and when there is nothing else to do.
-LOOKS, IDLE_LOOKS = 256, 1024
+BATCH, IDLE_BATCH = 256, 1024
 #: Targets that were returned and have not been started yet.
 MAX_RETURNED = 1024
 #: Seconds between two warnings.
@@ -123,14 +123,14 @@ class NoWay:
         """Note that a target that was returned is not visited for another reason."""
         self._returned.discard(position)
 
-    def look(self, now: float, *, idle: bool) -> list[Target]:
+    def find_ways(self, now: float, *, idle: bool) -> list[Target]:
         """Test some targets again and return those that have a way; `idle` when there is nothing else to do."""
         if idle and self._idle_since is None:
             self._idle_since = now
         if not self._waiting or not self._is_due(now):
             return []
         self._proved = False
-        found = [target for target in self._next(IDLE_LOOKS if idle else LOOKS) if self._has_way(target.ip)]
+        found = [target for target in self._next(IDLE_BATCH if idle else BATCH) if self._has_way(target.ip)]
         for target in found:
             self._remove(target)
         if not found and (not idle or self._last < 0):

@@ -199,7 +199,7 @@ class Pool:
         self._timer = self._loop.call_later(TICK_S, self._on_tick)
         self._clock.tick()
         now = self._clock()
-        self.away.look(now)
+        self.away.update(now)
         self._connections.expire(now)
         self._pump(ticking=True)
 
@@ -249,7 +249,7 @@ class Pool:
 
     def _test_ways(self, now: float) -> None:
         """Find targets that have got a way; they are visited next."""
-        self._visits.visit_first(self.no_way.look(now, idle=self._is_idle))
+        self._visits.visit_first(self.no_way.find_ways(now, idle=self._is_idle))
         if self._has_reached:
             self.no_way.warn(now)
 

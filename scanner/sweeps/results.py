@@ -26,7 +26,7 @@ class Results:
     def __init__(
         self, settings: Settings, builder: RecordBuilder, gate: Gate, delivery: Delivery, names: NameStage | None
     ) -> None:
-        """Take what makes the records, the gate that is told of refusals, and what takes the records; `names` first."""
+        """Take what builds records, counts refusals and takes records: names are looked up first, if at all."""
         self._builder, self._gate, self._delivery, self._names = builder, gate, delivery, names
         self._wanted = frozenset(status for status in Status if settings.all_statuses or status.answered)
         self._outcomes: dict[int, Outcome] = {}

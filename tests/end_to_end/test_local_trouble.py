@@ -149,7 +149,7 @@ async def test_a_surprise_while_ways_are_looked_for_ends_the_sweep_and_hangs_nob
     def surprise(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("scanner.engine.no_way.NoWay.look", surprise)
+    monkeypatch.setattr("scanner.engine.no_way.NoWay.find_ways", surprise)
     targets = [Target(0, LOST, 25), Target(1, "127.0.0.1", free_port())]
     gate = Gate(Ranges.from_pairs(), rate=0, subnet_rate=0)
     delivered: list[Attempt] = []

@@ -85,7 +85,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 @pytest.fixture
 def links(kernel: Kernel) -> Links:
     made = Links()
-    made.look(1.0)
+    made.update(1.0)
     assert kernel.asked == [18]
     kernel.asked.clear()
     return made
@@ -108,7 +108,7 @@ def test_a_cable_that_is_out_spoils_what_goes_through_it_and_nothing_else(links:
 
 def test_what_began_before_it_came_back_was_spoiled_and_what_begins_later_is_not(links: Links, kernel: Kernel) -> None:
     kernel.events = [link(ETH, DOWN), link(ETH, UP)]
-    links.look(6.0)
+    links.update(6.0)
 
     assert links.was_away("10.9.0.5", 5.9, 9.0)
     assert links.was_away("10.9.0.5", 6.0 + SETTLE_S, 9.5)
@@ -163,11 +163,11 @@ def test_a_gateway_that_does_not_answer_is_ours_and_a_host_that_does_not_is_its_
 def test_a_gateway_that_is_lost_is_looked_at_until_it_is_there_again(links: Links, kernel: Kernel) -> None:
     kernel.states = {GATEWAY: 0x20}
     assert links.has_lost_gateway("10.10.0.5", 5.0)
-    links.look(5.05)
-    links.look(9.0)
+    links.update(5.05)
+    links.update(9.0)
     kernel.states = {}
-    links.look(10.0)
-    links.look(11.0)
+    links.update(10.0)
+    links.update(11.0)
 
     assert kernel.asked.count(30) == 3
     assert links.was_away("10.10.0.5", 9.0 + SETTLE_S, 20.0)
@@ -180,7 +180,7 @@ def test_where_netlink_is_forbidden_nothing_is_known(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(module, "_netlink", refused)
     links = Links("127.0.0.1")
-    links.look(1.0)
+    links.update(1.0)
 
     assert not links.was_away("10.9.0.5", 0.0, 2.0)
     assert links.way("10.9.0.5") is None
@@ -232,7 +232,7 @@ def test_an_answer_that_says_nothing_is_no_way(
 
 def test_a_socket_that_fails_ends_a_look(links: Links, kernel: Kernel) -> None:
     kernel.events = [OSError(errno.EBADF, "Bad file descriptor"), link(ETH, DOWN)]
-    links.look(5.0)
+    links.update(5.0)
 
     assert not links.is_down("10.9.0.5")
 
@@ -301,9 +301,9 @@ def test_a_visit_is_made_again_only_so_often_and_that_is_said(away: Away) -> Non
 def test_it_listens_from_its_beginning_to_its_end(kernel: Kernel) -> None:
     away = Away(NoWay(Positions(), lambda _: True, patience_s=1.0), None)
     away.begin()
-    away.look(1.0)
+    away.update(1.0)
     kernel.events = [link(ETH, DOWN)]
-    away.look(2.0)
+    away.update(2.0)
 
     assert away.is_down("10.9.0.5")
     away.close()
@@ -311,7 +311,7 @@ def test_it_listens_from_its_beginning_to_its_end(kernel: Kernel) -> None:
 
 def test_before_it_listens_nothing_is_spoiled() -> None:
     away = Away(NoWay(Positions(), lambda _: True, patience_s=1.0), None)
-    away.look(1.0)
+    away.update(1.0)
     away.close()
 
     assert not away.has_spoiled(attempt(Status.SILENT), 4.0)

@@ -9,7 +9,7 @@ import pytest
 
 from scanner.engine import no_way
 from scanner.engine.back_off import BACK_OFF_S
-from scanner.engine.no_way import IDLE_LOOKS, LOOKS, NoWay
+from scanner.engine.no_way import BATCH, IDLE_BATCH, NoWay
 from scanner.model import Target
 from scanner.sweeps.notices import no_way_notice, no_way_reason
 from tests.support.positions import Positions, ip
@@ -40,7 +40,7 @@ class Machine:
     def tick(self, *, idle: bool = False) -> list[int]:
         """Let the pool's tick pass: look, and visit what is returned."""
         self.now += TICK_S
-        found = [target.position for target in self.tested.look(self.now, idle=idle)]
+        found = [target.position for target in self.tested.find_ways(self.now, idle=idle)]
         for position in found:
             self.tested.started(position)
         self.visited += found
@@ -78,53 +78,53 @@ def test_while_nothing_comes_of_it_the_looks_get_rarer() -> None:
 
 
 def test_when_a_connection_could_be_started_the_looks_come_one_after_the_other() -> None:
-    machine = Machine(range(10 * LOOKS))
+    machine = Machine(range(10 * BATCH))
     machine.run(5.0)
     machine.lost = set()
     machine.run(BACK_OFF_S[1] + 12 * TICK_S)
 
-    assert sorted(machine.visited) == list(range(10 * LOOKS))
+    assert sorted(machine.visited) == list(range(10 * BATCH))
 
 
 def test_a_look_costs_the_same_however_many_wait() -> None:
-    machine = Machine(range(20 * LOOKS))
+    machine = Machine(range(20 * BATCH))
     machine.tick()
     machine.now += 10
     machine.tick()
 
-    assert len(machine.asked) == LOOKS
+    assert len(machine.asked) == BATCH
 
 
 def test_all_have_their_turn_so_one_that_is_back_is_found_among_many_that_are_not() -> None:
-    machine = Machine(range(4 * LOOKS))
+    machine = Machine(range(4 * BATCH))
     machine.run(3.0)
-    machine.lost.discard(4 * LOOKS - 1)
+    machine.lost.discard(4 * BATCH - 1)
     machine.run(5 * BACK_OFF_S[1])
 
-    assert machine.visited == [4 * LOOKS - 1]
+    assert machine.visited == [4 * BATCH - 1]
 
 
 def test_what_was_returned_and_has_not_been_started_holds_the_next_look() -> None:
     """Their network may be paced: more of them would only fill the memory."""
-    machine = Machine(range(3 * LOOKS))
+    machine = Machine(range(3 * BATCH))
     machine.lost = set()
     machine.now += 1
-    assert len(machine.tested.look(machine.now, idle=False)) == LOOKS
-    assert machine.tested.look(machine.now + 60, idle=False) == []
+    assert len(machine.tested.find_ways(machine.now, idle=False)) == BATCH
+    assert machine.tested.find_ways(machine.now + 60, idle=False) == []
 
     machine.tested.started(0)
-    assert len(machine.tested.look(machine.now + 60, idle=False)) == LOOKS
+    assert len(machine.tested.find_ways(machine.now + 60, idle=False)) == BATCH
 
 
 def test_one_that_is_excluded_meanwhile_holds_nothing() -> None:
     machine = Machine([1, 2])
     machine.lost = {2}
     machine.now += 1
-    assert [target.position for target in machine.tested.look(machine.now, idle=False)] == [1]
+    assert [target.position for target in machine.tested.find_ways(machine.now, idle=False)] == [1]
 
     machine.tested.dropped(1)
     machine.lost = set()
-    assert [target.position for target in machine.tested.look(machine.now + 9, idle=False)] == [2]
+    assert [target.position for target in machine.tested.find_ways(machine.now + 9, idle=False)] == [2]
 
 
 def test_a_way_that_is_there_but_not_taken_is_not_tried_without_a_pause() -> None:
@@ -133,7 +133,7 @@ def test_a_way_that_is_there_but_not_taken_is_not_tried_without_a_pause() -> Non
     machine.lost = set()
     for _ in range(3000):
         machine.now += TICK_S
-        for target in machine.tested.look(machine.now, idle=True):
+        for target in machine.tested.find_ways(machine.now, idle=True):
             machine.put_back(target.position)
 
     assert 50 <= len(machine.asked) <= 72  # each time for the look, and when it comes back
@@ -163,7 +163,7 @@ def test_patience_begins_anew_when_something_comes_of_it() -> None:
 
 
 def test_each_is_looked_at_once_more_before_it_is_given_up() -> None:
-    machine = Machine(range(5 * IDLE_LOOKS), patience_s=TICK_S)
+    machine = Machine(range(5 * IDLE_BATCH), patience_s=TICK_S)
     machine.run(3 * TICK_S, idle=True)
     machine.now += BACK_OFF_S[0]
     for _ in range(4):
@@ -172,7 +172,7 @@ def test_each_is_looked_at_once_more_before_it_is_given_up() -> None:
     machine.tick(idle=True)
 
     assert machine.tested.is_hopeless(machine.now)
-    assert set(machine.asked) == {ip(position) for position in range(5 * IDLE_LOOKS)}
+    assert set(machine.asked) == {ip(position) for position in range(5 * IDLE_BATCH)}
 
 
 @pytest.mark.parametrize(("patience_s", "code"), [(0.0, errno.ENETUNREACH), (30.0, errno.EAFNOSUPPORT)])
@@ -194,7 +194,7 @@ def test_one_address_that_a_firewall_here_refuses_does_not_make_its_network_miss
     machine.lost = set()  # the kernel has a way, and yet the connection is refused
     for _ in range(3):
         machine.now += 5.0
-        assert [target.position for target in machine.tested.look(machine.now, idle=True)] == [1]
+        assert [target.position for target in machine.tested.find_ways(machine.now, idle=True)] == [1]
         machine.put_back(1)
 
     assert machine.tested.was_lost("10.0.0.77", 1000.0)

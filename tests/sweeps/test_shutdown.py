@@ -120,9 +120,9 @@ async def test_visits_are_given_up_first_and_then_everything_and_each_once() -> 
 async def test_nothing_happens_after_the_end() -> None:
     done: list[str] = []
     bounds = ending(done=done)
+    before = asyncio.all_tasks()
     bounds.begin()
-    counting = bounds._counting
-    assert counting is not None
+    (counting,) = asyncio.all_tasks() - before
     bounds.over()
     await asyncio.wait([counting])
 
@@ -181,21 +181,21 @@ async def test_the_closing_of_a_sink_that_is_left_alone_is_over_when_the_sweep_g
 
 
 async def test_a_closing_that_ignores_its_end_keeps_an_owner_and_its_error_is_not_lost_on_the_loop() -> None:
-    sink = Swallowing()
+    before, sink = asyncio.all_tasks(), Swallowing()
     heard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(context))
     bounds = ending(sink)
     bounds.hurry()
     with pytest.raises(SinkError, match="did not close in time"):
         await bounds.close(sink)
-    (left,) = bounds._left_alone
+    (left,) = asyncio.all_tasks() - before
     sink.may_go.set()
     await asyncio.wait([left])
     await asyncio.sleep(0)
     del left
     gc.collect()
 
-    assert (bounds._left_alone, heard) == (set(), [])
+    assert (asyncio.all_tasks() - before, heard) == (set(), [])
 
 
 async def test_whatever_else_a_sink_raises_when_it_is_closed_is_the_sinks_failure() -> None:
