@@ -92,3 +92,10 @@ class Collector:
 async def until_connected(collector: Collector) -> None:
     while not collector.writers:
         await asyncio.sleep(0.005)
+
+
+async def until(collector: Collector, number: int, size: int) -> bytes:
+    """Wait until a connection has sent this many bytes; return them."""
+    while len(collector.said) <= number or len(collector.said[number]) < size:
+        await asyncio.sleep(0.005)
+    return bytes(collector.said[number])

@@ -3,18 +3,12 @@
 import asyncio
 import logging
 import ssl
-from pathlib import Path
 
 import pytest
 
 from scanner.delivery.receivers.receiver import TAKEN, Receiver, TryLaterError
 from tests.support.certificates import Pem
 from tests.support.syslog_collector import Collector, event, receiver, unframed
-
-
-@pytest.fixture
-def pem(tmp_path: Path) -> Pem:
-    return Pem(tmp_path)
 
 
 async def test_what_a_receiver_says_over_tls_is_read_over_and_changes_nothing(pem: Pem) -> None:

@@ -1,7 +1,6 @@
 """Claims about what a stream sink says of events that may not have been read, and a datagram that nobody took."""
 
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,13 +9,6 @@ from scanner.delivery.receivers import gelf, stream_client, syslog
 from scanner.delivery.receivers.receiver import TAKEN, TryLaterError
 from scanner.delivery.receivers.urls import SinkKind
 from tests.support.syslog_collector import Collector, event, receiver, until_connected
-
-
-@pytest.fixture
-async def collector() -> AsyncIterator[Collector]:
-    one = await Collector().start()
-    yield one
-    await one.stop()
 
 
 @pytest.mark.parametrize(("scheme", "kind"), [("syslog+tcp", syslog.KIND), ("gelf+tcp", gelf.KIND)])
