@@ -28,6 +28,7 @@ from scanner.assess.ranges import Range
 from scanner.assess.versions import VersionKey, version_key
 from scanner.errors import InputError
 from scanner.text.counted import counted
+from scanner.text.visible import visible
 
 _MOST_VERSIONS: Final = 3
 _BOUNDS: Final = ("introduced", "fixed", "last_affected")
@@ -48,7 +49,7 @@ class NvdComparison:
     def shown(self) -> Iterator[str]:
         """Yield the report, line by line, the summary last."""
         for kind, lines in self.lines.items():
-            yield from (f"{kind:9} {_neutral(line)}" for line in lines)
+            yield from (f"{kind:9} {visible(line)}" for line in lines)
         counts = ", ".join(f"{len(lines)} {kind}" for kind, lines in self.lines.items())
         yield (
             f"{counted(self.compared, 'row')} compared: {counts}; "
@@ -101,11 +102,6 @@ def compare(folder: Path, facts: Facts) -> NvdComparison:
             )
         found.without_record += row["id"].startswith("CVE-") and row["id"] not in seen
     return found
-
-
-def _neutral(text: str) -> str:
-    """Write what a terminal would obey as text: ids and summaries come from elsewhere."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _compare_row(row: Mapping[str, Any], entry: AffectedProduct, facts: Facts, found: NvdComparison) -> None:

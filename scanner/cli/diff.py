@@ -17,6 +17,7 @@ from scanner.cli.entry import complain
 from scanner.errors import InputError
 from scanner.files.clashes import named, refuse_clashes, standard_output
 from scanner.text.counted import counted
+from scanner.text.visible import visible_ascii
 
 SAME, CHANGES, NOTHING_COMPARED = 0, 1, 3
 #: Rows of a table, which is in memory until it is printed. JSON Lines have no such limit.
@@ -101,7 +102,7 @@ def print_changes(changes: Iterable[Change]) -> None:
         open_side = {ChangeKind.NOW_HIDDEN: 0, ChangeKind.NOW_DISCLOSED: 1}.get(change.kind)
         states = enumerate((change.before, change.after))
         sides = (_cell(change.kind, state, shows_more=side == open_side) for side, state in states)
-        cells = (change.ip, str(change.port), change.kind.value, *sides, _neutral(change.host or ""))
+        cells = (change.ip, str(change.port), change.kind.value, *sides, visible_ascii(change.host or ""))
         table.add_row(*map(Text, cells))
     Console(markup=False, highlight=False, emoji=False).print(table)
     if more := sum(1 for _ in rows):
@@ -122,16 +123,8 @@ def _cell(kind: ChangeKind, state: ChangeSide | None, *, shows_more: bool) -> st
             values = tuple(f"{names} {version}".strip() for version in versions) or (names or "(not named)",)
             if shows_more and not versions:
                 values = (f"{names} (shows a version)".strip(),)
-    text = _neutral(", ".join(values))
+    text = visible_ascii(", ".join(values))
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
-
-
-def _neutral(text: str) -> str:
-    """Escape everything but printable ASCII: it could control a terminal, or look like another text."""
-    return "".join(
-        character if " " <= character <= "~" else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def _account(comparison: Comparison, ignored: Iterable[str]) -> Iterator[str]:

@@ -8,13 +8,15 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
+from scanner.text.visible import visible_ascii
+
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("console", "json")
 #: Lines per second of each kind: a sweep visits thousands of hosts a second, and nobody reads that fast.
 MOST_DEBUG_LINES = 20
 
 
-class _Neutral(logging.Formatter):
+class _AsciiFormatter(logging.Formatter):
     """Writes printable ASCII only, the rest as escapes, so that a peer's text cannot control the terminal.
 
     A message is one line, so that no text in it can look like another message; a traceback has several.
@@ -22,14 +24,14 @@ class _Neutral(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the library's name
         """Return the line of a log record; a traceback may follow it."""
-        return neutral(super().formatMessage(record))
+        return visible_ascii(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  the library's name
         """Return the lines of a traceback."""
-        return "\n".join(map(neutral, super().formatException(ei).split("\n")))
+        return "\n".join(map(visible_ascii, super().formatException(ei).split("\n")))
 
 
-class _BoundedFilter(logging.Filter):
+class DebugLimit(logging.Filter):
     """Limits debug lines of each kind per second; the next line that passes gives the number of those dropped."""
 
     def __init__(self) -> None:
@@ -55,17 +57,10 @@ def configure(level: str, form: str = "console") -> None:
     """Set up logging for the command line; `level` is one of LEVELS, `form` one of FORMATS."""
     handler = logging.StreamHandler()
     handler.setFormatter(
-        _json_formatter() if form == "json" else _Neutral("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        _json_formatter() if form == "json" else _AsciiFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
-    handler.addFilter(_BoundedFilter())
+    handler.addFilter(DebugLimit())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-
-
-def neutral(text: str) -> str:
-    """Return a text as printable ASCII, everything else as escapes. A backslash stays: it may begin an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(one if " " <= one <= "~" else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 def _json_formatter() -> logging.Formatter:
@@ -81,23 +76,23 @@ def _json_formatter() -> logging.Formatter:
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _neutralise,
+            _make_ascii,
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
     )
 
 
-def _neutralise(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _make_ascii(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Make every text of an event printable ASCII (a structlog processor)."""
     del logger, name
-    return {neutral(str(key)): _neutral_value(value) for key, value in event.items()}
+    return {visible_ascii(str(key)): _ascii_value(value) for key, value in event.items()}
 
 
-def _neutral_value(value: object) -> object:
+def _ascii_value(value: object) -> object:
     if isinstance(value, dict):
-        return {neutral(str(key)): _neutral_value(one) for key, one in value.items()}
+        return {visible_ascii(str(key)): _ascii_value(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_neutral_value(one) for one in value]
+        return [_ascii_value(one) for one in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return neutral(str(value))
+    return visible_ascii(str(value))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from scanner.cli.outputs import Outputs
-from scanner.cli.streams import visible
 from scanner.sweeps.pipeline import SweepStatistics
+from scanner.text.visible import visible
 
 #: Characters of a reason to show; the log and the summary have all of it.
 _LONGEST_REASON = 120

@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from scanner.text.visible import visible
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -240,13 +242,6 @@ def unheard() -> Iterator[None]:
     except OSError:
         if output_failure() is None:
             raise
-
-
-def visible(text: str) -> str:
-    """Return a text as one line: what would move a cursor or end the line is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 def say(line: str) -> None:

@@ -1,12 +1,12 @@
-"""Packed files read as what was packed: gzip, Zstandard, bzip2 and xz, told by their first bytes, whatever the name.
+"""Read packed files (gzip, Zstandard, bzip2, xz) as their contents; the first bytes tell the format, not the name.
 
-Logs are rotated into any of them, downloads lose or gain suffixes, and standard input has no name. So every input that
-may be packed goes through here. It is unpacked as it is read, in bounded memory, one unit (member, frame, stream) after
-another, as all of these formats allow. What is cut or damaged is an error, never a shorter text: all but a cut between
-two units, which nobody can see.
+Logs are rotated into any of these formats, downloads lose or gain suffixes, and standard input has no name. So every
+input that may be packed goes through here. It is unpacked while it is read, in bounded memory, one unit (member, frame,
+stream) after another, as all of these formats allow. A cut or damaged file is an error, never a shorter text; only a
+cut exactly between two units goes unnoticed.
 
-A name that promises one of them is believed so far that a file with another beginning is damaged. Left out: formats
-that need a tool of their own (`.Z`, `.lz4`, archives); those who read can name them.
+A file whose name promises one of the formats and whose contents are something else is damaged. Left out: formats that
+need a tool of their own (`.Z`, `.lz4`, archives).
 """
 
 import io
@@ -26,123 +26,100 @@ if TYPE_CHECKING:
 _READ_BYTES: Final = 1 << 16
 #: Bytes given to zstd at once. They unpack to 32 MiB at most: four bytes can stand for a block of 128 KiB (RFC 8878).
 _ZSTD_PIECE_BYTES: Final = 1 << 10
-#: So much is unpacked at once, by those that can be told.
+#: Bytes to unpack at once, by libraries that take such a limit.
 _MOST_AT_ONCE: Final = 1 << 20
-#: What unpacking may need: `xz -9` has a dictionary of 64 MiB; a file may claim 4 GiB.
+#: Memory for unpacking: `xz -9` has a dictionary of 64 MiB; a file may claim 4 GiB.
 _MOST_XZ_BYTES: Final = 1 << 28
-#: So many bytes tell how a file is packed.
+#: Bytes that tell how a file is packed.
 _START_BYTES: Final = 10
 
 
 class DamagedError(Exception):
-    """A packed file is cut, damaged, or followed by something else. Its text says which."""
+    """A packed file is cut, damaged, or followed by something else; the message says which."""
 
 
-class _Unit(Protocol):
-    """What unpacks one unit. `waits` is whether it needs more bytes before it gives more text."""
+class _Decompressor(Protocol):
+    """What the libraries have in common. `decompress` has other arguments in each."""
 
     @property
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    @property
-    def waits(self) -> bool: ...
-    def unpacked(self, piece: bytes) -> bytes: ...
 
 
-class _Bounded:
-    """A unit of bzip2 or xz, which keep what they were given until they may unpack it."""
+class _PackedUnit:
+    """Unpacks one unit: a member of gzip, a frame of Zstandard, a stream of bzip2 or xz."""
 
-    _unit: "bz2.BZ2Decompressor | lzma.LZMADecompressor"
-    _error: type[Exception]
+    def __init__(self, library: _Decompressor, error: type[Exception], unpack: "Callable[[bytes], bytes]") -> None:
+        self._library, self._error, self._unpack = library, error, unpack
 
     @property
     def eof(self) -> bool:
-        return self._unit.eof
+        """Whether the unit is complete."""
+        return self._library.eof
 
     @property
     def unused_data(self) -> bytes:
-        return self._unit.unused_data
+        """What followed the unit in the last piece."""
+        return self._library.unused_data
 
     @property
     def waits(self) -> bool:
-        return self._unit.needs_input
+        """Whether it needs more bytes before it gives more text."""
+        return True
 
     def unpacked(self, piece: bytes) -> bytes:
+        """Return text; raises DamagedError."""
         try:
-            return self._unit.decompress(piece, _MOST_AT_ONCE)
+            return self._unpack(piece)
         except self._error as error:
             raise DamagedError(str(error)) from None
 
 
-class _Bzip2(_Bounded):
-    """A stream of bzip2."""
+class _Bounded(_PackedUnit):
+    """A unit of a library that keeps what it was given until it may unpack it (bzip2, xz)."""
 
-    def __init__(self) -> None:
-        import bz2  # noqa: PLC0415  as below: only when a file is packed so
-
-        self._unit, self._error = bz2.BZ2Decompressor(), OSError
-
-
-class _Xz(_Bounded):
-    """A stream of xz."""
-
-    def __init__(self) -> None:
-        import lzma  # noqa: PLC0415  likewise
-
-        self._unit = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_XZ_BYTES)
-        self._error = lzma.LZMAError
-
-
-class _Gzip:
-    """A member of gzip, with its header and check sum."""
-
-    def __init__(self) -> None:
-        self._unit = zlib.decompressobj(zlib.MAX_WBITS | 16)
-
-    @property
-    def eof(self) -> bool:
-        return self._unit.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._unit.unused_data
+    def __init__(self, library: "bz2.BZ2Decompressor | lzma.LZMADecompressor", error: type[Exception]) -> None:
+        super().__init__(library, error, lambda piece: library.decompress(piece, _MOST_AT_ONCE))
+        self._bounded = library
 
     @property
     def waits(self) -> bool:
-        return not self._unit.unconsumed_tail
-
-    def unpacked(self, piece: bytes) -> bytes:
-        try:
-            return self._unit.decompress(self._unit.unconsumed_tail + piece, _MOST_AT_ONCE)
-        except zlib.error as error:
-            raise DamagedError(str(error)) from None
+        return self._bounded.needs_input
 
 
-class _Zstd:
-    """A frame of Zstandard. The library's own reader takes a cut frame for the end."""
-
-    waits = True
+class _Gzip(_PackedUnit):
+    """A member of gzip, with its header and checksum. zlib hands back what it has not unpacked."""
 
     def __init__(self) -> None:
-        import zstandard  # noqa: PLC0415  most files are not packed so, and it takes a while to load
-
-        self._unit = zstandard.ZstdDecompressor().decompressobj()
-        self._error = zstandard.ZstdError
-
-    @property
-    def eof(self) -> bool:
-        return self._unit.eof
+        member = self._member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        super().__init__(
+            member, zlib.error, lambda piece: member.decompress(member.unconsumed_tail + piece, _MOST_AT_ONCE)
+        )
 
     @property
-    def unused_data(self) -> bytes:
-        return self._unit.unused_data
+    def waits(self) -> bool:
+        return not self._member.unconsumed_tail
 
-    def unpacked(self, piece: bytes) -> bytes:
-        try:
-            return self._unit.decompress(piece)
-        except self._error as error:
-            raise DamagedError(str(error)) from None
+
+def _bzip2() -> _PackedUnit:
+    import bz2  # noqa: PLC0415  as below: only when a file is packed so
+
+    return _Bounded(bz2.BZ2Decompressor(), OSError)
+
+
+def _xz() -> _PackedUnit:
+    import lzma  # noqa: PLC0415  likewise
+
+    return _Bounded(lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_XZ_BYTES), lzma.LZMAError)
+
+
+def _zstd() -> _PackedUnit:
+    """Return what unpacks a frame. The library's own stream reader takes a cut frame for the end."""
+    import zstandard  # noqa: PLC0415  most files are not packed so, and it takes a while to load
+
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    return _PackedUnit(frame, zstandard.ZstdError, frame.decompress)
 
 
 class _Packing(NamedTuple):
@@ -150,7 +127,7 @@ class _Packing(NamedTuple):
 
     name: str
     start: "re.Pattern[bytes]"
-    unit: "Callable[[], _Unit]"
+    unit: "Callable[[], _PackedUnit]"
     piece_bytes: int = _READ_BYTES
     is_padded: bool = False
 
@@ -158,11 +135,11 @@ class _Packing(NamedTuple):
 _PACKINGS: Final = {
     ".gz": _Packing("gzip", re.compile(rb"\x1f\x8b\x08"), _Gzip, is_padded=True),
     ".zst": _Packing(
-        "Zstandard", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _Zstd, piece_bytes=_ZSTD_PIECE_BYTES
+        "Zstandard", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _zstd, piece_bytes=_ZSTD_PIECE_BYTES
     ),
     # A text may begin with BZh; the second is how an empty one is packed.
-    ".bz2": _Packing("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), _Bzip2),
-    ".xz": _Packing("xz", re.compile(rb"\xfd7zXZ\x00"), _Xz, is_padded=True),
+    ".bz2": _Packing("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), _bzip2),
+    ".xz": _Packing("xz", re.compile(rb"\xfd7zXZ\x00"), _xz, is_padded=True),
 }
 #: What any of them begins with.
 _FIRST: Final = b"\x1f\x28BPQRSTUVWXYZ[\\]^_\xfd"
@@ -202,7 +179,7 @@ class _Unpacked(io.RawIOBase):
         self._packed = packed
         self._packing = packing
         self._waiting = memoryview(start)  # read, not unpacked yet
-        self._unit: _Unit | None = None  # None between two
+        self._unit: _PackedUnit | None = None  # None between two
         self._text = memoryview(b"")  # unpacked, not asked for yet
 
     def readable(self) -> bool:

@@ -57,7 +57,7 @@ def debug_record(message: str, created: float) -> logging.LogRecord:
 
 
 def test_debug_lines_of_one_kind_are_bounded_in_a_second_and_the_rest_is_counted() -> None:
-    bounded = cli_logging._BoundedFilter()
+    bounded = cli_logging.DebugLimit()
     first = [bounded.filter(debug_record("visited %s", 100.1)) for _ in range(1000)]
     other = bounded.filter(debug_record("retried %s", 100.2))
     following = debug_record("visited %s", 101.0)
@@ -72,7 +72,7 @@ def test_debug_lines_of_one_kind_are_bounded_in_a_second_and_the_rest_is_counted
 
 
 def test_warnings_have_no_bound() -> None:
-    bounded = cli_logging._BoundedFilter()
+    bounded = cli_logging.DebugLimit()
     record = logging.LogRecord("scanner.x", logging.WARNING, "x.py", 1, "lost", (), None)
 
     assert all(bounded.filter(record) for _ in range(1000))

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from scanner.policy.check import FACTS, RuleOutcome, Verdict
+from scanner.text.visible import visible
 
 #: Characters of one text in a report; those of our own verdicts are shorter.
 MAX_TEXT: Final = 2_000
@@ -19,12 +20,7 @@ MAX_TEXT: Final = 2_000
 
 def printable(text: str) -> str:
     r"""Return the text with everything that is not printable as `\xNN`, `\uNNNN` or `\UNNNNNNNN`, cut to `MAX_TEXT`."""
-    text = text[:MAX_TEXT]
-    return text if text.isprintable() else "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+    return visible(text[:MAX_TEXT])
 
 
 def target_uri(verdict: Verdict) -> str | None:

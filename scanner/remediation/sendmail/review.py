@@ -28,6 +28,7 @@ from scanner.remediation.sendmail.review_steps import steps
 from scanner.remediation.sendmail.rewrite import rewrite
 from scanner.remediation.sendmail.values import ConfigFinding, HelpFile, help_text_problem
 from scanner.text.counted import counted
+from scanner.text.visible import visible_ascii
 
 #: No configuration of Sendmail comes near it: Debian's sendmail.cf has 62 kB.
 MAX_FILE_BYTES: Final = 1 << 20
@@ -218,7 +219,4 @@ def _shown(name: str, finding: ConfigFinding) -> list[str]:
 def _printable(text: str) -> str:
     """Return printable ASCII: one character for one that is, an escape for any other; long text is cut."""
     cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
-    return "".join(
-        c if " " <= c <= "~" else c.encode("unicode_escape", "surrogatepass").decode("ascii") if c != "\t" else " "
-        for c in cut
-    )
+    return visible_ascii(cut.replace("\t", " "))
