@@ -60,7 +60,7 @@ class NvdComparison:
 
     @property
     def is_clean(self) -> bool:
-        """Say whether nothing is left to look at."""
+        """Tell whether nothing is left to look at."""
         return not any(self.lines[kind] for kind in ("missing", "extra", "differs"))
 
 

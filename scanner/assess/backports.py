@@ -61,7 +61,7 @@ class Backports:
         }
 
     def maybe_answer(self, product: str, package: str, flaw: str) -> BackportState | None:
-        """Say whether a Debian package (its full version, `8.17.1.9-2+deb12u2`) carries the fix of a flaw."""
+        """Tell whether a Debian package (its full version, `8.17.1.9-2+deb12u2`) carries the fix of a flaw."""
         for fix in self._fixes.get(product, ()):
             if flaw in fix.ids:
                 carries = _carries(package, fix.fixed)

@@ -132,7 +132,7 @@ def _cve_ranges(container: Any, products: Mapping[str, Any]) -> dict[str, list[d
 
 
 def _is_named(affected: Any) -> bool:
-    """Say whether an entry names a product, as it does not with "n/a"."""
+    """Tell whether an entry names a product, as it does not with "n/a"."""
     return str(affected.get("product", "")).lower() not in _ANY
 
 

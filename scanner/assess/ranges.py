@@ -42,13 +42,13 @@ class Range:
         return self.fixed is None and self.low == self.high
 
     def covers(self, key: VersionKey) -> bool:
-        """Say whether the version with this key has the flaw."""
+        """Tell whether the version with this key has the flaw."""
         if self.low is not None and key < self.low:
             return False
         return key < self.high if self.fixed is not None else key <= self.high
 
     def touches(self, low: VersionKey | None, high: VersionKey) -> bool:
-        """Say whether a version from `low` (None: from the first) to before `high` has the flaw."""
+        """Tell whether a version from `low` (None: from the first) to before `high` has the flaw."""
         if self.low is not None and self.low >= high:
             return False
         return low is None or (low < self.high if self.fixed is not None else low <= self.high)
@@ -66,7 +66,7 @@ class Gap(NamedTuple):
     is_of_branches: bool = False
 
     def holds(self, key: VersionKey) -> bool:
-        """Say whether a version lies in it."""
+        """Tell whether a version lies in it."""
         if self.above.low is None or not self.below.high < key < self.above.low:
             return False
         ends = self.below.high, key, self.above.low
@@ -140,7 +140,7 @@ def _before_release(flaw: Flaw, key: VersionKey, before: VersionKey, since: Vers
 
 
 def _is_told(bound: VersionKey | None, key: VersionKey) -> bool:
-    """Say whether a bound is a candidate or snapshot of the release that `key` came before: the row speaks of them."""
+    """Tell whether a bound is a candidate or snapshot of the release that `key` came before: the row speaks of them."""
     return bound is not None and is_before_release(bound) and release_of(bound) == release_of(key)
 
 

@@ -62,7 +62,7 @@ class Releases:
         self._clear: tuple[VersionKey, ...] | None = None
 
     def names(self, version: str) -> bool:
-        """Say whether a version is written as one that is known: 3.0-M2 of James."""
+        """Tell whether a version is written as one that is known: 3.0-M2 of James."""
         return version in self._spelled
 
     def place(self, key: VersionKey) -> ReleasePosition:
@@ -83,7 +83,7 @@ class Releases:
         return ReleasePosition(self._key, key, before=following, since=key)
 
     def is_whole(self, version: str, key: VersionKey) -> bool:
-        """Say whether a version has as many numbers as a release has at least: "Exim 4" is any of a hundred.
+        """Tell whether a version has as many numbers as a release has at least: "Exim 4" is any of a hundred.
 
         Releases that are days (20010228) have one.
         """
@@ -166,7 +166,7 @@ class Releases:
         return start is not None and end is not None and start <= key <= end
 
     def _is_before_its_branch(self, key: VersionKey) -> bool:
-        """Say whether a version comes before the first release of its branch, where all releases are known."""
+        """Tell whether a version comes before the first release of its branch, where all releases are known."""
         if self._key not in SNAPSHOTS_FROM_0 or not self._is_complete_at(key):
             return False
         first = self._branch_starts.get(branch_of(self._key, key))

@@ -265,12 +265,12 @@ def _apply(entry: AffectedProduct, before: _Rows, rows: _Rows, known: Facts, out
 
 
 def _is_alias(product: str, identifier: str, rows: _Rows) -> bool:
-    """Say whether a flaw is known under another id."""
+    """Tell whether a flaw is known under another id."""
     return any(each == product and row.get("alias") == identifier for (each, _), row in rows.items())
 
 
 def _rests_on_nvd_alone(row: dict[str, Any]) -> bool:
-    """Say whether nobody corrected NVD's versions: a note tells where they were."""
+    """Tell whether nobody corrected NVD's versions: a note tells where they were."""
     return row.get("range_basis") == "nvd" and row.get("note") in {None, _NOT_REVIEWED}
 
 

@@ -123,7 +123,7 @@ def _is_lone_letter(token: int | str, following: int | str | None) -> bool:
 
 
 def is_before_release(key: VersionKey) -> bool:
-    """Say whether this is a snapshot, alpha, beta or candidate: something before the release whose number it has."""
+    """Tell whether this is a snapshot, alpha, beta or candidate: something before the release whose number it has."""
     return any(kind == _BEFORE for kind, _, _ in key[1])
 
 
@@ -141,7 +141,7 @@ def branch_of(product: str, key: VersionKey) -> tuple[int, ...]:
 
 
 def extends(product: str, key: VersionKey, text: str) -> bool:
-    """Say whether a version is a release with something added: 8.13.5.20060308 and 8.13.5p2 are of `8.13.5`.
+    """Tell whether a version is a release with something added: 8.13.5.20060308 and 8.13.5p2 are of `8.13.5`.
 
     `text` is that release as it is written. With less than three numbers the next one counts releases (`5.0`, `5.0.1`).
     """

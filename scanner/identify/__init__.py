@@ -1,4 +1,4 @@
-"""Identification: which software a greeting names, what the server gives away by it, and why it turns us away."""
+"""Identification: the software that a greeting names, what the server discloses by it, and why it refuses a client."""
 
 from scanner.identify.disclosure import disclosure
 from scanner.identify.fingerprint import Fingerprints, Identifier, identify

@@ -1,21 +1,21 @@
-"""Recognise a mail server by how it behaves, when its greeting hides what it is.
+"""Identify a mail server by its behaviour when its greeting hides what it is.
 
-A greeting is one line of configuration; the replies to EHLO, HELP, QUIT and to a verb that does not exist are mostly
-program text, and the order of the extensions nearly always is. Each product has a signature (`behaviours.toml`), and a
-dialogue is scored against all of them:
+A greeting is one line of configuration. The replies to EHLO, HELP, QUIT and to an unknown verb are mostly program text,
+as is the order of extensions. Each product has a signature (`behaviours.toml`), and a dialogue is scored against
+all of them:
 
-- a trait that is there counts its points; extensions in the product's order (four or more known ones) count 2;
-- a reply that is there but says nothing the product says counts -2, unless its wording can be set; so do extensions in
-  another order, or one that the product never has. What was not asked or not answered counts nothing;
-- the best signature speaks when it has `ENOUGH` points and `LEAD` more than the next one;
-- else the one whose product HELP names, whatever EHLO was made to say, if it is the only one; else nobody does.
+- a trait that is present adds its points; extensions in the product's order (four or more known ones) add 2;
+- a reply without any of the product's traits subtracts 2, unless its wording can be configured; so do extensions in
+  another order, or one that the product never has. A reply that is missing changes nothing;
+- the best signature is taken when it has `ENOUGH` points and `LEAD` more than the next one;
+- otherwise the product that HELP names, if it is the only one named; otherwise none.
 
-Confidence, on the scale of the greeting rules: 0.95 a reply names the product and its version; 0.9 a reply names the
+Confidence, on the scale of the greeting rules: 0.95 when a reply names product and version; 0.9 when one names the
 product; without a name 0.65 from 8 points, 0.6 from 6 (wording that only this product is known to use), 0.4 below (a
 hint). A version is given only where a reply shows one (`method` is then "help", else "behaviour"). `evidence` lists
 what decided: "ehlo:pleased-to-meet-you+order,help:end-of-help-info,quit:closing-connection".
 
-Left out: times (load changes them), and whatever a hostile reply says beyond its first lines.
+Left out: times (load changes them), and everything beyond the first lines of a reply.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,10 +33,10 @@ LEAD: Final = 2
 _ORDER_POINTS: Final = 2
 _ORDER_LENGTH: Final = 4
 _AGAINST: Final = -2
-#: Lines of a reply that are looked at, and characters of each: Sendmail's HELP, the longest, has a dozen.
+#: Lines of a reply that are examined, and characters of each: Sendmail's HELP, the longest, has a dozen.
 _MAX_LINES: Final = 64
 _MAX_LINE: Final = 600
-#: Verbs that a server may well have; any other is the one that was asked because nobody has it.
+#: Verbs that a server may have. Any other verb in a dialogue is the unknown one that was sent on purpose.
 _VERBS: Final = frozenset({"EHLO", "HELO", "HELP", "QUIT", "NOOP", "RSET", "VRFY", "EXPN", "STARTTLS", "TLS"})
 _CONFIDENCES: Final = ((8, 0.65), (6, 0.6), (ENOUGH, 0.4))
 _METHOD_OF_VERSION: Final = "help"
@@ -69,7 +69,7 @@ class Behaviours:
         return f"<Behaviours: {len(self.signatures)} products>"
 
     def identify(self, dialogue: Dialogue) -> Software | None:
-        """Return the software that behaves like this, or names itself; None when none does, or two do. Never raises."""
+        """Return the software that behaves like this, or names itself; None for none or several. Never raises."""
         replies = _replies(dialogue)
         scored = [(self._score(signature, replies), signature) for signature in self.signatures]
         scored.sort(key=lambda pair: -pair[0].points)
@@ -126,11 +126,6 @@ def _maybe_match(trait: Trait, reply: _Reply | None) -> Match[str] | None:
     return next(filter(None, map(trait.pattern.fullmatch, reply.lines)), None)
 
 
-def identify_behaviour(dialogue: Dialogue) -> Software | None:
-    """Return the software that behaves like this, by the shipped signatures; None when that cannot be told."""
-    return shipped_behaviours().identify(dialogue)
-
-
 @cache
 def shipped_behaviours() -> Behaviours:
     """Return the shipped signatures, ready for use."""
@@ -146,10 +141,10 @@ def first_reply(dialogue: Dialogue, verb: str) -> Exchange | None:
 
 
 def why_inconclusive(reply: Exchange) -> str | None:
-    """Say why a reply to EHLO or HELP is not what the server has to say: cut, put off, refused; None when it is.
+    """Return why a reply to EHLO or HELP shows nothing about the server: cut, deferred, refused; None when it does.
 
-    That HELP is not known there (500 to 504: Postfix, Courier) is an answer. A server that refuses EHLO would speak to
-    HELO, and one that wants TLS or a password first would speak then.
+    HELP that is not implemented (500 to 504: Postfix, Courier) does show something. A server that refuses EHLO may
+    accept HELO, and one that requires TLS or a password may answer after that.
     """
     if reply.incomplete:
         return "was not read to its end"
@@ -162,7 +157,7 @@ def why_inconclusive(reply: Exchange) -> str | None:
 
 
 def _replies(dialogue: Dialogue) -> dict[str, _Reply]:
-    """Return what was replied, by place; what was not asked or not answered is left out."""
+    """Return the replies by place; commands that were not sent or not answered are missing."""
     found: dict[str, _Reply] = {}
     ehlo = first_reply(dialogue, "EHLO")
     if ehlo is not None and ehlo.code == 250:

@@ -1,8 +1,8 @@
-"""One identity from two: what the greeting says, and how the server behaves.
+"""Merge two identities into one: what the greeting names, and how the server behaves.
 
-A greeting that names its product is believed, since it alone knows packages and configuration; a greeting that names
-nothing takes the behaviour; and where they speak of the same product, HELP's version fills a missing one. That a server
-behaves like another product than it names is a finding of its own: a disguise, or a proxy in front of it.
+A greeting that names its product is believed, since only it shows packages and configuration. A greeting that names
+nothing is completed by the behaviour. When both agree on the product, HELP's version fills a missing one. A server that
+behaves like another product than it names gets a finding of its own: it is disguised, or there is a proxy before it.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ _OWN_WORDING: Final = 0.6
 
 
 def merge(by_greeting: Software | None, by_behaviour: Software | None) -> Software | None:
-    """Return the one identity to put into a record; None when neither tells any."""
+    """Return the one identity to put into a record; None when neither has one."""
     if by_greeting is None or by_behaviour is None:
         return by_greeting or by_behaviour
     if by_greeting.product == by_behaviour.product:
@@ -44,7 +44,7 @@ def _agreed(by_greeting: Software, by_behaviour: Software) -> Software:
 
 
 def contradiction(by_greeting: Software | None, by_behaviour: Software | None) -> Finding | None:
-    """Return a finding when the greeting names one thing and the behaviour shows another; None when they can both be.
+    """Return a finding when the greeting names one thing and the behaviour shows another; None when both can be true.
 
     A product whose behaviour is not known (a gateway, an appliance) contradicts nothing: many are built on a known one.
     """

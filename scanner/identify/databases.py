@@ -1,4 +1,4 @@
-"""The fingerprints that a user asked for: ours, and after them a database of the user's own (`--fingerprints`)."""
+"""Load the fingerprints to use: the shipped rules, then a database of the user's own (`--fingerprints`)."""
 
 import logging
 from functools import cache
@@ -16,9 +16,9 @@ _NAMED = 5
 
 @cache
 def load_fingerprints(wanted: str | None) -> Fingerprints:
-    """Return the rules of the program, and behind them what `wanted` names ("recog:FOLDER").
+    """Return the shipped rules, followed by the database that `wanted` names ("recog:FOLDER").
 
-    What in a database cannot be used is left out, with a warning in the log.
+    Fingerprints of the database that cannot be used are left out, with a warning in the log.
 
     Raises:
         InputError: when it is of no known kind, or cannot be read.

@@ -1,20 +1,20 @@
-"""Whether the words behind a name leave it a product's: "Exim 4.96 ready" does, "Exim is better" and "Exim Ltd" do not.
+"""Decide whether the words behind a product's name show that the server does not run it.
 
-Administrators write remarks, and companies have names that products have as well. Three kinds of words decide, each
-measured on greetings and on remarks of both sorts:
+"Exim 4.96 ready" names Exim; "Exim is better" and "Exim Ltd" do not. Administrators write remarks, and companies have
+names that products have as well. Three kinds of words decide, each measured on greetings and remarks of both sorts:
 
-- words of a closed list take the name back wherever they stand in its sentence: what is gone or replaced ("Exim ready
-  to be replaced"), what is only like it ("Sendmail compatible", "Exim honeypot"), who is meant in its place ("Postfix
-  users"), and the forms of companies;
-- the small words of a language (at, by, for, we, this, please) leave the name, for it is not their subject, and so do
-  the words for what a server is (relay, gateway, node, backup) and how it is (ready, hosted, protected, monitored);
-- any other word is one that we do not know. It takes a bare name back: a product that is not named does less harm than
-  one that is not there. A name with a version of three numbers stays ("Sendmail 8.14.7 foo"): only a product has one.
+- words of a closed list disclaim the name wherever they stand in its sentence: what is gone or replaced ("Exim ready to
+  be replaced"), what is only like it ("Sendmail compatible", "Exim honeypot"), other people ("Postfix users"), and the
+  forms of companies;
+- the small words of a language (at, by, for, we, this, please) are neutral, and so are words for what a server is
+  (relay, gateway, node, backup) and how it is (ready, hosted, protected, monitored);
+- any other word is unknown and disclaims a name without a version: a missing product does less harm than a wrong one.
+  A version of three numbers keeps the name ("Sendmail 8.14.7 foo"), since only a product has one.
 
 Words in capital letters may follow, for they are warnings ("NO UCE") and marks of releases, unless they are the form of
 a company. A number that is an address, a date or a size is not a version either.
 
-Left out: what a sentence means beyond its words, and sentences behind the one that holds the name.
+Left out: what a sentence means beyond its words, and sentences after the one with the name.
 """
 
 import re
@@ -25,7 +25,7 @@ from scanner import lazy
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # A number that a rule left alone.
 _NUMBER: Final = r"(?:[ ]{0,3}[0-9][0-9A-Za-z._/+-]{0,60}(?=[ ]))?+"
-# What takes a name back in any place of its sentence.
+# What disclaims a name in any place of its sentence.
 _DISCLAIMING: Final = lazy.pattern(
     r"""\b (?:
       no[ ](?:longer|more) | never | replac(?:ed|es|ement|ing) | retired | removed | gone | dead | died | former(?:ly)?
@@ -41,7 +41,7 @@ _DISCLAIMING: Final = lazy.pattern(
     ) \b""",
     re.VERBOSE | re.IGNORECASE,
 )
-# People and denials do so as the first or second word only: "on Debian, users", "we do not relay".
+# People and denials disclaim it as the first or second word only: "on Debian, users", "we do not relay".
 _DISCLAIMING_NEAR: Final = lazy.pattern(
     _NUMBER
     + r"""(?: [ ]{1,3} (?:
@@ -58,7 +58,7 @@ _LONGEST_SENTENCE: Final = 120
 _MAKER: Final = lazy.pattern(
     r"(?:[ ][0-9A-Z][0-9A-Za-z&-]{0,30}){1,3},?[ ](?:Ltd|Limited|GmbH|Inc|LLC|Corp|AG|BV|S\.[ALap])\b"
 )
-# What leaves a name a product's.
+# What may follow a product's name.
 _NEUTRAL: Final = lazy.pattern(
     _NUMBER
     + r"""
@@ -99,11 +99,11 @@ _NEUTRAL: Final = lazy.pattern(
     )""",
     re.VERBOSE,
 )
-#: What `is_disclaimed` can say yes to begins with one of these, so most greetings need not ask it.
+#: Only a text that begins with one of these can disclaim a name, so `is_disclaimed` is not called for most greetings.
 MAY_DISCLAIM: Final = frozenset(" 0123456789%")
-#: How most greetings go on that do not end: with a date, which takes nothing back.
+#: How most greetings go on that do not end: with a date, which disclaims nothing.
 DATE_STARTS: Final = frozenset(f" {day}, {digit}" for day in _DAYS for digit in range(4))
-# A word that asks to be looked at: most greetings go on with a date or end with "ready", which ask nothing.
+# A word that must be checked: most greetings go on with a date or end with "ready", which disclaim nothing.
 _WORD: Final = lazy.pattern(
     _NUMBER + r"[ ]{1,4}(?!(?:ready (?:at |on )? ?)?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? {1,2}(?:[0-9]|[A-S][a-z]{2} )"
     r"|ready$)[A-Za-z]|%"

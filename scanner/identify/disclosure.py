@@ -1,8 +1,8 @@
-"""What a server gives away in its greeting, as a list of words that can be counted and compared.
+"""List what a server discloses in its greeting, as words that can be counted and compared.
 
-The list follows from the parsed greeting and the identified software; it is what an attacker learns by connecting.
-A product counts only when the greeting names it: one that was guessed from typical wording (a confidence below
-`NAMED`) is our knowledge, not the server's disclosure. The host name is left out: RFC 5321 (4.2) wants it there.
+The list follows from the parsed greeting and the identified software: "220 mail.example.com ESMTP Exim 4.96" discloses
+product and version. A product counts only when the greeting names it. One that was inferred from typical wording (a
+confidence below `NAMED`) is not disclosed by the server. The host name is left out: RFC 5321 (4.2) requires it there.
 """
 
 from itertools import compress
@@ -15,7 +15,7 @@ from scanner.model import Banner, Software
 NAMED: Final = 0.7
 
 _FIELDS: Final = ("product", "version", "config_version", "patch", "build", "package", "os")
-#: For every host of a sweep: in a third of the time that a loop takes.
+#: This runs for every host of a sweep; it takes a third of the time of a loop.
 _values: Final = attrgetter(*_FIELDS)
 _PRODUCT: Final = _FIELDS[:1]
 _OTHERS: Final = len(_FIELDS) - 1

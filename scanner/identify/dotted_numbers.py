@@ -181,7 +181,7 @@ def judge_dotted_number(clean: str, part: str, start: int, span: tuple[int, int]
 
 
 def _is_of_another(number: str, before: WordsBefore, text: str, code: int | None) -> bool:
-    """Say whether the word before it has its number already: in brackets that are closed, or a protocol that has none.
+    """Tell whether the word before it has its number already: in brackets that are closed, or a protocol that has none.
 
     "TLS 1.2, 1.3" are both of TLS, which never had a 4.94.
     """
@@ -251,14 +251,14 @@ def _judge_glued_word(part: str) -> Certainty:
 
 
 def _is_of_the_source(part: str, before: WordsBefore) -> bool:
-    """Say whether a word may be a state of the source: "r1234" after a program's name, "abcdef1" after "commit"."""
+    """Tell whether a word may be a state of the source: "r1234" after a program's name, "abcdef1" after "commit"."""
     if _HEX.fullmatch(part):
         return before.last in _SOURCES
     return _REVISION.fullmatch(part) is not None and names_software(before.spelled)
 
 
 def names_software(word: str) -> bool:
-    """Say whether a word may be a program's name: one that is known, one like "FooMail", or any with a capital.
+    """Tell whether a word may be a program's name: one that is known, one like "FooMail", or any with a capital.
 
     Words that servers use for other things are none.
     """

@@ -1,12 +1,15 @@
-"""From a greeting to the software it names: which rules apply, which one speaks, and what it says.
+"""Identify the software that a greeting names: "220 mail.example.com ESMTP Exim 4.96" is Exim, version 4.96.
 
-`index` finds the rules that match, most specific first; the first that can read its version speaks, and `matches`
-gives all of them. What a rule captured (versions, never host names or dates) is the key of a bounded cache of finished
-`Software`. The pattern itself runs on every greeting, so the cache cannot confuse two hosts. A cache of whole greetings
-with host name and date cut out would be faster by a microsecond or two (benchmarks/identify.py), but wrong as soon as
-a rule looks at the host name: one percent of a visit is not worth one host with another's identity.
+`index` finds the rules that match, the most specific first. The first rule that can read its version decides, unless
+the words behind the name disclaim it (`disclaimers`: "Exim is better"); `matches` returns what all of them say.
 
-A greeting is a claim: `confidence` says how good, `evidence` which rule made it. Left out: how a server behaves.
+What a rule captured (versions, never host names or dates) is the key of a bounded cache of finished `Software`. The
+pattern itself runs on every greeting, so the cache cannot confuse two hosts. A cache of whole greetings, with host name
+and date cut out, would save a microsecond or two (benchmarks/identify.py), but it would be wrong as soon as a rule
+looks at the host name.
+
+A greeting is a claim: `confidence` says how good it is, `evidence` which rule it rests on. Left out: how a server
+behaves (`behaviour`).
 """
 
 import re
@@ -17,7 +20,7 @@ from typing import Final, Literal, Protocol, Self
 from scanner import lazy
 from scanner.identify.cpe import cpe_name
 from scanner.identify.disclaimers import DATE_STARTS, MAY_DISCLAIM, is_disclaimed, is_not_a_version
-from scanner.identify.index import RuleIndex, Try, line_starts
+from scanner.identify.index import RuleIndex, Try, line_starts, matches_in
 from scanner.identify.rules import GRAMMARS, Rule, shipped_rules
 from scanner.identify.systems import system, system_version
 from scanner.model import Banner, Software, Status
@@ -28,28 +31,31 @@ _FIRST_LINE: Final = (0,)
 #: Finished identities kept. Versions in the world are hundreds; a hostile network can fill it, not grow it.
 _CACHED_SOFTWARE: Final = 4096
 
-#: RFC 2606: no host is called so. Stands where a greeting begins with the product's name.
-_A_HOST: Final = "host.invalid "
-_OF_A_PRODUCT: Final = lazy.pattern(r"[A-Z][a-z]+ ?[A-Z][a-z]|\b[a-z][A-Z][a-z]|[A-Z][a-z]+[A-Z]{2}|[A-Z]{2}[a-z]")
+#: RFC 2606: no host has this name. It stands in for the host name that rules expect before a product.
+PLACEHOLDER_HOST: Final = "host.invalid"
+#: "MailServer", "Mail Server", "iMail", "MailSMTP", "SMTPd": capitals as only names of products have them.
+_WRITTEN_LIKE_PRODUCT: Final = lazy.pattern(
+    r"[A-Z][a-z]+ ?[A-Z][a-z]|\b[a-z][A-Z][a-z]|[A-Z][a-z]+[A-Z]{2}|[A-Z]{2}[a-z]"
+)
 
 _ADDRESS: Final = lazy.pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 
-#: What a rule says; None when it cannot read what it captured, False when that has only the form of a version.
+#: The software of a match; None when its version cannot be read, False when what stands in its place is not one.
 _Identity = Software | Literal[False] | None
 _MakeIdentity = Callable[[Rule, tuple[str | None, ...]], _Identity]
-#: Products, and where in the text their names are taken back.
+#: Products, with the place in the text where the words behind the name disclaim it.
 _Disclaimed = set[tuple[str, int]]
 
 
 class Identifier(Protocol):
-    """Anything that can say which software a greeting names. `Fingerprints` is one, a user's database another."""
+    """Identifies the software that a greeting names. `Fingerprints` does, and a user's database (`recog`)."""
 
     def identify(self, banner: Banner) -> Software | None:
         """Return the software, None when it names none that is known."""
 
 
 class _Plain(dict[Rule, _Identity]):
-    """What each rule says that captures nothing: no more than there are rules, and found in a third of the time."""
+    """The identities of rules that capture nothing, one a rule. Found in a third of the time that the cache takes."""
 
     def __init__(self, made: _MakeIdentity) -> None:
         """Remember how to make one."""
@@ -93,8 +99,8 @@ class Fingerprints:
     def identify(self, banner: Banner) -> Software | None:
         """Return what the most specific rule that matches says; None when none does, or it is no mail server's.
 
-        Every host of a sweep comes here, so this is `matches` once more, without what it costs to go on after the
-        first. A test holds the two equal.
+        This runs for every host of a sweep, so it repeats `matches` without the cost of going on after the first. A
+        test compares the two.
         """
         text, tries = self._index.asked(banner)
         if tries and banner.status is not _NOT_SMTP:
@@ -105,54 +111,57 @@ class Fingerprints:
                     match = match_at(text, start)
                     if match is None:
                         continue
-                    said = self._plain[rule] if match.lastindex is None else self._captured(rule, match.groups())
+                    identity = self._plain[rule] if match.lastindex is None else self._captured(rule, match.groups())
                     end = match.end()
                     if disclaimed or (text[end : end + 1] in MAY_DISCLAIM and text[end : end + 7] not in DATE_STARTS):
                         disclaimed = disclaimed or set()
-                        if _is_disclaimed(rule, match, said, disclaimed):
+                        if _is_disclaimed(rule, match, identity, disclaimed):
                             continue
-                    if said:
-                        return said
-            if banner.hostname is None and (said := self._at_the_beginning(text, tries)):
-                return said
+                    if identity:
+                        return identity
+            if banner.hostname is None and (first := self._at_the_beginning(text, tries)):
+                return first
         return None if self._after is None or banner.status is _NOT_SMTP else self._after.identify(banner)
 
     def matches(self, banner: Banner) -> tuple[Software, ...]:
         """Return what every rule that matches says, the most specific first."""
+        if banner.status is _NOT_SMTP:
+            return ()
+        text, tries = self._index.asked(banner)
         software: dict[Rule, Software] = {}
         disclaimed: _Disclaimed = set()
-        for rule, match in () if banner.status is _NOT_SMTP else self._index.matches(banner):
-            said = self._captured(rule, match.groups())
-            if not _is_disclaimed(rule, match, said, disclaimed) and said:
-                software.setdefault(rule, said)
-        if not software and banner.hostname is None and banner.status is not _NOT_SMTP:
-            said = self._at_the_beginning(*self._index.asked(banner))
-            return (said,) if said else ()
+        for rule, match in matches_in(text, tries):
+            identity = self._captured(rule, match.groups())
+            if not _is_disclaimed(rule, match, identity, disclaimed) and identity:
+                software.setdefault(rule, identity)
+        if not software and banner.hostname is None:
+            first = self._at_the_beginning(text, tries)
+            return (first,) if first else ()
         return tuple(software.values())
 
     def _at_the_beginning(self, text: str, tries: Iterable[Try[Rule]]) -> _Identity:
-        """Return what a name says that stands where rules expect a host's: "DavMail 6.3.12 SMTP ready".
+        """Return the product that stands where rules expect a host name: "DavMail 6.3.12 SMTP ready".
 
         A single word could be the host's own name ("courier ESMTP ready"), so it needs a version behind it, several
         words with capitals, or capitals as only names of products have them.
         """
-        text = _A_HOST + text.partition("\n")[0]
+        text = f"{PLACEHOLDER_HOST} " + text.partition("\n")[0]
         for rule, match_at in tries:
             match = None if _is_sure(rule) else match_at(text, 0)
             if match is None:
                 continue
-            said = self._captured(rule, match.groups())
-            if not said or _is_disclaimed(rule, match, said, set()):
+            identity = self._captured(rule, match.groups())
+            if not identity or _is_disclaimed(rule, match, identity, set()):
                 continue
-            numbered = said.version is not None and _ADDRESS.fullmatch(said.version) is None
-            if numbered or _OF_A_PRODUCT.search(match[0], len(_A_HOST)):
-                return said
+            numbered = identity.version is not None and _ADDRESS.fullmatch(identity.version) is None
+            if numbered or _WRITTEN_LIKE_PRODUCT.search(match[0], len(PLACEHOLDER_HOST) + 1):
+                return identity
         return None
 
     def _make_identity(self, rule: Rule, groups: tuple[str | None, ...]) -> _Identity:
-        """Make the identity from what a rule captured; None when its grammar cannot read it.
+        """Make the identity from what a rule captured; None when its grammar cannot read that.
 
-        False when what has a version's place is an address, a day or a size: then the rule might as well not match.
+        False when an address, a day or a size stands in the version's place: then the rule counts as not matching.
         """
         names = self._index.compiled(rule).groupindex
         captured = {name: value for name, number in names.items() if groups and (value := groups[number - 1])}
@@ -177,17 +186,17 @@ class Fingerprints:
 
 
 def identify(banner: Banner) -> Software | None:
-    """Return the software a greeting names, by the shipped rules; None when it names none we know."""
+    """Return the software that a greeting names, by the shipped rules; None when they do not know any."""
     return _shipped().identify(banner)
 
 
 def _is_sure(rule: Rule) -> bool:
-    """Tell whether what a rule names stays named: refusals go by their words, services by the host's name as well."""
+    """Tell whether no words can disclaim the name: refusals match whole texts, services the host name as well."""
     return bool(rule.codes) or "kind" in rule.fixed
 
 
 def _is_disclaimed(rule: Rule, match: re.Match[str], software: _Identity, disclaimed: _Disclaimed) -> bool:
-    """Tell whether the rest of the line takes the name back, also from any later rule for the product at this place."""
+    """Tell whether the rest of the line disclaims the name, also for later rules for this product at this place."""
     if software is False or _is_sure(rule):
         return False
     place = (rule.fixed["product"], match.start())

@@ -1,12 +1,12 @@
-"""Find the host name that only the product behind it tells from a word: "mail Kerio Connect 9.4", "MAIL01 SurgeSMTP".
+"""Correct the host name of a greeting once its product is known: "mail Kerio Connect 9.4", "MAIL01 SurgeSMTP".
 
-Which word of a greeting is a name, the parser decides by how it is written. "Kerio MailServer ready" and "MAIL01
-MailServer ready" are written alike, so it takes neither. Here the product is known: where the rule that named it says
-just the same with another name in the place of the first word, that word is no part of the product. It is the host's
-name then, provided that it looks like one and is no word of any product's or vendor's name.
+The parser decides by spelling which word of a greeting is a host name. "Kerio MailServer ready" and "MAIL01 MailServer
+ready" are spelled alike, so it takes neither. Once the product is known, there is a test: replace the first word by
+another host name and identify again. If the result is the same, the word is not part of the product. Then it is the
+host name, provided that it looks like one and is not a word of any product's or vendor's name.
 
 Left out: words with one capital letter at the beginning ("Acme Kerio Connect"), which are companies and adjectives as
-often as hosts, and everything that is not the first word of a greeting which welcomes us.
+often as hosts, and everything but the first word of a greeting that welcomes the client.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from functools import cache
 from typing import Final
 
 from scanner import lazy
+from scanner.identify.fingerprint import PLACEHOLDER_HOST
 from scanner.identify.rules import shipped_rules
 from scanner.model import Banner, Software
 from scanner.smtp.names import maybe_name_of_one_label
 
-#: RFC 2606: no product and no host is called so.
-_ANOTHER: Final = "host.invalid"
 _WORD: Final = lazy.pattern(r"[A-Za-z][A-Za-z0-9]*")
 
 
 def with_corrected_hostname(
     banner: Banner, software: Software, identify: Callable[[Banner], Software | None]
 ) -> Banner:
-    """Return the greeting with the host name that stands before `software`, which `identify` gave, or without one.
+    """Return the banner with the host name corrected; `software` is what `identify` gave for it.
 
-    A name of one label that is a word of the product's name, and without which nobody would know the product, goes.
+    A name of one label is added when a product behind it shows that it is one, and removed when it is a word of the
+    product's name that the product cannot be identified without.
     """
     hostname, code = banner.hostname, banner.code
     if hostname is None:
@@ -45,7 +45,7 @@ def with_corrected_hostname(
 
 def _with_another_name(banner: Banner, name: str, identify: Callable[[Banner], Software | None]) -> Software | None:
     first, *others = banner.lines
-    return identify(banner._replace(lines=(_ANOTHER + first.strip()[len(name) :], *others)))
+    return identify(banner._replace(lines=(PLACEHOLDER_HOST + first.strip()[len(name) :], *others)))
 
 
 def _is_of_a_product(name: str) -> bool:
@@ -64,5 +64,5 @@ def _words_of_products() -> frozenset[str]:
     return frozenset(word for name in names for word in _WORD.findall(name.lower())) - _HOSTS
 
 
-#: What hosts are called as often as products.
+#: Names of hosts as often as of products.
 _HOSTS: Final = frozenset({"mail", "email", "mx", "smtp", "server", "gateway", "relay", "host", "mailserver"})

@@ -1,20 +1,20 @@
-"""Find the rules that apply to a greeting, in a time that does not depend on how many rules there are.
+"""Find the rules that apply to a greeting, in a time that does not depend on the number of rules.
 
-A sweep asks this for every mail server, with hundreds of rules, so nearly all of them must cost nothing:
+A sweep does this for every mail server, with a thousand rules, so nearly all of them must cost nothing:
 
-1. The greeting's words are looked up in one index (a set intersection): its cost depends on the length of the
-   greeting, not on the number of rules. Most greetings point to one or two rules.
-2. Those are tried, most specific first, at the beginning of each line.
+1. Each rule lists words of which a greeting must have one. The greeting's words are looked up in one index (a set
+   intersection), whose cost depends on the length of the greeting. Most greetings lead to one or two rules.
+2. Those are tried, the most specific first, at the beginning of each line.
 
-A greeting made to be slow points to hundreds on a hundred lines. So the most specific `MOST_RULES` are tried, at the
-first lines and the last, `MOST_TRIES` times in all: more than three times what any greeting known to us asks for.
+A hostile greeting can lead to hundreds of rules on a hundred lines. So only the most specific `MOST_RULES` are tried,
+at the first lines and the last, `MOST_TRIES` times in all: more than three times what any greeting in the corpus needs.
 
-A pattern is compiled when the first greeting points to it: most sweeps meet a tenth of the products in the world.
+A pattern is compiled when the first greeting leads to it: most sweeps meet a tenth of the products in the world.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -33,15 +33,14 @@ _TAB: Final = "\\x09"
 _FOLD: Final = bytes(ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() else 32 for byte in range(256))
 
 
-#: What a rule may ask for in place of a word where the word differs each time: 32 characters between round brackets at
-#: the end, as ids of sessions are. Written among a rule's flags; the parser knows nothing of it. Such rules come after
-#: those that a word points to.
+#: A condition that a rule may have in place of a word: 32 characters between round brackets at the end, as ids of
+#: sessions are. Rules write it among their flags; the parser does not set it. Such rules come after those with words.
 SESSION_ID: Final = "session_id"
 _SESSION_ID_OPENS: Final = slice(-34, -33)
 
 
 class Findable(Protocol):
-    """What the index must know of a rule: when it is to be tried, and how."""
+    """What the index needs of a rule: when to try it, and how."""
 
     @property
     def id(self) -> str:
@@ -110,7 +109,7 @@ class RuleIndex(Generic[RuleT]):
         return len(self._keys)
 
     def asked(self, banner: Banner) -> tuple[str, tuple["Try[RuleT]", ...]]:
-        """Return a greeting's lines as one text, and what is to be tried with it, the most specific rule first.
+        """Return a greeting's lines as one text, and the rules to try on it, the most specific first.
 
         Every mail server of a sweep comes here, and most greetings are one line that one or two rules are tried at.
         """
@@ -131,13 +130,7 @@ class RuleIndex(Generic[RuleT]):
 
     def matches(self, banner: Banner) -> Iterator[tuple[RuleT, re.Match[str]]]:
         """Iterate over the rules that match, with each line they match at, the most specific rule first."""
-        text, tries = self.asked(banner)
-        starts = line_starts(text, len(tries))
-        for rule, match_at in tries:
-            for start in starts:
-                match = match_at(text, start)
-                if match is not None:
-                    yield rule, match
+        return matches_in(*self.asked(banner))
 
     def compiled(self, rule: RuleT) -> re.Pattern[str]:
         """Return the pattern of a rule of this set."""
@@ -156,8 +149,18 @@ class RuleIndex(Generic[RuleT]):
         return tuple(tries)
 
 
+def matches_in(text: str, tries: Sequence["Try[RuleT]"]) -> Iterator[tuple[RuleT, re.Match[str]]]:
+    """Iterate over the rules that match a text, with each line they match at; `asked` gave both."""
+    starts = line_starts(text, len(tries))
+    for rule, match_at in tries:
+        for start in starts:
+            match = match_at(text, start)
+            if match is not None:
+                yield rule, match
+
+
 def line_starts(text: str, tries: int) -> tuple[int, ...]:
-    """Return where the lines begin that each of so many rules is tried at."""
+    """Return where the lines begin at which `tries` rules are tried, so that all tries are at most `MOST_TRIES`."""
     if "\n" not in text:
         return (0,)
     starts = (0, *(position + 1 for position, character in enumerate(text) if character == "\n"))

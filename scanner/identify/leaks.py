@@ -1,17 +1,17 @@
-"""What a server gives away besides its product, and in which of its replies each thing was seen.
+"""Find what a server gives away besides its product, and in which of its replies.
 
-`disclosure` says what a greeting discloses of the software. This module adds what helps an attacker further in: host
-names that only mean something inside (`.local`, `.corp` ...) and private addresses. After a dialogue it also says where
-each thing was seen, so that it is known what is left to close: a version that is gone from the greeting may still be in
-HELP, an internal name in the certificate.
+`disclosure` lists what a greeting discloses about the software. This module adds what helps an attacker further: host
+names that only exist inside a network (`.local`, `.corp` ...) and private addresses. After a dialogue it also lists the
+places where each thing was seen, so that a reader knows what is left to close: a version that was removed from the
+greeting may still be in HELP, an internal name in the certificate.
 
-A version counts whatever the product: what `version_search` is sure of is disclosed, also where no rule knows the text.
+A version counts for any product: `version_search` finds those that no rule knows.
 
-A server repeats the client's name and address in EHLO and in some greetings ("access from: ..."); those are ours and
-not looked at. Neither is the address that was visited, nor a version that looks like an address (`10.4.5.1`). What the
-behaviour was recognised by is no disclosure of the product where no reply names it.
+A server repeats the client's name and address in EHLO and in some greetings ("access from: ..."). Those belong to the
+client and are ignored, as are the address that was visited and a version that looks like an address (`10.4.5.1`).
+Typical behaviour does not disclose a product where no reply names it.
 
-Left out: names without a dot (half of them are `localhost`), and what only a search in DNS could tell.
+Left out: names without a dot (half of them are `localhost`), and what only a DNS search could tell.
 Sources: RFC 1918 and 4193 (private addresses); RFC 6762, appendix G, RFC 8375 and ICANN's `.internal` (names).
 """
 
@@ -35,13 +35,13 @@ _NAME = lazy.pattern(r"[0-9A-Za-z_-][0-9A-Za-z_.-]{2,254}")
 _ADDRESS = lazy.pattern(
     r"(?<![0-9A-Za-z.-])([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[Ff][CcDd][0-9A-Fa-f]{2}:[0-9A-Fa-f:]{2,34})(?![0-9A-Za-z]|\.[0-9])"
 )
-#: The rest of a line without a number, but for one usual date. What is escaped has numbers, and may hide some.
-#: A line is printable ASCII, and a class that is told by what it has is looked up faster than its opposite.
+#: The rest of a line that has no number except those of one usual date. An escaped text may hide numbers.
+#: Lines are printable ASCII, and a class of the characters allowed is faster than one of those excluded.
 _NO_NUMBER = lazy.pattern(
     r"[ -/:-\[\]-~]*+(?:(?<=(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )[0-9]{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov"
     r"|Dec) (?:19|20)[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?: [+-][0-9]{4})?(?![0-9A-Za-z:.+-])[ -/:-\[\]-~]*+)?\Z"
 )
-#: Where a greeting begins to speak of the client.
+#: Where a greeting begins to describe the client.
 _CLIENT = lazy.pattern(r"(?:access|connection) from", re.IGNORECASE)
 _SOFTWARE_FIELDS: Final = ("product", "version", "config_version", "patch", "build", "package", "os")
 _VERSIONS: Final = ("version", "config_version", "build", "os_version")
@@ -56,7 +56,7 @@ def greeting_disclosure(banner: Banner, software: Software | None, ip: str | Non
     """
     told = disclosure(banner, software)
     name, text = banner.hostname, banner.text
-    # For every host of a sweep, so what is rare is asked for by the cheapest question that cannot overlook it.
+    # This runs for every host of a sweep, so a cheap test that overlooks nothing comes before each costly one.
     said: list[str] = []
     if "version" not in told and _may_show_version(banner) and (said := list(versions_in_greeting(banner, ip))):
         told = tuple(word for word in DISCLOSED if word == "version" or word in told)
@@ -103,7 +103,7 @@ def disclosed_anywhere(seen: Mapping[str, Collection[str]]) -> tuple[str, ...]:
 
 
 def _texts(banner: Banner, dialogue: Dialogue) -> dict[str, str]:
-    """Return what each place says about the server itself, the client's name and address left out."""
+    """Return the text of each place without the client's name and address."""
     ehlo, answer, end = (first_reply(dialogue, verb) for verb in ("EHLO", "HELP", "QUIT"))
     first = ehlo.lines[0] if ehlo is not None and ehlo.lines else ""
     # "mail Hello client [192.0.2.1], pleased to meet you": the first word, and what follows the client's address
@@ -128,7 +128,7 @@ def _certificate_texts(dialogue: Dialogue) -> tuple[str, ...]:
 
 
 def _without_own_names(texts: Mapping[str, str], banner: Banner, dialogue: Dialogue) -> Mapping[str, str]:
-    """Return the texts without the server's own host names: who is called sendmail.example.com names no software."""
+    """Return the texts without the server's own host names: sendmail.example.com does not name software."""
     ehlo = first_reply(dialogue, "EHLO")
     first = ehlo.lines[0].partition(" ")[0] if ehlo is not None and ehlo.lines else ""
     own = sorted({name for name in (banner.hostname or "", first) if "." in name})
@@ -139,7 +139,7 @@ def _without_own_names(texts: Mapping[str, str], banner: Banner, dialogue: Dialo
 
 
 def _host_names(banner: Banner, dialogue: Dialogue) -> dict[str, bool]:
-    """Say where the server names a host: its own word in greeting and EHLO, the same in HELP, a certificate's names."""
+    """Tell where a host is named: the first word of greeting and EHLO, the same word in HELP, a certificate's names."""
     ehlo, answer = first_reply(dialogue, "EHLO"), first_reply(dialogue, "HELP")
     first = ehlo.lines[0].partition(" ")[0] if ehlo is not None and ehlo.code == 250 and ehlo.lines else ""
     own = {name.lower() for name in (banner.hostname or "", first) if name}
@@ -155,7 +155,7 @@ def _host_names(banner: Banner, dialogue: Dialogue) -> dict[str, bool]:
 
 
 def _may_show_version(banner: Banner) -> bool:
-    """Return a quick answer that overlooks nothing, the server's own name left out.
+    """Tell quickly whether a greeting may hold a version, its own host name apart; False only when it holds none.
 
     Most greetings have no number but in their name and their date.
     """
@@ -170,7 +170,7 @@ def _may_show_version(banner: Banner) -> bool:
 
 
 def versions_in_greeting(banner: Banner, ip: str | None) -> Iterator[str]:
-    """Yield what is surely a version in a greeting, the part about the client left out."""
+    """Yield the certain versions in a greeting, without the part that describes the client."""
     hosts = [name for name in (banner.hostname, ip) if name]
     for line in banner.lines:
         said = find_versions(text_about_server(line), code=banner.code, hosts=hosts)
@@ -180,7 +180,7 @@ def versions_in_greeting(banner: Banner, ip: str | None) -> Iterator[str]:
 def _versions_by_place(
     banner: Banner, dialogue: Dialogue, spoken: Mapping[str, str], ip: str
 ) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield each place with what is surely a version there, of whatever product."""
+    """Yield each place with the certain versions there, of any product."""
     yield "greeting", frozenset(versions_in_greeting(banner, ip))
     hosts = [name for name in (banner.hostname, ip) if name]
     for place in ("ehlo", "help", "quit", "certificate"):
@@ -196,13 +196,13 @@ def _mentions(text: str, value: str) -> bool:
 
 
 def text_about_server(text: str) -> str:
-    """Return a greeting up to where it begins to speak of the client."""
+    """Return the part of a greeting before it describes the client ("... access from: [192.0.2.1]")."""
     client = _CLIENT.search(text)
     return text if client is None else text[: client.start()]
 
 
 def _not_addresses(ip: str | None, softwares: tuple[Software | None, ...]) -> frozenset[str]:
-    """Return texts that look like a private address and give none away: the address visited, and versions."""
+    """Return texts that look like a private address but do not disclose one: the address visited, and versions."""
     versions = {getattr(software, field) for software in softwares if software is not None for field in _VERSIONS}
     return frozenset({ip, *versions} - {None})
 

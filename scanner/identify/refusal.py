@@ -1,10 +1,12 @@
-"""What a greeting means that turns us away: too busy, closed, not for us, listed on a block list ...
+"""Classify greetings that refuse the client: too busy, closed, not for us, listed on a block list ...
 
-A 421, 450, 550 or 554 in place of the 220 is an answer like any other, and most say why. Whether it is about *us* is
-what a sweep must know: such a host was not seen, its network is lost coverage, and to go on visiting is rude.
+A 421, 450, 550 or 554 in place of the 220 is a result like any other, and most servers give a reason. A sweep must know
+whether the reason is about *its client*: such a host was not observed, its network is missing from the coverage, and
+further visits would be rude. "554 Your IP is listed at Spamhaus" is about the client, "421 too busy" is not.
 
-The texts are rules like those for software (`refusals.toml`), asked only for greetings that refuse: codes 4yz and 5yz,
-or a postscreen teaser ("220-") that ends with one. A text that no rule knows is `other`, and not counted as about us.
+The texts are rules like those for software (`refusals.toml`). They are tried only on greetings that refuse: codes 4yz
+and 5yz, or a postscreen teaser ("220-") that ends with one. A text that no rule knows is `other` and not counted as
+about the client.
 """
 
 from collections.abc import Iterable

@@ -1,9 +1,9 @@
-"""Rules as the program uses them, and the set that comes with it.
+"""The rules as the program uses them, and the set that comes with it.
 
-People write rules as TOML (`rules/*.toml` and `refusals.toml`; `rule_files` says how). To parse those, check them and
-compile every pattern takes more than 100 ms, which each start of the program would pay. So what it reads is
-`rules.json`: the same rules checked, fragments filled in, without their examples; a pattern is compiled when the first
-greeting asks for it. `python -m scanner.identify` writes the file anew, and a test fails while it is not current.
+People write rules as TOML (`rules/*.toml` and `refusals.toml`; see `rule_files`). Parsing and checking those and
+compiling every pattern takes more than 100 ms, which each start of the program would pay. So the program reads
+`rules.json`: the same rules, checked, with fragments filled in and without their examples. A pattern is compiled when
+the first greeting needs it. `python -m scanner.identify` writes the file, and a test fails while it is not current.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class Example:
 class Rule:
     """One checked rule that names software. Compared by identity: an id is unique in a set, not in the world.
 
-    Not frozen, though nobody changes one: a thousand are made at each start of the program, in a third of the time.
+    Not frozen, although it is never changed: the thousand made at each start take a third of the time that way.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RefusalRule:
-    """One checked rule that says what a greeting which refuses us means."""
+    """One checked rule that classifies a refusal."""
 
     id: str
     source: str

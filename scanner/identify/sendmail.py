@@ -74,8 +74,8 @@ def parse_versions(captured: Mapping[str, str]) -> dict[str, str] | None:
     `versions` is the text after the word Sendmail, `before` a word before it, `after` what stands in the date's place.
 
     Returns fields of `scanner.model.Software`, with `cpe_version` where NVD writes the version in another way; None
-    when the text does not begin with a version, or words after it say that it is not Sendmail's. Nothing for a day or
-    an address in the version's place.
+    when the text does not begin with a version, or words after it disclaim Sendmail. Empty for a day or an address in
+    the version's place.
     """
     match = _VERSIONS.match(captured["versions"])
     if match is None or is_disclaimed(captured["versions"], match.end(), versioned=True):

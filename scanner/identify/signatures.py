@@ -1,6 +1,6 @@
-"""How products behave once they are spoken to, as data: `behaviours.toml`, checked and compiled.
+"""Read the signatures of products from `behaviours.toml`: what they reply to commands, checked and compiled.
 
-A signature says what one product replies to EHLO, HELP, QUIT and to a verb that does not exist, and in which order it
+A signature lists what one product replies to EHLO, HELP, QUIT and to a verb that does not exist, and in which order it
 announces its extensions. The file's head explains the keys. Every pattern is matched against one whole line, never
 searched for, and has bounds like those of the greeting rules (`patterns`): hostile text cannot make it slow.
 """
@@ -26,7 +26,7 @@ MAX_POINTS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """Something a product says in one of its replies. `names` when the text itself says which product it is."""
+    """A line of a reply that is typical of a product. `names` when the line itself names the product."""
 
     id: str
     place: str
@@ -38,7 +38,7 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """How one product behaves. `cpe` is a template; `settable` are replies whose wording proves nothing against it."""
+    """How one product behaves. `cpe` is a template; `settable` are replies whose wording can be configured."""
 
     product: str
     vendor: str | None
@@ -118,7 +118,7 @@ def _trait(table: dict[str, Any]) -> Trait:
 
 
 def known_keywords(signatures: tuple[Signature, ...]) -> frozenset[str]:
-    """Return the keywords of EHLO whose place says something: those in any signature's order."""
+    """Return the keywords of EHLO whose place is evidence: those in any signature's order."""
     return frozenset(keyword for signature in signatures for keyword in signature.order)
 
 

@@ -1,6 +1,8 @@
-"""What a greeting may give away although nobody here can say so: a product that no rule knows, a number like a version.
+"""Report what a greeting may disclose although it is not certain: an unknown product's name, a number like a version.
 
-`greeting_disclosure` says what is sure. Whoever says "nothing" of the rest must ask here as well.
+`greeting_disclosure` (in `leaks`) returns what is certain. "220 mail.example.com ESMTP Zorblax 7" discloses nothing
+certain, since no rule knows Zorblax; here it has the possible product "Zorblax" and the possible version "7". A caller
+that wants to claim that a greeting discloses nothing must ask here as well.
 """
 
 from scanner.identify.disclosure import NAMED
@@ -11,7 +13,7 @@ from scanner.model import Banner, Software
 
 
 def possible_products(banner: Banner, software: Software | None) -> tuple[str, ...]:
-    """Return the words of a greeting that may name a product; empty where `software` is the one that it names."""
+    """Return the words of a greeting that may name a product; empty when the greeting names `software`."""
     if software is not None and software.confidence >= NAMED:
         return ()
     return possible_product_names(banner)

@@ -1,19 +1,19 @@
-"""What may be the name of a product in a greeting that no rule knows: "ESMTP Zorblax" is one, "ESMTP ready" not.
+"""Find words in a greeting that may name a product which no rule knows: "Zorblax" in "ESMTP Zorblax".
 
-Rules know a few hundred products, and a gate that takes all others for nothing lets them through. So the words of a
-greeting are looked at where a product's name stands: any word that is not one of those that servers say of themselves
-is perhaps a name. In a line that is a sentence, such as a notice about unsolicited mail, only a word that follows
-"ESMTP" or "SMTP" directly is, or one written as makers of software write ("FooMail").
+Rules know a few hundred products. A check that took everything else for "no product" would pass unknown ones. So the
+words in the place of a product's name are compared with the words that servers commonly use; any other word may be a
+name. In a line that is a sentence, such as a notice about unsolicited mail, only a word directly behind "ESMTP" or
+"SMTP" counts, or one spelled as makers of software spell names ("FooMail").
 
-Nothing here says that it is a product, so nobody is named by it. The list of words is measured on real greetings.
-Left out: words of other languages than those in the list; they are doubts, too.
+The result is a list of possible names and never an identification. The list of common words was measured on real
+greetings. Left out: words of languages that are not in the list; they are reported as possible names, too.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from scanner import lazy
-from scanner.identify.word_lists import BEFORE_ADDRESS, BEFORE_TIME, FILLERS, NEVER, PLAIN, UNITS, VERSION
+from scanner.identify.word_lists import BEFORE_ADDRESS, BEFORE_TIME, CAMEL_CASE, FILLERS, NEVER, PLAIN, UNITS, VERSION
 from scanner.model import Banner
 
 #: Characters of a name that are shown, and names of one greeting.
@@ -25,15 +25,14 @@ _MAX_LINE: Final = 2_000
 _LONGEST_LIST: Final = 7
 _WORD: Final = lazy.pattern(r"[0-9A-Za-z\\][^\s()<>\[\]{}\"',;|*!?=]*+")
 _PROTOCOLS: Final = frozenset({"esmtp", "esmtps", "smtp", "smtps", "lmtp"})
-#: What has no name in it: addresses of hosts, people and pages, days, ids, what is escaped.
+#: What holds no name: addresses of hosts, people and pages, days, ids, what is escaped.
 _NO_NAME: Final = lazy.pattern(
     r"[^A-Za-z]*|[^\s]*://[^\s]*|[^@\s]*@[^\s]*|\\.*|(?:[0-9A-Za-z_-]+\.)+[A-Za-z][0-9A-Za-z-]*\.?|[0-9]+[.:/-].*|[vV]\.?[0-9].*"
     r"|[A-Z]{2,5}[+-][0-9:]{1,5}|(?=[A-Za-z]*[0-9])[0-9A-Za-z]{10,}(?:[._-].*)?|RFC-?[0-9]+|[A-Za-z]"
 )
-_CAMEL: Final = lazy.pattern(r"[a-z][A-Z]")
 _CLIENT: Final = lazy.pattern(r"(?i:access|connection) from.*")
 
-#: Words that servers say of themselves and of mail, in small letters.
+#: Words that are common in greetings and refusals, in lower case.
 _COMMON_IN_GREETINGS: Final = """
     a about abuse abusive accept accepted accepting access according action active activity address admin
     administrator adt advertisement advertisements advertising aedt aest after again agree agreement aix akdt
@@ -80,7 +79,7 @@ _COMMON_IN_GREETINGS: Final = """
     west wet what whatever when where which who why wib will willkommen windows wish with within without work
     world y you you're your yours zone zu
 """
-_SAID: Final = (
+_COMMON: Final = (
     frozenset(_COMMON_IN_GREETINGS.split())
     | FILLERS
     | PLAIN
@@ -93,8 +92,8 @@ _SAID: Final = (
 
 
 def possible_product_names(banner: Banner) -> tuple[str, ...]:
-    """Return the words of a greeting that may name a product which nobody here knows, as they are written there."""
-    is_welcome = banner.code is not None and banner.code < 400  # others say why they refuse, in sentences
+    """Return the words of a greeting that may name a product that no rule knows, as the greeting spells them."""
+    is_welcome = banner.code is not None and banner.code < 400  # refusals give their reasons in sentences
     found = dict.fromkeys(
         name for line in banner.lines for name in _in_line(line, banner.hostname or "", is_welcome=is_welcome)
     )
@@ -110,14 +109,14 @@ def _in_line(line: str, hostname: str, *, is_welcome: bool) -> Iterator[str]:
     before = ""
     for word in words:
         name = word.rstrip(".:-_/")
-        if not _is_known(name) and (not is_sentence or before in _PROTOCOLS or _CAMEL.search(name) is not None):
+        if not _is_known(name) and (not is_sentence or before in _PROTOCOLS or CAMEL_CASE.search(name) is not None):
             yield name[:_MAX_NAME]
         before = name.lower()
 
 
 def _is_known(word: str) -> bool:
     name = word.rstrip(".:-_/")
-    if name.lower() in _SAID or _NO_NAME.fullmatch(name) is not None:
+    if name.lower() in _COMMON or _NO_NAME.fullmatch(name) is not None:
         return True
     pieces: Iterable[str] = filter(None, name.lower().replace("/", "-").replace("_", "-").replace(":", "-").split("-"))
-    return all(piece in _SAID or not any(map(str.isalpha, piece)) or len(piece) == 1 for piece in pieces)
+    return all(piece in _COMMON or not any(map(str.isalpha, piece)) or len(piece) == 1 for piece in pieces)

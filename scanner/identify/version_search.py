@@ -1,18 +1,18 @@
-r"""What is a version in a text that a server said: the one place that decides, for whoever asks.
+r"""Find versions in a text that a server sent: "foobar/2.7.1 ready" holds 2.7.1. Nothing else decides it.
 
-Greeting, replies, certificates, `Received:` lines: any of them may show the version of a product that no rule knows. A
-gate that passes what it does not recognise is no gate, so every number with a dot in it counts, until the text says
-what else it is; and there are two answers beside "no": it is one (`is_sure`), or it may be one. A doubt never passes.
+A greeting, a reply, a certificate or a `Received:` line may show the version of a product that no rule knows. So every
+number with a dot counts as a version until the text shows that it is something else. There are three results: certainly
+a version (`is_sure`), possibly a version, not a version. Callers treat a possible version as undecided.
 
-- Taken out first, with their places kept: URLs, clock times, sections of RFCs, telephone numbers, the enhanced status
-  code that a reply begins with, and the host names that the caller knows.
-- Then each word with a digit is looked at. Addresses, host names, mail addresses and message ids are none. A number in
-  what is left is judged by what is around it (`dotted_numbers`).
-- A number without a dot is one after a word that says so ("version 5", "v2500", "Exim 4"), and may be one after what
-  looks like a program's name ("Foobus/7"). A state of the source ("git-abc") may be one without any digit.
-- What is known of the server as its version is one in any words.
+- First URLs, clock times, sections of RFCs, telephone numbers, the enhanced status code that begins a reply, and
+  the host names that the caller knows are replaced by blanks, so that places stay the same.
+- Then each word with a digit is judged. Addresses, host names, mail addresses and message ids are not versions. Other
+  numbers with a dot are judged by what stands around them (`dotted_numbers`).
+- A number without a dot is a version after a word for one ("version 5", "v2500", "Exim 4"), and may be one after what
+  looks like a program's name ("Foobus/7"). A commit id ("git-abc") may be one without any digit.
+- What the caller knows to be the server's version is one whatever stands around it.
 
-Text is escaped printable ASCII (`\xNN`). The work grows with the length of the text and with nothing else.
+The text is printable ASCII, escaped (`\xNN`). The work grows linearly with its length.
 
 Left out: versions in words ("four dot nine"), and digits that are not ASCII.
 """
@@ -30,12 +30,12 @@ from scanner.model import Software
 
 #: Characters of a version that are shown.
 _MAX_VERSION: Final = 60
-#: Without it a text has no version, but for what stands behind a word that says so.
+#: A text without it has no version, except behind a word such as "version".
 _HINT: Final = lazy.pattern(r"[.vV_][0-9x]|[tT][-.][0-9A-Fa-f]")
 #: The letters before a number, with what may part them from it.
 _LETTERS: Final = lazy.pattern(r"(?<![A-Za-z])([A-Za-z]++)[0-9]{0,4}[^0-9A-Za-z,;!?|]{0,80}+[0-9]")
 _DIGIT: Final = lazy.pattern(r"[0-9]")
-#: A state of the source, as git names it, also where letters alone do: git-abc.
+#: A commit id, also one of letters alone: git-abc.
 _STATE: Final = lazy.pattern(
     r"(?<![0-9A-Za-z_.@])(?:git|svn|hg)[-.:_ ]([0-9a-f]{3,40})(?![0-9A-Za-z_.-])", re.IGNORECASE
 )
@@ -53,7 +53,7 @@ _OTHER: Final = lazy.pattern(
     re.VERBOSE | re.IGNORECASE,
 )
 _STATUS_CODE: Final = lazy.pattern(r"\s{0,3}([245])\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z.])")
-#: Fields of `Software` that tell how old it is.
+#: Fields of `Software` that show how old it is.
 _FIELDS: Final = ("version", "config_version", "patch", "build", "package")
 #: A day: a number before one of these is not a version.
 _MONTH: Final = lazy.pattern(
@@ -74,7 +74,7 @@ _RELEASE_ENDS: Final = frozenset(
 
 
 class FoundVersion(NamedTuple):
-    """A version in a text: as it is written there, where it begins, and whether that is sure (else it may be one)."""
+    """A version in a text: its spelling, where it begins, and whether it is certainly one (`is_sure`) or possibly."""
 
     version: str
     start: int
@@ -87,7 +87,7 @@ def find_versions(
     """Return the versions in a text, and what may be one, in their order.
 
     Args:
-        text: one line that a server said, without its reply code; escaped printable ASCII.
+        text: one line that a server sent, without its reply code; escaped printable ASCII.
         code: the reply code of that line; None when it has none.
         hosts: names and addresses of the server and of ours, which are no versions.
         known: what is known to be its version, patch or package.
@@ -110,13 +110,13 @@ def find_versions(
 
 
 def versions_of_software(softwares: Iterable[Software | None]) -> frozenset[str]:
-    """Return every version, patch level, build and package revision that identities hold; "Debian" alone is none."""
+    """Return every version, patch level, build and package revision of these identities. "Debian" alone has none."""
     values = {getattr(software, field) for software in softwares if software is not None for field in _FIELDS}
     return frozenset(value for value in values if value and _DIGIT.search(value))
 
 
 def may_show_version(text: str, start: int = 0) -> bool:
-    """Return a quick answer that overlooks nothing: False only where `version_search` is sure of no version.
+    """Tell quickly whether a text may hold a version: False only where `find_versions` returns none that is sure.
 
     `start` is where in the text to begin.
     """
@@ -126,7 +126,7 @@ def may_show_version(text: str, start: int = 0) -> bool:
 
 
 def is_host_name(word: str) -> bool:
-    """Say whether a word is a name with dots, such as `mx1.4.example.com`, and not a version with an end of letters."""
+    """Tell whether a word is a name with dots, like `mx1.4.example.com`, and not a version with an end of letters."""
     match = _HOST_NAME.fullmatch(word.rstrip("."))
     if match is None or match[1].lower() in _RELEASE_ENDS:
         return False
@@ -134,7 +134,7 @@ def is_host_name(word: str) -> bool:
 
 
 def _blank_known_texts(text: str, code: int | None, hosts: Iterable[str]) -> str:
-    """Blank out what is no version whatever stands around it; places stay as they are."""
+    """Replace by blanks what is not a version whatever stands around it; places stay the same."""
     clean = _ESCAPED.sub(_blank, text) if "\\" in text else text
     status = _STATUS_CODE.match(clean)
     if status is not None and code is not None and status[1] == str(code)[0]:
@@ -204,7 +204,7 @@ def _is_mail_address(chunk: str) -> bool:
 
 
 def _maybe_address(word: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a word is; None when it is none."""
+    """Return the address that a word is; None when it is not one."""
     text = word[5:] if word[:5].lower() == "ipv6:" else word
     if len(text) > _MAX_VERSION:
         return None

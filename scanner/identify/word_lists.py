@@ -1,7 +1,7 @@
-"""Words around a number in a server's text that tell what the number is: a version, or something else.
+"""Words around a number in a server's text that show what the number is: a version, or something else.
 
-The lists of `version_search`. They are about how people and programs write, so each word is here because a server was
-seen to write it (or a standard says so), and none because it might be. All are in lower case.
+`dotted_numbers` and `unknown_products` use these lists. Each word is here because a server was seen to write it, or a
+standard defines it. All are in lower case. `product_names` and its neighbours add the words of the rules' products.
 """
 
 from functools import cache
@@ -10,6 +10,8 @@ from typing import Final
 from scanner import lazy
 from scanner.identify.rules import shipped_rules
 
+#: "FooMail": what two parts of a name look like that a maker of software gave it.
+CAMEL_CASE: Final = lazy.pattern(r"[a-z][A-Z]")
 #: A version follows.
 VERSION: Final = frozenset(
     {
@@ -17,7 +19,7 @@ VERSION: Final = frozenset(
         *("patchlevel", "hotfix", "fixpack", "snapshot", "firmware", "update", "versie", "wersja", "versione"),
     }
 )
-#: What has versions of its own, which say nothing of the server's software.
+#: What has versions of its own, which are not those of the server's software.
 PROTOCOLS: Final = frozenset(
     {
         *(
@@ -39,7 +41,7 @@ PROTOCOLS: Final = frozenset(
         *("ipv", "imap", "pop", "snmp", "spf", "dkim", "dmarc", "arc", "protocol", "protocols", "rfc", "rfcs"),
     }
 )
-#: A number after them is no version of the server's software: protocols, documents, measures, marks.
+#: A number after them is not a version of the server's software: protocols, documents, measures, marks.
 NEVER: Final = PROTOCOLS | frozenset(
     {
         *("section", "sections", "sec", "std", "bcp", "appendix", "chapter", "paragraph", "clause"),
@@ -63,9 +65,9 @@ BEFORE_ADDRESS: Final = frozenset(
         *("mon", "tue", "wed", "thu", "fri", "sat", "sun", "logging", "localhost", "name", "domain", "block"),
     }
 )
-#: Of those, the ones that leave open what an ordinary number with a dot is; after the others it is a version.
+#: After these of them a number with a dot may be anything; after the others it is a version.
 OPEN: Final = BEFORE_ADDRESS - {"smtp", "esmtp", "lmtp", "server", "service", "gateway", "mail", "relay"}
-#: What servers count and say of themselves; after them, too, a number may be anything.
+#: What servers count, and words for their state; after them, too, a number may be anything.
 PLAIN: Final = frozenset(
     {
         *("ready", "up", "uptime", "queue", "wait", "waiting", "refused", "auth", "starttls", "busy", "retry", "delay"),
@@ -79,14 +81,14 @@ BEFORE_TIME: Final = frozenset(
 )
 #: They stand between "version" and the number.
 COPULAS: Final = frozenset({"is", "are", "number", "no", "nr", "num"})
-#: They stand between a product's name and its number, and say nothing: "Sendmail ESMTP 8.17.1.9".
+#: They stand between a product's name and its number without a meaning: "Sendmail ESMTP 8.17.1.9".
 FILLERS: Final = frozenset(
     {
         *("esmtp", "smtp", "lmtp", "server", "service", "mail", "mta", "daemon"),
         *("proxy", "relay", "receiver", "agent", "gateway", "pro", "edition"),
     }
 )
-#: What a number in a text counts when such a word follows.
+#: Units: a number before one of them is a quantity.
 UNITS: Final = frozenset(
     {
         *("b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "k", "bytes", "byte", "octets", "bits", "s", "sec", "secs"),
@@ -199,23 +201,23 @@ _WORD: Final = lazy.pattern(r"[a-z][a-z&+]*[0-9]{0,4}")
 
 @cache
 def product_names() -> frozenset[str]:
-    """Return the words by which the products of the rules are called, in lower case, without words that many use."""
+    """Return the last words of all products' names in the rules, in lower case, without common words."""
     lasts = {rule.fixed.get("product", "").lower().rpartition(" ")[2] for rule in shipped_rules()}
     return frozenset(last for last in lasts if len(last) > 2) - COMMON
 
 
 @cache
 def product_phrases() -> frozenset[tuple[str, ...]]:
-    """Return the last two or three words of products whose last word alone says nothing: "Kerio Connect"."""
+    """Return the last two or three words of products whose last word is a common one: "Kerio Connect"."""
     names = (rule.fixed.get("product", "").lower() for rule in shipped_rules())
     return frozenset(filter(None, map(_maybe_phrase, names)))
 
 
 @cache
 def name_beginnings() -> frozenset[str]:
-    """Return how the products of the rules are called, whole and from the first word on, in lower case.
+    """Return the names of all products in the rules, whole and their beginnings, in lower case.
 
-    First words that many texts have ("Mail", "Internet") are none by themselves.
+    A common first word ("Mail", "Internet") does not count alone.
     """
     names = {tuple(rule.fixed.get("product", "").lower().split()) for rule in shipped_rules()}
     beginnings = (name[:length] for name in names for length in range(1, len(name) + 1))

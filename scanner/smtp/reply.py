@@ -1,16 +1,17 @@
-"""Find the end of a server's first reply in a stream of bytes that comes in pieces of any size.
+"""Find the end of a server's reply in a stream of bytes that arrive in pieces of any size.
 
-The reader does no input or output. Its user gives it bytes and asks for the next event; end of file is given as empty
-bytes. Any bytes are valid input, nothing raises, and the answer does not depend on how the bytes were cut: an endless,
-cut or foreign greeting ends with the reason. A greeting is over
+SMTP replies have one line or several: "220-hello" says that more lines follow, "220 hello" is the last. A greeting that
+a scanner meets may also be endless, cut off, or another protocol's. `ReplyReader` takes the bytes as they arrive and
+keeps the finished `Reply` with the reason why it ended. A reply is over
 
-- after its final line: a code that no hyphen follows ("220-teaser" is not over: postscreen sends that six seconds
-  before the rest);
-- when a limit is reached, or the bytes end;
-- when its first line or binary record is another protocol's: such a server waits for us, and would wait for ever.
+- after its final line: a code that no hyphen follows. "220-teaser" is not over: postscreen sends such a line six
+  seconds before the rest;
+- when a limit is reached, or the connection ends;
+- when its first line or binary record belongs to another protocol: such a server waits for the client.
 
-Text and blank lines before and between the lines with codes are read over, so for a text that nobody knows, the
-reader needs more until the end or a limit. Each byte is searched once, so the cost is linear in what arrives.
+The reader does no input or output. Any bytes are valid input, nothing raises, and the result does not depend on how
+the bytes were cut. Text and blank lines before and between the lines with codes are kept and do not end the reply.
+Each byte is searched once, so the cost is linear in what arrives.
 """
 
 from dataclasses import dataclass
@@ -32,13 +33,6 @@ class ReplyEnd(Enum):
     EOF = "eof"  # the bytes end inside it
     TOO_LONG = "too_long"  # the limit of bytes
     TOO_MANY_LINES = "too_many_lines"  # the limit of lines
-
-
-class Reading(Enum):
-    """What `ReplyReader.next_event` answers when it has no value to give."""
-
-    NEED_DATA = "need_data"  # give more bytes, or say that there are none
-    FINISHED = "finished"  # the greeting was given; there is nothing more to ask for
 
 
 class Line(NamedTuple):
@@ -103,11 +97,10 @@ def is_whole_greeting(raw: bytes, *, max_bytes: int = MAX_BYTES) -> bool:
 class ReplyReader:
     """Take the bytes of one server as they arrive, and say when its greeting is over.
 
-    Call `receive_data` with each piece, then `next_event`. `greeting` is the same answer as a state: None while the
-    greeting is not over.
+    Call `receive_data` with each piece. `reply` is None until the reply is over.
     """
 
-    __slots__ = ("_buffer", "_given", "_line_start", "_lines", "_max_bytes", "_max_lines", "_record_bytes", "_searched",
+    __slots__ = ("_buffer", "_line_start", "_lines", "_max_bytes", "_max_lines", "_record_bytes", "_searched",
                  "reply")  # fmt: skip
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> None:
@@ -119,7 +112,6 @@ class ReplyReader:
         self._line_start = 0
         self._searched = 0
         self._record_bytes: int | None = None
-        self._given = False
 
     @property
     def raw(self) -> bytes:
@@ -140,15 +132,6 @@ class ReplyReader:
             self.reply = self._maybe_reply()
         if self.reply is None and len(self._buffer) >= self._max_bytes:
             self.reply = self._cut_reply(ReplyEnd.TOO_LONG)
-
-    def next_event(self) -> Reply | Reading:
-        """Return the greeting once when it is over, NEED_DATA before, FINISHED after. Raises nothing."""
-        if self._given:
-            return Reading.FINISHED
-        if self.reply is None:
-            return Reading.NEED_DATA
-        self._given = True
-        return self.reply
 
     def end(self) -> Reply:
         """Say that no more bytes come, and return what the greeting was."""

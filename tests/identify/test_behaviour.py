@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.identify.behaviour import identify_behaviour, shipped_behaviours
+from scanner.identify.behaviour import shipped_behaviours
 from scanner.model import Dialogue, Exchange, Software
 from tests.support.dialogues import (
     HARAKA_REPLIES,
@@ -36,7 +36,7 @@ def variants(replies: Replies) -> Iterator[Replies]:
 
 
 def identified(replies: Replies, *, unknown_verb: bool = False) -> Software:
-    software = identify_behaviour(dialogue_of(replies, unknown_verb=unknown_verb))
+    software = shipped_behaviours().identify(dialogue_of(replies, unknown_verb=unknown_verb))
     assert software is not None
     return software
 
@@ -58,7 +58,7 @@ def test_with_any_one_thing_left_out_it_is_still_that_server_or_none(
     product: str, replies: Replies, unknown_verb: bool
 ) -> None:
     for fewer in variants(replies):
-        software = identify_behaviour(dialogue_of(fewer, unknown_verb=unknown_verb))
+        software = shipped_behaviours().identify(dialogue_of(fewer, unknown_verb=unknown_verb))
         assert software is None or software.product == product
 
 
@@ -197,7 +197,7 @@ def test_other_forms_of_known_products_are_recognised(replies: Replies, product:
     ],
 )
 def test_what_fits_no_product_or_several_is_not_identified(replies: Replies) -> None:
-    assert identify_behaviour(dialogue_of(replies)) is None
+    assert shipped_behaviours().identify(dialogue_of(replies)) is None
 
 
 PLEASED: Replies = {
@@ -210,19 +210,19 @@ HARAKA_EHLO = ("mx Hello localhost [127.0.0.1], Haraka is at your service.",)
 
 def test_a_reply_in_other_words_speaks_against_a_product() -> None:
     assert identified(PLEASED).confidence == 0.4
-    assert identify_behaviour(dialogue_of({**PLEASED, "FOO": (500, ("what?",))})) is None
+    assert shipped_behaviours().identify(dialogue_of({**PLEASED, "FOO": (500, ("what?",))})) is None
 
 
 def test_a_reply_that_can_be_set_does_not() -> None:
     assert identified({EHLO: (250, HARAKA_EHLO), "QUIT": (221, ("ciao",))}).product == "Haraka"
-    assert identify_behaviour(dialogue_of({EHLO: (250, HARAKA_EHLO), "HELP": (502, ("ciao",))})) is None
+    assert shipped_behaviours().identify(dialogue_of({EHLO: (250, HARAKA_EHLO), "HELP": (502, ("ciao",))})) is None
 
 
 def test_the_same_words_with_another_code_are_not_the_same_reply() -> None:
     ours: Replies = {"HELP": (250, ("Not implemented",)), "QUIT": HARAKA_REPLIES["QUIT"]}
 
     assert identified(ours).product == "Haraka"
-    assert identify_behaviour(dialogue_of({**ours, "HELP": (502, ("Not implemented",))})) is None
+    assert shipped_behaviours().identify(dialogue_of({**ours, "HELP": (502, ("Not implemented",))})) is None
 
 
 def test_the_order_of_a_few_extensions_says_nothing() -> None:
@@ -232,7 +232,7 @@ def test_the_order_of_a_few_extensions_says_nothing() -> None:
 
     assert identified(few).evidence == "ehlo:bare-host,help:not-recognized,quit:bye"
     assert identified(more).evidence == "ehlo:bare-host+order,help:not-recognized,quit:bye"
-    assert identify_behaviour(dialogue_of({**mixed, "QUIT": (221, ("?",))}, unknown_verb=False)) is None
+    assert shipped_behaviours().identify(dialogue_of({**mixed, "QUIT": (221, ("?",))}, unknown_verb=False)) is None
 
 
 def test_a_command_without_a_reply_says_nothing() -> None:
@@ -245,14 +245,20 @@ def test_a_command_without_a_reply_says_nothing() -> None:
     )
     without = full._replace(exchanges=full.exchanges[:-1])
 
-    assert identify_behaviour(cut) == identify_behaviour(without) != identify_behaviour(full)
+    assert (
+        shipped_behaviours().identify(cut)
+        == shipped_behaviours().identify(without)
+        != shipped_behaviours().identify(full)
+    )
 
 
 def test_the_first_ehlo_counts_not_the_one_inside_tls() -> None:
     full = dialogue_of(HARDENED_REPLIES)
     inside = Exchange(EHLO, 250, POSTFIX_REPLIES[EHLO][1], 0.1)
 
-    assert identify_behaviour(full._replace(exchanges=(*full.exchanges, inside))) == identify_behaviour(full)
+    assert shipped_behaviours().identify(
+        full._replace(exchanges=(*full.exchanges, inside))
+    ) == shipped_behaviours().identify(full)
 
 
 def test_what_is_beyond_the_limits_of_a_reply_is_not_looked_at() -> None:
@@ -283,7 +289,7 @@ EXCHANGES = st.builds(
 def test_shuffled_and_hostile_replies_never_raise_and_give_no_version_that_they_do_not_show(
     exchanges: tuple[Exchange, ...],
 ) -> None:
-    software = identify_behaviour(Dialogue(exchanges=exchanges))
+    software = shipped_behaviours().identify(Dialogue(exchanges=exchanges))
 
     if software is not None:
         assert software.product in shipped_behaviours().products

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanner.identify.behaviour import identify_behaviour
+from scanner.identify.behaviour import shipped_behaviours
 from scanner.model import Answer, Software
 from scanner.verification.states import VerificationState
 from tests.support.attempts import spoken
@@ -57,14 +57,14 @@ def test_help_names_the_product_of_a_verified_host(greeted: str) -> None:
 def test_two_products_that_are_named_tell_none() -> None:
     both = replies("bare") | {"HELP": (214, ("2.0.0 This is sendmail version 8.17.1.9", "2.0.0 This is OpenSMTPD"))}
 
-    assert identify_behaviour(dialogue_of(both)) is None
+    assert shipped_behaviours().identify(dialogue_of(both)) is None
 
 
 @pytest.mark.parametrize(
     ("product", "known"), [("Postfix", POSTFIX_REPLIES), ("Exim", EXIM_REPLIES), ("Sendmail", SENDMAIL_REPLIES)]
 )
 def test_who_is_told_by_behaviour_stays_that(product: str, known: Replies) -> None:
-    software = identify_behaviour(dialogue_of(known))
+    software = shipped_behaviours().identify(dialogue_of(known))
 
     assert isinstance(software, Software)
     assert software.product == product
