@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 import scanner
 from scanner.delivery.receivers.options import COMMON, url_options
 from scanner.delivery.relay.destination import kinds
+from tests.support.command_line import smtpsweep
 
 ROOT = Path(scanner.__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -57,3 +58,38 @@ def test_every_finding_about_sendmails_configuration_has_a_row() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "scanner/remediation").rglob("*.py"))
     written = set(re.findall(r'"((?:greeting|help|received|option|raw|m4|line)-[a-z0-9-]+)"', sources))
     assert written <= rows
+
+
+def test_the_findings_about_a_configuration_are_shown_as_they_are_printed(tmp_path: Path) -> None:
+    lines = ["divert(0)dnl", "OSTYPE(`linux')dnl", "define(`confSMTP_banner', ` ')", "MAILER(`smtp')dnl"]
+    (tmp_path / "sendmail.mc").write_text("\n".join(lines) + "\n")
+    printed = smtpsweep("remedy", "--mc", "sendmail.mc", cwd=tmp_path).out
+    (sample,) = re.findall(r"```\n(sendmail\.mc:.*?)```", (DOCS / "remedy.md").read_text(), re.DOTALL)
+    assert all(line.removesuffix(" ...") in printed for line in sample.splitlines())
+
+
+def test_the_greetings_identified_are_shown_as_they_are_printed(tmp_path: Path) -> None:
+    (sample,) = re.findall(r"\.software\.version\]'\n(.*?)```", (DOCS / "identify.md").read_text(), re.DOTALL)
+    (tmp_path / "greetings.txt").write_text("220 mx ESMTP Exim 4.96\nmail ESMTP Postfix\nfoo\n")
+    records = map(json.loads, smtpsweep("identify", "greetings.txt", cwd=tmp_path).out.splitlines())
+    found = [[one["banner"]["text"], one["software"]["product"], one["software"]["version"]] if one["software"] else
+             [one["banner"]["text"], None, None] for one in records]  # fmt: skip
+    assert [json.loads(line) for line in sample.splitlines()] == found
+
+
+def test_the_totals_of_a_log_are_shown_as_they_are_printed(tmp_path: Path) -> None:
+    (tmp_path / "mail.log").write_text(
+        "Dec  1 03:56:00 mx sm-mta[123]: 6B13u0xx000123: probe.example.com [192.0.2.5] did not issue "
+        "MAIL/EXPN/VRFY/ETRN during connection to MTA\n"
+        "Dec  1 03:57:00 mx postfix/smtpd[77]: connect from unknown[203.0.113.9]\n"
+        "Dec  1 03:57:01 mx postfix/smtpd[77]: disconnect from unknown[203.0.113.9] ehlo=1 quit=1 commands=2\n"
+    )
+    done = smtpsweep("logs", "mail.log", "--scanner", "192.0.2.5", cwd=tmp_path)
+    assert done.err in (DOCS / "logs.md").read_text()
+
+
+def test_the_answer_of_a_receiver_that_is_not_there_is_shown_as_it_is_printed(tmp_path: Path) -> None:
+    port = 9  # nobody listens on it
+    printed = smtpsweep("sinks", "test", f"syslog+tcp://127.0.0.1:{port}", cwd=tmp_path).err
+    page = " ".join((DOCS / "sinks.md").read_text().split())
+    assert " ".join(printed.split()).replace(f":{port}:", ":5514:") in page
