@@ -137,21 +137,21 @@ class RecordBuilder:
         if software is not None and "." not in (banner.hostname or ""):
             banner = with_corrected_hostname(banner, software, self._identify)
         findings, assessment = self._assess(software) if software is not None else _NOT_ASSESSED
-        told = greeting_disclosure(banner, software, ip)
+        disclosed = greeting_disclosure(banner, software, ip)
         return _Meaning(
             banner,
             software,
-            told,
+            disclosed,
             findings,
-            _worth(assessment, told),
+            _worth(assessment, disclosed),
             None if came_at is None else maybe_clock_skew(banner.server_time, came_at),
             self._refusal(banner),
         )
 
 
-def _worth(assessment: Assessment | None, told: Collection[str]) -> Assessment | None:
+def _worth(assessment: Assessment | None, disclosed: Collection[str]) -> Assessment | None:
     """Correct the answer "no version shown" when a version was shown that no rule can read."""
-    if assessment is not None and assessment.answer is Answer.NO_VERSION and "version" in told:
+    if assessment is not None and assessment.answer is Answer.NO_VERSION and "version" in disclosed:
         return assessment._replace(answer=Answer.UNDECIDED)
     return assessment
 

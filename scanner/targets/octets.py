@@ -38,7 +38,7 @@ def parse_octets(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             firsts, lasts = octets[opens] * size, (octets[closes] + 1) * size - 1
         else:
             if len(octets) * len(firsts) > MAX_RANGES:
-                raise ValueError(f"it falls into more than {MAX_RANGES:,} separate ranges: name whole networks instead")
+                raise ValueError(f"it stands for more than {MAX_RANGES:,} separate ranges: name whole networks instead")
             bases = octets[:, np.newaxis] * size
             firsts, lasts = (bases + firsts).ravel(), (bases + lasts).ravel()
         size *= _OCTET

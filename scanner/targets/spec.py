@@ -125,7 +125,7 @@ def require_confirmation(ranges: Ranges, *, confirmed: bool) -> None:
     if ranges.count > LARGE and not confirmed:
         raise InputError(
             f"{ranges.count:,} addresses are more than a /8 ({LARGE:,}): "
-            "if you may sweep them all, say so with --confirm-large"
+            "if you are allowed to sweep them all, add --confirm-large"
         )
 
 
@@ -181,9 +181,9 @@ class _SpecReader:
         names_nothing = self._count() == before
         if names_nothing and self._none_at is None and source != COMMAND_LINE:
             what = "excludes nothing" if self._excludes else "names no target"
-            raise InputError(f"{source}: {what}: if that is meant, say so with the one word: {NONE}")
+            raise InputError(f"{source}: {what}: if that is intended, write the one word: {NONE}")
         if self._none_at is not None and not names_nothing:
-            raise InputError(f"{self._none_at}: says {NONE!r}, but something else is named as well")
+            raise InputError(f"{self._none_at}: contains {NONE!r}, but something else is named, too")
 
     def _begin(self) -> int:
         """Forget the `none` of the source before; return how many things were named so far."""

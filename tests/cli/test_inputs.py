@@ -70,7 +70,7 @@ def test_an_empty_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(InputError) as caught:
         parse_spec(sources(["-"]))
 
-    assert str(caught.value) == "standard input: names no target: if that is meant, say so with the one word: none"
+    assert str(caught.value) == "standard input: names no target: if that is intended, write the one word: none"
 
 
 @pytest.mark.parametrize(

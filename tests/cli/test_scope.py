@@ -59,10 +59,10 @@ def test_an_exclusion_that_is_empty_is_refused_by_every_command(
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("empty.txt", "excludes nothing: if that is meant, say so with the one word: none"),
-        ("comments.txt", "excludes nothing: if that is meant, say so with the one word: none"),
+        ("empty.txt", "excludes nothing: if that is intended, write the one word: none"),
+        ("comments.txt", "excludes nothing: if that is intended, write the one word: none"),
         ("/dev/zero", "holds NUL bytes: name a text file"),
-        ("/dev/null", "excludes nothing: if that is meant, say so with the one word: none"),
+        ("/dev/null", "excludes nothing: if that is intended, write the one word: none"),
     ],
 )
 def test_a_file_of_exclusions_that_cannot_be_one_is_refused(
@@ -93,8 +93,8 @@ def test_a_list_of_ranges_in_two_columns_is_refused_with_the_likely_meaning(
     [
         (["127.0.0.1", ""], f"command line: '': a target that names nothing: {UNSET}"),
         (["127.0.0.1", "@"], f"@: no file name follows: {UNSET}"),
-        (["127.0.0.1", "@empty.txt"], "empty.txt: names no target: if that is meant, say so with the one word: none"),
-        (["@comments.txt"], "comments.txt: names no target: if that is meant, say so with the one word: none"),
+        (["127.0.0.1", "@empty.txt"], "empty.txt: names no target: if that is intended, write the one word: none"),
+        (["@comments.txt"], "comments.txt: names no target: if that is intended, write the one word: none"),
         (["@/dev/zero"], "/dev/zero: holds NUL bytes: name a text file"),
     ],
 )

@@ -30,7 +30,7 @@ RATES = st.just(0.0) | st.floats(0.01, 1e6)
 
 
 TOO_LARGE = (
-    "16,777,217 addresses are more than a /8 (16,777,216): if you may sweep them all, say so with --confirm-large"
+    "16,777,217 addresses are more than a /8 (16,777,216): if you are allowed to sweep them all, add --confirm-large"
 )
 
 

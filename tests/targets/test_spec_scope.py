@@ -7,7 +7,7 @@ import pytest
 from scanner.errors import InputError
 from scanner.targets import COMMAND_LINE, Ranges, Spec, TextSource, parse_exclusions, parse_spec
 
-NOTHING = "if that is meant, say so with the one word: none"
+NOTHING = "if that is intended, write the one word: none"
 #: As a spreadsheet or a registry's list has it: first and last address of each range, a tab between them.
 TWO_COLUMNS = "127.0.0.0\t\t127.0.0.255\n"
 
@@ -49,7 +49,7 @@ def test_a_file_that_is_meant_to_be_empty_says_none(lines: list[str]) -> None:
 
 @pytest.mark.parametrize("other", ["192.0.2.1", "192.0.2.1-9", "2001:db8::1", "mail.example.com", "mx:example.com"])
 def test_none_beside_something_is_refused(other: str) -> None:
-    expected = "never.txt:2: says 'none', but something else is named as well"
+    expected = "never.txt:2: contains 'none', but something else is named, too"
 
     assert refusal(TextSource("never.txt", [other, "none"])) == expected
     assert refusal(TextSource("never.txt", [f"{other} # x", "none"])) == expected
