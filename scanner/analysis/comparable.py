@@ -43,7 +43,7 @@ class FileFacts:
     last_at: float | None = None
 
     def add(self, record: Record) -> None:
-        """Take one record in."""
+        """Add one record."""
         self.records += 1
         self.with_dialogue += record.dialogue is not None
         if len(self.scans) < _MOST_SCANS:

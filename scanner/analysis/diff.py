@@ -19,7 +19,7 @@ from pathlib import Path
 from scanner.analysis import comparable
 from scanner.analysis.changes import NO_RECORD, Change, ChangeKind, TargetComparison, judge, states
 from scanner.analysis.comparable import Absence, FileFacts, SweepSummary
-from scanner.analysis.diff_query import MEMORY_LIMIT, LookRow, LookTable, look_table
+from scanner.analysis.diff_query import MEMORY_LIMIT, ObservationRow, ObservationTable, observation_table
 from scanner.analysis.history import Observation, TargetHistory, target_key, target_of
 from scanner.analysis.stored import name_of, read_numbered
 from scanner.errors import InputError
@@ -54,7 +54,7 @@ class Comparison:
 
     def __init__(
         self,
-        table: LookTable,
+        table: ObservationTable,
         files: tuple[FileFacts, FileFacts],
         absences: tuple[Absence, Absence],
         warnings: list[str],
@@ -120,7 +120,7 @@ def compare(
     if str(before) == "-" == str(after):
         raise InputError("standard input: can be read only once: name a file for the other sweep")
     read = None if summaries is None else (SweepSummary(summaries[0]), SweepSummary(summaries[1]))
-    with look_table(memory_limit) as table:
+    with observation_table(memory_limit) as table:
         facts = tuple(
             _read(table, side, file, time_out_is_gone=time_out_is_gone) for side, file in enumerate((before, after))
         )
@@ -132,7 +132,7 @@ def compare(
         yield Comparison(table, (old, new), absences, warnings)
 
 
-def _read(table: LookTable, side: int, file: str | Path, *, time_out_is_gone: bool) -> FileFacts:
+def _read(table: ObservationTable, side: int, file: str | Path, *, time_out_is_gone: bool) -> FileFacts:
     """Put every record of a file into the table."""
     facts = FileFacts(name_of(file))
     for number, record in read_numbered(file):
@@ -145,7 +145,7 @@ def _read(table: LookTable, side: int, file: str | Path, *, time_out_is_gone: bo
                 target_key(record.ip, record.port),
                 Observation.of(record, time_out_is_gone=time_out_is_gone),
             )
-            table.add(LookRow(target, side, observation.event_id, number, observation.packed()))
+            table.add(ObservationRow(target, side, observation.event_id, number, observation.packed()))
         except (InputError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{facts.name}:{number}: not a record: {error}") from None
     return facts

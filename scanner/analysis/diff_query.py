@@ -27,22 +27,22 @@ MEMORY_LIMIT: Final = "128MB"
 _BATCH_ROWS: Final = 5_000
 
 _CREATE: Final = """
-    CREATE TABLE looks (
+    CREATE TABLE observations (
         target VARCHAR NOT NULL,    -- address and port, in a form that sorts (history.target_key)
         side   UTINYINT NOT NULL,   -- 0: the earlier sweep, 1: the later one
         event  VARCHAR NOT NULL,    -- the visit; a resumed sweep may repeat it
         line   UBIGINT NOT NULL,    -- where in the file
-        look   VARCHAR NOT NULL     -- the packed history.Observation
+        packed VARCHAR NOT NULL     -- the Observation (history.Observation.packed)
     )
 """
 _INSERT: Final = """
-    INSERT INTO looks
+    INSERT INTO observations
     SELECT unnest(?::VARCHAR[]), unnest(?::UTINYINT[]), unnest(?::VARCHAR[]), unnest(?::UBIGINT[]), unnest(?::VARCHAR[])
 """
-_SORTED: Final = "SELECT target, side, event, look FROM looks ORDER BY target, side, event, line"
+_SORTED: Final = "SELECT target, side, event, packed FROM observations ORDER BY target, side, event, line"
 
 
-class LookRow(NamedTuple):
+class ObservationRow(NamedTuple):
     """One observation for the table."""
 
     target: str
@@ -52,16 +52,16 @@ class LookRow(NamedTuple):
     observation: str
 
 
-class LookTable:
+class ObservationTable:
     """A table of observations; `add` rows, then read them `in_order`."""
 
     def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
         self._connection = connection
-        self._batch: list[LookRow] = []
+        self._batch: list[ObservationRow] = []
         connection.execute(_CREATE)
 
-    def add(self, row: LookRow) -> None:
-        """Take one row in."""
+    def add(self, row: ObservationRow) -> None:
+        """Add one row."""
         self._batch.append(row)
         if len(self._batch) >= _BATCH_ROWS:
             self._flush()
@@ -80,7 +80,7 @@ class LookTable:
 
 
 @contextmanager
-def look_table(memory_limit: str = MEMORY_LIMIT) -> Iterator[LookTable]:
+def observation_table(memory_limit: str = MEMORY_LIMIT) -> Iterator[ObservationTable]:
     """Open an empty table in a folder of its own below the system's folder for temporary files (`TMPDIR`).
 
     Raises:
@@ -90,9 +90,11 @@ def look_table(memory_limit: str = MEMORY_LIMIT) -> Iterator[LookTable]:
     database = _import_duckdb()
     try:
         with tempfile.TemporaryDirectory(prefix="smtpsweep-diff-") as folder:
-            connection = database.connect(str(Path(folder) / "looks.duckdb"), config=_settings(folder, memory_limit))
+            connection = database.connect(
+                str(Path(folder) / "observations.duckdb"), config=_settings(folder, memory_limit)
+            )
             try:
-                yield LookTable(connection)
+                yield ObservationTable(connection)
             finally:
                 connection.close()
     except database.Error as error:

@@ -73,7 +73,7 @@ def encode(record: Record) -> bytes:
             "refusal": None if refusal is None else _refusal(refusal),
             "software": None if software is None else _software(software),
             "disclosure": disclosure,
-            # As encode_findings does; a call for each record would cost more than what it does.
+            # A method that does both would cost more than what it does.
             "findings": findings and (_kept_findings.get(id(findings)) or _FINDINGS.keep(findings))[1],
             "error": error,
             "dialogue": None if dialogue is None else dialogue_fields(dialogue),
@@ -152,11 +152,6 @@ def _findings(findings: tuple[Finding, ...]) -> list[dict[str, object]]:
 _FINDINGS = EncodedParts(_findings)
 _ASSESSMENTS = EncodedParts[Assessment](Assessment._asdict)
 _kept_findings, _kept_assessments = _FINDINGS.kept, _ASSESSMENTS.kept
-
-
-def encode_findings(findings: tuple[Finding, ...]) -> orjson.Fragment:
-    """Return the findings as a JSON array that `orjson.dumps` puts in as it is; the same tuple is encoded once."""
-    return (_kept_findings.get(id(findings)) or _FINDINGS.keep(findings))[1]
 
 
 def _timestamp(at: float) -> str:

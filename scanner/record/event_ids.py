@@ -22,8 +22,3 @@ class EventIds:
         state = self._state.copy()  # what all ids of the scan share was hashed once
         state.update((f"{port} {ip} {sample}" if sample else f"{port} {ip}").encode())
         return state.hexdigest()
-
-
-def event_id(scan_id: str, ip: str, port: int) -> str:
-    """Return the event id of one target; for many of the same scan, keep an `EventIds`."""
-    return EventIds(scan_id).of(ip, port)

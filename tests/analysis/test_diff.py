@@ -1,4 +1,4 @@
-"""Claims about comparing two sweeps: what is said, and above all what is not said without knowledge."""
+"""Claims about comparing two sweeps: which events there are, and above all that there are none without evidence."""
 
 from collections import Counter
 from pathlib import Path

@@ -169,37 +169,39 @@ def test_no_room_for_the_sorting_is_one_line_and_leaves_nothing(tmp_path: Path) 
 
 def test_a_folder_for_temporary_files_that_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nonexistent/smtpsweep-diff-folder")
-    with pytest.raises(LocalError, match=r"no room to compare .*; set TMPDIR"), diff_query.look_table():
+    with pytest.raises(LocalError, match=r"no room to compare .*; set TMPDIR"), diff_query.observation_table():
         pytest.fail("was opened")
 
 
 def test_an_error_of_somebody_else_goes_through_unchanged() -> None:
-    with pytest.raises(BrokenPipeError), diff_query.look_table():
+    with pytest.raises(BrokenPipeError), diff_query.observation_table():
         raise BrokenPipeError
 
 
 def test_without_duckdb_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(InputError, match=r"^comparing needs DuckDB.*: pip install 'smtpsweep\[analysis\]'$"):
-        diff_query.look_table().__enter__()
+        diff_query.observation_table().__enter__()
 
 
 def test_duckdb_gets_a_limit_its_own_folder_and_nothing_from_outside(
     monkeypatch: pytest.MonkeyPatch, duckdb_in_a_module_folder: Path
 ) -> None:
     asked: list[Any] = []
+    connections: list[Any] = []
     connect = duckdb.connect
 
     def spy(database: str, config: dict[str, Any]) -> Any:
         asked.append((database, config))
-        return connect(database, config=config)
+        connections.append(connect(database, config=config))
+        return connections[0]
 
     monkeypatch.setattr(duckdb, "connect", spy)
-    with diff_query.look_table("64MB") as table:
+    with diff_query.observation_table("64MB"):
         ((database, config),) = asked
         assert Path(database).parent.parent == duckdb_in_a_module_folder
         assert Path(database).parent.stat().st_mode & 0o077 == 0
-        limit = table._connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        limit = connections[0].execute("SELECT current_setting('memory_limit')").fetchall()
         assert limit == [("61.0 MiB",)]
     assert (config["autoinstall_known_extensions"], config["autoload_known_extensions"]) == (False, False)
     assert not Path(database).parent.exists()
@@ -212,7 +214,7 @@ def test_a_look_comes_back_from_its_text_as_it_was() -> None:
 
 
 def test_records_without_a_time_are_compared_like_any_others(tmp_path: Path) -> None:
-    """Greetings that were kept elsewhere may tell no time."""
+    """An imported banner may have no time."""
     (change,) = compared(
         tmp_path, [SENDMAIL_HOST._replace(observed_at=None)], [later(HIDDEN)._replace(observed_at=None)]
     )
@@ -221,13 +223,13 @@ def test_records_without_a_time_are_compared_like_any_others(tmp_path: Path) -> 
 
 def test_rows_come_by_target_then_sweep_then_visit_then_line_whatever_their_order_was() -> None:
     rows = [
-        diff_query.LookRow(target, side, event, line, f"{target}{side}{event}{line}")
+        diff_query.ObservationRow(target, side, event, line, f"{target}{side}{event}{line}")
         for line in (11, 2, 100)
         for event in ("b", "a")
         for side in (1, 0)
         for target in ("6", "4")
     ]
-    with diff_query.look_table() as table:
+    with diff_query.observation_table() as table:
         for row in rows:
             table.add(row)
         found = list(table.in_order())

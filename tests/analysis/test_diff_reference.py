@@ -1,4 +1,4 @@
-"""The comparison once more, from the JSON lines, as plainly as it can be said; small sweeps must come to the same."""
+"""The comparison once more, from the JSON lines, in the plainest way; for small sweeps the results must be equal."""
 
 import json
 import tempfile

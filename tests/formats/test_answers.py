@@ -1,4 +1,4 @@
-"""Claims about what every format says of a release: none known, not covered, version unknown; with the facts' day."""
+"""Claims about the assessment of a release in every format: its answer, and the day of the facts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,8 +26,8 @@ def line(answer: Answer | None, *findings: Finding) -> Line:
     return line_of(record)
 
 
-def events(name: str, said: Line) -> Iterator[bytes]:
-    return (event.body for event in make_format(name).events(said.record, said.line))
+def events(name: str, written: Line) -> Iterator[bytes]:
+    return (event.body for event in make_format(name).events(written.record, written.line))
 
 
 @pytest.mark.parametrize(
@@ -59,33 +59,33 @@ def test_a_sentence_says_what_an_empty_list_is_worth(
 
 @pytest.mark.parametrize("answer", list(Answer))
 def test_every_format_carries_the_answer_and_the_day_of_the_facts(answer: Answer) -> None:
-    said = line(answer)
-    row = row_of(said.record, ())
+    written = line(answer)
+    row = row_of(written.record, ())
 
     assert (row["assessment"], row["covered_since"], row["facts_of"]) == (answer, "8.8.0", "2026-11-22")
     for name in ("ecs", "ocsf", "cef", "leef", "gelf"):
-        body = next(events(name, said)).decode()
+        body = next(events(name, written)).decode()
         assert "2026-11-22" in body, name
         words = str(KNOWN._replace(answer=answer)) if name == "cef" else f"{answer}"
         assert words in body, name
 
 
 def test_ecs_and_ocsf_keep_the_answer_as_an_object() -> None:
-    said = line(Answer.NOT_COVERED)
+    written = line(Answer.NOT_COVERED)
     wanted = {"answer": "not_covered", "covered_since": "8.8.0", "facts": 41, "facts_of": "2026-11-22"}
-    ecs: Any = orjson.loads(next(events("ecs", said)))
-    ocsf: Any = orjson.loads(next(events("ocsf", said)))
+    ecs: Any = orjson.loads(next(events("ecs", written)))
+    ocsf: Any = orjson.loads(next(events("ocsf", written)))
 
     assert ecs["smtp"]["assessment"] == wanted
     assert ocsf["unmapped"]["smtp"]["assessment"] == wanted
 
 
 def test_an_undecided_flaw_is_listed_and_told_apart() -> None:
-    said = line(Answer.UNDECIDED, POSSIBLE, MAYBE)
-    row = row_of(said.record, ())
+    written = line(Answer.UNDECIDED, POSSIBLE, MAYBE)
+    row = row_of(written.record, ())
 
     assert (row["flaws"], row["flaws_undecided"]) == (["CVE-2026-1", "CVE-2026-2"], ["CVE-2026-2"])
-    found = [orjson.loads(body) for body in events("ocsf", said)]
+    found = [orjson.loads(body) for body in events("ocsf", written)]
     flaws = {each["finding_info"]["title"]: each for each in found if each["class_uid"] == 2002}
     confidences = sorted(each["confidence"] for each in found if each["class_uid"] == 2002)
     assert flaws
@@ -97,11 +97,11 @@ def test_a_flaw_that_may_be_there_is_neither_counted_nor_scored_and_of_medium_se
     rating: str, points: int
 ) -> None:
     maybe = Finding("CVE-2026-2", rating, "t", "e", "undecided", cvss_score=9.8, kev=True)
-    said = line(Answer.UNDECIDED, maybe)
-    row = row_of(said.record, ())
+    written = line(Answer.UNDECIDED, maybe)
+    row = row_of(written.record, ())
 
     assert (row["flaws_exploited"], row["highest_cvss"]) == (None, None)
-    (cef,) = events("cef", said)
+    (cef,) = events("cef", written)
     assert f"|{points}|".encode() in cef
     assert b"cs3=CVE-2026-2 (undecided)" in cef
     assert b"cn2=" not in cef
@@ -116,9 +116,9 @@ def test_a_flaw_that_is_there_is_counted_beside_one_that_may_be() -> None:
 
 
 def test_a_record_of_an_earlier_version_says_nothing_of_it() -> None:
-    said = line(Answer.NONE_KNOWN)
-    del said.record["assessment"]
+    written = line(Answer.NONE_KNOWN)
+    del written.record["assessment"]
 
-    assert row_of(said.record, ())["assessment"] is None
-    assert "assessment" not in orjson.loads(next(events("ecs", said)))["smtp"]
-    assert flaws_text(said.record) == ""
+    assert row_of(written.record, ())["assessment"] is None
+    assert "assessment" not in orjson.loads(next(events("ecs", written)))["smtp"]
+    assert flaws_text(written.record) == ""

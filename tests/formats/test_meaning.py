@@ -117,7 +117,7 @@ def weak(line: Line) -> dict[str, str | None]:
 
 def test_a_version_that_is_shown_is_a_weakness_with_its_places() -> None:
     assert weak(CORPUS["tls"])["VERSION-DISCLOSED"] == "version, config_version in greeting, help"
-    assert weak(CORPUS["kept"])["VERSION-DISCLOSED"] == "version, config_version"
+    assert weak(CORPUS["imported"])["VERSION-DISCLOSED"] == "version, config_version"
     assert "VERSION-DISCLOSED" not in weak(CORPUS["postfix"])
 
 
@@ -158,16 +158,16 @@ def test_every_status_has_an_outcome_with_its_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("postfix", "192.0.2.10 port 25: an SMTP server is ready, Postfix"),
         ("full", "192.0.2.10 port 25: an SMTP server is ready, Sendmail 8.14.7, 1 known flaw, 1 known to be exploited"),
         ("status_refused", "192.0.2.10 port 25: the connection was refused"),
-        ("kept_nameless", "a kept greeting: an SMTP server is ready"),
+        ("imported_nameless", "a kept greeting: an SMTP server is ready"),
     ],
 )
-def test_a_record_in_one_sentence(name: str, said: str) -> None:
-    assert sentence(CORPUS[name].record) == said
+def test_a_record_in_one_sentence(name: str, expected: str) -> None:
+    assert sentence(CORPUS[name].record) == expected
 
 
 def test_no_sentence_has_hostile_words() -> None:

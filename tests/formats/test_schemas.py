@@ -48,7 +48,7 @@ def leaves(document: dict[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def complain_about_ecs(name: str, value: Any) -> str | None:
-    """Say what is wrong with a field; None when nothing is."""
+    """Return what is wrong with a field; None when nothing is."""
     if name.startswith(("smtp.", "labels.")):
         return None
     if name not in ECS:
@@ -58,7 +58,7 @@ def complain_about_ecs(name: str, value: Any) -> str | None:
         return f"{name}: {value!r}: an array is {'needed' if field.get('array') else 'not allowed'}"
     for one in value if isinstance(value, list) else [value]:
         if not fits(field["type"], one):
-            return f"{name}: {one!r} is no {field['type']}"
+            return f"{name}: {one!r} is not a {field['type']}"
         if "allowed_values" in field and one not in field["allowed_values"]:
             return f"{name}: {one!r} is not one of its values"
     return None
@@ -75,7 +75,7 @@ def fits(kind: str, value: Any) -> bool:
 
 
 def check_ecs(document: dict[str, Any]) -> None:
-    complaints = [said for name, value in leaves(document) if (said := complain_about_ecs(name, value))]
+    complaints = [wrong for name, value in leaves(document) if (wrong := complain_about_ecs(name, value))]
     assert complaints == []
     for name in ("@timestamp", "ecs", "event", "message"):
         assert name in document
@@ -277,15 +277,15 @@ def test_what_is_no_cve_is_an_advisory() -> None:
     check_ocsf(bodies("ocsf", line)[2])
 
 
-def test_a_kept_greeting_has_no_time_of_its_own_and_says_so() -> None:
-    event = events("ecs", CORPUS["kept_nameless"])[0]
+def test_an_imported_banner_without_a_time_is_tagged() -> None:
+    event = events("ecs", CORPUS["imported_nameless"])[0]
     document = json.loads(event.body)
 
     assert event.time_s is None
     assert document["tags"] == ["time_unknown"]
     assert "start" not in document["event"]
     assert "destination" not in document
-    assert bodies("ocsf", CORPUS["kept_nameless"])[0]["dst_endpoint"] == {"svc_name": "smtp"}
+    assert bodies("ocsf", CORPUS["imported_nameless"])[0]["dst_endpoint"] == {"svc_name": "smtp"}
 
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=20)  # JSON holds no lone surrogates

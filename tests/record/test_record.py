@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from scanner.errors import InputError
 from scanner.identify import RefusalRules
 from scanner.model import Finding, Refusal, RefusalKind, Software, Status
-from scanner.record import EventIds, decode, encode, encode_findings, event_id
-from scanner.record.encoded_parts import MOST_KEPT, EncodedParts
+from scanner.record import EventIds, decode, encode
 from scanner.smtp import parse_banner
 from tests.support.greetings import SENDMAIL_8_14
 from tests.support.records import VALIDATOR, full_record, greeting_of, record_of
@@ -31,7 +30,7 @@ def test_a_full_record_is_written_field_by_field_in_the_order_of_the_schema() ->
     expected = {
         "schema": "smtpsweep.record/1",
         "scan_id": "0199-scan",
-        "event_id": event_id("0199-scan", "192.0.2.10", 25),
+        "event_id": EventIds("0199-scan").of("192.0.2.10", 25),
         "observed_at": "2026-11-22T10:16:56.123Z",
         "ip": "192.0.2.10",
         "port": 25,
@@ -127,14 +126,14 @@ def test_a_refusal_is_written_with_what_it_means_and_comes_back() -> None:
     VALIDATOR.validate(written)
 
 
-def test_a_kept_greeting_has_null_for_what_its_source_does_not_tell() -> None:
-    kept: dict[str, Any] = {"observed_at": None, "ip": None, "port": None, "tries": 0}
-    record = record_of(greeting_of(SENDMAIL_8_14), **kept, connect_s=None, first_byte_s=None, total_s=None)
+def test_an_imported_banner_has_null_for_what_its_source_does_not_tell() -> None:
+    unknown: dict[str, Any] = {"observed_at": None, "ip": None, "port": None, "tries": 0}
+    record = record_of(greeting_of(SENDMAIL_8_14), **unknown, connect_s=None, first_byte_s=None, total_s=None)
 
     line = encode(record)
     written = orjson.loads(line)
 
-    assert {name: written[name] for name in kept} == kept
+    assert {name: written[name] for name in unknown} == unknown
     assert written["timing"] == {"connect_ms": None, "first_byte_ms": None, "total_ms": None}
     assert decode(line)._replace(banner=None) == record._replace(banner=None)
     VALIDATOR.validate(written)
@@ -321,65 +320,6 @@ def test_a_line_that_is_no_record_is_refused_with_the_reason_on_one_line(
 def test_what_is_no_json_object_of_this_schema_is_refused(line: bytes) -> None:
     with pytest.raises(InputError, match="not a record"):
         decode(line)
-
-
-def test_an_event_id_is_fixed_for_all_time() -> None:
-    assert event_id("scan", "192.0.2.10", 25) == "a97ad9b29309b24cb2a1e2dfb55e9766"
-
-
-def test_event_ids_are_the_same_from_one_object_and_in_any_order() -> None:
-    ids = EventIds("scan")
-    first = ids.of("192.0.2.10", 25)
-
-    assert ids.of("192.0.2.11", 25) == event_id("scan", "192.0.2.11", 25)
-    assert ids.of("192.0.2.10", 25) == first == event_id("scan", "192.0.2.10", 25)
-
-
-def test_event_ids_tell_scans_addresses_and_ports_apart_also_where_their_texts_run_together() -> None:
-    targets = [
-        ("a", "192.0.2.1", 25),
-        ("b", "192.0.2.1", 25),
-        ("a", "192.0.2.1", 587),
-        ("a", "192.0.2.12", 5),
-        ("a", "2.192.0.2", 51),
-        ("a greeting 25 192.0.2.1", "192.0.2.1", 25),
-        ("1:a", "192.0.2.1", 25),
-        ("", "::1", 25),
-        ("", "::", 125),
-        ("\u00e9", "::1", 25),
-        ("e\u0301", "::1", 25),
-    ]
-
-    ids = {event_id(*target) for target in targets}
-
-    assert len(ids) == len(targets)
-    assert all(len(each) == 32 and set(each) <= set("0123456789abcdef") for each in ids)
-
-
-def test_the_findings_that_hosts_share_are_encoded_once_and_written_whole_each_time() -> None:
-    findings = tuple(Finding(f"F-{number}", "low", "A title", condition="\u2028\n") for number in range(3))
-    one, other = (record_of(greeting_of(SENDMAIL_8_14), ip=f"192.0.2.{n}", findings=findings) for n in (1, 2))
-
-    assert encode_findings(findings) is encode_findings(findings)
-    for record in (one, other):
-        assert decode(encode(record)).findings == findings
-        assert encode(record).count(b"\n") == 1
-
-
-def test_equal_findings_of_another_host_are_told_apart_from_those_of_a_freed_object() -> None:
-    for number in range(2000):
-        findings = (Finding(f"F-{number}", "low", "A title"),)
-
-        assert decode(encode(record_of(findings=findings))).findings == findings
-
-
-def test_many_different_parts_keep_no_more_memory_than_the_limit() -> None:
-    parts = EncodedParts[tuple[int, ...]](list)
-    for number in range(MOST_KEPT * 3):
-        part = (number,)
-
-        assert parts.keep(part) is parts.kept[id(part)]
-        assert len(parts.kept) <= MOST_KEPT
 
 
 def test_a_finding_of_an_earlier_line_lacks_the_fields_that_came_later() -> None:

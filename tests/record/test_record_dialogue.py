@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.model import DISCLOSED, Certificate, Dialogue, Exchange, Names, Record, Tls
-from scanner.record import EventIds, decode, encode
+from scanner.record import decode, encode
 from tests.support.greetings import SENDMAIL_8_14
 from tests.support.records import VALIDATOR, escape, full_record, greeting_of, record_of
 
@@ -183,10 +183,3 @@ def test_a_damaged_part_is_refused(change: dict[str, Any]) -> None:
 
     with pytest.raises(InputError, match="not a record"):
         decode(line)
-
-
-def test_the_samples_of_a_target_have_ids_of_their_own_and_the_first_that_of_a_single_visit() -> None:
-    ids = EventIds("scan")
-
-    assert ids.of("192.0.2.1", 25, 0) == ids.of("192.0.2.1", 25)
-    assert len({ids.of("192.0.2.1", 25, sample) for sample in range(5)}) == 5

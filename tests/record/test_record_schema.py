@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from scanner.model import RefusalKind, Status
-from scanner.record import SCHEMA, decode, encode, event_id, json_schema
+from scanner.record import SCHEMA, EventIds, decode, encode, json_schema
 from scanner.record.schema import schema_text
 from scanner.smtp import Flag, parse_banner
 from tests.support.records import VALIDATOR, full_record
@@ -107,7 +107,7 @@ def test_the_example_in_the_documentation_is_a_record_in_every_detail() -> None:
     VALIDATOR.validate(json.loads(example))
     assert json.loads(encode(record)) == json.loads(example)
     assert list(json.loads(encode(record))) == list(json.loads(example))
-    assert record.event_id == event_id(record.scan_id, str(record.ip), record.port or 0)
+    assert record.event_id == EventIds(record.scan_id).of(str(record.ip), record.port or 0)
     assert record.banner == parse_banner(record.banner.raw if record.banner else b"")
 
 

@@ -1,4 +1,4 @@
-"""Every kind of record, for tests of formats: each status, dialogues, TLS, findings, refusals, kept greetings."""
+"""Every kind of record, for tests of formats: each status, dialogues, TLS, findings, refusals, imported banners."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -94,9 +94,9 @@ def _records() -> Mapping[str, Record]:
         ),
         "ehlo_refused": record_of(dialogue=Dialogue((Exchange("EHLO x", 550, ("no",), 0.001),), error="refused")),
         "sample": record_of(sample=3),
-        "kept": _observer().imported(ImportedBanner(SENDMAIL_8_14, "192.0.2.99", 25, AT), 1),
-        "kept_without_anything": _observer().imported(ImportedBanner(SENDMAIL_8_14), 2),
-        "kept_nameless": _observer().imported(ImportedBanner(b"220 ok\r\n"), 3),
+        "imported": _observer().imported(ImportedBanner(SENDMAIL_8_14, "192.0.2.99", 25, AT), 1),
+        "imported_without_anything": _observer().imported(ImportedBanner(SENDMAIL_8_14), 2),
+        "imported_nameless": _observer().imported(ImportedBanner(b"220 ok\r\n"), 3),
         "scan_named_oddly": record_of(scan_id="sc\u00e4n \u2028 |=\\\t\n \U0001f600"),
     }
 

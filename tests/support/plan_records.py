@@ -3,7 +3,7 @@
 from typing import Any
 
 from scanner.model import Record, Software
-from scanner.record import event_id
+from scanner.record import EventIds
 from tests.support.greetings import SENDMAIL_8_14
 from tests.support.records import greeting_of, record_of
 
@@ -14,7 +14,7 @@ def host(number: int, product: str | None = "Sendmail", raw: bytes = SENDMAIL_8_
     told: dict[str, Any] = {
         "banner": greeting_of(raw),
         "ip": address,
-        "event_id": event_id("0199-scan", address, 25),
+        "event_id": EventIds("0199-scan").of(address, 25),
         "software": None if product is None else Software(product=product, version="8.14.7", confidence=0.95),
         "disclosure": ("product",),
     }

@@ -5,7 +5,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 from scanner.model import Banner, Finding, Record, Software, Status
-from scanner.record import event_id, json_schema
+from scanner.record import EventIds, json_schema
 from tests.support.greetings import SENDMAIL_8_14
 
 VALIDATOR = Draft202012Validator(json_schema(), format_checker=FormatChecker())
@@ -51,7 +51,7 @@ def greeting_of(raw: bytes, status: Status = Status.READY, *, code: int | None =
 def record_of(banner: Banner | None = None, **changes: Any) -> Record:
     record = Record(
         scan_id="0199-scan",
-        event_id=event_id("0199-scan", "192.0.2.10", 25),
+        event_id=EventIds("0199-scan").of("192.0.2.10", 25),
         observed_at=1795342616.123,
         ip="192.0.2.10",
         port=25,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scanner.identify.combine import CONTRADICTION
 from scanner.model import DISCLOSED, Dialogue, Record, Status
-from scanner.record import EventIds, encode, event_id
+from scanner.record import EventIds, encode
 from scanner.settings import Settings
 from scanner.smtp import parse_banner
 from scanner.sweeps import record_builder
@@ -95,7 +95,7 @@ def test_another_protocol_is_that_however_it_ended(raw: bytes, ending: Status) -
 def test_a_record_has_what_the_visit_and_the_greeting_say() -> None:
     record = observed(SENDMAIL_8_14)
 
-    assert record[:4] == ("scan", event_id("scan", "192.0.2.10", 2525), 1795342616.5, "192.0.2.10")
+    assert record[:4] == ("scan", EventIds("scan").of("192.0.2.10", 2525), 1795342616.5, "192.0.2.10")
     assert (record.port, record.host, record.status) == (2525, "mail.example.com", Status.READY)
     assert (record.connect_s, record.first_byte_s, record.total_s, record.tries) == (0.01, 0.25, 0.5, 2)
     assert record.banner == parse_banner(SENDMAIL_8_14)
@@ -167,7 +167,7 @@ def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
         record = observer.record(attempt(b"220 \x1b[2J evil\r\n"))
 
     assert (record.status, record.banner, record.software) == (Status.BUG, None, None)
-    assert (record.ip, record.port, record.event_id) == ("192.0.2.10", 2525, event_id("scan", "192.0.2.10", 2525))
+    assert (record.ip, record.port, record.event_id) == ("192.0.2.10", 2525, EventIds("scan").of("192.0.2.10", 2525))
     assert "ZeroDivisionError" in caplog.text
     assert "bug: no record of 192.0.2.10 could be made from 323230201b5b324a" in caplog.text
     assert "\x1b" not in caplog.text
@@ -227,5 +227,5 @@ def test_several_visits_to_a_target_are_told_apart_by_their_position() -> None:
     record = observer.record(attempt(SENDMAIL_8_14))
 
     assert (record.sample, TARGET.position % 3) == (2, 2)
-    assert record.event_id == EventIds("scan").of("192.0.2.10", 2525, 2) != event_id("scan", "192.0.2.10", 2525)
+    assert record.event_id == EventIds("scan").of("192.0.2.10", 2525, 2) != EventIds("scan").of("192.0.2.10", 2525)
     assert observed(SENDMAIL_8_14).sample is None
