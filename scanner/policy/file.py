@@ -201,7 +201,7 @@ def default_document() -> str:
 
 def _rule_lines(rule: PolicyRule) -> str:
     lines = [f"[rules.{rule.text.name}]  # {rule.text.title}", f"level = {_toml(rule.text.level)}"]
-    lines += [f"{name} = {_toml(option.default)}  # {option.meaning}" for name, option in rule.options.items()]
+    lines += [f"# {option.meaning}\n{name} = {_toml(option.default)}" for name, option in rule.options.items()]
     return "\n".join(lines) + "\n"
 
 
