@@ -56,8 +56,8 @@ def let(tmp_path: Path, state: str, text: bytes = b"") -> None:
 
 
 def service_of(sinks: SpoolSink) -> RelaySupervisor:
-    assert sinks._service is not None
-    return sinks._service
+    assert sinks._supervisor is not None
+    return sinks._supervisor
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -74,9 +74,8 @@ def is_gone(pid: int) -> bool:
 
 
 def pid_of(sinks: SpoolSink) -> int:
-    process = service_of(sinks)._process
-    assert process is not None
-    return process.pid
+    assert sinks.relay_pid is not None
+    return sinks.relay_pid
 
 
 async def test_room_that_comes_while_it_is_looked_for_is_not_missed() -> None:
@@ -264,7 +263,7 @@ async def test_a_supervisor_that_dies_says_so_takes_its_process_along_and_lets_n
     def fail(report: object) -> None:
         raise KeyError("what nobody thought of")
 
-    monkeypatch.setattr(service, "_take", fail)
+    monkeypatch.setattr(service, "take_report", fail)
     let(tmp_path, "down")
     with pytest.raises(SinkError, match=r"cannot be supervised any more \(KeyError: 'what nobody thought of'\)"):
         await write_a_thousand(sinks)

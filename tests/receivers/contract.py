@@ -146,11 +146,10 @@ async def _until_acknowledged(remote: SpoolSink, records: int) -> None:
 
 
 async def _kill_relay(remote: SpoolSink) -> None:
-    assert remote._service is not None
-    process = remote._service._process
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
-    while remote._service._process is process:  # started again
+    pid = remote.relay_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while remote.relay_pid == pid:  # started again
         await asyncio.sleep(0.01)
 
 

@@ -64,7 +64,7 @@ class SpoolSink:
         self._drain_s, self._keep_run, self._named_by_us = drain_s, keep_run, named_by_us
         self._standings: list[SinkStanding] = []
         self._log = SpoolWriter(folder, self._quota, on_durable=self._on_durable, on_full=self._on_full)
-        self._service: RelaySupervisor | None = None  # None before it is open and after it is closed
+        self._supervisor: RelaySupervisor | None = None  # None before it is open and after it is closed
         self._reported: RelaySupervisor | None = None
         self._run = ""
         self._hurrying: asyncio.Task[None] | None = None
@@ -88,17 +88,17 @@ class SpoolSink:
         description = {"sinks": self._shown(), "made": made, "state": self._state, **self._about}
         taken = runs.take_run(self.folder, resume, str(uuid.uuid4()), description)
         self._run = taken.run
-        service = RelaySupervisor(self.folder, self._run, self._destinations, self._quota, self._log.room_again)
+        supervisor = RelaySupervisor(self.folder, self._run, self._destinations, self._quota, self._log.room_again)
         await self._log.open(
             resume if taken.resumed else None, self._run, at_least=furthest(self.folder.sinks, self._run)
         )
-        self._service = self._reported = service
+        self._supervisor = self._reported = supervisor
         try:
-            await service.start()
+            await supervisor.start()
             await self._note("started" if resume is None else "resumed")
         except BaseException:
-            await service.stop(HURRY_S)
-            self._service = None
+            await supervisor.stop(HURRY_S)
+            self._supervisor = None
             await self._log.close()
             raise
 
@@ -117,28 +117,28 @@ class SpoolSink:
         Raises:
             SinkError: when records are left, refused or skipped for any of them; with which, why, and what to do.
         """
-        service = self._service
-        if service is None:
+        supervisor = self._supervisor
+        if supervisor is None:
             return
         try:
-            await self._end(service)
+            await self._end(supervisor)
         finally:
-            self._service = None
+            self._supervisor = None
             await self._log.close()
-            self._standings = self._judge(service)
+            self._standings = self._judge(supervisor)
         if left := explained(self._standings, self.folder, self._log.known):
             raise SinkError(left)
 
-    async def _end(self, service: RelaySupervisor) -> None:
+    async def _end(self, supervisor: RelaySupervisor) -> None:
         """Note the end of the run in the spool, and deliver the rest, also when the disk fails."""
         failure = None
         try:
             await self._note("ended")
         except SinkError as error:
             failure = error
-        if service.failure is None:
-            await service.drain(self._drain_s)
-        await service.stop()
+        if supervisor.failure is None:
+            await supervisor.drain(self._drain_s)
+        await supervisor.stop()
         if self._hurrying is not None:
             await self._hurrying
         if failure is not None:
@@ -188,20 +188,25 @@ class SpoolSink:
 
     def last_call(self) -> None:
         """Bound every wait for the receivers: no more visits begin."""
-        if self._service is not None:
-            self._service.last_call(self._drain_s)
+        if self._supervisor is not None:
+            self._supervisor.last_call(self._drain_s)
 
     def hurry(self) -> None:
         """Stop waiting for receivers; what is left stays in the spool."""
-        if self._service is not None and self._hurrying is None:
+        if self._supervisor is not None and self._hurrying is None:
             self._quota.hopeless = self._quota.hopeless or "the sweep was stopped"
             self._log.room_again()
-            self._hurrying = asyncio.create_task(self._service.stop(HURRY_S))
+            self._hurrying = asyncio.create_task(self._supervisor.stop(HURRY_S))
 
     @property
     def reports(self) -> list[dict[str, Any]]:
         """The latest statistics of every receiver."""
         return self._reported.reports if self._reported is not None else []
+
+    @property
+    def relay_pid(self) -> int | None:
+        """The id of the relay process, None before it is started."""
+        return None if self._reported is None else self._reported.pid
 
     @property
     def waited_s(self) -> float:
@@ -226,18 +231,18 @@ class SpoolSink:
         }
         await self._log.note(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
-    def _judge(self, service: RelaySupervisor) -> list[SinkStanding]:
+    def _judge(self, supervisor: RelaySupervisor) -> list[SinkStanding]:
         """Return how far every sink is, now that the relay process has ended."""
-        troubles = {one["name"]: one["failure"] or one["trouble"] for one in service.reports}
+        troubles = {one["name"]: one["failure"] or one["trouble"] for one in supervisor.reports}
         known = self._log.known
         return [
-            standing_of(self.folder, self._run, sink, known, troubles.get(sink["name"]) or service.failure)
+            standing_of(self.folder, self._run, sink, known, troubles.get(sink["name"]) or supervisor.failure)
             for sink in self._shown()
         ]
 
     def _on_durable(self, last: int) -> None:
-        if self._service is not None:
-            self._service.durable(last)
+        if self._supervisor is not None:
+            self._supervisor.durable(last)
 
     def _on_full(self, full: bool) -> None:  # noqa: FBT001  a callback's only argument
         self.full = full

@@ -1,8 +1,7 @@
 """The sweep's side of the relay process: start it, tell it how far the spool is, and read how far the receivers are.
 
 When the process dies (out of memory, a crash inside a client library), it is started again, up to `MAX_RESTARTS` times.
-Its cursors are on the disk, so nothing is lost. The reports decide how much of the spool may be removed, and whether
-the sweep has to wait for a required receiver (backpressure).
+Its cursors are on the disk, so nothing is lost. What the reports mean for the spool is in `relay.backpressure`.
 
 Every wait has an end. Writers do not wait for a receiver that has given up, and for none once this side has failed:
 then `Quota.hopeless` is set, and `failure` is the reason. The process never outlives the sweep: it is killed when it
@@ -20,8 +19,8 @@ from typing import Any
 import orjson
 
 from scanner.delivery.relay.alarms import Alarms
+from scanner.delivery.relay.backpressure import Backpressure
 from scanner.delivery.relay.destination import Destination
-from scanner.delivery.relay.statistics import OverflowPolicy
 from scanner.delivery.relay.words import WORDS_S, repeat_words
 from scanner.delivery.spool import Quota, RunFolder
 from scanner.errors import SinkError
@@ -60,19 +59,26 @@ class RelaySupervisor:
             "urls": [one.url for one in destinations],
             "log_level": log.getEffectiveLevel(),
         }
-        self._quota, self._on_room = quota, on_room
+        self._backpressure, self._on_room = Backpressure(destinations, quota), on_room
         self._process: asyncio.subprocess.Process | None = None
         self._reaped = True
         self._keeping: asyncio.Task[None] | None = None
-        self._last = 0
         self._ended = self._stopping = False
         self._last_call: asyncio.Task[None] | None = None
         self._limit: Limit | None = None
         self._alarms: dict[str, str] = {}
         self._not_delivered = Alarms(log.warning)
-        #: The latest report: `RelayStatistics` of each receiver as a dictionary.
-        self.reports: list[dict[str, Any]] = []
         self.failure: str | None = None
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """The latest report: `RelayStatistics` of each receiver as a dictionary."""
+        return self._backpressure.reports
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process, None before it is started."""
+        return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
         """Start the process.
@@ -85,11 +91,8 @@ class RelaySupervisor:
 
     def durable(self, last: int) -> None:
         """Tell the process how far the spool is on the disk."""
-        self._last = last
         self._tell({"durable": last})
-        if self.reports:
-            self._give_back()
-        self._hold()
+        self._backpressure.durable(last)
 
     def last_call(self, patience_s: float) -> None:
         """Bound the waits of writers from now on, since no more visits begin.
@@ -103,7 +106,7 @@ class RelaySupervisor:
     async def drain(self, patience_s: float) -> None:
         """Tell the process that the spool has ended; return when all is delivered, or patience (`last_call`) ends."""
         self._ended = True
-        self._tell({"durable": self._last, "end": True})
+        self._tell({"durable": self._backpressure.last, "end": True})
         self.last_call(patience_s)
         waits = [task for task in (self._keeping, self._last_call) if task is not None]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -131,7 +134,7 @@ class RelaySupervisor:
             raise SinkError(f"the process for remote sinks cannot be started ({error.strerror})") from error
         self._reaped = False
         self._tell(self._order)
-        self._tell({"durable": self._last, **({"end": True} if self._ended else {})})
+        self._tell({"durable": self._backpressure.last, **({"end": True} if self._ended else {})})
 
     async def _keep(self) -> None:
         """Run the process until it ends. When this fails, the process is killed and the failure recorded."""
@@ -181,29 +184,14 @@ class RelaySupervisor:
             if (report := _report(line)) is None:
                 log.warning("the process for remote sinks wrote something unexpected: %s", ascii(line[:100])[1:])
             else:
-                self._take(report)
+                self.take_report(report)
 
     async def _lose_patience(self, patience_s: float) -> None:
         """End all waits for room when no receiver has acknowledged anything for `patience_s`, and return."""
         with contextlib.suppress(TimeoutError):
             async with patience(patience_s) as self._limit:
                 await asyncio.Event().wait()  # a report of progress renews the limit; only its end ends this
-        self._despair(f"{self._holding()}, and no sink has acknowledged anything for {patience_s:g} s")
-
-    def _holding(self) -> str:
-        """Return what a writer waits for, in words."""
-        for one in self.reports:
-            if self._is_too_far_behind(one["name"]):
-                why = f" ({one['trouble']})" if one["trouble"] else ""
-                return f"sink {one['name']} (required) is {self._last - one['sequence']} records behind{why}"
-        return "it is full"
-
-    def _is_too_far_behind(self, name: str) -> bool:
-        sequence = next((one["sequence"] for one in self.reports if one["name"] == name), 0)
-        return any(
-            one.name == name and one.policy is OverflowPolicy.REQUIRED and self._last - sequence > one.max_lag
-            for one in self._destinations
-        )
+        self._despair(f"{self._backpressure.holding()}, and no sink has acknowledged anything for {patience_s:g} s")
 
     def _kill(self) -> None:
         """End the process now, unless it has ended."""
@@ -218,63 +206,22 @@ class RelaySupervisor:
         self._despair(failure)
 
     def _despair(self, why: str) -> None:
-        """End every wait for room: there will be none. Records for which there is room are still taken."""
-        if self._quota.hopeless is None:
-            self._quota.hopeless = why
+        self._backpressure.despair(why)
         self._on_room()
 
-    def _take(self, report: dict[str, Any]) -> None:
+    def take_report(self, report: dict[str, Any]) -> None:
+        """Take a report of the process: how far each receiver is, or why it cannot serve them."""
         if "failure" in report:
             self._give_up(report["failure"])
             return
-        before = self._progress
-        self.reports = report["relays"]
-        if self._progress != before and self._limit is not None:
+        before = self._backpressure.progress
+        self._backpressure.take(report["relays"])
+        if self._backpressure.progress != before and self._limit is not None:
             self._limit.renew()
-        self._give_back()
-        self._hold()
-        self._judge_failed()
         self._on_room()
         for one in self.reports:
             self._alarm(one["name"], one["failure"] or one["trouble"] or "")
             self._not_delivered.check(one, time.monotonic())
-
-    @property
-    def _progress(self) -> list[tuple[int, int]]:
-        """A value that changes while any receiver makes progress."""
-        return [(one["sequence"], one["answers"]) for one in self.reports]
-
-    def _waited_for(self) -> list[dict[str, Any]]:
-        """Return the reports of all receivers but best-effort ones that have given up."""
-        return [one for one in self.reports if one["failure"] is None or one["policy"] != OverflowPolicy.BEST_EFFORT]
-
-    def _give_back(self) -> None:
-        """Set up to which record the spool may be removed; best effort keeps at most its lag, and none in trouble."""
-        limits = {one.name: one.max_lag for one in self._destinations}
-        needs = [
-            one["needs_after"]
-            if one["policy"] != OverflowPolicy.BEST_EFFORT
-            else max(one["needs_after"], self._last - (0 if one["trouble"] else limits[one["name"]]))
-            for one in self._waited_for()
-        ]
-        self._quota.done = min(needs, default=self._last)
-
-    def _judge_failed(self) -> None:
-        """Mark the quota as stuck when the spool could only wait for a receiver that has given up."""
-        self._quota.stuck = None
-        limits = {one.name: one.max_lag for one in self._destinations}
-        for one in self._waited_for():
-            if one["failure"] is None:
-                continue
-            why = f"sink {one['name']} has given up ({one['failure']})"
-            if one["needs_after"] <= self._quota.done:
-                self._quota.stuck = why
-            if one["policy"] == OverflowPolicy.REQUIRED and self._last - one["sequence"] > limits[one["name"]]:
-                self._despair(why)
-
-    def _hold(self) -> None:
-        """Hold the writer while a required receiver is too far behind."""
-        self._quota.held = any(self._is_too_far_behind(one.name) for one in self._destinations)
 
     def _alarm(self, name: str, trouble: str) -> None:
         """Log each trouble once, and its end."""

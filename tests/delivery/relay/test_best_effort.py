@@ -105,7 +105,7 @@ def test_the_log_is_shortened_without_a_new_report_of_who_is_behind(
     service = RelaySupervisor(RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: None)
     service.durable(10)
     assert quota.done == 0  # nothing is known of it yet
-    service._take({"relays": [report("be", 5, trouble=trouble, policy="best_effort")]})
+    service.take_report({"relays": [report("be", 5, trouble=trouble, policy="best_effort")]})
 
     service.durable(100)
 

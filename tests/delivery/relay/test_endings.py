@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -266,10 +268,8 @@ async def test_a_relay_that_is_killed_while_it_closes_is_started_again_and_claim
     closing = asyncio.create_task(remote.close())
     while not (remote.reports and remote.reports[0]["state"] == "ended"):
         await asyncio.sleep(0.01)
-    service = remote._reported
-    assert service is not None
-    assert service._process is not None
-    service._process.kill()
+    assert remote.relay_pid is not None
+    os.kill(remote.relay_pid, signal.SIGKILL)
 
     with pytest.raises(SinkError, match="lacks 5 records"):
         await closing

@@ -73,9 +73,8 @@ def _has_more_than(out: Path, count: int) -> Callable[[], bool]:
 
 
 def relay_pid(remote: SpoolSink) -> int:
-    assert remote._service is not None
-    assert remote._service._process is not None
-    return remote._service._process.pid
+    assert remote.relay_pid is not None
+    return remote.relay_pid
 
 
 async def test_every_record_arrives_once_and_in_order(tmp_path: Path) -> None:
@@ -137,7 +136,7 @@ async def main():
     remote = SpoolSink(RunFolder(Path({str(tmp_path / "run")!r})), make_destinations(["scriptfile://h{out}"]), {{}})
     await remote.open(None)
     await remote.write([{record(1)!r}])
-    print(remote._service._process.pid, flush=True)
+    print(remote.relay_pid, flush=True)
     await asyncio.sleep(60)
 
 asyncio.run(main())

@@ -3,6 +3,7 @@
 The process is a real one, except where only its reports matter: those are given to the service as they would come.
 """
 
+import asyncio
 import errno
 import logging
 import sys
@@ -76,7 +77,7 @@ def test_the_first_reason_to_give_up_is_the_one_that_is_told(tmp_path: Path, cap
         RunFolder(tmp_path / "run"), "r", make_destinations(urls), quota, lambda: asked.append("room")
     )
     for failure in ("it cannot be read", "its process was killed"):
-        service._take({"failure": failure})
+        service.take_report({"failure": failure})
 
     assert (quota.hopeless, service.failure) == ("it cannot be read", "its process was killed")
     assert asked == ["room", "room"]
@@ -187,10 +188,10 @@ def test_who_has_given_up_holds_the_log_back_only_once_nobody_is_further_behind(
     service: RelaySupervisor, quota: Quota
 ) -> None:
     service.durable(20)
-    service._take({"relays": [report("quick", 10, failure="it can never work"), report("slow", 5)]})
+    service.take_report({"relays": [report("quick", 10, failure="it can never work"), report("slow", 5)]})
     assert (quota.done, quota.stuck, quota.hopeless) == (5, None, None)  # there is room when the slow one goes on
 
-    service._take({"relays": [report("quick", 10, failure="it can never work"), report("slow", 12)]})
+    service.take_report({"relays": [report("quick", 10, failure="it can never work"), report("slow", 12)]})
     assert (quota.done, quota.stuck) == (10, "sink quick has given up (it can never work)")
 
 
@@ -199,7 +200,7 @@ def test_trouble_is_said_once_and_that_it_is_over_too(
 ) -> None:
     caplog.set_level(logging.INFO)
     for trouble in (None, "it is down", "it is down", None, None):
-        service._take({"relays": [report("quick", 1, trouble=trouble), report("slow", 1)]})
+        service.take_report({"relays": [report("quick", 1, trouble=trouble), report("slow", 1)]})
 
     assert [(one.levelname, one.message) for one in caplog.records] == [
         ("WARNING", "sink quick: it is down"),
@@ -213,11 +214,11 @@ async def test_who_answers_without_getting_on_is_waited_for(service: RelaySuperv
 
     async with patience(60.0) as limit:
         service._limit = limit
-        service._take({"relays": [report("quick", 1), report("slow", 1)]})
+        service.take_report({"relays": [report("quick", 1), report("slow", 1)]})
         limit.renew = lambda: renewed.append(limit.left_s)  # type: ignore[method-assign]
-        service._take({"relays": [report("quick", 1), report("slow", 1)]})
+        service.take_report({"relays": [report("quick", 1), report("slow", 1)]})
         assert renewed == []
-        service._take({"relays": [report("quick", 1), report("slow", 1, answers=1)]})
+        service.take_report({"relays": [report("quick", 1), report("slow", 1, answers=1)]})
 
     assert len(renewed) == 1
 
@@ -228,9 +229,11 @@ async def test_who_waits_for_a_required_sink_is_told_so_and_not_that_the_log_is_
     url = f"scriptfile://h{tmp_path / 'out'}?name=siem&policy=required&max_lag=5"
     one = RelaySupervisor(RunFolder(tmp_path / "run"), "r", make_destinations([url]), quota, lambda: None)
     one.durable(10)
-    one._take({"relays": [report("siem", 2, trouble="HTTP 503", policy="required")]})
+    one.take_report({"relays": [report("siem", 2, trouble="HTTP 503", policy="required")]})
 
-    await one._lose_patience(0.01)
+    one.last_call(0.01)
+    while quota.hopeless is None:
+        await asyncio.sleep(0.001)
 
     assert quota.held
     assert quota.hopeless == (
