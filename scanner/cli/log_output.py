@@ -161,7 +161,7 @@ def print_account(report: LogReport) -> None:
     if report.visits is not None:
         found = len(report.visits) - len(report.missing)
         if report.missing and report.doubts:
-            complain(f"{found:,} of {len(report.visits):,} visits left a trace; the others may have left one, too")
+            complain(f"{found:,} of {len(report.visits):,} visits found; whether the others left a trace is not known")
         else:
             complain(f"{found:,} of {len(report.visits):,} visits left a trace")
     for remark in (*report.doubts, *report.hints):

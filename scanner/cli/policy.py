@@ -14,9 +14,10 @@ from scanner.analysis.expected_hosts import ExpectedHosts
 from scanner.cli.commands import complete_files
 from scanner.cli.entry import complain
 from scanner.files.clashes import named, refuse_clashes, standard_output
-from scanner.policy.check import Level, Policy, PolicyCheck, Verdict, VerdictTally, rule_texts
+from scanner.policy.check import PolicyCheck, Verdict, VerdictTally
 from scanner.policy.file import default_document
 from scanner.policy.loading import load_policy
+from scanner.policy.policy import Policy, rule_texts
 from scanner.policy.reports import (
     JunitReport,
     NotJudged,
@@ -26,6 +27,7 @@ from scanner.policy.reports import (
     maybe_annotation,
     maybe_not_judged,
 )
+from scanner.policy.rules import Level
 from scanner.text.counted import counted
 
 CLEAN, VIOLATIONS, NOT_COVERED = 0, 1, 3

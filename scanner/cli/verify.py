@@ -23,10 +23,12 @@ from scanner.cli.values import Count, Ports, joined_ports
 from scanner.cli.verify_table import print_results
 from scanner.errors import InputError
 from scanner.files.clashes import Named, named, refuse_clashes, standard_output
-from scanner.policy.check import Level, Policy, PolicyCheck, Verdict, VerdictTally, rule_texts
+from scanner.policy.check import PolicyCheck, Verdict, VerdictTally
 from scanner.policy.loading import load_policy
+from scanner.policy.policy import Policy, rule_texts
 from scanner.policy.reports import JunitReport, SarifReport, VerdictTable
 from scanner.policy.reports.file_report import FileReport
+from scanner.policy.rules import Level
 from scanner.settings import MAX_SAMPLES, Settings
 from scanner.sweeps.plan import random_seed
 from scanner.targets import parse_exclusions, parse_spec

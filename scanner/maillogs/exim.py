@@ -90,6 +90,8 @@ _OTHERS = (
 )
 #: Verbs of other protocols, as their first line has them.
 _FOREIGN = frozenset({"GET", "POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "SSH"})
+#: What forms without the name of a command are about.
+_NAMED_BY_FORM = {_SYNTAX: ("UNKNOWN",), _VERIFY: ("VRFY",), _TLS: ("STARTTLS",), _LOGIN: ("AUTH",)}
 
 
 def maybe_seen(text: bytes) -> LineMeaning | None:
@@ -112,19 +114,12 @@ def _is_ambiguous(form: re.Pattern[bytes], match: re.Match[bytes]) -> bool:
 def _seen(form: re.Pattern[bytes], match: re.Match[bytes], kind: EventKind) -> LineMeaning:
     groups = match.groupdict()
     verb = (groups.get("verb") or b"").decode("ascii").upper()
-    commands: tuple[str, ...] = (verb,) if verb else ()
-    complete = form is _NO_MAIL
-    if complete:
+    commands: tuple[str, ...] = _NAMED_BY_FORM.get(form) or ((verb,) if verb else ())
+    complete = False
+    if form is _NO_MAIL:
         commands, complete = _listed(groups["rest"])
-    elif form is _SYNTAX:
-        kind = EventKind.FOREIGN if verb in _FOREIGN else kind
-        commands = ("UNKNOWN",)
-    elif form is _VERIFY:
-        commands = ("VRFY",)
-    elif form is _TLS:
-        commands = ("STARTTLS",)
-    elif form is _LOGIN:
-        commands = ("AUTH",)
+    elif form is _SYNTAX and verb in _FOREIGN:
+        kind = EventKind.FOREIGN
     elif form is _HELLO and verb == "MAIL":
         kind = EventKind.TRIED
     elif form is _REJECTED:

@@ -97,31 +97,35 @@ def read_log(
         InputError: when the file cannot be read, or is damaged.
     """
     name = "standard input" if str(file) == "-" else escape(os.fsencode(file))
-    number = 0
     try:
         stamps = Stamps(time.time() if str(file) == "-" else Path(file).stat().st_mtime, zone, year)
         parser = _Parser(name, stamps, counts, watch or Watch())
         with open_stored(file) as packed, utf_8_stream(packed) as stream:
-            first = stream.readline(MAX_LINE_BYTES)
-            if (packing := packed_kind(first)) is not None:
-                raise InputError(f"{name}: is {packing.what}: {packing.advice}")
-            for form, entries in ((EXPORT, export_entries), (VERBOSE, verbose_entries)):
-                if form.fullmatch(first):
-                    yield from parser.journalled(entries(first, stream, MAX_LINE_BYTES))
-                    return
-            if _is_document(first):
-                yield from parser.document(read_entries(prefixed(first, stream), name))
-                return
-            for number, line in enumerate(_lines(first, stream), 1):
-                if number >= _MOST_FOREIGN_LINES and not parser.is_log:
-                    raise InputError(f"{name}: {number:,} lines, and none is one of a log")
-                yield from parser.line(number, line)
-            parser.finish()
+            yield from _parsed(parser, name, stream)
     except (EOFError, DamagedError) as error:
-        where = f"after line {number}" if number else "before its first line was read"
+        where = f"after line {parser.number}" if parser.number else "before its first line was read"
         raise InputError(f"{name}: damaged {where}: {str(error)!a}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror or error})") from None
+
+
+def _parsed(parser: "_Parser", name: str, stream: BinaryIO) -> Iterator[LogLine]:
+    """Read a stream as what its first line shows: entries of the journal, JSON documents, or lines."""
+    first = stream.readline(MAX_LINE_BYTES)
+    if (packing := packed_kind(first)) is not None:
+        raise InputError(f"{name}: is {packing.what}: {packing.advice}")
+    for form, entries in ((EXPORT, export_entries), (VERBOSE, verbose_entries)):
+        if form.fullmatch(first):
+            yield from parser.journalled(entries(first, stream, MAX_LINE_BYTES))
+            return
+    if _is_document(first):
+        yield from parser.document(read_entries(prefixed(first, stream), name))
+        return
+    for number, line in enumerate(_lines(first, stream), 1):
+        if number >= _MOST_FOREIGN_LINES and not parser.is_log:
+            raise InputError(f"{name}: {number:,} lines, and none is one of a log")
+        yield from parser.line(number, line)
+    parser.finish()
 
 
 def oldest_first(files: Iterable[str]) -> list[str]:
@@ -188,9 +192,11 @@ class _Parser:
         self._has_stamps = False
         self._last_stamp = b""
         self.is_log = False  # whether a line had the form of one, of whatever program
+        self.number = 0  # of the last line taken
 
     def line(self, number: int, line: bytes) -> Iterator[LogLine]:
         """Yield what one line holds: nothing when it is not of a mail server, or broken, which is counted."""
+        self.number = number
         if not line:
             return
         self._counts.lines += 1

@@ -20,7 +20,7 @@ from typing import Any, Final
 from scanner.errors import InputError
 from scanner.files import toml as safe_toml
 from scanner.model import Status
-from scanner.policy.check import DEFAULT_MIN_SEEN, EMPTY, Policy, RangeRules, RuleSetting, default_rules
+from scanner.policy.policy import DEFAULT_MIN_SEEN, EMPTY, Policy, RangeRules, RuleSetting, default_rules
 from scanner.policy.rules import RULES, Level, PolicyRule, fraction, text, words
 from scanner.policy.waivers import AddressSet, Waiver
 from scanner.text.nearest import hint

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from scanner.errors import InputError
 from scanner.files import toml as safe_toml
-from scanner.policy.check import Policy
 from scanner.policy.file import read_policy
+from scanner.policy.policy import Policy
 from scanner.targets import COMMAND_LINE, Ranges, TextSource, parse_spec
 
 

@@ -1,7 +1,7 @@
 """The results of a verification: each host is judged when its result is read.
 
 A state needs all visits of a host, and these are made in passes. So `FreshVisits` holds the records of all hosts,
-packed, and `Results` unpacks and judges one host at a time.
+packed, and `VerificationResults` unpacks and judges one host at a time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from scanner.verification.states import Subject, Verified, judge
 from scanner.verification.visiting import FreshVisits
 
 
-class Results:
+class VerificationResults:
     """The result of every host, in the order of the addresses; each iteration judges the hosts anew.
 
     `strangers` are the messages without a `Received:` line of any of the hosts: they are no evidence for one.

@@ -7,7 +7,10 @@ report of a policy check (JUnit, SARIF ...) can be made of a verification, too.
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from scanner.policy.check import COVERAGE, Level, RuleOutcome, RuleText, Verdict
+from scanner.policy.check import Verdict
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import COVERAGE
+from scanner.policy.rules import Level, RuleText
 from scanner.verification.states import NOT_SEEN, VerificationState, Verified
 from scanner.verification.visits import VERIFY_SCHEMA
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from scanner.engine.transport import check_source_address
 from scanner.smoke.received import HeaderLeak
 from scanner.verification.request import VerificationRequest, chosen_keys, plan_of
-from scanner.verification.results import Results
+from scanner.verification.results import VerificationResults
 from scanner.verification.visiting import FreshVisits, VerificationProgress
 
 __all__ = ["Verification", "VerificationProgress", "VerificationRequest", "verify"]
@@ -22,7 +22,7 @@ class Verification(NamedTuple):
     `excluded` hosts of the stored sweep were not visited. `unclaimed` are header lines that no verified host wrote.
     """
 
-    results: Results
+    results: VerificationResults
     excluded: int
     unclaimed: tuple[HeaderLeak, ...]
 
@@ -48,7 +48,7 @@ async def verify(
     await visits.visit()
     if request.ask_second_reader:
         await visits.ask_second_reader()
-    results = Results(request, plan, visits, chosen)
+    results = VerificationResults(request, plan, visits, chosen)
     claimed = results.claimed()
     unclaimed = tuple(leak for message in request.messages for leak in message.leaks if id(leak) not in claimed)
     return Verification(results, 0 if chosen is None else len(chosen) - len(results), unclaimed)

@@ -9,8 +9,9 @@ import pytest
 
 from scanner.errors import InputError
 from scanner.model import Status
-from scanner.policy.check import Level, Policy
 from scanner.policy.file import default_document, read_policy
+from scanner.policy.policy import Policy
+from scanner.policy.rules import Level
 
 
 def addresses(texts: Sequence[str]) -> frozenset[str]:

@@ -10,8 +10,10 @@ import pytest
 from scanner.assess.facts import OLD_DAYS
 from scanner.cli.entry import run as run_command
 from scanner.model import Answer, Assessment, Finding, Record, Software
-from scanner.policy.check import COVERAGE, FACTS, Level, Policy, PolicyCheck, RuleOutcome, Verdict
-from scanner.policy.rules import RULES
+from scanner.policy.check import PolicyCheck, Verdict
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import COVERAGE, FACTS, Policy
+from scanner.policy.rules import RULES, Level
 from scanner.record import encode
 from tests.support.policy_records import dialogue_of, record_of
 

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from scanner.model import Answer, Assessment, Dialogue, Finding, Record, Refusal, RefusalKind, Software, Status, Tls
-from scanner.policy.check import RuleOutcome
-from scanner.policy.judges import MAX_EVIDENCE, Judgement, why_not_seen
+from scanner.policy.judges import MAX_EVIDENCE, Judgement, RuleOutcome, why_not_seen
 from scanner.policy.rules import RULES
 from tests.support.greetings import NO_PRODUCT, POSTFIX, SENDMAIL_8_14
 from tests.support.policy_records import BLOCKED, TODAY, certificate_of, dialogue_of, record_of

@@ -6,23 +6,20 @@ from typing import Any
 import pytest
 
 from scanner.model import Record, Status
-from scanner.policy.check import (
+from scanner.policy.check import PolicyCheck, Verdict, VerdictTally
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import (
     COVERAGE,
     EXPIRED_WAIVER,
     FACTS,
     UNUSED_WAIVER,
-    Level,
     Policy,
-    PolicyCheck,
     RangeRules,
-    RuleOutcome,
     RuleSetting,
-    Verdict,
-    VerdictTally,
     default_rules,
     rule_texts,
 )
-from scanner.policy.rules import RULES
+from scanner.policy.rules import RULES, Level
 from scanner.policy.waivers import Waiver, is_among
 from tests.support.greetings import NO_PRODUCT, POSTFIX, SENDMAIL_8_14
 from tests.support.policy_records import dialogue_of, record_of

@@ -11,8 +11,9 @@ from scanner.cli.description import describe
 from scanner.formats.cef import Cef
 from scanner.formats.columns import row_of
 from scanner.model import Answer, Record, Status
-from scanner.policy.check import FACTS, Policy, PolicyCheck
+from scanner.policy.check import PolicyCheck
 from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import FACTS, Policy
 from scanner.policy.rules import RULES, versions
 from scanner.record import encode
 from scanner.remediation.ansible.playbook import write_playbook

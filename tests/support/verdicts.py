@@ -3,7 +3,9 @@
 from datetime import date
 from typing import Any
 
-from scanner.policy.check import Level, RuleOutcome, RuleText, Verdict
+from scanner.policy.check import Verdict
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.rules import Level, RuleText
 from scanner.policy.waivers import Waiver
 
 #: What must be harmless in every report: markup, terminals, formulas, templates, line ends, and what XML forbids.

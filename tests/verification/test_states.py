@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.model import Dialogue, Exchange, Record, Status
-from scanner.policy.check import Level, RuleOutcome
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.rules import Level
 from scanner.smoke.received import software_in_headers
 from scanner.verification.evidence import Evidence, EvidencePlace, Opinion
 from scanner.verification.states import NOT_FIXED, NOT_SEEN, VerificationState, judge

@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.model import Exchange, Record
-from scanner.policy.check import RuleOutcome
+from scanner.policy.judges import RuleOutcome
 from scanner.policy.rules import RULES
 from scanner.smoke.received import software_in_headers
 from scanner.verification.baseline import MessageHeaders, leaks_of

@@ -11,8 +11,11 @@ Source: GitHub's documentation, "Workflow commands"; actions/toolkit, packages/c
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from scanner.policy.check import FACTS, Level, RuleOutcome, Verdict
+from scanner.policy.check import Verdict
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import FACTS
 from scanner.policy.reports.neutral import NotJudged, printable, said, target_name
+from scanner.policy.rules import Level
 
 _DATA: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})

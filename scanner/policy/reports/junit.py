@@ -15,9 +15,12 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from scanner.files.names import JUNIT
-from scanner.policy.check import FACTS, Level, RuleOutcome, Verdict
+from scanner.policy.check import Verdict
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import FACTS
 from scanner.policy.reports.file_report import FileReport
 from scanner.policy.reports.neutral import printable, said, target_name
+from scanner.policy.rules import Level
 
 #: Room for the counts at the top of the file.
 _COUNTS_BYTES: Final = 120

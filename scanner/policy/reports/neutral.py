@@ -11,7 +11,9 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
-from scanner.policy.check import FACTS, RuleOutcome, Verdict
+from scanner.policy.check import Verdict
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import FACTS
 from scanner.text.visible import visible
 
 #: Characters of one text in a report; those of our own verdicts are shorter.

@@ -11,9 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from scanner.policy.check import FACTS, Level, RuleOutcome, Verdict, VerdictTally
+from scanner.policy.check import Verdict, VerdictTally
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import FACTS
 from scanner.policy.reports.github import without_old_commands
 from scanner.policy.reports.neutral import printable, said, target_name
+from scanner.policy.rules import Level
 
 #: Broken and waived rules that are listed one by one.
 MOST_LISTED: Final = 50

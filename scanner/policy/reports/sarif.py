@@ -20,9 +20,12 @@ from typing import Any, Final
 import orjson
 
 from scanner.files.names import SARIF
-from scanner.policy.check import FACTS, Level, RuleOutcome, RuleText, Verdict
+from scanner.policy.check import Verdict
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import FACTS
 from scanner.policy.reports.file_report import FileReport
 from scanner.policy.reports.neutral import NotJudged, printable, target_name, target_uri
+from scanner.policy.rules import Level, RuleText
 from scanner.version import VERSION
 
 _SCHEMA_URI: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

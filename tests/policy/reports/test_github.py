@@ -5,7 +5,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from scanner.policy.check import FACTS, RuleOutcome
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import FACTS
 from scanner.policy.reports import github_lines
 from tests.support.verdicts import ALL_KINDS, HOSTILE, WAIVER, hostile, verdict_of
 

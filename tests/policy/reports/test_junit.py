@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from junitparser import Failure, JUnitXml, Skipped, TestSuite
 
-from scanner.policy.check import Level, RuleOutcome
+from scanner.policy.judges import RuleOutcome
 from scanner.policy.reports import write_junit
+from scanner.policy.rules import Level
 from tests.support.requirements import require_or_skip
 from tests.support.verdicts import ALL_KINDS, HOSTILE, hostile, verdict_of
 

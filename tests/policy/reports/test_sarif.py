@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator, FormatChecker
 
-from scanner.policy.check import FACTS, Level, Policy, RuleOutcome, Verdict, rule_texts
+from scanner.policy.check import Verdict
+from scanner.policy.judges import RuleOutcome
+from scanner.policy.policy import FACTS, Policy, rule_texts
 from scanner.policy.reports import write_sarif
+from scanner.policy.rules import Level
 from tests.support.verdicts import ALL_KINDS, HOSTILE, RULES, hostile, verdict_of
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-schema-2.1.0.json").read_text("utf-8"))

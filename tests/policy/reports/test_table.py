@@ -6,7 +6,8 @@ import orjson
 import pytest
 from rich.console import Console
 
-from scanner.policy.check import RuleOutcome, Verdict
+from scanner.policy.check import Verdict
+from scanner.policy.judges import RuleOutcome
 from scanner.policy.reports import json_lines, print_verdicts
 from scanner.policy.reports.policy_table import MOST_LISTED
 from tests.support.verdicts import ALL_KINDS, HOSTILE, hostile, verdict_of
