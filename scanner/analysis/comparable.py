@@ -96,8 +96,8 @@ class SweepSummary:
             if not isinstance(document.get(name), kind):
                 raise InputError(f"{file}: not a summary: {name} is missing")
 
-    def says(self, name: str) -> Any:
-        """Return a field; None when it is not there."""
+    def value(self, name: str) -> Any:
+        """Return the value of a field; None when it is not there."""
         return self.document.get(name)
 
     def option(self, name: str) -> Any:
@@ -107,7 +107,7 @@ class SweepSummary:
     def absence(self, facts: FileFacts, *, time_out_is_negative: bool) -> Absence:
         """Return what a missing record means, when the other sweep had the same targets."""
         timed_out = self.document["statuses"].get(Status.CONNECT_TIMEOUT.value, 0)
-        if self.says("complete") is not True or self.says("not_visited") != 0:
+        if self.value("complete") is not True or self.value("not_visited") != 0:
             why_not = f"{self.name}: the sweep was not complete"
         elif facts.records < self.document["records"]:
             why_not = f"{facts.name}: has {facts.records:,} of the sweep's {self.document['records']:,} records"
@@ -133,10 +133,10 @@ def require_no_records(raw: bytes, name: str) -> None:
 def refusals(before: SweepSummary, after: SweepSummary, facts: tuple[FileFacts, FileFacts]) -> Iterator[str]:
     """Yield why two sweeps must not be compared."""
     for summary, file in zip((before, after), facts, strict=True):
-        if file.scans and summary.says("scan_id") not in file.scans:
+        if file.scans and summary.value("scan_id") not in file.scans:
             yield f"{summary.name}: is the summary of another sweep than {file.name}"
-    if before.says("shard") != after.says("shard"):
-        yield f"the sweeps are of different shards ({before.says('shard')!s} and {after.says('shard')!s})"
+    if before.value("shard") != after.value("shard"):
+        yield f"the sweeps are of different shards ({before.value('shard')!s} and {after.value('shard')!s})"
     if same_targets(before, after) is False:
         yield "the sweeps are of different targets, exclusions or ports"
 
@@ -147,23 +147,23 @@ def same_targets(before: SweepSummary, after: SweepSummary) -> bool | None:
     `digest` names the order, too: with another seed it differs for the same targets. `targets_digest`, where a summary
     has it, names the targets alone.
     """
-    ours, theirs = before.says("targets_digest"), after.says("targets_digest")
+    ours, theirs = before.value("targets_digest"), after.value("targets_digest")
     if ours is not None and theirs is not None:
         return bool(ours == theirs)
-    if before.says("digest") == after.says("digest"):
+    if before.value("digest") == after.value("digest"):
         return True
     for name in ("ports", "samples"):
         if before.option(name) != after.option(name):
             return None if name == "samples" else False
-    if (before.says("planned"), before.says("excluded")) != (after.says("planned"), after.says("excluded")):
+    if (before.value("planned"), before.value("excluded")) != (after.value("planned"), after.value("excluded")):
         return False
-    return None if before.says("seed") != after.says("seed") else False
+    return None if before.value("seed") != after.value("seed") else False
 
 
 def warnings(before: SweepSummary, after: SweepSummary) -> Iterator[str]:
     """Yield the differences between two sweeps of the same targets that may look like changes of the targets."""
-    if before.says("version") != after.says("version"):
-        yield f"made by different versions of smtpsweep ({before.says('version')!s} and {after.says('version')!s})"
+    if before.value("version") != after.value("version"):
+        yield f"made by different versions of smtpsweep ({before.value('version')!s} and {after.value('version')!s})"
     for name in _TELLING_OPTIONS:
         ours, theirs = before.option(name), after.option(name)
         if ours != theirs:

@@ -1,4 +1,4 @@
-"""The exact bytes of a greeting out of its record, for check sums."""
+"""Restore the exact bytes of a greeting from its record, for check sums."""
 
 from base64 import b64decode
 from hashlib import sha256

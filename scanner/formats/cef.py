@@ -1,13 +1,14 @@
-r"""CEF, version 0: one line a record.
+r"""Write records in CEF, version 0, for ArcSight and others: one line a record.
 
     CEF:0|smtpsweep|smtpsweep|VERSION|smtp-STATUS|NAME|SEVERITY|rt=... dst=... msg=...
 
-Readers find the next field by a space, a key and `=`, so every `=` in a value is escaped: a greeting that says
-`src=10.0.0.1` stays a greeting. A backslash is escaped, too; a pipe needs it in the header only, where nothing of a
-server's is. Values have no line ends (`scanner.formats.plain`). IPv6 addresses are in `c6a3`: `dst` takes IPv4 only.
+Readers find the next field by a space, a key and `=`, so every `=` in a value is escaped; otherwise a greeting with
+`src=10.0.0.1` would become a field. A backslash is escaped, too. A pipe needs that in the header only, which has no
+text of a server. Values have no line ends (`scanner.formats.plain`). IPv6 addresses are in `c6a3`, because `dst` takes
+IPv4 only.
 
 Values are cut at the lengths of the dictionary (a greeting at 1,023 characters, others at 4,000), never inside an
-escape of ours; `cut` among the words of `cs5` says that one was. Everything is in the native format.
+escape of ours; then `cs5` has the word `cut`. The native format has everything.
 
 Source: Micro Focus "ArcSight Common Event Format", version 25 (0.1). Mappings: docs/formats.md.
 """

@@ -1,7 +1,7 @@
-"""TLS sessions and certificates as ECS and OCSF have them.
+"""Write TLS sessions and certificates in the fields of ECS and OCSF.
 
-The names in a certificate are its owner's words, escaped like a greeting. Both schemas know the key as a name and a
-size; a record has them as one text ("RSA 2048", "EC secp256r1").
+The names in a certificate are chosen by its owner, and escaped like a greeting. Both schemas have a field for the name
+of the key and one for its size; a record has both in one text ("RSA 2048", "EC secp256r1").
 """
 
 import re

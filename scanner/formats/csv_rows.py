@@ -1,8 +1,9 @@
-"""CSV as RFC 4180 has it, for spreadsheets: every cell quoted, quotes doubled, lines ended by CR LF.
+"""Write records as CSV (RFC 4180) for spreadsheets: every cell quoted, quotes doubled, lines ended by CR LF.
 
-A cell that begins with `=`, `+`, `-` or `@` is a formula to a spreadsheet, quoted or not, so texts that do get an
-apostrophe in front; so do those that begin with one, and who reads back removes the first apostrophe of a cell.
-Full-width forms, tabs and line ends cannot occur: texts are printable ASCII. Numbers are ours and stay numbers.
+A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, quoted or not. So such texts get an
+apostrophe in front, and so do texts that begin with an apostrophe: a reader removes the first apostrophe of a cell.
+Full-width forms, tabs and line ends cannot occur, because texts are printable ASCII. Numbers come from us and stay
+numbers.
 """
 
 from collections.abc import Iterator

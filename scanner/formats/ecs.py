@@ -1,4 +1,4 @@
-"""Elastic Common Schema 9.4: one document for the visit, and one for each known vulnerability.
+"""Write records in the Elastic Common Schema 9.4: a document for the visit, and one for each known vulnerability.
 
 The document of the visit has the target (`destination` for the flow and `server` for the role, as the schema demands),
 its software (`service`), and under `smtp` what ECS has no fields for. Each vulnerability has its own document, because

@@ -9,13 +9,13 @@ from scanner.record.document import LineDocument, RecordDocument
 
 
 class Event(NamedTuple):
-    """One thing to deliver.
+    """One event to deliver.
 
     `id` is the same whenever the same scan emits the same event again; receivers that can, drop repeats by it. `key`
-    names the target ("192.0.2.1 25"): what has the same key stays in order where a receiver keeps one. `time_s` is
+    names the target ("192.0.2.1 25"): receivers with an order keep it among events of the same key. `time_s` is
     Unix seconds, None when the record has no time. `severity` is syslog's (RFC 5424, 6.2.1: 3 error, 4 warning,
     5 notice, 6 informational). `body` is the event as it goes out: one JSON object or one line of text, UTF-8, without
-    a line end, and with no control character inside. `sequence` is the record's number in the log; the relay sets it.
+    a line end, and with no control character inside. `sequence` is the record's number in the spool; the relay sets it.
     """
 
     id: str

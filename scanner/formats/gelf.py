@@ -1,7 +1,7 @@
-"""GELF 1.1: one JSON object a record, for Graylog.
+"""Write records in GELF 1.1 for Graylog: one JSON object a record.
 
-The additional fields are the columns of a row (`scanner.formats.columns`) with a `_` before them; GELF has texts and
-numbers only, so lists and booleans are texts. `_id` is not allowed and not used: the event's id is `_event_id`.
+The additional fields are the columns of a row (`scanner.formats.columns`) with a `_` before them. GELF has texts and
+numbers only, so lists and booleans become texts. The event's id is `_event_id`, because `_id` is not allowed.
 
 Source: go2docs.graylog.org, "GELF Payload Specification". Mappings: docs/formats.md.
 """

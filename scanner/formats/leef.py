@@ -1,10 +1,10 @@
-"""LEEF 2.0: one line a record, for QRadar.
+"""Write records in LEEF 2.0 for QRadar: one line a record.
 
     LEEF:2.0|smtpsweep|smtpsweep|VERSION|STATUS|x09|devTime=...<TAB>dst=...<TAB>...
 
-LEEF has no escape for the delimiter inside of a value, so it is a tab, which no value of ours holds (see
-`scanner.formats.plain`). Nothing in the header is a server's. Each key comes once; the predefined ones are those of
-IBM's guide, the others the columns of a row (`scanner.formats.columns`).
+LEEF has no escape for a delimiter inside a value, so the delimiter is a tab, which our values never have (see
+`scanner.formats.plain`). The header has no text of a server. Each key comes once: the predefined keys are those of
+IBM's guide, the others are the columns of a row (`scanner.formats.columns`).
 
 Source: IBM "QRadar LEEF Version 2" (devTime as 13 digits needs no devTimeFormat). Mappings: docs/formats.md.
 """

@@ -1,4 +1,4 @@
-"""The record as it is: one event a record, unchanged bytes."""
+"""Deliver records as they are: one event a record, with unchanged bytes."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from scanner.record.document import LineDocument
 
 
 class Native:
-    """`format=native`: the line of the log."""
+    """`format=native`: the line of the spool."""
 
     name = "native"
     is_json = True

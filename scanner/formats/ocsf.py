@@ -1,4 +1,4 @@
-"""OCSF 1.8: what a visit is in that schema, as events of six classes.
+"""Write records in OCSF 1.8, as events of six classes.
 
     4001 Network Activity         every record
     5020 Software Inventory Info  when the version is known (the schema requires one)
@@ -76,7 +76,7 @@ def _of_record(record: RecordDocument, line: bytes) -> Iterator[Event]:
 
 
 def _bodies(subject: EventSubject) -> Iterator[tuple[str, EventClass, Severity, dict[str, Any]]]:
-    """Yield what becomes an event: the end of its id, its class, how bad it is, and its body."""
+    """Yield the parts of each event: the end of its id, its class, its severity and its body."""
     record, software = subject.record, subject.record["software"]
     yield "", NETWORK_ACTIVITY, INFO, network_activity(subject)
     if software is not None and software["version"] is not None:

@@ -1,4 +1,4 @@
-"""What all OCSF events have in common: class, activity, severity, time, metadata."""
+"""The fields that all OCSF events have in common: class, activity, severity, time, metadata."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,4 @@
-"""OCSF's findings about a target: vulnerability (2002), compliance (2003), detection (2004)."""
+"""The bodies of OCSF's findings: vulnerability (2002), compliance (2003), detection (2004)."""
 
 from typing import Any, Final
 
@@ -74,7 +74,7 @@ def compliance(subject: EventSubject, weakness: Weakness) -> dict[str, Any]:
 
 
 def detection(subject: EventSubject) -> dict[str, Any]:
-    """Return the body of words that are meant for readers of logs."""
+    """Return the body of text that may be an attack on readers of logs."""
     record, kinds = subject.record, subject.suspicions
     title = "The server's words are meant for readers of logs."
     alert = any(each != "oversize" for each in kinds)

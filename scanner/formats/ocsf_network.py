@@ -1,4 +1,4 @@
-"""OCSF's Network Activity (4001) and Software Inventory Info (5020) of a visit."""
+"""The bodies of OCSF's Network Activity (4001) and Software Inventory Info (5020)."""
 
 from collections.abc import Mapping
 from typing import Any, Final

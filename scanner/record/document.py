@@ -319,7 +319,7 @@ class RecordDocument(TypedDict):
 
 @final
 class RunDocument(TypedDict):
-    """A line of the log about the run itself, schema `smtpsweep.run/1`: it has started, was resumed, or has ended."""
+    """A line of the spool about the run itself, schema `smtpsweep.run/1`: it has started, was resumed, or has ended."""
 
     schema: str
     run: str
@@ -332,5 +332,5 @@ class RunDocument(TypedDict):
     excluded: NotRequired[int]
 
 
-#: A line of the log. Only records have an `event_id`; both classes are final, so that type checkers know it, too.
+#: A line of the spool. Only records have an `event_id`; the classes are final, so that type checkers know it.
 LineDocument = RecordDocument | RunDocument
