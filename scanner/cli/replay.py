@@ -13,11 +13,12 @@ from scanner.cli.options import log_level_option
 from scanner.cli.values import Count, Duration, Seconds
 from scanner.delivery.relay.alarms import Alarms
 from scanner.delivery.relay.destination import Destination
-from scanner.delivery.relay.replay import Replayed, StoredRun, replay_dead_letters, state_of
+from scanner.delivery.relay.replay import Replayed, replay_dead_letters
 from scanner.delivery.relay.replay import replay as deliver
 from scanner.delivery.relay.run import remove
 from scanner.delivery.relay.standing import SinkStanding
 from scanner.delivery.relay.statistics import RelayStatistics
+from scanner.delivery.relay.stored_run import StoredRun, state_of
 from scanner.delivery.spool import Known, RunFolder
 from scanner.errors import InputError, SmtpsweepError
 from scanner.sweeps.saved_state import Saved

@@ -1,13 +1,11 @@
 """Deliver the records of a run after the sweep: those that a receiver lacks, all from a number on, or its dead letters.
 
-How far the spool must reach is the highest number in its index, the cursors and the sweep's state. So a spool that was
-shortened or damaged delivers what it still holds, and each missing number becomes a dead letter.
+A spool that was shortened or damaged delivers what it still holds; each missing number becomes a dead letter.
 """
 
 import asyncio
 import contextlib
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace as with_changes
 from functools import partial
 from pathlib import Path
@@ -16,20 +14,19 @@ from typing import NamedTuple
 import orjson
 
 from scanner.delivery.relay import dead_letters, gaps
-from scanner.delivery.relay import run as runs
 from scanner.delivery.relay.batch import parts
 from scanner.delivery.relay.breaker import Breaker
 from scanner.delivery.relay.dead_letters import DeadLetter
-from scanner.delivery.relay.destination import Destination, make_destination
+from scanner.delivery.relay.destination import Destination
 from scanner.delivery.relay.relay import Relay
 from scanner.delivery.relay.settling import RefusedForGood, Settling
-from scanner.delivery.relay.standing import SinkStanding, explained, standing_of
 from scanner.delivery.relay.statistics import OverflowPolicy, RelayStatistics
+from scanner.delivery.relay.stored_run import StoredRun
 from scanner.delivery.relay.undelivered import Undelivered
-from scanner.delivery.spool import Known, RunFolder, furthest, last_record, read_cursor, read_known, write_cursor
-from scanner.errors import InputError, SinkError, SmtpsweepError
+from scanner.delivery.spool import read_cursor, write_cursor
+from scanner.errors import InputError, SinkError
 from scanner.formats import Event
-from scanner.timeouts import patience
+from scanner.timeouts import Limit, patience
 
 #: Seconds between two checks of progress.
 _CHECK_EVERY_S = 0.5
@@ -42,103 +39,6 @@ class Replayed(NamedTuple):
     dead: int
     left: int
     trouble: str | None
-
-
-class StoredRun:
-    """A run on the disk that no sweep writes any more."""
-
-    def __init__(self, folder: RunFolder, at_least: int = 0) -> None:
-        """Read its description and index; `at_least` is how far its spool reached according to the sweep's state.
-
-        Raises:
-            InputError: when it is not a run, or cannot be read.
-        """
-        self.folder = folder
-        self._description = folder.description()
-        self.run = str(self._description["run"])
-        if not self._sinks and not self.is_being_removed:
-            raise InputError(f"{folder.path / 'run.json'}: is damaged: the run has no sinks")
-        try:
-            self.known: Known = read_known(folder, self.run)
-            reached = (at_least, furthest(folder.sinks, self.run), last_record(folder, self.run))
-        except OSError as error:
-            raise InputError(f"{folder.path}: cannot be read ({error.strerror})") from None
-        self.known.last = max(self.known.last, *reached)
-        if not self.known.last:  # every spool begins with a note: without it, nothing can be verified
-            self.known.take({"trouble": "the log holds nothing"})
-
-    @property
-    def names(self) -> list[str]:
-        """The names of its sinks."""
-        return [one["name"] for one in self._sinks]
-
-    @property
-    def is_being_removed(self) -> bool:
-        """Whether every sink has everything, and its removal was begun and interrupted."""
-        return bool(self._description.get("removing"))
-
-    def destination(self, sink: str) -> Destination:
-        """Return the sink of this run with a name or URL, or the destination of another URL.
-
-        A URL that is not one of the run's is a new sink: it never gets the name, and so the cursor, of another one.
-
-        Raises:
-            InputError: when the run has no sink of that name, or it cannot be used.
-        """
-        urls = [one["url"] for one in self._sinks]
-        if "://" in sink and sink not in urls:
-            return make_destination(sink, hashlib.sha256(sink.encode()).hexdigest()[:12], is_unique=True)
-        if sink not in (*self.names, *urls):
-            raise InputError(f"--sink {sink!a}: is not a sink of this run: it has {', '.join(self.names)}; or a URL")
-        number = urls.index(sink) if sink in urls else self.names.index(sink)
-        return make_destination(urls[number], number + 1)
-
-    def standing(self, destination: Destination, trouble: str | None = None) -> SinkStanding:
-        """Return how far a destination is."""
-        sink = {"name": destination.name, "shown": destination.shown, "policy": destination.policy.value}
-        return standing_of(self.folder, self.run, sink, self.known, trouble)
-
-    def standings(self) -> list[SinkStanding]:
-        """Return how far every sink of the run is."""
-        return [standing_of(self.folder, self.run, sink, self.known) for sink in self._sinks]
-
-    def explained(self, standings: list[SinkStanding], others: Iterable[Destination] = ()) -> str:
-        """Return one line about what sinks lack, "" when nothing; `others` are served and not sinks of the run."""
-        urls = {one.name: one.redaction.clean(one.url) for one in others}
-        return explained(standings, self.folder, self.known, urls)
-
-    def discard(self) -> str:
-        """Remove the records of a run whose sinks have everything; return what was done, for people.
-
-        While the state file of the sweep exists, the sweep can be resumed and needs to find the run.
-        """
-        state, path = self._description.get("state"), self.folder.path
-        try:
-            if state is not None and Path(state).exists():
-                runs.strip(self.folder, self.run, self.known.last)
-                return (
-                    f"every sink has everything: the records are removed from {path}, which stays for --state {state}"
-                )
-            left = runs.remove(self.folder)
-        except SmtpsweepError as error:
-            return f"every sink has everything, but the log of the run stays: {error}"
-        return f"every sink has everything: the log of the run is removed{f', but not {left[0]!a}' if left else ''}"
-
-    @property
-    def _sinks(self) -> list[dict[str, str]]:
-        sinks: list[dict[str, str]] = self._description["sinks"]
-        return sinks
-
-
-def state_of(folder: RunFolder) -> tuple[str, Path | None]:
-    """Return the id of a run, and the state file of its sweep, None when it had none.
-
-    Raises:
-        InputError: when the folder is not that of a run.
-    """
-    description = folder.description()
-    state = description.get("state")
-    return str(description["run"]), None if state is None else Path(state)
 
 
 async def replay(
@@ -185,41 +85,66 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
         InputError: when another process serves the run, or the file is damaged.
         SinkError: when the file cannot be written.
     """
-    folder = stored.folder
-    file = folder.dead_letters(destination.name)
-    with folder.locked("relay"):
+    file = stored.folder.dead_letters(destination.name)
+    with stored.folder.locked("relay"):
         letters = list({(one.event_id, one.sequence): one for one in dead_letters.read(file)}.values())
-        events = [event for letter in letters for event in _events(destination, letter)]
-        refused: dict[str, str] = {}
-        trouble: list[str] = []
-        settling = Settling(destination.receiver, Breaker(), lambda _, reason: trouble.append(reason))
-        sent: set[str] = set()
-        is_in_time = True
-
-        async def note(batch: list[Event], again: list[RefusedForGood], rest: Event | None) -> None:
-            refused.update({one.event.id: one.reason for one in again})
-            sent.update(event.id for event in (batch if rest is None else batch[: batch.index(rest)]))
-            limit.renew()
-
-        try:
-            async with patience(patience_s) as limit:
-                await settling.open(stored.run)
-                limits = destination.receiver.limits
-                for batch in parts(events, limits.max_events, limits.max_bytes):
-                    await settling.settle(batch, partial(note, batch))
-        except TimeoutError:
-            is_in_time = False
-        finally:
-            with contextlib.suppress(Exception):  # a bug in a receiver: what it has confirmed counts
-                await destination.receiver.close()
-        unread = getattr(destination.receiver, "unconfirmed_from", None)
-        if unread is not None:  # it is not known whether these were read: they stay
-            sent -= {event.id for event in events if event.sequence >= unread}
-        left = _still_dead(destination, letters, sent - refused.keys(), refused)
+        resending = _Resending(destination, letters)
+        is_in_time = await resending.run(stored.run, patience_s)
+        left = resending.still_dead()
         delivered = _keep_dead(stored, destination.name, file, left)
     dead = dead_letters.count(left)
-    why = None if is_in_time else next((one for one in reversed(trouble) if one), "the receiver did not answer in time")
-    return Replayed(delivered, dead if is_in_time else 0, 0 if is_in_time else dead, why)
+    if is_in_time:
+        return Replayed(delivered, dead, 0, None)
+    return Replayed(delivered, 0, dead, resending.trouble or "the receiver did not answer in time")
+
+
+class _Resending:
+    """One attempt to send dead letters again."""
+
+    def __init__(self, destination: Destination, letters: list[DeadLetter]) -> None:
+        self._destination, self._letters = destination, letters
+        self._events = [event for letter in letters for event in _events(destination, letter)]
+        self._sent: set[str] = set()  # ids of events that were answered: taken or refused
+        self._refused: dict[str, str] = {}  # event id -> reason
+        self.trouble = ""  # why the receiver took nothing, most recently
+
+    async def run(self, run: str, patience_s: float) -> bool:
+        """Send everything; return False when the receiver made no progress for `patience_s`."""
+        receiver = self._destination.receiver
+        settling = Settling(receiver, Breaker(), self._on_trouble)
+        try:
+            async with patience(patience_s) as limit:
+                await settling.open(run)
+                for batch in parts(self._events, receiver.limits.max_events, receiver.limits.max_bytes):
+                    await settling.settle(batch, partial(self._note, limit, batch))
+        except TimeoutError:
+            return False
+        finally:
+            with contextlib.suppress(Exception):  # a bug in a receiver: what it has confirmed counts
+                await receiver.close()
+        return True
+
+    def still_dead(self) -> list[DeadLetter]:
+        """Return the letters of which an event is still not taken, with the newest reason."""
+        taken = self._sent - self._refused.keys()
+        unread = getattr(self._destination.receiver, "unconfirmed_from", None)
+        if unread is not None:  # it is not known whether these were read: they stay
+            taken -= {event.id for event in self._events if event.sequence >= unread}
+        left = []
+        for letter in self._letters:
+            ids = [event.id for event in _events(self._destination, letter)]
+            if not ids or not taken.issuperset(ids):
+                reason = next((self._refused[id_] for id_ in ids if id_ in self._refused), letter.reason)
+                left.append(letter._replace(reason=reason))
+        return left
+
+    async def _note(self, limit: Limit, batch: list[Event], again: list[RefusedForGood], rest: Event | None) -> None:
+        self._refused.update({one.event.id: one.reason for one in again})
+        self._sent.update(event.id for event in (batch if rest is None else batch[: batch.index(rest)]))
+        limit.renew()
+
+    def _on_trouble(self, _kind: str, reason: str) -> None:
+        self.trouble = reason or self.trouble
 
 
 def _rewind(stored: StoredRun, name: str, first: int) -> None:
@@ -242,19 +167,6 @@ def _rewind(stored: StoredRun, name: str, first: int) -> None:
             undelivered.forget_from(first)
     except OSError as error:
         raise SinkError(f"{folder.path}: {name}: cannot be written ({error.strerror})") from error
-
-
-def _still_dead(
-    destination: Destination, letters: list[DeadLetter], taken: set[str], refused: dict[str, str]
-) -> list[DeadLetter]:
-    """Return the letters of which an event is still not taken, with the newest reason."""
-    left = []
-    for letter in letters:
-        ids = [event.id for event in _events(destination, letter)]
-        if not ids or not taken.issuperset(ids):
-            reason = next((refused[id_] for id_ in ids if id_ in refused), letter.reason)
-            left.append(letter._replace(reason=reason))
-    return left
 
 
 def _keep_dead(stored: StoredRun, name: str, file: Path, left: list[DeadLetter]) -> int:

@@ -17,9 +17,10 @@ from scanner.delivery.redaction import Redaction
 from scanner.delivery.relay import dead_letters, gaps
 from scanner.delivery.relay.destination import make_destinations
 from scanner.delivery.relay.relay import Relay
-from scanner.delivery.relay.replay import StoredRun, replay
+from scanner.delivery.relay.replay import replay
 from scanner.delivery.relay.spool_sink import SpoolSink
 from scanner.delivery.relay.statistics import RelayState
+from scanner.delivery.relay.stored_run import StoredRun
 from scanner.delivery.spool import Cursor, Quota, RunFolder, SpoolWriter, read_cursor, write_cursor
 from scanner.errors import SinkError
 from scanner.formats import Event, make_format

@@ -12,7 +12,8 @@ from scanner.delivery.receivers.receiver import TAKEN, BatchLimits, BatchRefused
 from scanner.delivery.relay import OverflowPolicy, dead_letters, gaps
 from scanner.delivery.relay.dead_letters import DeadLetter
 from scanner.delivery.relay.destination import Destination
-from scanner.delivery.relay.replay import StoredRun, replay, replay_dead_letters, state_of
+from scanner.delivery.relay.replay import replay, replay_dead_letters
+from scanner.delivery.relay.stored_run import StoredRun, state_of
 from scanner.delivery.spool import Cursor, RunFolder, read_cursor, write_cursor
 from scanner.delivery.spool.index import SpoolIndex
 from scanner.errors import InputError, SinkError

@@ -9,8 +9,8 @@ import pytest
 
 from scanner.cli.replay import _Progress, replay
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.replay import StoredRun
 from scanner.delivery.relay.statistics import RelayStatistics
+from scanner.delivery.relay.stored_run import StoredRun
 from scanner.delivery.spool import Known, Quota, RunFolder, SpoolWriter, read_cursor
 from tests.support.receivers_fake import provided, taken
 from tests.support.spooled_records import record

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from scanner.delivery.relay.destination import make_destinations
-from scanner.delivery.relay.replay import Replayed, StoredRun, replay, replay_dead_letters
+from scanner.delivery.relay.replay import Replayed, replay, replay_dead_letters
 from scanner.delivery.relay.spool_sink import SpoolSink
+from scanner.delivery.relay.stored_run import StoredRun
 from scanner.delivery.sink import Position
 from scanner.delivery.spool import Cursor, Quota, RunFolder, read_cursor, write_cursor
 from scanner.errors import InputError, SinkError

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from scanner.cli.entry import run
-from scanner.delivery.relay.replay import StoredRun
+from scanner.delivery.relay.stored_run import StoredRun
 from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 from scanner.delivery.spool.description import packed, unpacked
 from scanner.errors import InputError
