@@ -1,4 +1,4 @@
-"""What all tests share: the engine and all that stands on it run on both event loops."""
+"""What all tests share: settings, and both event loops for the engine and what is built on it."""
 
 import asyncio
 import atexit
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The tests do not depend on what the developer has set for himself.
-# Empty, and there: a shell that a test starts may keep files of its own in it, and every user may look.
+# The tests do not depend on the developer's own configuration: this folder is empty. Every user may read it, and a
+# shell that a test starts may keep its files in it.
 _CONFIG_HOME = tempfile.mkdtemp(prefix="smtpsweep-tests-")
 Path(_CONFIG_HOME).chmod(0o755)
 atexit.register(shutil.rmtree, _CONFIG_HOME, ignore_errors=True)
 os.environ["XDG_CONFIG_HOME"] = _CONFIG_HOME
 
-# How long an example takes depends on what else the machine does, and is no claim of a test.
+# How long an example takes depends on what else the machine does; no test claims it.
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
-#: Modules whose tests touch sockets, tasks or timers: what works on one loop need not work on the other.
+#: Modules whose tests use sockets, tasks or timers, which may work on one loop and not on the other.
 BOTH_LOOPS = frozenset(
     {
         "delivery/test_delivery.py",
@@ -68,7 +68,7 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture(autouse=True)
 def log_of_its_own() -> Iterator[None]:
-    """Take down what a command that ran inside the test set up for its log: it writes to a stream that is closed."""
+    """Remove the log handlers that a command set up inside the test: their stream is closed."""
     level = logging.root.level
     yield
     logging.root.handlers = [one for one in logging.root.handlers if type(one) is not logging.StreamHandler]

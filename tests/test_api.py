@@ -19,6 +19,7 @@ from scanner import Record, Settings, Status, Summary, api
 from scanner.errors import InputError, LocalError, StateError
 from tests.support.greetings import SENDMAIL_8_14
 from tests.support.servers import Peer, greets, serving
+from tests.support.waiting import eventually
 
 
 def settings(port: int, **changes: Any) -> Settings:
@@ -131,8 +132,7 @@ async def test_leaving_while_hosts_are_silent_does_not_wait_for_them() -> None:
     with serving(silent) as server:
         records = api.sweep("127.0.0.1", settings=settings(server.port, greeting_timeout_s=3600, total_timeout_s=3600))
         waiting = asyncio.create_task(anext(records))
-        while not server.peers:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: server.peers)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting

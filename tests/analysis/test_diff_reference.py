@@ -119,7 +119,7 @@ def visits(draw: st.DrawFn, scan: str) -> Record:
     )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(
     before=st.lists(visits(MONDAY), max_size=12),
     after=st.lists(visits(TUESDAY), max_size=12),

@@ -59,7 +59,7 @@ def test_the_order_is_antisymmetric_and_transitive(a: str, b: str, c: str) -> No
 
 
 @pytest.mark.tools
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(VERSIONS, VERSIONS)
 def test_dpkg_agrees(a: str, b: str) -> None:
     require_or_skip(shutil.which("dpkg") is not None, "needs dpkg (Debian's) to compare with")

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.assess import Assessor, assess, shipped_facts, version_key
@@ -291,7 +291,6 @@ def assert_nothing_between_is_clean(facts: Facts, product: Product, data: st.Dat
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.key)
-@settings(deadline=None)  # the first example of a product finds all its pairs
 @given(data=st.data())
 def test_between_two_affected_releases_of_a_branch_nothing_is_clean_unless_a_row_says_so(
     product: Product, data: st.DataObject

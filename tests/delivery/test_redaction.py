@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.delivery.redaction import CleanStream, Redaction
@@ -166,13 +166,11 @@ def test_the_beginning_of_a_harmless_text_is_one_printable_line() -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=4, max_size=40)
 
 
-@settings(deadline=None)
 @given(TEXTS, st.sampled_from(sorted(FORMS)))
 def test_any_secret_is_found_in_every_form(secret: str, form: str) -> None:
     assert Redaction(secret).clean(f" {FORMS[form](secret)} ") == " *** "
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=200))
 def test_any_text_can_be_cleaned_of_anything(secret: str, text: str) -> None:
     cleaned = Redaction(secret).clean(text)

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from tests.support.ending_sweeps import (
     read_until,
     wait_for_records,
 )
+from tests.support.waiting import wait_until
 
 BOUNDS = ("--grace", "1s", "--drain", "1s")
 #: What the sweep says when its sink is in that state for sure; nothing: when its first records are written.
@@ -130,8 +130,7 @@ def all_of(read: int) -> bytes:
 def wait_until_full(process: "subprocess.Popen[bytes]", write: int) -> None:
     poll = select.poll()
     poll.register(write, select.POLLOUT)
-    while process.poll() is None and poll.poll(0):
-        time.sleep(0.01)
+    wait_until(lambda: process.poll() is not None or not poll.poll(0))
 
 
 @pytest.mark.parametrize("requests", [1, 2], ids=["once", "twice"])

@@ -22,6 +22,7 @@ import pytest
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
 from tests.support.requirements import require_network_namespaces, require_or_skip
+from tests.support.waiting import wait_until
 
 HOSTS, NETWORK = 2048, "127.30.0.0/21"
 SWEEP = (sys.executable, "-m", "scanner", "sweep")
@@ -50,8 +51,7 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 def wait_for_lines(path: Path, count: int, process: subprocess.Popen[bytes]) -> None:
     """Return when a growing file has that many lines, or its writer has ended."""
-    while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < count):
-        time.sleep(0.002)
+    wait_until(lambda: process.poll() is not None or (path.exists() and path.read_bytes().count(b"\n") >= count))
 
 
 @pytest.mark.slow

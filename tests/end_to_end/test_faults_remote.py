@@ -19,6 +19,7 @@ import pytest
 from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
 from tests.support.receivers_fake import provided
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 HOSTS, NETWORK = 2048, "127.30.0.0/21"
@@ -53,9 +54,8 @@ def lines_in(file: Path) -> int:
 
 
 def wait_until_more(file: Path, count: int, process: subprocess.Popen[bytes]) -> None:
-    while lines_in(file) <= count:
-        assert process.poll() is None, "the sweep ended before it could be killed"
-        time.sleep(0.01)
+    wait_until(lambda: process.poll() is not None or lines_in(file) > count)
+    assert process.poll() is None, "the sweep ended before it could be killed"
 
 
 def test_a_sweep_that_is_killed_and_resumed_loses_nothing_of_its_remote_sink(

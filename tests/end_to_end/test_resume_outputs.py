@@ -21,6 +21,7 @@ from scanner.sweeps.summary import Summary
 from scanner.targets import COMMAND_LINE, TextSource, parse_spec
 from tests.support.command_line import smtpsweep
 from tests.support.servers import greets, serving
+from tests.support.waiting import eventually
 
 BLOCKED = greets(b"554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org\r\n")
 
@@ -141,8 +142,8 @@ async def test_refusals_survive_a_kill(tmp_path: Path) -> None:
         }  # fmt: skip
         run = await sweep(tmp_path, "a", **changes)
         running = asyncio.create_task(run.run())
-        while b'"closed":["127.32' not in (state := (tmp_path / "state").read_bytes()).replace(b"127.33", b"127.32"):
-            await asyncio.sleep(0.01)
+        await eventually(lambda: b'"closed":["127.33' in (tmp_path / "state").read_bytes())
+        state = (tmp_path / "state").read_bytes()
         run.abort()
         await running
         (tmp_path / "state").write_bytes(state)

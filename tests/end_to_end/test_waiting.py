@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -19,6 +18,7 @@ from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 from scanner.delivery.spool.room import Room
 from scanner.errors import SinkError
 from tests.support.receivers_fake import provided
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,12 +60,6 @@ def service_of(sinks: SpoolSink) -> RelaySupervisor:
     return sinks._supervisor
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another process does; the time limit of the test bounds it."""
-    while not condition():
-        await asyncio.sleep(0.01)
-
-
 def is_gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -97,7 +91,7 @@ async def test_a_wait_that_is_of_no_use_ends(change: str) -> None:
     quota, full = Quota(), list[bool]()
     room = Room("log x", quota, full.append)
     waiting = asyncio.create_task(room.wait(lambda: False))
-    await until(lambda: full == [True])
+    await eventually(lambda: full == [True])
     setattr(quota, change, "sink siem has given up (why)")
     room.again()
 
@@ -109,7 +103,7 @@ async def test_a_log_that_is_held_back_is_not_ended_by_what_concerns_its_size() 
     quota, full = Quota(held=True, stuck="one of them has given up"), list[bool]()
     room = Room("log", quota, full.append)
     waiting = asyncio.create_task(room.wait(lambda: True))
-    await until(lambda: full == [True])
+    await eventually(lambda: full == [True])
     quota.held = False
     room.again()
     await waiting
@@ -132,12 +126,12 @@ async def test_a_log_that_is_closed_waits_for_an_append_that_was_cancelled(tmp_p
     await log.open(None)
     with log._appending:  # the append waits in its thread
         writing = asyncio.create_task(log.write([b"one\n"]))
-        await until(lambda: _threads_in(SpoolWriter) == 1)
+        await eventually(lambda: _threads_in(SpoolWriter) == 1)
         writing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await writing
         closing = asyncio.create_task(log.close())
-        await until(lambda: _threads_in(SpoolWriter) == 2)
+        await eventually(lambda: _threads_in(SpoolWriter) == 2)
         assert log._fd >= 0
     await closing
 
@@ -156,7 +150,7 @@ async def test_a_sweep_that_is_over_waits_for_room_as_long_as_its_patience(tmp_p
     sinks = remote(tmp_path, quota=Quota(limit_bytes=3_000), drain_s=0.1)
     await sinks.open(None)
     waiting = asyncio.create_task(sinks.write(records(1, 100)))
-    await until(lambda: sinks.full)
+    await eventually(lambda: sinks.full)
     sinks.last_call()
 
     with pytest.raises(SinkError, match=r"takes no more records: it is full, and no sink has acknowledged anything"):
@@ -170,7 +164,7 @@ async def test_whoever_is_in_a_hurry_waits_for_no_room(tmp_path: Path) -> None:
     sinks = remote(tmp_path, quota=Quota(limit_bytes=3_000))
     await sinks.open(None)
     waiting = asyncio.create_task(sinks.write(records(1, 100)))
-    await until(lambda: sinks.full)
+    await eventually(lambda: sinks.full)
     sinks.hurry()
 
     with pytest.raises(SinkError, match="takes no more records: the sweep was stopped"):
@@ -189,7 +183,7 @@ async def test_a_receiver_that_has_given_up_is_not_waited_for(tmp_path: Path, op
         Quota(limit_bytes=10_000_000 if options else 3_000),
     )
     await sinks.open(None)
-    await until(lambda: any(one["failure"] for one in sinks.reports))
+    await eventually(lambda: any(one["failure"] for one in sinks.reports))
     with pytest.raises(SinkError, match=r"sink siem has given up \(it can never work\)"):
         await write_a_thousand(sinks)
     sinks.hurry()
@@ -257,7 +251,7 @@ async def test_a_supervisor_that_dies_says_so_takes_its_process_along_and_lets_n
 ) -> None:
     sinks = remote(tmp_path, quota=Quota(limit_bytes=3_000))
     await sinks.open(None)
-    await until(lambda: bool(sinks.reports))
+    await eventually(lambda: bool(sinks.reports))
     service, pid = service_of(sinks), pid_of(sinks)
 
     def fail(report: object) -> None:
@@ -268,7 +262,7 @@ async def test_a_supervisor_that_dies_says_so_takes_its_process_along_and_lets_n
     with pytest.raises(SinkError, match=r"cannot be supervised any more \(KeyError: 'what nobody thought of'\)"):
         await write_a_thousand(sinks)
 
-    await until(lambda: is_gone(pid))
+    await eventually(lambda: is_gone(pid))
     with pytest.raises(SinkError, match=r"sink siem lacks .* cannot be supervised any more"):
         await sinks.close()
 
@@ -280,7 +274,7 @@ async def test_a_process_that_ends_well_before_the_log_does_is_started_again(tmp
     service = service_of(sinks)
     first = pid_of(sinks)
     service._tell({"stop": True})
-    await until(lambda: pid_of(sinks) != first)
+    await eventually(lambda: pid_of(sinks) != first)
     await sinks.write(records(1, 5))
     await sinks.close()
 
@@ -290,7 +284,7 @@ async def test_a_process_that_ends_well_before_the_log_does_is_started_again(tmp
 async def test_a_process_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     sinks = remote(tmp_path)
     await sinks.open(None)
-    await until(lambda: bool(sinks.reports))
+    await eventually(lambda: bool(sinks.reports))
     pid = pid_of(sinks)
     os.kill(pid, signal.SIGSTOP)  # as a library that blocks its loop
     await sinks.write(records(1, 5))

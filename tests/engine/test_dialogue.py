@@ -17,6 +17,7 @@ from scanner.targets import ALWAYS_EXCLUDED
 from tests.support.certificates import make_certificate, server_context
 from tests.support.servers import ListSource, Peer, loopback_targets, serving
 from tests.support.talkers import DIALOGUE, GREETING, Talker, commands, dialogue_with, polite, visit
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from scanner.model import Attempt
@@ -185,8 +186,7 @@ async def test_abort_closes_every_dialogue_and_reports_none() -> None:
             budget=DescriptorBudget(50, 50, None),
         )
         running = asyncio.create_task(pool.run())
-        while sum(peer.received.startswith(b"EHLO") for peer in server.peers) < 5:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: sum(peer.received.startswith(b"EHLO") for peer in server.peers) >= 5)
         pool.abort()
         await running
     assert attempts == []

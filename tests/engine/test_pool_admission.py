@@ -8,6 +8,7 @@ from scanner.model import Attempt, Status, Target
 from tests.support.greetings import POSTFIX
 from tests.support.pools import FAST, NoAddresses, settings, sweep
 from tests.support.servers import ListSource, Peer, by_ip, greets, loopback_targets, serving, silent
+from tests.support.waiting import eventually
 
 
 async def test_no_more_attempts_are_under_way_than_the_concurrency_and_silent_hosts_do_not_count() -> None:
@@ -58,8 +59,7 @@ async def test_who_waits_for_a_slow_turn_is_visited_when_the_network_gets_its_pa
         targets = loopback_targets(2, server.port)
         pool = Pool(FAST, ListSource(targets), gate, delivered.extend, budget=DescriptorBudget(9, 9, None))
         running = asyncio.create_task(pool.run())
-        while pool.statistics().deferred < 1:
-            await asyncio.sleep(0)
+        await eventually(lambda: pool.statistics().deferred >= 1)
         while gate.slowed:
             gate.greeted("127.1.0.9", pool.now)
         pool.wake()
@@ -111,8 +111,7 @@ async def test_stop_lets_those_under_way_finish_and_leaves_the_others_unvisited(
             budget=DescriptorBudget(4, 4, None),
         )
         running = asyncio.create_task(pool.run())
-        while pool.statistics().waiting < 4:
-            await asyncio.sleep(0)
+        await eventually(lambda: pool.statistics().waiting >= 4)
         pool.stop()
         await asyncio.to_thread(all_in.wait, 5)
         await running
@@ -132,8 +131,7 @@ async def test_abort_reports_nothing_of_those_under_way() -> None:
             budget=DescriptorBudget(100, 100, None),
         )
         running = asyncio.create_task(pool.run())
-        while pool.statistics().waiting < 20:
-            await asyncio.sleep(0)
+        await eventually(lambda: pool.statistics().waiting >= 20)
         pool.abort()
         await running
     assert attempts == []

@@ -13,6 +13,7 @@ from scanner.model import Attempt, Status, Target
 from tests.support.greetings import POSTFIX
 from tests.support.pools import NoAddresses, settings, sweep
 from tests.support.servers import ListSource, by_ip, greets, loopback_targets, serving
+from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS])
@@ -85,8 +86,7 @@ async def test_a_target_without_a_way_is_visited_when_the_way_is_back(
             budget=DescriptorBudget(100, 100, None),
         )
         running = asyncio.create_task(pool.run())
-        while len(delivered) < 13:
-            await asyncio.sleep(0)
+        await eventually(lambda: len(delivered) >= 13)
         if code != errno.EAFNOSUPPORT:  # there no patience helps
             assert (pool.statistics().no_way, pool.no_way.networks) == (7, {"127.1.0": 7})
         routes.errors = {}
@@ -165,8 +165,7 @@ async def test_a_resumed_sweep_with_only_lost_networks_left_waits_as_long_as_the
             budget=DescriptorBudget(100, 100, None),
         )
         running = asyncio.create_task(pool.run(resumed=True))
-        while pool.statistics().no_way < 4 and not running.done():
-            await asyncio.sleep(0)
+        await eventually(lambda: pool.statistics().no_way >= 4 or running.done())
         routes.default = 0  # the patience was worth it
         await running
     assert len(by_ip(delivered)) == 4
@@ -209,8 +208,7 @@ async def test_a_stop_does_not_wait_for_a_way(monkeypatch: pytest.MonkeyPatch) -
             budget=DescriptorBudget(100, 100, None),
         )
         running = asyncio.create_task(pool.run())
-        while len(delivered) < 1:
-            await asyncio.sleep(0)
+        await eventually(lambda: len(delivered) >= 1)
         pool.stop()
         await running
     assert set(by_ip(delivered)) == {"127.1.0.0"}

@@ -256,7 +256,7 @@ def test_a_plain_record_is_not_copied() -> None:
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(raw=st.binary(max_size=200), host=_TEXT, error=_TEXT)
 def test_any_bytes_and_any_names_come_back_from_cef_leef_and_csv(raw: bytes, host: str, error: str) -> None:
     line = line_of(record_of(b"220 " + raw + b"\r\n", host=host, error=error))
@@ -269,7 +269,7 @@ def test_any_bytes_and_any_names_come_back_from_cef_leef_and_csv(raw: bytes, hos
     assert cells(line) == [text_of(value) for value in expected.values()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=_TEXT)
 def test_plain_text_is_printable_ascii_and_different_texts_of_one_line_stay_different(text: str) -> None:
     assert re.fullmatch(r"[ -~]*", plain_text(text))

@@ -291,7 +291,7 @@ def test_an_imported_banner_without_a_time_is_tagged() -> None:
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=20)  # JSON holds no lone surrogates
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(raw=st.binary(min_size=1, max_size=400), host=_TEXT, scan_id=_TEXT, error=_TEXT)
 def test_any_bytes_and_any_names_validate(raw: bytes, host: str, scan_id: str, error: str) -> None:
     line = line_of(record_of(b"220 " + raw, scan_id=scan_id, host=host, error=error))

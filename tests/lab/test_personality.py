@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.errors import InputError
@@ -47,7 +47,6 @@ def test_mix_is_splitmix64() -> None:
     assert mix(0, 1234567) == 6457827717110365317
 
 
-@settings(deadline=None)  # the first host of a profile renders all its greetings
 @given(st.integers(0, 2**128 - 1), st.integers(0, 2**64 - 1), st.sampled_from(PROFILES))
 def test_any_address_has_one_personality(ip: int, seed: int, profile: str) -> None:
     host = personality(ip, seed, profile)

@@ -242,7 +242,7 @@ def test_names_and_texts_are_escaped(tmp_path: Path) -> None:
     assert found.name == r"\x1b<b>\x07\xff"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_no_text_raises(text: bytes) -> None:
     for reader in (

@@ -1,8 +1,10 @@
 """Reading a mail server's log from a mark onwards, so that a test sees the traces of its own visit only."""
 
 import re
-import time
+from contextlib import suppress
 from pathlib import Path
+
+from tests.support.waiting import wait_until
 
 #: A server logs the end of a connection soon after it, not before; all of them within 0.1 s when measured.
 _PATIENCE_S = 10.0
@@ -20,10 +22,9 @@ class MailLog:
 
         After ten seconds it is returned without: the caller looks whether the pattern is there.
         """
-        deadline = time.monotonic() + _PATIENCE_S
-        while True:
-            overdue = time.monotonic() > deadline
-            logged = self._path.read_bytes()[self._mark :].decode(errors="backslashreplace")
-            if overdue or re.search(pattern, logged, re.MULTILINE):
-                return logged
-            time.sleep(0.02)  # a file tells nobody that it grew
+        with suppress(AssertionError):
+            wait_until(lambda: re.search(pattern, self._logged(), re.MULTILINE), _PATIENCE_S)
+        return self._logged()
+
+    def _logged(self) -> str:
+        return self._path.read_bytes()[self._mark :].decode(errors="backslashreplace")

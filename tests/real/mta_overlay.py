@@ -161,7 +161,7 @@ def first_greeting(address: str) -> bytes:
         except ConnectionRefusedError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.02)
+            time.sleep(0.02)  # a port has no event for being opened
 
 
 def main(stage: str, name: str, netns: str, folder: str) -> None:

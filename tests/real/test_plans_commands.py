@@ -91,7 +91,7 @@ class Server:
             greeting = _DATE.sub(b"DATE", done.stdout.partition(b"\n")[0])
             if accepted(greeting) or time.monotonic() > deadline:
                 return greeting
-            time.sleep(0.1)  # a server tells nobody that it has read its configuration
+            time.sleep(0.1)  # a server has no event for having read its configuration
 
     def hidden(self) -> bytes:
         """The only greeting that a plan leaves."""

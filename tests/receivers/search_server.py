@@ -47,7 +47,7 @@ class SearchServer(ABC):
         async with asyncio.timeout(_START_S):
             while not await self._is_ready():
                 assert self._process.poll() is None, (self.folder / "output").read_text()[-2000:]
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # it has no event for being ready, and each question costs it work
         return self
 
     def kill(self) -> None:

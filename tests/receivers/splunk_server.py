@@ -38,7 +38,7 @@ class SplunkServer:
         async with asyncio.timeout(30):
             while not await self._is_ready():
                 assert self._process.poll() is None
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # it has no event for being ready, and each question costs it work
         return self
 
     def kill(self) -> None:

@@ -1,6 +1,5 @@
 """What the two syslog daemons of the tests share: a process on a loopback port that writes JSON lines into a file."""
 
-import asyncio
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 from tests.support.certificates import make_certificate
+from tests.support.waiting import eventually
 
 
 class Stored(NamedTuple):
@@ -88,9 +88,9 @@ class SyslogDaemon:
             self._process = subprocess.Popen(  # noqa: ASYNC220  starts at once
                 [os.fspath(part) for part in self.command()], env={"PATH": "/usr/bin:/bin"}, stdout=log, stderr=log
             )
-        while not self._listens():
-            assert self._process.poll() is None, (self.folder / "log").read_text()
-            await asyncio.sleep(0.02)
+        process = self._process
+        await eventually(lambda: process.poll() is not None or self._listens())
+        assert process.poll() is None, (self.folder / "log").read_text()
         return self
 
     def kill(self) -> None:

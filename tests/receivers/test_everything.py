@@ -25,6 +25,7 @@ from scanner.lab.process import LabProcess
 from scanner.lab.server import LabSettings
 from tests.receivers.contract import Restartable
 from tests.receivers.stations import SECRETS, one_of_each
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -70,9 +71,9 @@ class SweepUnderFire:
     async def until(self, records: int) -> None:
         """Return when so many are acknowledged."""
         assert self._process is not None
-        while self.done() < records:
-            assert self._process.returncode is None, "the sweep ended before it could be killed"
-            await asyncio.sleep(0.02)
+        process = self._process
+        await eventually(lambda: process.returncode is not None or self.done() >= records, patience_s=300)
+        assert process.returncode is None, "the sweep ended before it could be killed"
 
     def ids(self) -> list[str]:
         """Return the event id of every line of the file that it writes beside."""

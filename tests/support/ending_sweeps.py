@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import orjson
 
 from scanner.lab.process import LabProcess
 from tests.support.receivers_fake import provided
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 HOSTS, NETWORK = 64, "127.30.0.0/26"
@@ -112,8 +112,7 @@ def read_until(process: "subprocess.Popen[bytes]", *wanted: bytes) -> list[bytes
 
 def wait_for_records(process: "subprocess.Popen[bytes]", file: Path, count: int = 1) -> None:
     """Return when a file has so many lines, or its writer has ended."""
-    while process.poll() is None and not (file.exists() and file.read_bytes().count(b"\n") >= count):
-        time.sleep(0.005)
+    wait_until(lambda: process.poll() is not None or (file.exists() and file.read_bytes().count(b"\n") >= count))
 
 
 def end(process: "subprocess.Popen[bytes]") -> str:

@@ -81,7 +81,7 @@ class FileReceiver:
     async def send(self, batch: Sequence[Event]) -> Receipt:
         self._check()
         if self._is("slow") or self._is("stuck"):
-            await asyncio.sleep(0.5 if self._is("slow") else 3600)
+            await asyncio.sleep(0.5 if self._is("slow") else 3600)  # how a slow or stuck receiver behaves
         with self._path.open("ab") as out:
             out.write(b"".join(event.body + b"\n" for event in batch))
         return TAKEN

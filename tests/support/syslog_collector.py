@@ -12,6 +12,7 @@ from scanner.delivery.receivers import syslog
 from scanner.delivery.receivers.receiver import Receiver
 from scanner.delivery.receivers.urls import SinkKind, SinkUrl
 from scanner.formats.event import Event
+from tests.support.waiting import eventually
 
 
 def event(number: int = 1, body: bytes = b"{}", key: str = "192.0.2.1 25") -> Event:
@@ -90,12 +91,10 @@ class Collector:
 
 
 async def until_connected(collector: Collector) -> None:
-    while not collector.writers:
-        await asyncio.sleep(0.005)
+    await eventually(lambda: collector.writers)
 
 
 async def until(collector: Collector, number: int, size: int) -> bytes:
     """Wait until a connection has sent this many bytes; return them."""
-    while len(collector.said) <= number or len(collector.said[number]) < size:
-        await asyncio.sleep(0.005)
+    await eventually(lambda: len(collector.said) > number and len(collector.said[number]) >= size)
     return bytes(collector.said[number])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from functools import partial
 from typing import Any, Self, cast
 
 import dns.asyncresolver
@@ -19,6 +20,7 @@ from scanner.model import Certificate, Dialogue, Names, Record, Tls
 from scanner.smtp import parse_banner
 from scanner.sweeps.reverse_dns import MAX_PTR, NameStage, Resolver, is_made_out_to, names_of, system_resolver
 from tests.support.records import record_of
+from tests.support.waiting import eventually
 
 
 class Target:
@@ -231,8 +233,7 @@ async def test_records_that_come_while_it_runs_are_looked_up_too() -> None:
         group.create_task(stage.run())
         for position in range(5):
             stage.put(position, record())
-            while len(passed) <= position:
-                await asyncio.sleep(0)
+            await eventually(partial(passed.count, position))
         stage.finish()
 
     assert passed == [0, 1, 2, 3, 4]
@@ -276,14 +277,17 @@ async def test_in_a_hurry_what_waits_is_passed_on_without_a_question() -> None:
 @pytest.mark.parametrize("started", [False, True])
 async def test_an_abort_ends_it_at_once_with_nothing_passed_on(started: bool) -> None:
     passed: list[int] = []
-    stage = NameStage(Zone().with_entry(f"PTR {IP}", asyncio.Event()), lambda position, _: passed.append(position))
+    table = Zone().with_entry(f"PTR {IP}", asyncio.Event())
+    stage = NameStage(table, lambda position, _: passed.append(position))
     stage.put(0, record())
     async with asyncio.timeout(4), asyncio.TaskGroup() as group:
         if not started:
             stage.abort()
-        group.create_task(stage.run())
-        await asyncio.sleep(0.01)
-        stage.abort()
+        running = group.create_task(stage.run())
+        if started:
+            await eventually(lambda: table.asked)
+            stage.abort()
+        await running
 
     assert passed == []
 

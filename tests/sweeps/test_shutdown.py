@@ -15,6 +15,7 @@ from scanner.sweeps.pipeline import Sweep
 from scanner.sweeps.plan import make_plan
 from scanner.sweeps.shutdown import Shutdown
 from scanner.targets import COMMAND_LINE, TextSource, parse_exclusions, parse_spec
+from tests.support.waiting import eventually
 
 
 class Stubborn:
@@ -110,8 +111,7 @@ async def test_visits_are_given_up_first_and_then_everything_and_each_once() -> 
     bounds = ending(done=done)
     bounds.begin()
     bounds.begin()
-    while len(done) < 2:
-        await asyncio.sleep(0)
+    await eventually(lambda: len(done) >= 2)
     await asyncio.sleep(0)
 
     assert done == ["give up", "abort"]

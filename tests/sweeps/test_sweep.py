@@ -20,6 +20,7 @@ from scanner.sweeps.pipeline import Sweep
 from tests.support.greetings import SENDMAIL_8_14
 from tests.support.pipelines import MemorySink, plan, run, settings
 from tests.support.servers import Peer, Script, greets, serving
+from tests.support.waiting import eventually
 
 VALID = Draft202012Validator(json_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
@@ -164,10 +165,11 @@ async def test_a_sink_that_lags_holds_the_sweep_back_instead_of_filling_memory(m
         sweep = Sweep(planned, [sink])
         await sweep.prepare()
         running = asyncio.create_task(sweep.run())
-        while (counts := sweep.statistics()).pending < 10 or (counts.pool and counts.pool.sockets):
-            await asyncio.sleep(0.001)
+        await eventually(
+            lambda: (counts := sweep.statistics()).pending >= 10 and not (counts.pool and counts.pool.sockets)
+        )
         held = [sweep.statistics().pool]
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # nothing more is started: at 200 a second, it would be 20
         held.append(sweep.statistics().pool)
         gate.set()
         summary = await running
@@ -191,8 +193,7 @@ async def test_stop_finishes_those_under_way_and_the_rest_is_resumed(tmp_path: P
         sweep = Sweep(planned, [FileSink(output)], state=state)
         await sweep.prepare()
         running = asyncio.create_task(sweep.run())
-        while (pool := sweep.statistics().pool) is None or pool.waiting < 3:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: (pool := sweep.statistics().pool) is not None and pool.waiting >= 3)
         sweep.stop()
         hold.set()
         first = await running

@@ -24,6 +24,7 @@ from scanner.sweeps.reverse_dns import NameStage
 from scanner.sweeps.summary import Summary
 from scanner.targets import COMMAND_LINE, TextSource, parse_spec
 from tests.support.servers import Peer, greets, serving
+from tests.support.waiting import eventually
 
 VALID = Draft202012Validator(json_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
@@ -116,8 +117,7 @@ async def test_after_the_grace_time_records_go_out_without_names(
         await sweep.prepare()
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             running = group.create_task(sweep.run())
-            while sweep.statistics().pending < 4:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: sweep.statistics().pending >= 4)
             sweep.stop()
 
     assert running.result().complete
@@ -136,8 +136,7 @@ async def test_an_abort_waits_for_no_name_server_and_the_rest_can_be_resumed(
         await sweep.prepare()
         async with asyncio.timeout(4), asyncio.TaskGroup() as group:
             running = group.create_task(sweep.run())
-            while sweep.statistics().pending < 4:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: sweep.statistics().pending >= 4)
             sweep.abort()
         assert not running.result().complete
         assert running.result().document["not_visited"] == 4
@@ -173,9 +172,8 @@ async def test_a_name_server_that_does_not_answer_holds_new_visits_back(
         await sweep.prepare()
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             running = group.create_task(sweep.run())
-            while len(taken) < 4:
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(0.6)  # in which all 64 would be visited
+            await eventually(lambda: len(taken) >= 4)
+            await asyncio.sleep(0.4)  # nothing more comes: at 200 a second, all 64 would be visited in 0.32 s
             before = len(taken)
             may_answer.set()
 

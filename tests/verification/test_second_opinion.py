@@ -17,6 +17,7 @@ from tests.support.dialogues import SENDMAIL_REPLIES
 from tests.support.greetings import NO_PRODUCT_LAB, SENDMAIL_8_17
 from tests.support.mail_hosts import MailHost
 from tests.support.servers import Peer, Script, free_port, serving
+from tests.support.waiting import eventually
 
 SETTINGS = Settings(
     rate=0,
@@ -152,8 +153,7 @@ async def test_a_cancelled_reading_leaves_no_connection() -> None:
 
     with serving(silent) as server:
         task = asyncio.create_task(second_opinion(gate(), "127.0.0.9", server.port, SETTINGS))
-        while not server.peers:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: server.peers)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -14,6 +14,7 @@ from scanner.delivery import FileSink, StdoutSink
 from scanner.delivery.local import descriptor
 from scanner.errors import InputError, SinkError
 from tests.support.sink_files import lines
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -112,8 +113,7 @@ async def test_a_reader_that_is_slower_than_we_look_up_gets_everything(
     await sink.open(None)
     batch = lines(0, 2000)
     write = asyncio.create_task(sink.write(batch))
-    while Looking.looks < 3:
-        await asyncio.sleep(0)
+    await eventually(lambda: Looking.looks >= 3)
     got = b""
     while len(got) < len(b"".join(batch)):
         got += await asyncio.to_thread(os.read, reading, 1 << 16)

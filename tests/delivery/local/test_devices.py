@@ -13,6 +13,7 @@ from scanner.delivery import FileSink, SinkOptions
 from scanner.errors import InputError, SinkError
 from tests.support.foreign_files import mounted_disk
 from tests.support.sink_files import NAMES, lines, read
+from tests.support.waiting import eventually
 
 
 async def test_dev_null_takes_everything_and_has_no_position() -> None:
@@ -88,8 +89,7 @@ async def test_closing_gives_up_a_write_whose_reader_stalls(tmp_path: Path) -> N
     sink = FileSink(tmp_path / "pipe")
     await sink.open(None)
     write = asyncio.ensure_future(sink.write(lines(0, 5000)))
-    while not _available(reader):
-        await asyncio.sleep(0)
+    await eventually(lambda: _available(reader))
     await sink.close()
     os.close(reader)
 

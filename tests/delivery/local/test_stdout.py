@@ -10,6 +10,7 @@ import pytest
 
 from scanner.delivery import StdoutSink
 from scanner.errors import InputError, SinkError
+from tests.support.waiting import eventually
 
 #: Writes what sys.stdout holds back, then batches for ever; ends as the command line does, with one line.
 WRITER = """
@@ -129,8 +130,7 @@ async def test_closing_gives_up_a_write_whose_reader_stalls_and_takes_no_more() 
     sink = StdoutSink(writer)
     await sink.open(None)
     write = asyncio.ensure_future(sink.write([b"x" * 1_000_000]))
-    while not _available(reader):
-        await asyncio.sleep(0)
+    await eventually(lambda: _available(reader))
     await sink.close()
     await sink.close()
 

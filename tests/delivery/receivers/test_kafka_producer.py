@@ -1,7 +1,6 @@
 """Claims about `delivery.receivers.kafka_producer` itself, on librdkafka's own cluster; `test_kafka` has the sink."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from scanner.delivery.receivers.receiver import TryLaterError
 from scanner.formats import Event
 from tests.receivers.kafka_mock import PRODUCE, MockKafka, event_ids, stored
 from tests.support.ports import free_ports
+from tests.support.waiting import wait_until
 
 TOPIC = "smtp"
 
@@ -49,8 +49,7 @@ def test_a_report_that_comes_after_its_batch_is_over_is_not_kept(kafka: MockKafk
     one = producer(kafka.servers)
     (late,) = one.deliver([event(1)], 0.1)
     kafka.slow(0)
-    while not event_ids(stored(kafka.servers, TOPIC)):
-        time.sleep(0.01)
+    wait_until(lambda: event_ids(stored(kafka.servers, TOPIC)))
     assert one._producer is not None
     one._producer.flush(20)
     answers = one.deliver([event(2)], 20)
@@ -72,8 +71,7 @@ def test_who_is_told_to_stop_while_nobody_answers_says_so() -> None:
 
     checking = threading.Thread(target=check)
     checking.start()
-    while not one._busy.locked():
-        time.sleep(0.001)
+    wait_until(one._busy.locked)
     one.stop()
     checking.join(50)
     one.close()

@@ -14,6 +14,7 @@ from scanner.delivery.receivers.syslog_message import MessageStyle, frame, messa
 from scanner.delivery.receivers.urls import SinkKind
 from scanner.errors import InputError
 from tests.support.syslog_collector import Collector, event, receiver, unframed, until, until_connected
+from tests.support.waiting import eventually
 
 STYLE = MessageStyle(hostname="probe1")
 
@@ -206,8 +207,7 @@ async def test_sending_again_that_is_stopped_half_way_begins_anew_at_the_end(col
         await one.send([each])
     collector.reads.clear()
     opening = asyncio.create_task(one.open("run"))
-    while len(collector.said) < 2:
-        await asyncio.sleep(0.005)
+    await eventually(lambda: len(collector.said) >= 2)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening

@@ -1,6 +1,5 @@
 """Claims about how a syslog sink's connection ends, and about a receiver that speaks, which nobody asks it to do."""
 
-import asyncio
 import logging
 import ssl
 
@@ -9,6 +8,7 @@ import pytest
 from scanner.delivery.receivers.receiver import TAKEN, Receiver, TryLaterError
 from tests.support.certificates import Pem
 from tests.support.syslog_collector import Collector, event, receiver, unframed
+from tests.support.waiting import eventually
 
 
 async def test_what_a_receiver_says_over_tls_is_read_over_and_changes_nothing(pem: Pem) -> None:
@@ -57,8 +57,7 @@ async def test_a_web_server_has_not_taken_what_it_answers(secure: bool, pem: Pem
     one = receiver(f"{scheme}://127.0.0.1:{collector.port}{query}")
     await one.open("run")
     assert await one.send([event()]) == TAKEN  # by its kernel
-    while not collector.writers:
-        await asyncio.sleep(0)
+    await eventually(lambda: collector.writers)
     collector.writers[0].write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     await collector.writers[0].drain()
     with pytest.raises(TryLaterError, match="a web server answers there"):
@@ -79,8 +78,7 @@ async def test_what_is_not_kept_to_be_sent_again_is_not_taken_for_read_either(br
     assert await one.send([event()]) == TAKEN  # by its kernel
     assert getattr(one, "unconfirmed_from", None) is not None  # at once, not only at the end
     if breaks:
-        while not collector.writers:
-            await asyncio.sleep(0)
+        await eventually(lambda: collector.writers)
         await collector.reset()
     await one.close()
     collector.reads.set()

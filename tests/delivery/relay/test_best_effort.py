@@ -17,6 +17,7 @@ from scanner.formats import Event
 from tests.support.receivers_fake import FakeReceiver, provided
 from tests.support.relays import delivered, numbers, relay, report
 from tests.support.spooled_records import log_of
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -25,8 +26,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 async def until_in_trouble(one: Relay) -> None:
-    while one.statistics().trouble is None:
-        await asyncio.sleep(0)
+    await eventually(lambda: one.statistics().trouble is not None)
 
 
 class _Down(FakeReceiver):

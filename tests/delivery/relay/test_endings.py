@@ -29,6 +29,7 @@ from tests.support.receivers_fake import FakeReceiver
 from tests.support.records import full_record
 from tests.support.relays import delivered, numbers, relay
 from tests.support.spooled_records import log_of, record
+from tests.support.waiting import eventually
 
 LOOPBACK = "127.0.0.1"
 FIVE = [encode(full_record()).rstrip() + b"\n"] * 5  # with all that GELF asks for
@@ -246,8 +247,7 @@ async def test_a_sweep_that_does_not_wait_for_the_end_of_a_sink_is_not_complete(
     )
     await remote.open(None)
     await remote.write(FIVE)
-    while not (remote.reports and remote.reports[0]["sequence"] >= 6):  # all is sent
-        await asyncio.sleep(0.01)
+    await eventually(lambda: remote.reports and remote.reports[0]["sequence"] >= 6)  # all is sent
     if way == "hurry":
         remote.hurry()
 
@@ -267,8 +267,7 @@ async def test_a_relay_that_is_killed_while_it_closes_is_started_again_and_claim
     await remote.open(None)
     await remote.write(FIVE)
     closing = asyncio.create_task(remote.close())
-    while not (remote.reports and remote.reports[0]["state"] == "ended"):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: remote.reports and remote.reports[0]["state"] == "ended")
     assert remote.relay_pid is not None
     os.kill(remote.relay_pid, signal.SIGKILL)
 

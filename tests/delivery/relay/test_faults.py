@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -20,6 +20,7 @@ from scanner.formats import Event, make_format
 from tests.support.receivers_fake import FakeReceiver
 from tests.support.relays import delivered, numbers, relay
 from tests.support.spooled_records import log_of, record
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -106,11 +107,6 @@ async def test_a_skipped_note_about_the_run_is_no_gap(folder: RunFolder) -> None
     assert read_cursor(folder.sinks / "fake.cursor", "run-1")[1:] == (3, 2, 0, 0, 0)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0)
-
-
 async def test_what_is_written_while_a_batch_is_under_way_is_sent_beside_it(folder: RunFolder) -> None:
     await log_of(folder, 4)
     receiver = FakeReceiver(limits=BatchLimits(max_events=2, linger_s=0, in_flight=4))
@@ -118,9 +114,9 @@ async def test_what_is_written_while_a_batch_is_under_way_is_sent_beside_it(fold
     one = relay(folder, receiver)
     one.durable(2)
     running = asyncio.create_task(one.run())
-    await until(lambda: len(receiver.batches) == 1)
+    await eventually(lambda: len(receiver.batches) == 1)
     one.durable(4)
-    await until(lambda: len(receiver.batches) == 2)
+    await eventually(lambda: len(receiver.batches) == 2)
 
     assert one.statistics().sequence == 0
     receiver.let_go.set()
@@ -177,7 +173,7 @@ async def test_the_cursor_is_written_now_and_then_and_at_the_end(
     one.durable(6)
     one.finish()
     running = asyncio.create_task(one.run())
-    await until(lambda: one.statistics().sequence == 4)
+    await eventually(lambda: one.statistics().sequence == 4)
     assert kept == []
     receiver.let_go.set()
     await running

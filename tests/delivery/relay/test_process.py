@@ -17,6 +17,7 @@ from scanner.delivery.spool import RunFolder
 from scanner.errors import InputError
 from tests.support.receivers_fake import provided
 from tests.support.spooled_records import log_of, record
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -86,8 +87,7 @@ async def test_it_ends_while_a_receiver_is_down_when_told_so_or_when_the_sweep_i
         RelayProcess(order(folder, f"scriptfile://localhost{tmp_path}/a"), sweep.writing).run(sweep.orders)
     )
     sweep.say(durable=5)
-    while not asked(tmp_path / "a"):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: asked(tmp_path / "a"))
     if how == "told":
         sweep.say(stop=True)
     else:

@@ -15,6 +15,7 @@ from scanner.formats import Event, make_format
 from tests.support.receivers_fake import FakeReceiver
 from tests.support.relays import delivered, numbers, relay
 from tests.support.spooled_records import log_of, record
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -70,8 +71,7 @@ async def test_the_cursor_waits_for_the_oldest_batch(folder: RunFolder) -> None:
     one = relay(folder, receiver)
     one.durable(30)
     running = asyncio.create_task(one.run())
-    while len(receiver.taken) < 20:
-        await asyncio.sleep(0)
+    await eventually(lambda: len(receiver.taken) >= 20)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -92,8 +92,7 @@ async def test_repeats_are_counted_once_however_many_batches_are_under_way(folde
     one.durable(30)
     one.finish()
     running = asyncio.create_task(one.run())
-    while len(receiver.batches) < 3:
-        await asyncio.sleep(0)
+    await eventually(lambda: len(receiver.batches) >= 3)
     receiver.let_go.set()
     await running
 
@@ -156,11 +155,9 @@ async def test_a_stuck_best_effort_receiver_does_not_keep_the_log(folder: RunFol
     one = relay(folder, receiver, policy=OverflowPolicy.BEST_EFFORT, max_lag=30)
     one.durable(40)
     running = asyncio.create_task(one.run())
-    while not receiver.batches:
-        await asyncio.sleep(0)
+    await eventually(lambda: receiver.batches)
     one.durable(100)
-    while one.needs_after < 70:
-        await asyncio.sleep(0.001)
+    await eventually(lambda: one.needs_after >= 70)
 
     assert one.statistics().sequence < 70  # the batch that hangs may still be lost: the cursor stays before it
     receiver.let_go.set()
@@ -178,8 +175,7 @@ async def test_spooled_receivers_need_what_they_have_not_acknowledged(folder: Ru
     one = relay(folder, receiver)
     one.durable(50)
     running = asyncio.create_task(one.run())
-    while not receiver.batches:
-        await asyncio.sleep(0)
+    await eventually(lambda: receiver.batches)
 
     assert one.needs_after == 0
     running.cancel()
@@ -226,8 +222,7 @@ async def test_a_segment_that_may_still_grow_is_not_sent(folder: RunFolder) -> N
     one = relay(folder, receiver)
     one.durable(2)
     running = asyncio.create_task(one.run())
-    while one.statistics().state is not RelayState.WAITING:
-        await asyncio.sleep(0)
+    await eventually(lambda: one.statistics().state is RelayState.WAITING)
 
     assert receiver.batches == []
     one.finish()

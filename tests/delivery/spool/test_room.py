@@ -9,6 +9,7 @@ import pytest
 from scanner.delivery.spool import Quota, RunFolder, SpoolWriter
 from scanner.delivery.spool.index import SpoolIndex
 from scanner.errors import SinkError
+from tests.support.waiting import eventually
 
 LINE = b'{"n":1,"x":"%s"}\n' % (b"x" * 60)
 #: Room for one of these lines with its frame, and not for two.
@@ -17,11 +18,6 @@ ONE_LINE = 150
 
 def room_for_one(folder: RunFolder, quota: Quota, events: list[bool] | None = None) -> SpoolWriter:
     return SpoolWriter(folder, quota, on_full=(events if events is not None else []).append, segment_bytes=1 << 20)
-
-
-async def until(events: list[bool]) -> None:
-    while not events:
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ async def test_a_quota_that_one_open_segment_uses_up_is_waited_for_and_given_bac
     await log.open(None)
     await log.write([LINE])
     waiting = asyncio.create_task(log.write([LINE]))
-    await until(events)
+    await eventually(lambda: events)
     before = (log.last, folder.segments())
     quota.done = 1
     log.room_again()
@@ -102,7 +98,7 @@ async def test_who_waits_for_room_while_the_log_is_closed_changes_nothing_of_its
     await log.open(None)
     await log.write([LINE])
     waiting = asyncio.create_task(log.write([LINE]))
-    await until(events)
+    await eventually(lambda: events)
     await log.close()
     following = SpoolWriter(folder, Quota())
     await following.open(None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.delivery.spool import (
@@ -25,6 +25,7 @@ from scanner.delivery.spool import (
 )
 from scanner.errors import InputError, StateError
 from scanner.files.sealed import seal
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,7 +59,6 @@ def read_all(
     return found
 
 
-@settings(deadline=None)  # each example syncs a disk
 @given(
     sizes=st.lists(st.integers(1, 9), max_size=12),
     segment_bytes=st.integers(1, 500),
@@ -160,8 +160,7 @@ async def test_the_quota_removes_only_what_every_receiver_has(tmp_path: Path) ->
         await log.write([line(number)])  # 88 to 90 bytes each: 9,000 in all
 
     waiting = asyncio.create_task(log.write(lines(101, 150)))
-    while not events:
-        await asyncio.sleep(0)
+    await eventually(lambda: events)
     assert events == [True]
     assert folder.segments()[0] == 1  # nothing was removed: nobody has it
     quota.done = 40

@@ -74,7 +74,7 @@ def test_hostile_text_stays_text(tmp_path: Path, text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None), max_size=30))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_makes_xml(tmp_path: Path, text: str) -> None:
     write_junit(hostile(text), tmp_path / "r.xml", suite="s", overwrite=True)
 

@@ -162,7 +162,7 @@ def test_hostile_text_stays_text(tmp_path: Path, text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None), max_size=30))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_makes_json(tmp_path: Path, text: str) -> None:
     run = written(tmp_path / "r.sarif", hostile(text), overwrite=True)
 

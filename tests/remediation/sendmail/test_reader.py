@@ -318,7 +318,7 @@ def test_a_file_made_to_be_slow_is_read_within_the_time_of_a_test(text: str) -> 
         assert all(finding.why for finding in read(kind, text))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.characters(max_codepoint=255)), st.sampled_from(list(ConfigKind)))
 def test_any_text_is_read_and_every_line_number_is_one_of_the_text(text: str, kind: ConfigKind) -> None:
     for finding in read(kind, text):

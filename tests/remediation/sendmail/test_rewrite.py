@@ -187,7 +187,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=24).map("".join) | st.text(alphabet=st.characters(max_codepoint=255))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEXTS, st.sampled_from(list(ConfigKind)))
 @example("`a quote\ndnl that does not end before here: ' FEATURE(`msp')\n", ConfigKind.SUBMIT_MC)
 def test_once_is_enough_and_nothing_is_left_that_could_be_mended(text: str, kind: ConfigKind) -> None:
@@ -200,7 +200,7 @@ def test_once_is_enough_and_nothing_is_left_that_could_be_mended(text: str, kind
 WHOLE_LINES = [f"{line}\n" for line in re.split(r"\n(?![ \t])", CF)]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.lists(st.sampled_from([*WHOLE_LINES, "# \xe9\x00\x80\n", "R$*\t$: $1\n", "O X=1\r\n"])),
     st.booleans(),
