@@ -28,7 +28,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from scanner.assess.descriptions import products_in_description
-from scanner.assess.facts import FORMAT, Facts, merged, problems, read_document
+from scanner.assess.facts import Facts, merged
+from scanner.assess.facts_format import FORMAT, problems, read_document
 from scanner.assess.feed_files import files_of, items_of, layout_error, page_counts, read, record_name
 from scanner.assess.feeds import AffectedProduct, day_of, summary_of
 from scanner.errors import InputError

@@ -1,89 +1,43 @@
-"""Whether a number in a text of a server is a version: judged by the letters, the words and the signs around it.
+"""Decide whether a number with a dot is a version, by the letters, words and signs around it.
 
-The order of the questions is the policy of this module:
+"exim-4.94" and "FooMail 4.94" have one, "section 4.94" and "4.94 MB" do not. The order of the questions matters:
 
-1. Is it a part of something else: an id that mixes letters and digits, nine digits and more, an object identifier?
+1. Is it part of something else: an id that mixes letters and digits, nine digits or more, an object identifier?
 2. Do letters stand right before it (`exim-4.94`, `v3.01a`, `TLSv1.2`)? They name what it is a version of.
 3. Does a unit follow ("4.5 MB", "99.5%")?
 4. Is it an address, a date, a telephone number? Then it is a version only after a product's name or "version".
-5. Has it a form that only versions have: `8.14.7/8.13.8`, `4.97-RC1`?
-6. Which word stands before it? After "FooMail" or "version" it is one, after "section" none, after "to" it may be one.
+5. Does it have a form that only versions have: `8.14.7/8.13.8`, `4.97-RC1`?
+6. Which word stands before it? After "FooMail" or "version" it is a version, after "section" it is not, after "to" it
+   may be one.
 
-Nothing before it at all leaves it open. Left out: what is known of the host; that is the caller's.
+Without anything before it, it may be one. Left out: what is known about the host, which the caller adds.
 """
 
 import re
-from enum import Enum
 from ipaddress import AddressValueError, IPv4Address
-from typing import Final, NamedTuple
+from typing import Final
 
 from scanner import lazy
+from scanner.identify.version_context import BEFORE_CHARACTERS, LIKE_SOFTWARE, Certainty, WordsBefore, words_before
 from scanner.identify.word_lists import (
     BEFORE_ADDRESS,
     BEFORE_TIME,
-    COMMON,
     COPULAS,
     FILLERS,
     NEVER,
-    NO_PROGRAMS,
     OPEN,
     PLAIN,
     PROTOCOLS,
     UNITS,
     VERSION,
     product_names,
-    product_phrases,
 )
 
-
-class Certainty(Enum):
-    """What a number is."""
-
-    SURE = "sure"  # a version
-    OPEN = "open"  # perhaps a version
-    NONE = "none"  # something else
-
-
-class WordsBefore(NamedTuple):
-    """What stands before a number: words in lower case, the nearest last.
-
-    `spelled` is the last word as it is written; `near` says that only blanks and brackets part it from the number.
-    """
-
-    words: tuple[str, ...]
-    spelled: str
-    near: bool
-
-    @property
-    def last(self) -> str:
-        """The word that is nearest; "" when there is none."""
-        return self.words[-1] if self.words else ""
-
-    @property
-    def second(self) -> str:
-        """The word before the nearest; "" when there is none."""
-        return self.words[-2] if len(self.words) > 1 else ""
-
-    @property
-    def tells_version(self) -> bool:
-        """Whether one of the words says that a version follows."""
-        return not VERSION.isdisjoint(self.words)
-
-    @property
-    def names_product(self) -> bool:
-        """Whether a product's name is there, with nothing behind it but words that say little."""
-        return self.near and self.last in FILLERS and self.second in product_names()
-
-
-#: Characters that are looked at before a number and behind it.
-_BEFORE: Final = 80
+#: Characters behind a number that are examined.
 _AFTER: Final = 60
 #: A name that is glued to a number.
 _MAX_PREFIX: Final = 60
 _SEPARATORS: Final = lazy.pattern(r"[._]")
-_WORDS: Final = lazy.pattern(
-    r"[A-Za-z_-][0-9A-Za-z_-]*+(?:\.[0-9A-Za-z_-]++)++|[A-Za-z][A-Za-z&+]*+[0-9]{0,4}|[0-9]++|[,;!?|=]|\.(?=\s|$)"
-)
 #: "version:", "v", "V", "vM.", "ver." at the end of what is glued to a number.
 _MARK: Final = lazy.pattern(
     r"(?:^|[-_.])(?:v\.?(?:[a-z]\.)?|ver|vers|version|rel|release|rev|r|m|k)\.?$", re.IGNORECASE
@@ -118,8 +72,6 @@ _DURATION: Final = lazy.pattern(r"[0-9]{1,3}\.[0-9]{3}")
 _PHONE: Final = lazy.pattern(r"(?:1\.)?[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{4}|0[0-9]{2,4}\.[0-9]{3}\.[0-9]{3,4}")
 #: A day and a time: 20261122.101656
 _STAMP: Final = lazy.pattern(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]\.[0-9]{4,6}")
-#: A word that a maker of software would write: "FooMail", "smtpd", "MAILER".
-_LIKE_SOFTWARE: Final = lazy.pattern(r"[a-z][A-Z]|(?i:mail|mta|smtp|daemon|proxy|gate|exchange)")
 #: Microsoft's servers give their version where others have the id of a message.
 #: They stand at most so many characters before it, a description of TLS in between.
 _MICROSOFT_BEFORE: Final = 300
@@ -128,24 +80,8 @@ _MICROSOFT: Final = lazy.pattern(r"\bwith\s(?:Microsoft SMTP Server|mapi)\b", re
 _CLOSED: Final = lazy.pattern(r"[0-9][^()\[\]]{0,20}[)\]][^0-9A-Za-z]{1,5}\Z")
 _TLS: Final = frozenset({"tls", "tlsv", "ssl", "sslv"})
 _TLS_VERSIONS: Final = frozenset({"1.0", "1.1", "1.2", "1.3", "2.0", "3.0"})
-#: "v5", IBM's "V5R3M0" and "CSV2R10".
-_MARKED: Final = lazy.pattern(r"(?:CS)?[vV][0-9]{1,6}(?:[rR][0-9]{1,2}(?:[mM][0-9]{1,2})?)?[a-z]?")
-_WHOLE: Final = lazy.pattern(r"#?[0-9]{1,8}(?:[A-Za-z][0-9]{0,3})?(?:-[0-9]{1,6})?")
-_GLUED: Final = lazy.pattern(r"(?P<word>[A-Za-z]{3,20})[-_]?(?P<number>[0-9]{1,8})(?:-[0-9A-Za-z.]{0,20})?")
-_DAY: Final = lazy.pattern(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]")
-#: A state of the source, as git names it.
-_COMMIT: Final = lazy.pattern(r"git[-.](?=[a-f]{0,39}[0-9])[0-9a-f]{7,40}", re.IGNORECASE)
-#: The same, told by its number alone, and what comes before such a number.
-_HEX: Final = lazy.pattern(r"(?=[a-f]{0,39}[0-9])[0-9a-f]{6,40}", re.IGNORECASE)
-_SOURCES: Final = frozenset({"git", "svn", "hg", "cvs", "commit", "rev", "revision", "build"})
-_REVISION: Final = lazy.pattern(r"(?:svn|rev|r)[-.]?[0-9]{2,7}", re.IGNORECASE)
-#: A word with a capital, as names have.
-_CAPITAL: Final = lazy.pattern(r"[A-Z][a-z]{3,30}")
-#: Numbers of releases; those of processes, ports and counters are longer.
-_SMALL: Final = lazy.pattern(r"[0-9]{1,3}[a-z]?")
 #: In a name of a maker's own they make it a name of a host.
 _LIKE_HOST: Final = lazy.pattern(r"host|gate|gw|relay|node|hub|proxy", re.IGNORECASE)
-_HP_PATCH: Final = lazy.pattern(r"PHNE_[0-9]{3,6}(?:\+\w{1,20})?")
 #: Above it are MDaemon and IceWarp's next decades.
 _LAST_MAJOR: Final = 26
 #: Digits that no part of a version has; ids and times have.
@@ -187,7 +123,7 @@ def _is_of_another(number: str, before: WordsBefore, text: str, code: int | None
     """
     if _maybe_ipv4(number) is not None or _maybe_other_form(number, before, code) is Certainty.NONE:
         return False
-    if _CLOSED.search(text, max(len(text) - _BEFORE, 0)) is not None:
+    if _CLOSED.search(text, max(len(text) - BEFORE_CHARACTERS, 0)) is not None:
         return True
     return not before.near and before.last in _TLS and number not in _TLS_VERSIONS
 
@@ -201,96 +137,6 @@ def _is_object_id(number: str, before: WordsBefore, behind: str) -> bool:
 def _is_microsofts(clean: str, start: int) -> bool:
     """Whether the id at a place is Microsoft's; only so much before it is read that many ids cost no more than one."""
     return _MICROSOFT.search(clean, max(start - _MICROSOFT_BEFORE, 0), start) is not None
-
-
-def words_before(clean: str, start: int) -> WordsBefore:
-    """Return what stands before a place in a text."""
-    words: list[str] = []
-    between: list[str] = []
-    for token in reversed(_WORDS.findall(clean[max(start - _BEFORE, 0) : start])):
-        # Names with dots are hosts, and no words but for "Ready.Version" and "iQ.Suite".
-        is_word = "." not in token[1:] or token.lower() in product_names()
-        word = token if is_word else token.rpartition(".")[2]
-        if word[0].isalpha() and (is_word or word.lower() in VERSION):
-            words.append(word)
-            if len(words) == 3:
-                break
-        elif not words:
-            between.append(token)
-    last = words[0] if words else ""
-    near = not between or (between in (["."], ["="]) and last.lower() in VERSION)  # "ver. 3.0", "version=3.0"
-    return WordsBefore(tuple(word.lower() for word in reversed(words)), last, near)
-
-
-def judge_word(part: str, before: WordsBefore, sign: str = "") -> Certainty:
-    """Judge a word with digits and without a number that has a dot: "v5", "5" after "version", "PHNE_28810".
-
-    `sign` is the character before it.
-    """
-    if _HP_PATCH.fullmatch(part) or _COMMIT.fullmatch(part):
-        return Certainty.SURE
-    if _MARKED.fullmatch(part):
-        return Certainty.NONE if before.last in NEVER else Certainty.SURE
-    if before.near and _is_of_the_source(part, before):
-        return Certainty.OPEN
-    if _WHOLE.fullmatch(part) and before.near:
-        return _judge_whole(part, before, sign)
-    return _judge_glued_word(part)
-
-
-def _judge_glued_word(part: str) -> Certainty:
-    """Judge a word that ends with a number without a dot: "exim4", "FooMail-20231130"."""
-    glued = _GLUED.fullmatch(part)
-    if glued is None or part.lower() in product_names():
-        return Certainty.NONE
-    word, is_day = glued["word"], _DAY.fullmatch(glued["number"]) is not None
-    if is_day and word.lower() in VERSION | product_names():
-        return Certainty.SURE
-    is_open = word.lower() in product_names() or (is_day and names_software(word))
-    return Certainty.OPEN if is_open else Certainty.NONE
-
-
-def _is_of_the_source(part: str, before: WordsBefore) -> bool:
-    """Tell whether a word may be a state of the source: "r1234" after a program's name, "abcdef1" after "commit"."""
-    if _HEX.fullmatch(part):
-        return before.last in _SOURCES
-    return _REVISION.fullmatch(part) is not None and names_software(before.spelled)
-
-
-def names_software(word: str) -> bool:
-    """Tell whether a word may be a program's name: one that is known, one like "FooMail", or any with a capital.
-
-    Words that servers use for other things are none.
-    """
-    if word.lower() in product_names() or _LIKE_SOFTWARE.search(word):
-        return word.lower() not in NEVER | BEFORE_ADDRESS
-    return _CAPITAL.fullmatch(word) is not None and word.lower() not in NO_PROGRAMS
-
-
-def _judge_whole(part: str, before: WordsBefore, sign: str) -> Certainty:
-    """Judge a number without a dot by the word right before it."""
-    last = before.last
-    if last in VERSION or (last in COPULAS and before.tells_version):
-        return Certainty.SURE if PROTOCOLS.isdisjoint(before.words) else Certainty.NONE
-    if last in product_names():
-        if len(part) <= 4 or _DAY.fullmatch(part):
-            return Certainty.SURE
-        return Certainty.NONE if last.endswith("qmail") else Certainty.OPEN  # qmail's is the number of a process
-    return _judge_small(part, before, sign)
-
-
-def _judge_small(part: str, before: WordsBefore, sign: str) -> Certainty:
-    """Judge a number without a dot after a word that is no product's name by itself."""
-    last = before.last
-    if not (_SMALL.fullmatch(part) or _DAY.fullmatch(part)):
-        return Certainty.NONE
-    if not product_phrases().isdisjoint((before.words[-2:], before.words)):
-        return Certainty.SURE
-    if last in NEVER or last in BEFORE_ADDRESS - {"gateway", "relay"}:
-        return Certainty.NONE
-    names_product = last in COMMON and not product_names().isdisjoint(before.words)  # "GroupWise Internet Agent 7"
-    is_said_so = sign == "/" and len(last) >= _SHORTEST_WORD and last not in NO_PROGRAMS  # "foobus/7"
-    return Certainty.OPEN if names_product or is_said_so or names_software(before.spelled) else Certainty.NONE
 
 
 def _glued(prefix: str, number: str, before: WordsBefore) -> Certainty:
@@ -345,7 +191,7 @@ def _by_form_or_word(number: str, before: WordsBefore, behind: str) -> Certainty
     is_plain = (
         number.count(".") == 1 and before.spelled.islower() and word not in FILLERS and word not in product_names()
     )
-    return Certainty.OPEN if is_plain and not _LIKE_SOFTWARE.search(before.spelled) else Certainty.SURE
+    return Certainty.OPEN if is_plain and not LIKE_SOFTWARE.search(before.spelled) else Certainty.SURE
 
 
 def _judge_address(number: str, word: str, spelled: str, *, near: bool = True) -> Certainty:
@@ -353,7 +199,7 @@ def _judge_address(number: str, word: str, spelled: str, *, near: bool = True) -
     address = IPv4Address(number)
     if word in OPEN or _is_beyond(address):
         return Certainty.NONE
-    if near and word not in BEFORE_ADDRESS and _LIKE_SOFTWARE.search(spelled) and not _LIKE_HOST.search(spelled):
+    if near and word not in BEFORE_ADDRESS and LIKE_SOFTWARE.search(spelled) and not _LIKE_HOST.search(spelled):
         return Certainty.SURE
     return Certainty.NONE if address.is_private else Certainty.OPEN
 
@@ -369,7 +215,7 @@ def _is_beyond(address: IPv4Address) -> bool:
 
 def _maybe_other_form(number: str, before: WordsBefore, code: int | None) -> Certainty | None:
     """Judge what has the form of a date, a telephone number, a status code; None when it has none of them."""
-    is_like_software = before.near and _LIKE_SOFTWARE.search(before.spelled) is not None
+    is_like_software = before.near and LIKE_SOFTWARE.search(before.spelled) is not None
     if _YEAR_FIRST.fullmatch(number):
         return Certainty.OPEN if is_like_software else Certainty.NONE
     if _YEAR_LAST.fullmatch(number) or _PHONE.fullmatch(number):

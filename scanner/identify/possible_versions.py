@@ -11,7 +11,7 @@ Left out: words in lower case before "ESMTP" (`mail-7` is a host), and numbers b
 from typing import Final
 
 from scanner import lazy
-from scanner.identify.dotted_numbers import WordsBefore, names_software
+from scanner.identify.version_context import WordsBefore, names_software
 from scanner.identify.word_lists import CAMEL_CASE, NEVER, NO_PROGRAMS, product_names
 
 #: "FooMail7": a name with a short number, and perhaps a letter.

@@ -23,8 +23,10 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from scanner import lazy
-from scanner.identify.dotted_numbers import Certainty, judge_dotted_number, judge_word, words_before
+from scanner.identify.dotted_numbers import judge_dotted_number
 from scanner.identify.possible_versions import may_be_version
+from scanner.identify.undotted_numbers import judge_word
+from scanner.identify.version_context import Certainty, words_before
 from scanner.identify.word_lists import words_before_versions
 from scanner.model import Software
 

@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from scanner.assess import load_facts, shipped_facts, user_data_file
-from scanner.assess.facts import FORMAT, OLD_DAYS, merged, problems, read_document
+from scanner.assess.facts import OLD_DAYS, merged
+from scanner.assess.facts_format import FORMAT, problems, read_document
 from scanner.assess.versions import version_key
 from scanner.errors import InputError
 

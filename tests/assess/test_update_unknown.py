@@ -10,7 +10,8 @@ import pytest
 
 from scanner.assess import Assessor, load_facts, shipped_facts
 from scanner.assess.backports import shipped_backports
-from scanner.assess.facts import FORMAT, Facts, Product, merged
+from scanner.assess.facts import Facts, Product, merged
+from scanner.assess.facts_format import FORMAT
 from scanner.assess.releases import releases_of
 from scanner.assess.versions import version_key
 from scanner.model import Answer, Software
