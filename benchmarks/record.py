@@ -1,9 +1,9 @@
-"""What a record costs: microseconds to encode one, by several ways, and to pack batches of them for a file.
+"""Measure records: microseconds to encode one in several ways, to read it back, and to pack batches for a file.
 
 `python -m benchmarks.record`. The record is a plain Sendmail greeting with everything filled in, as a sweep writes it
-most often; "hostile" has a byte that needs escaping in every place where one can be. Other ways to encode are kept here
-so that the choice in `scanner.record` can be checked on another machine or Python. Figures are the best of several
-rounds: on a busy machine the best is what the code costs, the rest is what the others cost.
+most often; "hostile" has a byte that needs escaping wherever there can be one. The other ways to encode are here to
+check the choice in `scanner.record` on another machine or Python. Figures are the best of several rounds: on a busy
+machine the other rounds measure other programs, too.
 """
 
 import time
@@ -11,7 +11,7 @@ import timeit
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -25,22 +25,30 @@ SENDMAIL = b"220 mail%d.example.com ESMTP Sendmail 8.14.7/8.13.8; Sun, 22 Nov 20
 HOSTILE = b'220-\x1b[2J"\\\xff${jndi:ldap://x}\r\n220 <script>\xe2\x80\xa8 ESMTP Sendmail 8.14.7/8.13.8\n'
 ROUNDS, CALLS = 15, 5_000
 
+Value = TypeVar("Value")
+
 _IDS = EventIds("00000000-0000-4000-8000-000000000000")
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     plain, hostile = record_of(SENDMAIL % 1), record_of(HOSTILE)
     print("| encoding one record | plain, us | hostile, us |\n|---|--:|--:|")
     ways: list[tuple[str, Callable[[Record], object]]] = [
         ("**scanner.record.encode**", encode),
         ("orjson, `default` called for each object", _with_default),
         ("f-string, a check for each text", _with_template),
-        ("(decode)", lambda record: decode(encode(record))),
         ("(event id)", lambda record: _IDS.of(str(record.ip), record.port or 0)),
     ]
     for name, way in ways:
         print(f"| {name} | {_microseconds(way, plain):.2f} | {_microseconds(way, hostile):.2f} |")
+    print("\n| reading one line | plain, us | hostile, us |\n|---|--:|--:|")
+    readers: list[tuple[str, Callable[[bytes], object]]] = [
+        ("scanner.record.decode, to a `Record`", decode),
+        ("orjson.loads, to a `RecordDocument`", orjson.loads),
+    ]
+    for name, read in readers:
+        print(f"| {name} | {_microseconds(read, encode(plain)):.2f} | {_microseconds(read, encode(hostile)):.2f} |")
     print(f"\n{len(encode(plain))} bytes plain, {len(encode(hostile))} bytes hostile\n")
     print("| packing batches | records a batch | us a record | of plain size |\n|---|--:|--:|--:|")
     for suffix in (".gz", ".zst"):
@@ -70,8 +78,8 @@ def record_of(raw: bytes, number: int = 1) -> Record:
     )
 
 
-def _microseconds(way: Callable[[Record], object], record: Record) -> float:
-    return min(timeit.repeat(lambda: way(record), timer=time.process_time, number=CALLS, repeat=ROUNDS)) / CALLS * 1e6
+def _microseconds(way: Callable[[Value], object], value: Value) -> float:
+    return min(timeit.repeat(lambda: way(value), timer=time.process_time, number=CALLS, repeat=ROUNDS)) / CALLS * 1e6
 
 
 def _print_packing(suffix: str, count: int) -> None:

@@ -3,7 +3,8 @@
 A line of the output is a `RecordDocument`. The JSON Schema is made from these classes (`scanner.record.schema`), and a
 test holds the encoder, the decoder and the page about records against them. Code that works on lines as they are read,
 without making a `Record` of each, reads them by these types: the formats of `scanner.formats` do, because
-`orjson.loads` takes a sixth of the time of `decode` (10 and 66 us a record).
+`orjson.loads` takes a fifth of the time of `decode`, a sixth with many findings (`python -m benchmarks.record`: 2.7 and
+12.7 us for a plain record).
 
 Every text of a server arrives escaped (`scanner.smtp.escape`). Fields that are `NotRequired` were added to version 1
 later; lines of earlier versions do not have them.

@@ -11,17 +11,34 @@ from scanner.model import (
     DISCLOSED,
     Answer,
     Assessment,
+    Banner,
+    Certificate,
     Dialogue,
     Exchange,
+    Finding,
     Names,
     Record,
     Refusal,
     RefusalKind,
+    Software,
     Status,
     Tls,
 )
 from scanner.record import decode, encode
-from scanner.record.document import DisclosedInDocument, RecordDocument
+from scanner.record.document import (
+    AssessmentDocument,
+    BannerDocument,
+    CertificateDocument,
+    DialogueDocument,
+    DisclosedInDocument,
+    ExchangeDocument,
+    FindingDocument,
+    NamesDocument,
+    RecordDocument,
+    RefusalDocument,
+    SoftwareDocument,
+    TlsDocument,
+)
 from tests.support.formats_corpus import CERTIFICATE
 from tests.support.records import FLAW, VALIDATOR, full_record, greeting_of
 
@@ -117,3 +134,25 @@ def test_the_decoder_reads_every_field(path: tuple[Any, ...], name: str) -> None
 
 def test_what_can_be_disclosed_has_a_place_each() -> None:
     assert tuple(DisclosedInDocument.__annotations__) == DISCLOSED
+
+
+@pytest.mark.parametrize(
+    ("document", "of_class"),
+    [
+        (RecordDocument, Record),
+        (BannerDocument, Banner),
+        (RefusalDocument, Refusal),
+        (SoftwareDocument, Software),
+        (FindingDocument, Finding),
+        (AssessmentDocument, Assessment),
+        (DialogueDocument, Dialogue),
+        (ExchangeDocument, Exchange),
+        (TlsDocument, Tls),
+        (CertificateDocument, Certificate),
+        (NamesDocument, Names),
+    ],
+)
+def test_the_words_of_the_schema_are_the_words_of_the_code(document: type, of_class: type) -> None:
+    """What differs: units, the bytes of a banner as text, and parts that stand elsewhere in a line."""
+    written = {name.removesuffix("_ms") + ("_s" if name.endswith("_ms") else "") for name in document.__annotations__}
+    assert written - set(of_class.__annotations__) <= {"schema", "timing", "clock_skew_s", "raw_b64", "bytes"}
