@@ -99,24 +99,27 @@ class NatsReceiver:
         self._trouble = None
         try:
             async with patience(self._timeout_s):
-                self._client = client = Client()  # kept before it connects, so that a failure can close it
-                await client.connect(
-                    self._servers,
-                    name="smtpsweep",
-                    tls=self._tls,
-                    allow_reconnect=False,
-                    max_reconnect_attempts=1,  # of the first connection, too
-                    error_cb=self._note_trouble,
-                    **credentials(self._url),
-                )
-                if self._url.options.create:
-                    await self._create(client.jetstream(timeout=self._timeout_s))
-                self._inbox = client.new_inbox()
-                await client.subscribe(f"{self._inbox}.*", cb=self._take)
+                self._client = Client()  # kept before it connects, so that a failure can close it
+                await self._connect(self._client)
         except Exception as error:  # noqa: BLE001  classified, whatever the library raises
             await self.close()
             # The client retries until the time is over; its last error is what a person needs to know.
             raise _meaning(self._cause(error)) from None
+
+    async def _connect(self, client: "Client") -> None:
+        await client.connect(
+            self._servers,
+            name="smtpsweep",
+            tls=self._tls,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,  # of the first connection, too
+            error_cb=self._note_trouble,
+            **credentials(self._url),
+        )
+        if self._url.options.create:
+            await self._create(client.jetstream(timeout=self._timeout_s))
+        self._inbox = client.new_inbox()
+        await client.subscribe(f"{self._inbox}.*", cb=self._take)
 
     def _cause(self, error: Exception) -> Exception:
         return self._trouble or error if isinstance(error, TimeoutError) else error

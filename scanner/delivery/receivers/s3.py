@@ -51,6 +51,7 @@ from scanner.errors import InputError
 from scanner.formats import Event, make_format
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from types_boto3_s3 import S3Client
 
 #: Amazon's rules for names of buckets, and the older ones that other stores still allow.
@@ -100,15 +101,9 @@ class S3Receiver:
         """
         if importlib.util.find_spec("boto3") is None:
             raise InputError(f"-o {url.shown}: needs boto3: pip install 'smtpsweep[s3]'")
-        self._bucket, _, prefix = url.path.removeprefix("/").partition("/")
-        if not _BUCKET.fullmatch(self._bucket):
-            wrong = f": a name has 3 to 63 of A-Z a-z 0-9 . _ -, not {self._bucket!a}" if self._bucket else ""
-            raise InputError(f"-o {url.shown}: the path must begin with a bucket, as in {KIND.example}{wrong}")
-        if not _PREFIX.fullmatch(prefix) or "//" in prefix or ".." in prefix:
-            raise InputError(f"-o {url.shown}: a prefix has up to 512 of A-Z a-z 0-9 ! _ . * ' ( ) - and single /")
+        self._bucket, self._prefix = _bucket_and_prefix(url)
         if (url.secret("access_key") is None) != (url.secret("secret_key") is None):
             raise InputError(f"-o {url.shown}: access_key_env and secret_key_env go together (or ..._file)")
-        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._endpoint = _endpoint(url)
         if url.scheme.endswith("+https"):
             tls_context(url)  # mistakes show before the sweep
@@ -178,12 +173,10 @@ class S3Receiver:
 
     def _make_client(self) -> "S3Client":
         import boto3  # noqa: PLC0415  an extra, and 300 ms
-        from botocore.config import Config  # noqa: PLC0415  as above
 
         options = self._url.options
         keys = {name: self._url.secret(name) for name in ("access_key", "secret_key", "session_token")}
         revealed = {name: secret.reveal() if secret is not None else None for name, secret in keys.items()}
-        certificate, key = options.cert_file, options.key_file
         # A session of our own: the default one is shared with all other users of boto3 in this process.
         session = boto3.session.Session()
         self._credentials = session.get_credentials() if revealed["access_key"] is None else None
@@ -195,17 +188,35 @@ class S3Receiver:
             aws_secret_access_key=revealed["secret_key"],
             aws_session_token=revealed["session_token"],
             verify=(options.ca_file or None) if options.verify else False,
-            config=Config(
-                connect_timeout=options.timeout,
-                read_timeout=options.timeout,
-                retries={"total_max_attempts": 1},
-                s3={"addressing_style": options.addressing},
-                signature_version="s3v4",
-                request_checksum_calculation="when_required",  # Content-MD5 is what every store understands
-                client_cert=(certificate, key) if certificate and key else certificate,
-                proxies={},  # none of the environment's
-            ),
+            config=_config(options),
         )
+
+
+def _config(options: S3Options) -> "Config":
+    from botocore.config import Config  # noqa: PLC0415  an extra
+
+    certificate, key = options.cert_file, options.key_file
+    return Config(
+        connect_timeout=options.timeout,
+        read_timeout=options.timeout,
+        retries={"total_max_attempts": 1},
+        s3={"addressing_style": options.addressing},
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",  # Content-MD5 is what every store understands
+        client_cert=(certificate, key) if certificate and key else certificate,
+        proxies={},  # none of the environment's
+    )
+
+
+def _bucket_and_prefix(url: SinkUrl[S3Options]) -> tuple[str, str]:
+    """Return the two parts of the path; a prefix ends with a slash unless it is empty. Raises InputError."""
+    bucket, _, prefix = url.path.removeprefix("/").partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        wrong = f": a name has 3 to 63 of A-Z a-z 0-9 . _ -, not {bucket!a}" if bucket else ""
+        raise InputError(f"-o {url.shown}: the path must begin with a bucket, as in {KIND.example}{wrong}")
+    if not _PREFIX.fullmatch(prefix) or "//" in prefix or ".." in prefix:
+        raise InputError(f"-o {url.shown}: a prefix has up to 512 of A-Z a-z 0-9 ! _ . * ' ( ) - and single /")
+    return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 
 def _endpoint(url: SinkUrl[S3Options]) -> str:

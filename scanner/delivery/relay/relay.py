@@ -17,7 +17,6 @@ Memory holds only the batches in progress. A receiver that is down makes its own
 
 import asyncio
 import logging
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -35,8 +34,7 @@ from scanner.delivery.relay.undelivered import Undelivered
 from scanner.delivery.spool.cursor import Cursor
 from scanner.delivery.spool.folder import RunFolder
 from scanner.delivery.spool.index import read_known
-from scanner.delivery.spool.line import run_key
-from scanner.delivery.spool.reader import Lost, SpoolReader, SpoolRecord, own_segments
+from scanner.delivery.spool.reader import SpoolReader
 from scanner.errors import SinkError
 from scanner.formats.event import Event, Format
 
@@ -201,7 +199,7 @@ class Relay:
         if missing <= 0:
             return None
         if limits.whole_segments:
-            entries = self._segment(reader)
+            entries = reader.read_segment(self._log.last, ended=self._log.ended)
         else:
             if missing < limits.max_events and not self._log.ended and limits.linger_s:
                 await asyncio.sleep(limits.linger_s)
@@ -218,17 +216,6 @@ class Relay:
         if self._state is RelayState.WAITING:
             self._state = RelayState.DELIVERING
         return batch
-
-    def _segment(self, reader: SpoolReader) -> list[SpoolRecord | Lost]:
-        """Read the whole segment that holds the next record; nothing while it may still grow."""
-        firsts = own_segments(self._folder, run_key(self._cursor.run))
-        first = max((number for number in firsts if number <= reader.next), default=reader.next)
-        following = [number for number in firsts if number > first]
-        if not following and not self._log.ended:
-            return []
-        reader.skip_to(first)
-        last = following[0] - 1 if following else self._log.last
-        return reader.read(last, max_records=last - first + 1, max_bytes=sys.maxsize)
 
     async def _settle(self, batch: Batch) -> None:
         limits = self._receiver.limits

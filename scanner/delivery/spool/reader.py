@@ -10,6 +10,7 @@ rest. Additional lines (foreign ones, or repetitions) are ignored.
 """
 
 import os
+import sys
 from collections import deque
 from typing import BinaryIO, NamedTuple, Self
 
@@ -102,6 +103,27 @@ class SpoolReader:
             entries.append(self._ready.popleft())
             size += len(entries[-1][-1])
         return entries
+
+    def read_segment(self, last: int, *, ended: bool) -> list[SpoolRecord | Lost]:
+        """Return all of the segment that holds the next record; an empty list while it may still grow.
+
+        It begins before the next record when the reader began inside the segment.
+
+        Args:
+            last: the number of the last record of the spool.
+            ended: whether the spool has ended, so that its last segment does not grow any more.
+
+        Raises:
+            OSError: when the spool cannot be read.
+        """
+        firsts = own_segments(self._folder, self._run_key)
+        first = max((number for number in firsts if number <= self.next), default=self.next)
+        following = [number for number in firsts if number > first]
+        if not following and not ended:
+            return []
+        self.skip_to(first)
+        end = following[0] - 1 if following else last
+        return self.read(end, max_records=end - first + 1, max_bytes=sys.maxsize)
 
     def _look(self, last: int) -> None:
         """Read until something is ready: the next record, or a hole in its place."""
