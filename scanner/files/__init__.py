@@ -2,7 +2,8 @@
 
 What to use to write:
 
-    places.FilePlace, WholeFolder    a file or folder that the user named: checked before any work, filled at the end
+    places.FilePlace                 a file that the user named: checked before any work, written at the end
+    folders.WholeFolder              the same for a folder
     output.OutputFile                the same for a command that may write to standard output (`-`)
     whole.write_whole                a small file in a folder of ours (state, cursors): replaced in one step
     whole.open_own                   a file of ours that grows (spool, journals)

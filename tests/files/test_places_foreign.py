@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import InputError, SinkError
-from scanner.files.places import WholeFolder
+from scanner.files.folders import WholeFolder
 from scanner.remediation.ansible.playbook import write_playbook
 from scanner.remediation.plans.writing import write_plans
 from tests.support.plan_records import host
@@ -63,7 +63,7 @@ def test_one_with_anything_else_is_refused_and_untouched(
     with pytest.raises(InputError) as caught:
         written(folder)
     assert str(caught.value) == (
-        f"{folder}: holds {name}, which is not of a folder of plans, so it is not replaced: "
+        f"{folder}: holds {name}, which does not belong to a folder of plans, so it is not replaced: "
         "move that away, or name another folder"
     )
     assert names_below(tmp_path) == before
@@ -93,6 +93,6 @@ def test_plans_and_playbooks_are_replaced_and_keep_what_is_not_theirs(tmp_path: 
         (folder / "group_vars").mkdir()
         (folder / "group_vars" / "all.yml").write_text("mine")
 
-        with pytest.raises(InputError, match=r"holds group_vars/all\.yml, which is not of a "):
+        with pytest.raises(InputError, match=r"holds group_vars/all\.yml, which does not belong to a "):
             write(records, folder, overwrite=True)
         assert (folder / "group_vars" / "all.yml").read_text() == "mine"

@@ -14,16 +14,16 @@ MAKES: Final = re.compile(
 )
 BY_ITSELF: Final = {
     "files/whole.py": "it is the place",
-    "files/places.py": "it is the place",
+    "files/folders.py": "it is the place",
     "delivery/local/descriptor.py": "an output that grows",
     "sweeps/checkpoint.py": "flags for scanner.files.whole",
     "delivery/spool/segments.py": "flags for scanner.files.whole",
     "delivery/spool/index.py": "flags for scanner.files.whole",
     "delivery/relay/dead_letters.py": "flags for scanner.files.whole",
     "files/output.py": "what waits for standard output, in a private temporary file",
-    "remediation/plans/writing.py": "in a private folder of scanner.files.places",
-    "remediation/ansible/playbook.py": "in a private folder of scanner.files.places",
-    "remediation/sendmail/review.py": "in a private folder of scanner.files.places",
+    "remediation/plans/writing.py": "in a private folder of scanner.files.folders",
+    "remediation/ansible/playbook.py": "in a private folder of scanner.files.folders",
+    "remediation/sendmail/review.py": "in a private folder of scanner.files.folders",
     "identify/__main__.py": "compiles the rules, for who changes them",
 }
 

@@ -24,7 +24,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from scanner.files.places import WholeFolder
+from scanner.files.folders import WholeFolder
 from scanner.identify.unconfirmed import possible_disclosures
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from scanner.errors import InputError
-from scanner.files.places import WholeFolder
+from scanner.files.folders import WholeFolder
 from scanner.identify.unconfirmed import possible_disclosures
 from scanner.model import Record, Status
 from scanner.policy.judges import why_not_seen

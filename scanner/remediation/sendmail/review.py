@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from scanner.errors import InputError, SinkError
-from scanner.files.places import WholeFolder
+from scanner.files.folders import WholeFolder
 from scanner.files.text_input import utf_8
 from scanner.files.whole import require_followable, require_own, write_whole
 from scanner.remediation.sendmail import facts
