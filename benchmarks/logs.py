@@ -74,7 +74,8 @@ def measure(lines: int, *, only_connections: bool = False) -> Measured:
 
 def _read() -> None:
     """Read standard input; print lines, peak memory (KiB) and the processor's seconds."""
-    from scanner.maillogs.mail_logs import LogQuestion, examine  # noqa: PLC0415  only the reading process pays for it
+    from scanner.maillogs.mail_logs import examine  # noqa: PLC0415  only the reading process pays for it
+    from scanner.maillogs.report import LogQuestion  # noqa: PLC0415
 
     report = examine(["-"], LogQuestion())
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -9,8 +9,8 @@ import orjson
 
 from scanner.cli.entry import complain
 from scanner.maillogs.events import LogPosition
-from scanner.maillogs.mail_logs import Client, LogReport, VisitTrace
 from scanner.maillogs.matching import ConnectionOwner, Judged
+from scanner.maillogs.report import Client, LogReport, VisitTrace
 from scanner.text.counted import counted
 
 if TYPE_CHECKING:

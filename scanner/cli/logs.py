@@ -11,8 +11,9 @@ from scanner.cli.log_output import print_account, print_connection, print_report
 from scanner.cli.values import Count, Duration, Seconds
 from scanner.errors import InputError
 from scanner.files.clashes import named, refuse_clashes, standard_output
-from scanner.maillogs.mail_logs import LogQuestion, examine, read_visits
+from scanner.maillogs.mail_logs import examine, read_visits
 from scanner.maillogs.matching import DEFAULT_TOLERANCE_S, ConnectionOwner
+from scanner.maillogs.report import LogQuestion
 from scanner.maillogs.sessions import maybe_address
 
 #: The exit code if too little was understood to conclude that something is missing.

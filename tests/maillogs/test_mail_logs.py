@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.logs import generated, measure
-from scanner.maillogs import mail_logs
+from scanner.maillogs import clients
 from scanner.maillogs.events import EventKind
-from scanner.maillogs.mail_logs import LogQuestion, LogReport, examine, read_events
+from scanner.maillogs.mail_logs import examine, read_events
+from scanner.maillogs.report import LogQuestion, LogReport
 from tests.support.mail_logs import DATA, PREFIX, examined, log_file
 from tests.support.mail_logs import unix_time as at
 
@@ -50,7 +51,7 @@ def test_each_line_about_a_client_is_an_event_with_its_place() -> None:
 def test_the_clients_seen_seldom_are_put_together_when_there_are_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail_logs, "MOST_CLIENTS", 5)
+    monkeypatch.setattr(clients, "MOST_CLIENTS", 5)
     often = [b"postfix/smtpd[%d]: connect from c[192.0.2.1]" % number for number in range(3)]
     once = [b"postfix/smtpd[%d]: connect from c[198.51.100.%d]" % (100 + number, number) for number in range(50)]
 

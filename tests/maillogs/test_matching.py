@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from scanner.errors import InputError
 from scanner.maillogs import matching as log_matching
 from scanner.maillogs.events import LoggedConnection, LogPosition, LogSoftware, Manner
-from scanner.maillogs.mail_logs import SILENT_LOGS, LogQuestion, read_visits
+from scanner.maillogs.hints import SILENT_LOGS
+from scanner.maillogs.mail_logs import read_visits
 from scanner.maillogs.matching import ConnectionOwner, Judged, Matching, SweepVisit, maybe_visit
+from scanner.maillogs.report import LogQuestion
 from scanner.model import Dialogue, Exchange, Record, Software, Status, Tls
 from scanner.record import encode
 from tests.support.greetings import SENDMAIL_8_14

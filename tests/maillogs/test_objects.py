@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scanner.maillogs.events import LogSoftware
-from scanner.maillogs.mail_logs import LogReport
+from scanner.maillogs.report import LogReport
 from tests.support.mail_logs import QUESTION, examined, log_file, read
 from tests.support.mail_logs import unix_time as at
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scanner.cli.entry import run
-from scanner.maillogs.mail_logs import LogQuestion
+from scanner.maillogs.report import LogQuestion
 from scanner.record import encode
 from tests.support.mail_logs import PREFIX, connections, examined, log_file
 from tests.support.records import record_of

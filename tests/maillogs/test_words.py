@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scanner.maillogs.events import LoggedConnection, Manner
-from scanner.maillogs.mail_logs import LogQuestion
+from scanner.maillogs.report import LogQuestion
 from tests.support.mail_logs import PREFIX, connections, examined, log_file
 
 WORDS = ["connect", "connection", "no MAIL in", "did not issue", "rejecting", "SMTP call", "SMTP command",

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scanner.maillogs.events import LoggedConnection
-from scanner.maillogs.mail_logs import LogQuestion, LogReport, examine
+from scanner.maillogs.mail_logs import examine
 from scanner.maillogs.matching import Judged
+from scanner.maillogs.report import LogQuestion, LogReport
 
 DATA = Path(__file__).parents[1] / "data/mail-logs"
 #: 2026-11-23T20:16:53Z plus an hour: when the lines of the real servers were written.
