@@ -74,15 +74,16 @@ _FONT_FACE = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 
 _HEAD = f"""# Commands and options
 
-Made from the program by `make docs`; `smtpsweep COMMAND --help` says the same, and so do the pages of [man](man), such as `man smtpsweep-sweep`.
+`make docs` makes this page from the program. `smtpsweep COMMAND --help` and the [man pages](man), such as
+`man smtpsweep-sweep`, have the same content.
 
-Every command ends with one of these exit codes. One that could not do what it was asked (2, 3, 4) writes a line to stderr that says why.
-A standard error that is closed, full or without a reader changes neither; results that standard output does not take are exit code 3.
+Every command ends with one of these exit codes. With 2, 3 and 4 a line on stderr says why. The exit code stays the same
+when stderr is closed, full or without a reader. When standard output does not take the results, the exit code is 3.
 
 | exit code | meaning |
 |--:|---|
 | 0 | done; of a sweep: every planned target has its status, and every record is delivered |
-| 1 | the answer is no: `verify`, `policy check`, `diff`, `remedy --mc`, `smoke` or `bench` found something, `check` read no greeting, `logs` misses a trace, `sinks test` was refused; what it is stands in the output |
+| 1 | `verify`, `policy check`, `diff`, `remedy --mc`, `smoke`, `bench` or `logs` found something, `check` read no greeting, `sinks test` was refused |
 | {USAGE_ERROR} | usage or input error; nothing was visited |
 | {INCOMPLETE} | incomplete: interrupted, an output failed, or not all could be visited (networks, names); `--state` says how far it got |
 | {ALL_LOCAL} | trouble of this machine only: no descriptors, no network |
@@ -91,15 +92,17 @@ A standard error that is closed, full or without a reader changes neither; resul
 
 | request | `sweep` | every other command |
 |--:|---|---|
-| first | begins no further visit. Hosts under way get `--grace`, then sinks get `--drain`: what still waits after both together is given up. Summary and state are written, exit code 3 | is interrupted: exit code 3 (`lab` 0), within {signals.BOUND_S:g} s |
+| first | begins no further visit; visits get `--grace`, then sinks `--drain`; writes summary and state, exit code 3 | is interrupted: exit code 3 (`lab` 0), within {signals.BOUND_S:g} s |
 | second | gives everything up at once, writes summary and state, exit code 3 | the same |
 | third | ends on the spot, without a summary; so does the process when it has not ended {signals.AT_ONCE_S:g} s after the second | the same |
 
-Whatever is given up was not acknowledged, so the same command with the same `--state` does it again.
+What still waits after `--grace` and `--drain` together is given up. It was not acknowledged, so the same command with the
+same `--state` does it again.
 SIGQUIT keeps its meaning, and a signal that was ignored when the command was started stays ignored (`nohup`).
 A sweep that is stopped before its sinks are opened (while it reads targets or looks names up) has done nothing: there is no
-summary and no state then, only exit code 3. A disk that is slow holds up the end of a process also after the last request.
-A service manager must wait longer than `--grace` and `--drain` together (35 s by default) before it kills: `docker stop -t 45`, `TimeoutStopSec=45`; or give shorter ones.
+summary and no state then, only exit code 3. A slow disk can delay the end of a process even after the third request.
+A service manager must wait longer than `--grace` and `--drain` together (35 s by default) before it kills:
+`docker stop -t 45`, `TimeoutStopSec=45`. Or set shorter bounds.
 
 Durations are seconds (`4`, `0.5`) or carry a unit (`500ms`, `2m`, `1h`).
 Sizes are bytes or carry one (`100MB`, `64KiB`).
@@ -121,11 +124,12 @@ output = ["sweep.jsonl"]
 The command line wins, with one exception: exclusions of both are honoured.
 A key that is not an option is an error, so that a misspelt `exclude` is not overlooked.
 
-Without `--config`, `sweep` reads `$XDG_CONFIG_HOME/smtpsweep/config.toml` when it is there (`~/.config/smtpsweep/config.toml` without that variable), and says so.
-It is the same file in a cron job or a service: where HOME is not set, the home folder that the system knows counts.
-It must belong to you or root and not be writable for everybody, or nothing is visited.
-`--config` names another file instead; `--no-config` reads none, as scripts that must not depend on the user should say.
-A file in the working folder is never looked for: whoever can write there would decide what root visits.
+Without `--config`, `sweep` reads `$XDG_CONFIG_HOME/smtpsweep/config.toml` when it exists
+(`~/.config/smtpsweep/config.toml` without that variable), and prints a notice. It is the same file in a cron job or a
+service: where HOME is not set, the home folder comes from the system's list of users. The file must belong to you or
+root and must not be writable for everybody, or nothing is visited. `--config` names another file instead. `--no-config`
+reads none; use it in scripts that must not depend on the user. A file in the working folder is never read, because
+anybody who can write there would decide what root visits.
 
 ## Completion in the shell
 
@@ -137,15 +141,16 @@ smtpsweep completion bash > ~/.local/share/bash-completion/completions/smtpsweep
 smtpsweep completion zsh > ~/.zfunc/_smtpsweep                        # with ~/.zfunc in fpath, before compinit
 smtpsweep completion fish > ~/.config/fish/completions/smtpsweep.fish
 ```
-"""  # noqa: E501  prose on a line
+"""
 
 _COVERAGE_HEAD = """# What the facts cover
 
 Made from `scanner/assess/data/vulnerabilities.json`, compiled on {compiled}, by `make docs`.
 What the answers mean: [what follows from a version](vulnerabilities.md#what-an-empty-list-means).
 
-A product is covered when its flaws were searched for, from the release named on. A release before that, and every product that is not here, is `not_covered`: nothing is claimed about it.
-"""  # noqa: E501  prose on a line
+A product is covered from the release named here, if its flaws were searched for. An earlier release, and every product
+that is not listed, is `not_covered`: nothing is claimed about it.
+"""
 _COVERED_HEAD = """
 ## Covered
 
@@ -155,15 +160,15 @@ _COVERED_HEAD = """
 _NOT_COVERED_HEAD = """
 ## Not covered
 
-Known flaws of these products are shown, but the search for them has gaps, so a list without any flaw says nothing.
+Known flaws of these products are shown, but the search for them has gaps. An empty list proves nothing.
 
 | product | flaws known | of them exploited | newest record |
 |---|--:|--:|---|
 """
 _COVERAGE_TAIL = """
-Exploited means listed by CISA as known to be exploited (KEV). The newest record is the day that the newest of the rows is of.
-Rows rest on upstream's notes where those say more than NVD; each row names its sources.
-"""  # noqa: E501  prose on a line
+Exploited means listed by CISA as known to be exploited (KEV). The newest record is the day of the newest row.
+Rows follow upstream's notes where those have more detail than NVD; each row names its sources.
+"""
 
 
 def options_page() -> str:
