@@ -19,7 +19,7 @@ Sources: NVD API 2.0 schema (nvd_cve_cpe), CVE JSON 5.1 schema, CISA KEV catalog
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from scanner.assess.changed_rows import changes
 from scanner.assess.descriptions import products_in_description
 from scanner.assess.facts import Facts, merged
 from scanner.assess.facts_format import FORMAT, problems, read_document
@@ -39,7 +40,7 @@ from scanner.files.places import FilePlace, always
 from scanner.files.whole import make_folders
 
 #: What stands in KEV where no single maker or product is named.
-_NOBODYS: Final = frozenset({"", "n/a", "n/a n/a", "unspecified"})
+_NOT_NAMED: Final = frozenset({"", "n/a", "n/a n/a", "unspecified"})
 _NOT_REVIEWED: Final = "Taken from a public record as it is; not reviewed."
 
 
@@ -121,7 +122,7 @@ def update(sources: Sequence[Path], user_file: Path, known: Facts, today: date) 
 
 
 class _Clock:
-    """Takes days that have not come for today, and remembers whose they were."""
+    """Replaces days in the future by today, and remembers which records had them."""
 
     def __init__(self, today: date, outcome: UpdateOutcome) -> None:
         self.today, self._outcome = today.isoformat(), outcome
@@ -138,43 +139,6 @@ class _Clock:
             return day
         self._outcome.in_future[whose] = day
         return self.today
-
-
-def changes(old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[str]:
-    """Say what is different in a row; nothing when it was only read again."""
-    name = f"{new['id']} ({new['product']})"
-    if not new["ranges"]:
-        return  # it is named as one that is left open
-    if old is None or not old["ranges"]:
-        yield f"new: {name}: {_shown_ranges(new)}{_shown_score(new)}"
-        return
-    parts = []
-    if old["ranges"] != new["ranges"]:
-        parts.append(f"affected: {_shown_ranges(old)}, now {_shown_ranges(new)}")
-    if old.get("cvss") != new.get("cvss"):
-        was, now = (row.get("cvss", {}).get("score", "none") for row in (old, new))
-        parts.append(f"score was {was}, is {now}" if was != now else f"score is still {now}, with another vector")
-    if old.get("kev") != new.get("kev"):
-        parts.append(f"known to be exploited since {new['kev']}")
-    if parts:
-        yield f"changed: {name}: {'; '.join(parts)}"
-
-
-def _shown_ranges(row: dict[str, Any]) -> str:
-    return ", ".join(map(_shown_range, row["ranges"]))
-
-
-def _shown_range(bounds: dict[str, str]) -> str:
-    low, last = bounds.get("introduced"), bounds.get("last_affected")
-    if low is not None and low == last:
-        return low
-    if low is None:
-        return f"versions up to {last}" if last is not None else f"versions before {bounds['fixed']}"
-    return f"{low} to {last}" if last is not None else f"{low} to before {bounds['fixed']}"
-
-
-def _shown_score(row: dict[str, Any]) -> str:
-    return f", score {row['cvss']['score']:.1f}" if "cvss" in row else ""
 
 
 def require_usable(source: Path, user_file: Path) -> None:
@@ -209,7 +173,14 @@ def _entries(
         if strict and not whole:
             raise InputError(f"{path}: neither NVD API 2.0, nor CVE JSON 5, nor CISA KEV")
         outcome.unknown_files += not whole
-    entries = []
+    return _affected_products(items, known, outcome, path), [], whole
+
+
+def _affected_products(
+    items: Iterable[tuple[Any, Any]], known: Facts, outcome: UpdateOutcome, path: Path
+) -> list[AffectedProduct]:
+    """Return what the records of a file contain about known products; each record comes with its reader."""
+    entries: list[AffectedProduct] = []
     for reader, item in items:
         outcome.records += 1
         try:
@@ -218,7 +189,7 @@ def _entries(
             raise InputError(f"{path}: {record_name(item)} is damaged: {layout_error(error)}") from error
         outcome.unusable += unusable
         entries += found
-    return entries, [], whole
+    return entries
 
 
 def _listing(item: Any, released: str, known: Facts) -> _Listing:
@@ -229,7 +200,7 @@ def _listing(item: Any, released: str, known: Facts) -> _Listing:
         for key, entry in known.document["products"].items()
         if any(re.search(rf"(?<![0-9a-z]){re.escape(name.casefold())}(?![0-9a-z])", said) for name in entry["names"])
     )
-    if said.strip() in _NOBODYS or "multiple" in said:
+    if said.strip() in _NOT_NAMED or "multiple" in said:
         told = f"{item.get('vulnerabilityName', '')}. {item.get('shortDescription', '')}"
         products = (
             *products,

@@ -21,58 +21,29 @@ tuple, which `scanner.record` encodes once. Left out: what makes flaws worse tog
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from scanner import lazy
-from scanner.assess import backports
 from scanner.assess.backports import Backports, maybe_debian_version, shipped_backports
 from scanner.assess.facts import Facts, Product, load_facts, shipped_facts
+from scanner.assess.flaw_findings import UNDECIDED, VENDOR_FIXED, Subject, flaw_finding, rank
 from scanner.assess.lifecycle import lifecycle_findings, next_clear_release, not_compared
-from scanner.assess.ranges import Flaw, FlawMatch, Range, ReleasePosition, maybe_flaw_match
+from scanner.assess.ranges import maybe_flaw_match
 from scanner.assess.releases import releases_of
 from scanner.assess.versions import maybe_unread, version_key
 from scanner.model import Answer, Assessment, Finding, Software
-
-AFFECTED: Final = "affected_upstream"
-POSSIBLE: Final = "possible"
-UNDECIDED: Final = "undecided"
-VENDOR_FIXED: Final = "vendor_fixed"
 
 #: The finding that says why a version is none of those known.
 VERSION_UNKNOWN: Final = "VERSION-UNKNOWN"
 
 #: Answers kept: versions in the world are hundreds. A hostile network can fill it (12 MB), not grow it.
 _CACHED_ANSWERS: Final = 1024
-_ORDER: Final = {AFFECTED: 0, POSSIBLE: 1, UNDECIDED: 2, VENDOR_FIXED: 3}
-#: Lower bounds of the ratings, by FIRST's specification of CVSS 3 and 4, and by NVD for 2.0.
-_RATINGS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"), (0.0, "info"))
 #: What the parts of a patch field mean for the order of versions; a vendor's own patch names (PHNE_14041) mean nothing.
 _PATCH_LEVEL = lazy.pattern(r"(p[0-9]{1,3}|FP[0-9]{1,3}(?: ?IF[0-9]{1,3})?|patch [0-9]{1,3})(?![0-9A-Za-z])")
-#: The end of a version that greetings rarely show: Domino's interim fix, Zimbra's patch.
-_HIDDEN_END = lazy.pattern(r"(?:IF|p|patch)[0-9]{1,3}$")
 #: How git describes a state after a release: 58 commits after it (Exim 4.96-58-g4e9ed49f8).
 _DEVELOPMENT = lazy.pattern(r"-[0-9]{1,5}-g[0-9a-f]{6,40}(?![0-9A-Za-z])")
-#: MailEnable's editions have ranges of their own, and a greeting does not name the edition.
-_EDITIONS: Final = frozenset({"standard", "professional", "enterprise"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """One release as a greeting shows it.
-
-    `debian` is the full version of Debian's package, when it is one; `unread` what nobody can read behind the version.
-    """
-
-    product: Product
-    version: str
-    place: ReleasePosition
-    is_plain: bool
-    debian: str | None
-    system: str | None
-    unread: str | None
 
 
 class Assessed(NamedTuple):
@@ -149,19 +120,19 @@ class Assessor:
         if product.covered_since is not None and not releases.is_whole(full, key):
             why = "this is only the beginning of a version"
             return self._assessed_as(product, Answer.UNDECIDED, not_compared(product, name, version, why))
-        debian = None if package is None else maybe_debian_version(version, package)
-        is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
         is_after = _DEVELOPMENT.search(f"{version}-{package}") is not None
-        place = releases.place_after(key) if is_after else releases.place(key)
+        position = releases.place_after(key) if is_after else releases.place(key)
         unread = None if is_after or releases.names(version) else maybe_unread(product.key, version)
-        subject = _Subject(product, full, place, is_plain and unread is None, debian, system, unread)
+        is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
+        debian = None if package is None else maybe_debian_version(version, package)
+        subject = Subject(product, full, position, is_plain and unread is None, debian, system, unread)
         is_release = not is_after and unread is None
         others = lifecycle_findings(product, version, config_version, key, is_release=is_release)
         return self._of_release(subject, tuple(others), line or name)
 
-    def _of_release(self, subject: _Subject, others: tuple[Finding, ...], name: str) -> Assessed:
+    def _of_release(self, subject: Subject, others: tuple[Finding, ...], name: str) -> Assessed:
         product, key = subject.product, subject.place.key
-        flaws = sorted(self._flaws(subject), key=_rank)
+        flaws = sorted(self._flaws(subject), key=rank)
         if any(finding.verdict != VENDOR_FIXED for finding in flaws):
             others = (*next_clear_release(product, subject.version, key), *others)
         if product.covered_since is None or key < product.covered_since:
@@ -186,7 +157,7 @@ class Assessor:
         known = 0 if product is None else len(product.flaws)
         return Assessed(findings, Assessment(answer, since, known, self.facts.compiled))
 
-    def _flaws(self, subject: _Subject) -> Iterator[Finding]:
+    def _flaws(self, subject: Subject) -> Iterator[Finding]:
         for flaw in subject.product.flaws:
             if subject.system not in flaw.facts.get("systems", (subject.system,)):
                 continue
@@ -195,7 +166,7 @@ class Assessor:
                 answer = None
                 if subject.debian is not None:
                     answer = self._backports.maybe_answer(subject.product.key, subject.debian, flaw.id)
-                yield _finding(subject, flaw, match, answer)
+                yield flaw_finding(subject, flaw, match, answer)
 
 
 def assess(software: Software) -> tuple[Finding, ...]:
@@ -212,91 +183,3 @@ def _full_version(version: str, patch: str | None) -> str:
     """Return the version with the patch level that upstream's order knows: `8.11.6` and `p2` make `8.11.6p2`."""
     level = _PATCH_LEVEL.match(patch or "")
     return version if level is None else version + level[1].replace(" ", "")
-
-
-def _finding(subject: _Subject, flaw: Flaw, match: FlawMatch, answer: backports.BackportState | None) -> Finding:
-    facts, cvss = flaw.facts, flaw.facts.get("cvss", {})
-    verdict = _verdict(subject, match, answer)
-    notes = [facts.get("note"), f"Also known as {facts['alias']}." if "alias" in facts else None]
-    sources = tuple(facts["sources"])
-    if answer is not None:
-        notes.append(answer.fix.note)
-        sources = (*sources, answer.fix.source)
-    return Finding(
-        id=flaw.id,
-        severity="info" if verdict == VENDOR_FIXED else _severity(facts),
-        title=facts["summary"],
-        evidence=_evidence(subject, match, answer),
-        verdict=verdict,
-        cvss_version=cvss.get("version"),
-        cvss_score=cvss.get("score"),
-        cvss_vector=cvss.get("vector"),
-        kev="kev" in facts,
-        kev_added=facts.get("kev"),
-        attack_path=facts.get("attack_path"),
-        smtp_unauthenticated=facts.get("smtp_unauthenticated"),
-        condition=facts.get("condition"),
-        fixed_in=_fixed_in(subject, flaw, match),
-        note=" ".join(filter(None, notes)) or None,
-        sources=sources,
-    )
-
-
-def _verdict(subject: _Subject, match: FlawMatch, answer: backports.BackportState | None) -> str:
-    if answer is not None:
-        return VENDOR_FIXED if answer.carries else AFFECTED
-    if not match.is_decided:
-        return UNDECIDED
-    editions = {each.edition for each in match.ranges} - {None}
-    some_editions = bool(editions) and editions != _EDITIONS
-    # A greeting shows fix packs, and rarely the interim fix or patch that would decide.
-    ends = (each.fixed or each.last_affected or "" for each in match.ranges)
-    at_the_border = not _HIDDEN_END.search(subject.version) and any(
-        _HIDDEN_END.search(end)
-        and subject.place.key >= (version_key(subject.product.key, _HIDDEN_END.sub("", end)) or ())
-        for end in ends
-    )
-    return AFFECTED if subject.is_plain and not some_editions and not at_the_border else POSSIBLE
-
-
-def _severity(facts: Any) -> str:
-    if "cvss" not in facts:
-        return str(facts.get("upstream_severity", "medium"))
-    score = facts["cvss"]["score"]
-    rating = next(name for bound, name in _RATINGS if score >= bound)
-    return "high" if rating == "critical" and facts["cvss"]["version"] == "2.0" else rating
-
-
-def _evidence(subject: _Subject, match: FlawMatch, answer: backports.BackportState | None) -> str:
-    text = f"{subject.product.name} {subject.version}"
-    if match.ranges:
-        text += f"; affected are versions {_versions(match.ranges[0])}"
-    if match.why is not None:
-        text += f"; {match.why}"
-    if answer is None:
-        return text
-    if answer.carries:
-        return f"{text}; package {subject.debian} carries the fix, the first was {answer.fix.fixed}"
-    return f"{text}; package {subject.debian} is older than {answer.fix.fixed}, the first with the fix"
-
-
-def _versions(covering: Range) -> str:
-    if covering.introduced is not None and covering.introduced == covering.last_affected:
-        return f"{covering.introduced} alone"
-    since = "" if covering.introduced is None else f"from {covering.introduced} and "
-    return since + (f"before {covering.fixed}" if covering.fixed else f"up to {covering.last_affected}")
-
-
-def _fixed_in(subject: _Subject, flaw: Flaw, match: FlawMatch) -> str | None:
-    if not match.ranges:
-        return None
-    fixed = match.ranges[0].fixed
-    # The fix of an earlier branch is not the one to ask for.
-    if fixed is not None and match.ranges[0].high > subject.place.key:
-        return fixed
-    return releases_of(subject.product).first_without(flaw, subject.place.key)
-
-
-def _rank(finding: Finding) -> tuple[int, bool, float, str]:
-    verdict = _ORDER[finding.verdict or POSSIBLE]
-    return verdict, not finding.kev, -(finding.cvss_score or 0.0), finding.id

@@ -9,9 +9,9 @@ of flaws is not a pass.
 from datetime import date
 from typing import Final
 
+from scanner.assess.flaw_findings import UNDECIDED
 from scanner.assess.lifecycle import VERSION_UNDECIDED
 from scanner.assess.versions import VersionKey, is_before_release, maybe_unread, release_of, version_key
-from scanner.assess.vulnerabilities import UNDECIDED
 from scanner.model import Answer, Banner, Record, Software
 from scanner.policy.judges import (
     Judgement,

@@ -11,8 +11,8 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
+from scanner.assess.flaw_findings import AFFECTED, POSSIBLE
 from scanner.assess.versions import version_key
-from scanner.assess.vulnerabilities import AFFECTED, POSSIBLE
 from scanner.identify.rules import known_products, known_services
 from scanner.model import DISCLOSED
 from scanner.policy.flaws import judge_exploited, judge_version

@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from scanner.assess import feed_files, load_facts, shipped_facts
-from scanner.assess.update import UpdateOutcome, changes, update
+from scanner.assess.changed_rows import changes
+from scanner.assess.update import UpdateOutcome, update
 from scanner.errors import InputError, SinkError
 from tests.support.vulnerability_records import cpe, feed, kev, metric, nvd, record
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from scanner.assess.facts import shipped_facts
+from scanner.assess.flaw_findings import VENDOR_FIXED
 from scanner.assess.versions import VersionKey, version_key
-from scanner.assess.vulnerabilities import VENDOR_FIXED
 from scanner.model import VERDICTS, Assessment, Finding, Record
 from scanner.policy.judges import shows_version
 
