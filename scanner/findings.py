@@ -18,7 +18,7 @@ class Finding:
 
     The fields after `evidence` are filled for known vulnerabilities (see `scanner.assess`); None where nothing is
     known or the finding is of another kind. `verdict` is one of `VERDICTS`.
-    `kev` says whether CISA lists it as exploited, `kev_added` since when (ISO date). `condition` is what the flaw needs
+    `kev` is whether CISA lists it as exploited, `kev_added` since when (ISO date). `condition` is what the flaw needs
     and a greeting cannot show. `fixed_in` is the first release with the fix; `sources` name where the facts were read.
     """
 

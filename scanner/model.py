@@ -236,7 +236,7 @@ class Attempt(NamedTuple):
     """What the engine brings back from one target: bytes and times, or a status that needs no bytes.
 
     `status` is None when a whole greeting was read or a reading limit was hit: then `raw` decides.
-    Otherwise it says how the visit ended, and `raw` holds what had arrived until then (often nothing).
+    Otherwise it is how the visit ended, and `raw` holds what had arrived until then (often nothing).
     `started_at` is wall time (Unix seconds); the `..._s` are seconds since the connection was started, None where
     that moment never came. `tries` counts connections, retries included. `error` names the errno, for people.
     """
@@ -256,7 +256,7 @@ class Attempt(NamedTuple):
 class Banner(NamedTuple):
     """A server's banner: the greeting it sends first, parsed.
 
-    Any bytes make a Banner: what is odd about them is in `flags`.
+    Any bytes make a Banner; `flags` names what is odd about them.
 
     `raw` are the bytes up to and including the last line end of the greeting. `text` and `lines` are escaped,
     reversible, printable ASCII: `text` the whole greeting without its last line end, `lines` what follows the code
@@ -284,7 +284,7 @@ class Banner(NamedTuple):
 class Software:
     """Which software a greeting names, each part of a version in its own field; parts that it does not name are None.
 
-    `product_line` tells relatives apart that share a code base ("Sendmail", "Sentrion", "Switch", "SMI").
+    `product_line` distinguishes relatives that share a code base ("Sendmail", "Sentrion", "Switch", "SMI").
     `version` decides which code runs; `config_version` is what the configuration was built from
     (Sendmail's `binary/config`). `patch` is a vendor's patch level (`p3`, `PHNE_14041`), `vendor_tag` a suffix of the
     version (`+Sun`), `package` a distribution's revision (`Debian-2+deb12u2`). `confidence` is 0 to 1: a greeting is
@@ -339,9 +339,9 @@ class Record(NamedTuple):
     with a zone. `refusal` is what a greeting that turns us away means, None for any other.
 
     `disclosed_in` has for each of `DISCLOSED` the `PLACES` where it was seen; None without a dialogue, as all was in
-    the greeting then. `names` is None without `--dns`; `sample` counts the visits to one target
-    from 0, None when there is only one. `assessment` is how complete the `findings` are; None without software, and in
-    records of earlier versions of this program.
+    the greeting then. `names` is None without `--dns`; `sample` counts the visits to one target from 0, None when there
+    is only one. `assessment` is how complete the `findings` are; None without software, and in records of earlier
+    versions of this program.
 
     A record that was made from an imported banner, without a visit, has None for what its source does not tell:
     `observed_at`, `ip`, `port`, and every time. Its `tries` is 0.

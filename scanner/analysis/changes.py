@@ -1,4 +1,4 @@
-"""What changed at one target between two sweeps: typed events from two `TargetHistory`, and no event without knowledge.
+"""What changed at one target between two sweeps: typed events from two `TargetHistory`, and no event without evidence.
 
 The rules, each with its reason (docs/diff.md has them for users):
 
@@ -80,7 +80,7 @@ def judge(
 ) -> TargetComparison:
     """Compare what two sweeps saw at one target; None where there is no record.
 
-    `absent_is_negative` says for each side whether a target without a record was visited and did not answer.
+    `absent_is_negative` is for each side whether a target without a record was visited and did not answer.
     """
     sides = ("before", before, absent_is_negative[0]), ("after", after, absent_is_negative[1])
     there = []
@@ -190,7 +190,7 @@ def encode_change(change: Change) -> bytes:
     """Return a change as one line of JSON in ASCII, schema `smtpsweep.change/1`."""
     document = {"schema": CHANGE_SCHEMA, **change._asdict(), "at": _time(change.at)}
     document |= {"before": _side(change.before), "after": _side(change.after)}
-    # ASCII: some readers take U+2028 for the end of a line, and a file that was not written by us may hold one.
+    # ASCII, because some readers take U+2028 for the end of a line, and a file that we did not write may have one.
     return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
 
 

@@ -21,7 +21,7 @@ from scanner.model import Record, Status
 from scanner.record import SCHEMA
 from scanner.sweeps.summary import SUMMARY_SCHEMA
 
-#: Scans and ports that a message names, and that are told apart in one file at all.
+#: At most that many scans and ports are named in a message, and that many scans are told apart in one file.
 _MOST_NAMED, _MOST_SCANS = 8, 1_000
 #: Where a file says what it is.
 _START_BYTES: Final = 512

@@ -1,4 +1,4 @@
-"""Stored records read back, one at a time: JSON Lines, plain or packed, or standard input.
+"""Read stored records, one at a time: JSON Lines, plain or compressed, or standard input.
 
 Memory does not grow with the file. A line that is not a record is an error that names file and line, because
 conclusions from a part of a sweep would be wrong. The same holds for a last line without its end: a killed sweep can
@@ -53,10 +53,10 @@ def read_numbered(file: str | Path) -> Iterator[tuple[int, Record]]:
 
 
 def record_of(line: bytes) -> bytes:
-    """Return the record that a line holds: the line, or in the log of a run what stands before number and checksum.
+    """Return the record that a line holds: the line, without the number and checksum that a line of a spool has.
 
     Raises:
-        InputError: when the line is of a log, and damaged.
+        InputError: when the line is of a spool, and damaged.
     """
     try:
         return unframed(line).line if is_framed(line) else line
@@ -91,10 +91,10 @@ def read_lines(file: str | Path) -> Iterator[tuple[int, bytes]]:
 
 
 def open_stored(file: str | Path) -> BinaryIO:
-    """Open a file for reading what it holds, unpacked when it is packed; `-` is standard input.
+    """Open a file for reading, decompressed where it is compressed; `-` is standard input.
 
     Raises:
-        DamagedError: when its name promises a packing that it does not have; reading it may raise that, too.
+        DamagedError: when its name promises a compression that it does not have; reading it may raise that, too.
         OSError: when it cannot be opened.
     """
     if str(file) == "-":
