@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -50,6 +51,8 @@ RECORD_PAGE = DOCS / "record-schema.md"
 
 #: Columns of the picture.
 _WIDTH = 100
+#: Wraps prose between words only, so that options and paths stay whole.
+_WRAPPED = textwrap.TextWrapper(120, break_long_words=False, break_on_hyphens=False)
 #: A host of the lab as a real sweep saw it, kept so that the pages do not change each time.
 _HOST = IPv4Address("127.1.0.249")
 _SCAN = "a7beac8b-4691-4f55-ab97-ed7cfecb7a80"
@@ -192,7 +195,7 @@ def _section(ctx: click.Context) -> str:
     """Describe one command."""
     usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
     paragraphs = (" ".join(paragraph.split()) for paragraph in (ctx.command.help or "").split("\n\n"))
-    text = "\n\n".join(paragraphs).replace("*", "\\*")
+    text = "\n\n".join(_WRAPPED.fill(paragraph.replace("*", "\\*")) for paragraph in paragraphs)
     groups = {
         heading: [each for each in group if each in ctx.command.params] for heading, group in option_groups(ctx).items()
     }
