@@ -82,7 +82,9 @@ def compare(folder: Path, facts: Facts) -> NvdComparison:
         seen.add(item["id"])
         found.without_versions += unusable
         if unusable or not any(each["nodes"] for each in item.get("configurations", ())):
-            named.update((product, item["id"]) for product in products)  # it may name us, and says no version
+            named.update(
+                (product, item["id"]) for product in products
+            )  # it may be about the product, and names no version
         for entry in (each for each in entries if each.ranges):
             named.add((entry.product, entry.id))
             row = rows.get((entry.product, entry.id))
@@ -126,7 +128,7 @@ def _versions(entry: AffectedProduct, row: Mapping[str, Any], facts: Facts) -> d
     """Return the versions to ask both sides about.
 
     Where NVD names updates instead of builds, only the first build of each says something: the later ones may have the
-    fix, and older updates are not named since nobody supports them.
+    fix, and older updates are not named since they are not supported.
     """
     product = facts.document["products"][entry.product]
     if "release_names" in product:

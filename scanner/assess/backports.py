@@ -1,11 +1,11 @@
 """Distribution packages that carry a fix without a new upstream version: the backport.
 
 `Sendmail 8.17.1.9/8.17.1.9/Debian-2+deb12u2` is Debian's package 8.17.1.9-2+deb12u2, and Debian fixed CVE-2023-51765 in
-8.17.1.9-2+deb12u1. A small table (`data/backports.json`) says which revision was the first with which fix; each line
-was read in the change log of the package it names.
+8.17.1.9-2+deb12u1. A small table (`data/backports.json`) lists the first revision with each fix, taken
+from the change log of the package.
 
 The table answers only inside one line of packages: the same upstream version, and either before the fix in the
-history that the change log tells, or after it. A revision with a suffix of somebody else (`ubuntu`, `~bpo`), or of
+history that the change log tells, or after it. A revision with another vendor's suffix (`ubuntu`, `~bpo`), or of
 another Debian release, is not on that line: then nothing is known.
 
 Package versions are ordered as dpkg does. Source: deb-version(7), and Debian Policy 5.6.12.
@@ -76,7 +76,7 @@ def shipped_backports() -> Backports:
 
 
 def maybe_debian_version(version: str, package: str) -> str | None:
-    """Return the full version of Debian's package from a greeting's version and package; None when it is no Debian's.
+    """Return the full version of Debian's package from a greeting's version and package; None if it is not Debian's.
 
     `8.17.1.9` and `Debian-2+deb12u2` make `8.17.1.9-2+deb12u2`; a package that names the version itself stays.
     """
@@ -84,7 +84,7 @@ def maybe_debian_version(version: str, package: str) -> str | None:
     if match is None:
         return None
     text = match["text"]
-    # A bare number may be anybody's: hosters put build numbers there (Exim 4.89-122312).
+    # A bare number may have any origin: hosting companies put build numbers there (Exim 4.89-122312).
     if match["name"] is None and "-" not in text and "+deb" not in text:
         return None
     full = text if "-" in text else f"{version}-{text}"

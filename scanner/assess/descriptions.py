@@ -1,8 +1,8 @@
-"""Which products of ours the words of a record speak about, where it has no list of what is affected.
+"""Find the products that the description of a vulnerability record is about, for records without a list of products.
 
-A new record often has a sentence and nothing else: NVD has not analysed it yet, or who asked for the number wrote
-"n/a". A product counts when the sentence is about it ("Exim through 4.99 allows", "found in Sendmail"), not when it is
-mentioned only ("a plug-in for Postfix", "such as Exim"). Left out: the versions in it, which are prose.
+A new record often has a sentence and nothing else: NVD has not analysed it yet, or its author wrote "n/a". A product
+counts when the sentence is about it ("Exim through 4.99 allows", "found in Sendmail"), not when it is only mentioned
+("a plug-in for Postfix", "such as Exim"). Left out: the versions in the sentence.
 """
 
 import re
@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-#: Characters of a description that are looked at; the product stands at its beginning.
+#: Characters of a description that are examined; the product stands at its beginning.
 _LOOKED_AT: Final = 1000
 _KIND: Final = r"(?: (?:MTA|SMTP|mail|server|daemon|smtpd)){0,3}"
-_SAID_OF: Final = (
+_AFTER_NAME: Final = (
     r"(?:through|before|prior|up to|versions?|releases?|v?[0-9]+\.[0-9]|allows?|allowed|does|did|contains?|has an?"
     r"|mishandles?|fails?|improperly|incorrectly|is (?:vulnerable|affected|prone))(?![a-z])"
 )
-_SAID_IN: Final = (
+_BEFORE_NAME: Final = (
     r"(?:found|discovered|exists?|identified|present|vulnerability|flaw|issue|overflow|injection|bypass|bug|error|read"
     r"|write|free|confusion|execution|affects|affecting) (?:in |of )?(?:the )?"
 )
@@ -32,4 +32,4 @@ def products_in_description(text: str, products: Mapping[str, Any]) -> list[str]
 @lru_cache(64)
 def _about(names: tuple[str, ...]) -> re.Pattern[str]:
     name = rf"(?<![0-9a-z./_@-])(?:{'|'.join(map(re.escape, names))})(?![0-9a-z_@-]|\.[0-9a-z])"
-    return re.compile(rf"{name}{_KIND},? {_SAID_OF}|{_SAID_IN}{name}", re.IGNORECASE)
+    return re.compile(rf"{name}{_KIND},? {_AFTER_NAME}|{_BEFORE_NAME}{name}", re.IGNORECASE)

@@ -1,12 +1,12 @@
-"""Builds of Exchange and what people call them: 15.1.2507.6 is Exchange Server 2016 CU23.
+"""Map builds of Exchange to their common names: 15.1.2507.6 is Exchange Server 2016 CU23.
 
-Exchange is known by its product, its cumulative update (CU) and its security update (SU); what a server says, and what
-rows of flaws compare, is the number of the build. `release_names` of the product's entry has both. A build that is not
-named there is a hotfix of the one before it, as long as the first three numbers (the CU) are the same.
+People know Exchange by product, cumulative update (CU) and security update (SU). A server shows its build number,
+and rows of flaws compare builds. `release_names` of the product's entry maps one to the other. A build that is not
+listed is a hotfix of the one before it, as long as the first three numbers (the CU) are the same.
 
 NVD names products and updates instead of builds: `2016:cumulative_update_23`. That is a whole line of builds, of which
-the later ones may have the fix; a bound from it is only good for flaws that are newer than the facts, and for a look at
-what NVD says. Source: Microsoft, "Exchange Server build numbers and release dates".
+the later ones may have the fix. Such a bound is only good for flaws that are newer than the data, and for a look at
+what NVD has. Source: Microsoft, "Exchange Server build numbers and release dates".
 """
 
 from bisect import bisect_right
@@ -28,7 +28,7 @@ _YEAR = lazy.pattern(r"20[0-9]{2}")
 
 
 def maybe_release_name(product: Product, key: VersionKey) -> str | None:
-    """Return what people call a release; None when the facts have no name for it."""
+    """Return the common name of a release; None when the data has none."""
     names = _names(product)
     place = bisect_right(names, key, key=lambda each: each[0])
     if not place:

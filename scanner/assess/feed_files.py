@@ -1,7 +1,7 @@
-"""The files that newer facts come in: found in a folder, read whole within limits, and cut into their records.
+"""Find the files of newer vulnerability data in a folder, read them within limits, and cut them into records.
 
-Known are NVD's API 2.0 (feeds and single records) and CVE records 5.x; what a record says is `feeds`' business. Left
-out: CISA's list of exploited vulnerabilities, which has no records of its own (`update` reads it).
+Known formats are NVD's API 2.0 (feeds and single records) and CVE records 5.x; `feeds` reads the records. Left out:
+CISA's list of exploited vulnerabilities, whose entries are not records (`update` reads it).
 """
 
 import gzip
@@ -18,7 +18,7 @@ from scanner.errors import InputError
 from scanner.files.text_input import utf_8
 
 _SUFFIXES = (".json", ".json.gz")
-#: NVD's largest file, a year, is 200 MB. More than this is none, and would not fit into memory beside everything else.
+#: NVD's largest file, a year, is 200 MB. A larger file is not a feed, and might not fit into memory.
 _LARGEST_BYTES: Final = 1 << 29
 _PIECE_BYTES: Final = 1 << 20
 
@@ -82,7 +82,7 @@ def items_of(document: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def record_name(item: Any) -> str:
-    """Return what a record is called, whatever it looks like."""
+    """Return the name of a record for messages, whatever its layout."""
     found = None
     if isinstance(item, dict):
         metadata = item.get("cveMetadata")
@@ -91,16 +91,16 @@ def record_name(item: Any) -> str:
 
 
 def layout_error(error: Exception) -> str:
-    """Say what is wrong with a layout."""
+    """Return what is wrong with the layout of a record, in words for people."""
     if isinstance(error, KeyError):
         return f"{str(error.args[0])[:40]!a} is missing in it"
     if isinstance(error, ValueError) and str(error).startswith("no "):
-        return str(error)  # our own words
+        return str(error)  # a message of this package
     return "a value in it is none that can stand there"
 
 
 def page_counts(document: Any) -> tuple[int, int] | None:
-    """Return how many records an answer of NVD has, and how many there are in all; None where it does not say."""
+    """Return how many records an answer of NVD has, and its total of them; None where it has no total."""
     total = document.get("totalResults") if isinstance(document, dict) else None
     found = document.get("vulnerabilities") if isinstance(document, dict) else None
     return (len(found), total) if type(total) is int and isinstance(found, list) else None

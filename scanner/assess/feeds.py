@@ -1,9 +1,9 @@
-"""Reads one public vulnerability record: what it says about our products, in the layout of our rows.
+"""Read one public vulnerability record: what it contains about known products, in the layout of the data file's rows.
 
 NVD names products by CPE and versions by bounds in `configurations`; a CVE record 5.x has `affected` lists by vendor
-and product, with `version` and `lessThan`. Both may say more, or less, than our rows can: an exclusive lower bound is
-taken as inclusive, and a record without any upper bound for a product of ours gives nothing for it (it is counted),
-since "all versions" there means "nobody looked". That is an entry without ranges, whose versions nobody knows.
+and product, with `version` and `lessThan`. Both differ from the rows: an exclusive lower bound is taken as inclusive. A
+record without an upper bound for a product gives an entry without ranges, and is counted, since "all versions" there
+only means that nobody looked.
 
 Everything else of a record (references, workarounds, credits) is left out. Sources: NVD API 2.0 schema
 (cve_api_json_2.0), CVE record format 5.1 (CVE_Record_Format.json).
@@ -34,7 +34,7 @@ _CVE_METRICS: Final = ("cvssV3_1", "cvssV3_0", "cvssV4_0", "cvssV2_0")
 
 @dataclass(frozen=True, slots=True)
 class AffectedProduct:
-    """What one record says about one product of ours; without `ranges` it names the product, and no usable version."""
+    """What one record contains about one known product; without `ranges` it names no usable version."""
 
     id: str
     product: str
@@ -47,7 +47,7 @@ class AffectedProduct:
 
 
 def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[AffectedProduct], int]:
-    """Return what a `cve` object of NVD's API 2.0 says, and for how many of our products it has no usable version.
+    """Return the known products in a `cve` object of NVD's API 2.0, and how many of them have no usable version.
 
     Raises:
         LookupError, TypeError, ValueError, AttributeError: when it has another layout.
@@ -85,7 +85,7 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Affected
 
 
 def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[AffectedProduct], int]:
-    """Return what a CVE record 5.x says, and for how many of our products it has no usable version.
+    """Return the known products in a CVE record 5.x, and how many of them have no usable version.
 
     Raises:
         LookupError, TypeError, ValueError, AttributeError: when it has another layout.
@@ -116,7 +116,7 @@ def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[Affe
 
 
 def _cve_ranges(container: Any, products: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """Return the usable ranges of each product of ours that one container of a CVE record names."""
+    """Return the usable ranges of each known product that one container of a CVE record names."""
     ranges: dict[str, list[dict[str, str]]] = {}
     names = _cpe_names(products) | _names_as_cpe(products)
     for affected in container.get("affected", ()):

@@ -1,6 +1,6 @@
-"""What follows from a version besides flaws: its age, its support, the release to ask for, a half-done upgrade.
+"""Derive from a version what matters besides flaws: age, support, the release to upgrade to, a half-done upgrade.
 
-None of this depends on the day it is asked: a version is so many days behind the newest release that the facts know.
+Nothing here depends on the day of the assessment: age is the number of days behind the newest release in the data.
 """
 
 from bisect import bisect_right
@@ -18,7 +18,7 @@ from scanner.model import Finding
 
 #: More than this many days behind the newest release is worth a look.
 BEHIND_DAYS: Final = 365
-#: The finding that says that nothing was compared, and why.
+#: The finding for a version that was not compared, with the reason.
 VERSION_UNDECIDED: Final = "VERSION-UNDECIDED"
 
 _DIGITS = lazy.pattern(r"[0-9]{1,9}")
@@ -34,7 +34,7 @@ def lifecycle_findings(
     *,
     is_release: bool = True,
 ) -> Iterator[Finding]:
-    """Yield what follows from the version; from the product alone when `version` and its `key` are None.
+    """Yield the findings about a version; about the product alone when `version` and its `key` are None.
 
     A state of development has the number of the release that it followed (`is_release` false), and not its day.
     """
@@ -50,7 +50,7 @@ def lifecycle_findings(
 def not_compared(
     product: Product, name: str, version: str | None, why: str, finding: str = VERSION_UNDECIDED
 ) -> Finding:
-    """Return the finding that says why no flaw can be told: nothing was compared, or the version is unknown to us."""
+    """Return the finding with the reason why flaws are not known: nothing was compared, or the version is unknown."""
     shown = name if version is None else f"{name} {version}"
     if finding == VERSION_UNDECIDED:
         title = f"No known flaw of {product.name} can be told from {shown}."
@@ -101,7 +101,7 @@ def _end_of_life(product: Product, version: str | None, key: VersionKey | None) 
 
 
 def _maybe_end_of_branch(product: Product, key: VersionKey) -> str | None:
-    """Say why the branch of a version is not supported; None when it is, or when nobody knows.
+    """Return why the branch of a version is not supported; None when it is, or when it is not known.
 
     A branch that is not listed (Postfix 2.7) ended when a later one has.
     """
@@ -126,7 +126,7 @@ def _maybe_end_of_branch(product: Product, key: VersionKey) -> str | None:
 
 
 def _maybe_superseded(product: Product, version: str, key: VersionKey) -> str | None:
-    """Say that a candidate's or snapshot's release is out: nobody fixes what came before it."""
+    """Return that a candidate's or snapshot's release is out, so that fixes go into the release only."""
     place = releases_of(product).place(key)
     if place.before is None or (release := releases_of(product).maybe_first(place.before)) is None:
         return None

@@ -1,20 +1,20 @@
-"""Whether a version has a flaw, by the ranges of the flaw's row, and when that cannot be told.
+"""Decide whether a version has a flaw, by the version ranges in the flaw's row, and recognise when that is undecided.
 
-A row names releases. What lies between them falls through the gaps: `3.9-20231130` is after 3.8.4, the fix of the last
-branch, and before 3.9.0, which never had the flaw; read as numbers alone it would be clean, and it is not. So:
+A row names releases, and versions between them fall into gaps. `3.9-20231130` comes after 3.8.4, the fix of the last
+branch, and before 3.9.0, which never had the flaw. By its numbers alone it would be clean, but it is not. So:
 
 - inside of a range: it has the flaw;
-- a candidate or snapshot has what the release has that it came before, unless a bound of the row is a candidate or
-  snapshot of that same release: then the row speaks of them;
-- else, when a release of the branch it was cut from had the flaw, the fix came in between: undecided;
-- between two affected releases of one branch, where no row says `fixed`: undecided. So is it between branches where
+- a candidate or snapshot has the flaws of the release that it came before, unless a bound of the row is a candidate
+  or snapshot of that same release: then the row decides;
+- otherwise, when a release of the branch it was cut from had the flaw, the fix came in between: undecided;
+- between two affected releases of one branch, where no row has `fixed`: undecided. The same holds between branches where
   the row names single versions, as older records of NVD do (4.96 and 4.98 leave 4.97 open), and wherever the product's
-  flaws were searched for. So is a release with something added (`8.13.5.20060308`) after the last affected one, or
-  before an affected one;
-- a row without any range is about a flaw of the product whose versions nobody said: undecided for all of them;
+  flaws were searched for. It holds for a release with something added (`8.13.5.20060308`) after the last affected one,
+  or before an affected one;
+- a row without any range is about a flaw whose versions no record names: undecided for every version;
 - everything else does not have it.
 
-Left out: which releases there were (`releases`), and what a distribution fixed by itself (`backports`).
+Left out: which releases exist (`releases`), and what a distribution fixed by itself (`backports`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Range:
 
     @property
     def is_single(self) -> bool:
-        """Whether the row names this one version and says nothing of its neighbours."""
+        """Whether the row names only this version, so that its neighbours are unknown."""
         return self.fixed is None and self.low == self.high
 
     def covers(self, key: VersionKey) -> bool:
@@ -101,7 +101,7 @@ class ReleasePosition(NamedTuple):
 
 
 class FlawMatch(NamedTuple):
-    """That a version has a flaw, or may: the ranges it rests on, and why it is not as plain as being inside of one."""
+    """A version has a flaw, or may have it: the ranges that show it, and the reason when it is not inside of one."""
 
     ranges: Sequence[Range]
     is_decided: bool
@@ -109,7 +109,7 @@ class FlawMatch(NamedTuple):
 
 
 def maybe_flaw_match(flaw: Flaw, place: ReleasePosition) -> FlawMatch | None:
-    """Say that a version has a flaw, or that it may and nobody can tell; None when it has not."""
+    """Return how a version matches a flaw: decided, or undecided; None when it does not have the flaw."""
     key = place.key
     if not flaw.ranges:
         return FlawMatch((), is_decided=False, why="no record says which versions have it")

@@ -1,13 +1,13 @@
-"""Which releases of a product there were: what is none, what came before one, and what nobody has heard of.
+"""Know the releases of a product: which versions were never released, which came before a release, which are unknown.
 
-"No known flaw" of Sendmail 8.99 is nonsense: there is no such release. A version is unknown to us when it is newer than
-the newest one that the facts name (they are older than it, or it was made up), newer than the newest of its branch, or
-not among the releases where the facts have them all. A release with something added (`8.11.6p2`, `8.13.5.20060308`) is
-known when the release is; with a number more that is not a day (`8.17.1.9`), only when the facts have that. Builds of
+"No known flaw" for Sendmail 8.99 would be wrong: there is no such release. A version is unknown when it is newer than
+the newest one in the data (the data is older, or the version was made up), newer than the newest of its branch, or not
+among the releases where the data has all of them. A release with something added (`8.11.6p2`, `8.13.5.20060308`) is
+known when the release is; with a further number that is not a day (`8.17.1.9`), only when the data has it. Builds of
 Exchange are known when their cumulative update is, and no newer than its newest build.
 
-A version before the first release of its branch is a snapshot of Sendmail also when only its number says so: 8.16.0.29
-came before 8.16.1, which was the first. Left out: whether a version has a flaw (`ranges`).
+A version before the first release of its branch is a snapshot, for Sendmail even when only its number shows it:
+8.16.0.29 came before 8.16.1, the first of its branch. Left out: whether a version has a flaw (`ranges`).
 """
 
 from bisect import bisect_left, bisect_right
@@ -91,7 +91,7 @@ class Releases:
         return is_day or is_before_release(key) or written_numbers(version) >= self._fewest_numbers
 
     def maybe_unknown(self, key: VersionKey) -> str | None:
-        """Say why a version is unknown to us; None when it is known."""
+        """Return why a version is unknown to us; None when it is known."""
         if not self._sorted:
             return "no release of it is known here"
         newest = self._sorted[-1]
@@ -120,7 +120,7 @@ class Releases:
         return f"no such release is known here, nor what was added to {base}"
 
     def maybe_of_another(self, name: str, key: VersionKey) -> str | None:
-        """Say why there was no such release under a name, where a product went on under another one."""
+        """Return why there was no such release under a name, where a product went on under another one."""
         for line, (first, last) in self._product.facts.get("lines", {}).items():
             low, high = version_key(self._key, first), version_key(self._key, last)
             if line == name.casefold() and low is not None and high is not None and not low <= release_of(key) <= high:
@@ -128,7 +128,7 @@ class Releases:
         return None
 
     def _maybe_unknown_build(self, key: VersionKey) -> str | None:
-        """Say why a build that is not listed cannot be a hotfix between two that are."""
+        """Return why a build that is not listed cannot be a hotfix between two that are."""
         end = self._update_ends.get(key[0][:_OF_UPDATE])
         if end is None:
             return "no cumulative update of that number is known here"

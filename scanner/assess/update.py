@@ -49,8 +49,8 @@ class UpdateOutcome:
     """What an update did: files and records read, rows new and changed, records that named no version of ours.
 
     `changes` says what is different now, one line for each row; `compiled` is the day of the facts before and after.
-    `left_open` are flaws that name a product of ours, and no version of it that can be compared, as records do that
-    nobody analysed, and KEV always: they are rows without ranges.
+    `left_open` are flaws that name a product of ours, and no version of it that can be compared, as in records that
+    were not analysed, and KEV always: they are rows without ranges.
     `in_future` are records and lists with a day that has not come, each with that day. `pages` are NVD's answers: how
     many records one has in all (answers of the same number are pages of one), and how many of them were read.
     """
@@ -242,7 +242,7 @@ def _is_alias(product: str, identifier: str, rows: _Rows) -> bool:
 
 
 def _rests_on_nvd_alone(row: dict[str, Any]) -> bool:
-    """Tell whether nobody corrected NVD's versions: a note tells where they were."""
+    """Tell whether the versions are NVD's own; a note shows that they were corrected."""
     return row.get("range_basis") == "nvd" and row.get("note") in {None, _NOT_REVIEWED}
 
 

@@ -1,23 +1,23 @@
-"""From the software a greeting names to what follows: known flaws of exactly that version, and how sure that is.
+"""Assess a piece of software: its known flaws in exactly this version, and how certain they are.
 
-A greeting gives an upstream version at best, and a claim at that. So no verdict here is "vulnerable":
+A greeting shows an upstream version at best, and only claims it. So no verdict is "vulnerable":
 
-- `affected_upstream`: upstream's release of that number has the flaw, and nobody but upstream's vendor makes
-  packages of it, or the package that the greeting names is known to lack the fix;
+- `affected_upstream`: upstream's release of that number has the flaw, and only upstream makes packages of it, or the
+  package that the greeting names is known to lack the fix;
 - `possible`: the same, but a distribution may have fixed it without changing the number: it packages this product,
-  or the greeting shows a vendor's package, patch or suffix, or does not say what decides (an edition, a fix pack);
+  or the greeting shows a vendor's package, patch or suffix, or not what decides (an edition, a fix pack);
 - `vendor_fixed`: the package revision is known to carry the fix (`backports`);
-- `undecided`: the facts cannot tell, as of a snapshot between an affected release and the first one with the fix;
+- `undecided`: the data cannot decide, as for a snapshot between an affected release and the first one with the fix;
 - not affected: the version is outside of the ranges; such flaws are not listed (`ranges`).
 
-With the list comes what it is worth (`Assessment`): that no flaw is listed means something for a release that there
-was, of a product whose flaws were searched for, and nothing for any other.
+The `Assessment` that comes with the findings qualifies them. An empty list means something for a release that exists,
+of a product whose flaws were searched for, and nothing for any other.
 
-What a flaw needs besides the version (`condition`) is passed on: a greeting cannot confirm it. Product lines with
+What a flaw needs besides the version (`condition`) is passed on, since a greeting cannot confirm it. Product lines with
 numbers of their own (Sendmail Switch, Sentrion, HP's, OS/2's) are never compared with the open-source list.
 
-Thousands of hosts run the same release, so answers are kept by what decides them, and all of those hosts share one
-tuple, which `scanner.record` encodes once. Left out: what makes flaws worse together, and exploits.
+Thousands of hosts run the same release, so answers are cached by what decides them, and all of those hosts share one
+tuple, which `scanner.record` encodes once. Left out: flaws that are worse in combination, and exploits.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ from scanner.assess.releases import releases_of
 from scanner.assess.versions import maybe_unread, version_key
 from scanner.model import Answer, Assessment, Finding, Software
 
-#: The finding that says why a version is none of those known.
+#: The finding for a version that is not among the known ones, with the reason.
 VERSION_UNKNOWN: Final = "VERSION-UNKNOWN"
 
 #: Answers kept: versions in the world are hundreds. A hostile network can fill it (12 MB), not grow it.
@@ -47,14 +47,14 @@ _DEVELOPMENT = lazy.pattern(r"-[0-9]{1,5}-g[0-9a-f]{6,40}(?![0-9A-Za-z])")
 
 
 class Assessed(NamedTuple):
-    """What follows from a piece of software, and what is known about it at all."""
+    """The findings about a piece of software, and the assessment that qualifies them."""
 
     findings: tuple[Finding, ...]
     assessment: Assessment
 
 
 class Assessor:
-    """Answers what follows from a piece of software, from facts that were loaded before."""
+    """Assesses software with data that was loaded before. Reads nothing afterwards."""
 
     def __init__(self, facts: Facts, backports: Backports) -> None:
         """Use these facts; nothing is read from now on."""
@@ -76,11 +76,11 @@ class Assessor:
         self._answer.cache_clear()
 
     def assess(self, software: Software) -> tuple[Finding, ...]:
-        """Return what follows: flaws first, the surest and worst at the top; the same object for the same software."""
+        """Return the findings: flaws first, the surest and worst at the top; the same object for the same software."""
         return self.answer(software).findings
 
     def answer(self, software: Software) -> Assessed:
-        """Return what follows, and what that is worth; the same objects for the same software."""
+        """Return the findings and their assessment; the same objects for the same software."""
         return self._answer(
             software.product,
             software.product_line,
@@ -170,7 +170,7 @@ class Assessor:
 
 
 def assess(software: Software) -> tuple[Finding, ...]:
-    """Return what follows from a piece of software by the shipped facts; empty when nothing is known."""
+    """Return the findings about a piece of software by the shipped data; empty when nothing is known."""
     return _shipped().assess(software)
 
 

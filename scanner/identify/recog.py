@@ -1,8 +1,8 @@
-r"""A Recog database of the user's (`--fingerprints recog:FOLDER`), asked about greetings that no rule of ours knows.
+r"""A Recog database of the user's (`--fingerprints recog:FOLDER`), used for greetings that no shipped rule knows.
 
 Recog is an XML format for fingerprints: `smtp_banners.xml` has a regular expression for each form of greeting, matched
 against each of its lines, and parameters that are fixed (`pos="0"`) or captured. They are read into the same fields as
-our rules fill; a fingerprint without a product says nothing and is left out, and so are host names and dates.
+the shipped rules fill; a fingerprint without a product is left out, and so are host names and dates.
 
 The expressions are Ruby's. What Python writes differently is rewritten; what it cannot compile is reported and left
 out. They are not written for hostile text, so a line is cut to `MAX_TEXT` before it is matched, and an expression is

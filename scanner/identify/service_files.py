@@ -39,7 +39,7 @@ _HOST_FIRST: Final = r"(?:[245]\.[0-9.]{1,8} )?[0-9A-Za-z_-]{1,63}\.[0-9A-Za-z._
 _LABEL_FIRST: Final = r"(?:[245]\.[0-9.]{1,8} )?[0-9a-z-]{1,63}:? (?:see|refuses|refused|rejects|ESMTP|SMTP)\b"
 _OF_OTHERS: Final = r"[^\n]{0,255}\b(?i:upstream|policy of|like those of|how others|according to|as described)\b"
 _LEADING_HOST: Final = re.compile(r"(?:[0-9A-Za-z_-]+\.)+[A-Za-z]+(?=[ \r]|$)")
-#: Labels that tell nobody from anybody.
+#: Labels that many providers share.
 _WIDE: Final = frozenset({"com", "net", "org", "co", "ne", "or", "mail", "smtp", "mx", "www", "postmaster", "support"})
 
 

@@ -1,14 +1,14 @@
-"""Say what a greeting says: bytes in, a `Banner` out, whatever the bytes are.
+"""Parse a greeting: bytes in, a `Banner` out, whatever the bytes are.
 
-`reply.py` finds where a greeting ends; here its lines are read. Nearly every mail server sends one plain line, a code
-and printable ASCII, so that case has a path of its own that does only what it needs; the general path gives exactly
-the same answer, and tests hold both together.
+"220 mail.example.com ESMTP Postfix" has the code 220, the host name mail.example.com and the word ESMTP. `reply.py`
+finds where a greeting ends; this module reads its lines. Nearly every mail server sends one plain line, a code and
+printable ASCII, so that case has a fast path. The general path gives exactly the same result, and tests compare both.
 
 `code` is that of the final line, as RFC 5321 4.2.1 reads a reply, or the first one of a cut greeting. `status` follows
-its first digit (4.2.1: what a client does not expect, it treats by class): any complete 2yz is READY, flagged unless
-it is 220; 3yz answers nothing we asked, so it is MALFORMED. Codes of two classes in one reply contradict each other:
-MALFORMED, although postscreen's drop action does it on purpose ("220-teaser", "521 ..."); `code` still tells.
-Bytes that are cut are MALFORMED by themselves; who knows how the connection ended can say more.
+its first digit (4.2.1: a client treats a code that it does not expect by its class): any complete 2yz is READY, flagged
+unless it is 220; 3yz is MALFORMED, since no command was sent. Codes of two classes in one reply contradict each other:
+MALFORMED, although postscreen's drop action sends them on purpose ("220-teaser", "521 ..."); `code` is kept.
+A cut greeting is MALFORMED; a caller that knows how the connection ended can refine that.
 """
 
 from typing import Final
@@ -33,7 +33,7 @@ from scanner.smtp.other_protocols import is_other_service
 from scanner.smtp.reply import Line, Reply, ReplyEnd, ReplyReader
 from scanner.text.escape import escape, is_plain
 
-#: What the last bytes of a line's end tell; CR LF, and a line that does not end, tell nothing.
+#: The flags of unusual line ends; CR LF, and a line that does not end, have none.
 _LINE_END_FLAGS: Final = {b"\n": (Flag.LF_ONLY.value,), b"\r\r\n": (Flag.CR_CR_LF.value,)}
 
 #: RFC 5321 4.3.2 lets a greeting say 220, or refuse.
@@ -45,7 +45,7 @@ _STATUS_OF_CLASS: Final = {2: Status.READY, 3: Status.MALFORMED, 4: Status.TEMPO
 
 
 def parse_banner(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> Banner:
-    """Read a greeting from everything that a server sent until its greeting was over. Raises nothing.
+    """Parse a greeting from everything that a server sent until it was over. Raises nothing.
 
     Args:
         raw: the bytes; where they end, the server is taken to have ended.
@@ -66,7 +66,7 @@ def parse_banner(raw: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX
 
 
 def interpret_reply(reply: Reply, *, trailing: bool = False) -> Banner:
-    """Read the lines of a greeting that a `ReplyReader` gave; `trailing` says that bytes came after it."""
+    """Parse the lines of a greeting from a `ReplyReader`; `trailing` means that bytes came after it."""
     raw, lines = reply.raw, reply.lines
     # Patterns are for text; Latin-1 gives every byte one character and is plain ASCII's own decoding.
     texts = [line.text.decode("latin-1") for line in lines]
@@ -94,7 +94,7 @@ def interpret_reply(reply: Reply, *, trailing: bool = False) -> Banner:
 
 
 def _plain_greeting(raw: bytes, text: str, words: str, code: int) -> Banner:
-    """Read one line "code words", where no flag can apply: what `interpret_reply` does, without its questions."""
+    """Read one line "code words", where no flag can apply: what `interpret_reply` does, without its checks."""
     hostname = maybe_hostname(words, code)
     esmtp = _says_esmtp(words)
     status = _status_of(code)

@@ -1,8 +1,8 @@
-"""How far a server's clock is from ours, as far as its greeting tells.
+"""Compute how far a server's clock differs from this machine's, from the time in its greeting.
 
-A greeting tells whole seconds, cut, so both clocks are compared in whole seconds: 0 is the same second. The moment to
-compare with is when the greeting came, not when the connection began: a server that pauses first writes the time after
-the pause. The way through the network is not known and not taken off.
+A greeting has whole seconds, so both clocks are cut to whole seconds: 0 means the same second. Compare with the moment
+when the greeting arrived, not when the connection began: a server that pauses first writes the time after the pause.
+The time on the network is not known and not subtracted.
 """
 
 from datetime import datetime
@@ -12,13 +12,13 @@ from functools import lru_cache
 def maybe_clock_skew(server_time: str | None, moment: float) -> int | None:
     """Return the seconds by which the server is ahead at `moment` (Unix seconds), negative when it is behind.
 
-    None when there is no time, or one without a zone: local time of a place that we do not know.
+    None when there is no time, or one without a zone: the local time of an unknown place.
     """
     told = None if server_time is None else _unix_seconds(server_time)
     return None if told is None else told - int(moment)
 
 
-@lru_cache(maxsize=1024)  # within a sweep many servers tell the same second
+@lru_cache(maxsize=1024)  # within a sweep many servers write the same second
 def _unix_seconds(server_time: str) -> int | None:
     time = datetime.fromisoformat(server_time)
     return None if time.tzinfo is None else int(time.timestamp())

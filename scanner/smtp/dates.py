@@ -1,22 +1,22 @@
-"""Read the time that a greeting tells, and write it as ISO 8601.
+"""Parse the time in a greeting and write it as ISO 8601.
 
 Two forms are usual: RFC 5322's date ("Sun, 22 Nov 2026 10:16:56 +0000", with the obsolete two-digit years and zone
 names of its section 4.3) and that of C's ctime and of date(1) ("Mon Jan  8 05:45:49 2024"). Others are rarer: ISO 8601,
 numbers with slashes or dots ("03/01/16 09:28:32", "14.11.2023 10:20:30"), the American form with the month in front
 ("Nov 14, 2023 10:20:30 AM"), dashes ("14-Nov-2023 10:20:30"), and
 the time in front or in the middle ("14 Nov 10:20:30 CET 2023"). Blanks may be doubled, names of months written out.
-The day of the week is not looked at, nor a comment after the zone: "-0700 (PDT)" is -0700.
+The day of the week is ignored, and so is a comment after the zone: "-0700 (PDT)" is -0700.
 
 Numbers with slashes are month, day, year, as the servers write them that greet so, whatever country they are in; a
 first number above 12 is the day. A clock of twelve hours needs its AM or PM behind it.
 
-The offset is written as the server told it, `Z` for UTC; "GMT+1" and "UTC+2" are read as ahead of UTC. A zone that is
+The offset is kept as the server wrote it, `Z` for UTC; "GMT+1" and "UTC+2" are read as ahead of UTC. A zone that is
 missing or has no fixed meaning (RFC 5322 4.3: any name but its ten, "MET" or "CET" among them) gives a time without
-offset: local time, of a place we do not know.
+offset: the local time of an unknown place.
 RFC 5322 3.3: "-0000" tells UTC from a server that does not know its own zone, so it is `Z` as well.
-A date that is said to be another's, such as that of the build or of the last update, is passed over.
-Impossible dates (31 February, 25 o'clock, the year 9999, an offset of a day) are no date; so is the leap second,
-which no consumer of ISO 8601 can be trusted to read.
+A date of something else, such as the build or the last update, is skipped.
+Impossible dates (31 February, 25 o'clock, the year 9999, an offset of a day) are not dates; nor is the leap second,
+which few readers of ISO 8601 accept.
 """
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -101,7 +101,7 @@ _ZONES: Final = {
 def maybe_server_time(text: str) -> str | None:
     """Return the first date in a line of text as ISO 8601, None when there is none or it is impossible.
 
-    A date of something else, such as that of the build, is passed over.
+    A date of something else, such as that of the build, is skipped.
     """
     colon = text.find(":")
     if colon < 0:
@@ -113,7 +113,7 @@ def maybe_server_time(text: str) -> str | None:
 
 
 def _is_other_time(text: str, start: int) -> bool:
-    """Tell whether a word before the date at `start` says that it is not the date of the greeting."""
+    """Tell whether a word before the date at `start` shows that it is not the date of the greeting."""
     # Most is said within a few characters, which many servers have alike ("Exim 4.96 Sun, "): a look-up, mostly.
     said = _maybe_other_time(text[max(start - _LOOK_NEAR, 0) : start])
     if said is None:
@@ -123,7 +123,7 @@ def _is_other_time(text: str, start: int) -> bool:
 
 @lru_cache(maxsize=1024)
 def _maybe_other_time(before: str) -> bool | None:
-    """Tell whether the words before a date say that it is another's; None when the one that says so may be cut."""
+    """Tell whether the words before a date show that it is another one; None when the deciding word may be cut."""
     words = before.lower().split()
     while len(words) > 1:
         word = words.pop().strip(",:;([")

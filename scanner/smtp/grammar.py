@@ -1,12 +1,13 @@
-"""The grammar of a greeting as servers write it, and the closed list of what can be odd about one.
+"""The grammar of a greeting as servers write it, and the closed list of flags for irregular ones.
 
 RFC 5321 4.2 and 4.3.1 say what a greeting is:
 
     Greeting = "220 " (Domain / address-literal) [ SP textstring ] CRLF, or several lines: "220-" ... "220 "
     code     = %x32-35 %x30-35 %x30-39
 
-Each pattern and limit below says the rule first, then where we go beyond it and who needs that. A client must act on
-the code alone (4.2), so leniency costs nothing: what is out of line becomes a flag, and the bytes are kept.
+The comment of each pattern and limit gives the rule first, then how it is loosened and which servers need that. A
+client must act on the code alone (4.2), so leniency costs nothing: an irregularity becomes a flag, and the bytes are
+kept.
 """
 
 import re
@@ -26,7 +27,7 @@ MAX_LINE_OCTETS: Final = 512
 
 #: RFC 5321 4.2: "220 text", "220-text", and, for clients only, the code alone. The second digit may be anything here
 #: (571 and 590 are in use), the first may not: SMTP has no 1yz replies. After the code we also take a TAB and, in
-#: place of the space, any byte but a digit ("220ESMTP"): home-made servers and middleboxes send both.
+#: place of the space, any byte but a digit ("220ESMTP"): custom servers and middleboxes send both.
 #: Three ASCII digits, never int(): Python reads "2_2", "+22" and " 22" as numbers.
 CODE: Final = lazy.pattern(rb"([2-5][0-9]{2})(?:([ \t-])|(?![0-9]))")
 #: A line with a code and no hyphen after it ends the reply. The same rule as `CODE`, for `is_whole_greeting`.
@@ -52,7 +53,7 @@ IPV4: Final = lazy.pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 #: RFC 1035 2.3.4, in octets.
 MAX_HOST_NAME: Final = 255
 #: RFC 5321 has no such word; servers have announced EHLO by it since RFC 1425, on any line, in any case. A word of its
-#: own: "esmtp.example.com" says nothing.
+#: own: "esmtp.example.com" does not count.
 ESMTP: Final = lazy.pattern(r"(?<![A-Za-z0-9._-])ESMTPS?(?![A-Za-z0-9_-]|\.[A-Za-z0-9])", re.IGNORECASE)
 
 #: RFC 3463 class.subject.detail. RFC 2034 4 keeps it out of greetings; Sendmail's "421 4.3.2 Connection rate limit
@@ -61,7 +62,7 @@ ENHANCED_CODE: Final = lazy.pattern(r"[ \t]*([45]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-
 
 #: Cisco PIX and ASA overwrite the greeting with stars and keep "2", "0" and spaces; PIX 4.4 stars even those.
 MASK_CHARACTERS: Final = lazy.pattern(r"[*20 \t]*")
-#: So many stars in a row are a mask, fewer may be decoration.
+#: Four stars in a row are a mask, fewer may be decoration.
 MASK: Final = "****"
 
 #: Bytes that do something to a terminal or a log: C0 but TAB, CR and LF, and DEL.

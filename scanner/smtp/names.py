@@ -1,7 +1,7 @@
 """Find the server's host name in the words of a greeting.
 
 RFC 5321 4.2 puts the name first, as a Domain or an address literal. Most servers do, so a name with dots at the
-beginning is taken after one look. What else begins a greeting is a product, the protocol, a sentence, or a refusal, and
+beginning is taken after one look. Other beginnings are a product, the protocol, a sentence or a refusal, and
 a name of one label looks like all of these; how it is written and what follows it decides:
 
 - words of sentences and of the protocol are never a name, nor is a word without a letter ("421", "2024-01-01"), nor are
@@ -10,11 +10,11 @@ a name of one label looks like all of these; how it is written and what follows 
 - else a word in small letters is a name ("laposte"), and one with capitals is a product ("Kerio", "CCProxy", "AVG"),
   unless it looks like the name of a computer ("MAIL01") and the protocol follows.
 
-Where no name with dots comes first, places are looked at where servers are known to put it: behind blanks, an enhanced
-code or the word SMTP, in brackets, and in "ready at NAME", "Welcome to NAME", "Server NAME".
+Without a name with dots in front, those places are searched where servers are known to put it: behind blanks, an
+enhanced code or the word SMTP, in brackets, and in "ready at NAME", "Welcome to NAME", "Server NAME".
 
 After 4yz and 5yz most servers begin a sentence, often about the client: an address there is the client's, a name of
-one label needs ESMTP behind it or a continued line of its own, and a name that is "listed" or "blocked" is not ours.
+one label needs ESMTP behind it or a continued line of its own; a name that is "listed" or "blocked" is the client's.
 
 Left out: names beyond ASCII (RFC 6531 3.7.1 keeps the dialogue ASCII), and names in other places of a sentence.
 """

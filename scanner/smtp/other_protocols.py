@@ -1,4 +1,4 @@
-"""Tell servers of other protocols by the first thing they say, so that nobody waits for an SMTP reply from them.
+"""Recognise servers of other protocols by the first bytes they send, so that no SMTP reply is awaited from them.
 
 Three kinds: binary records that say their own length, protocols of lines whose first line gives them away, and
 services that greet with the same three-digit codes as SMTP (FTP, NNTP). An HTTP server usually says nothing at all.
