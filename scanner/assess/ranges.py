@@ -7,7 +7,7 @@ branch, and before 3.9.0, which never had the flaw. By its numbers alone it woul
 - a candidate or snapshot has the flaws of the release that it came before, unless a bound of the row is a candidate
   or snapshot of that same release: then the row decides;
 - otherwise, when a release of the branch it was cut from had the flaw, the fix came in between: undecided;
-- between two affected releases of one branch, where no row has `fixed`: undecided. The same holds between branches where
+- between two affected releases of one branch, without a `fixed`: undecided. The same holds between branches where
   the row names single versions, as older records of NVD do (4.96 and 4.98 leave 4.97 open), and wherever the product's
   flaws were searched for. It holds for a release with something added (`8.13.5.20060308`) after the last affected one,
   or before an affected one;
