@@ -99,9 +99,9 @@ class Redaction:
     def guard_logs(self) -> None:
         """Clean all that the handlers of the root logger write from now on, including messages of libraries."""
         for handler in logging.getLogger().handlers:
-            handler.addFilter(self._clean_log)
+            handler.addFilter(self.clean_log)
 
-    def _clean_log(self, record: logging.LogRecord) -> bool:
+    def clean_log(self, record: logging.LogRecord) -> bool:
         """Clean the message and the traceback of a log record (a filter of `logging`)."""
         message = record.getMessage()
         if (cleaned := self.clean(message)) != message:

@@ -210,7 +210,7 @@ def test_the_log_is_cleaned_with_its_arguments_and_tracebacks() -> None:
     finally:
         logger.removeHandler(handler)
         for other in logger.handlers:
-            other.removeFilter(redaction._clean_log)
+            other.removeFilter(redaction.clean_log)
 
     assert out.getvalue().splitlines() == [
         "sent {'Authorization': 'Bearer ***'}",

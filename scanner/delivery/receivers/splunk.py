@@ -103,9 +103,7 @@ class SplunkReceiver:
         self._client = HttpClient(url, default_port=_PORT)
         self.name = url.shown
         self._redaction = url.redaction
-        path = url.path.rstrip("/") or _PATH
-        if path.endswith(("/raw", "/raw/1.0", "/ack", "/health")):
-            raise InputError(f"-o {url.shown}: the path must be the collector's for events, as {_PATH}")
+        path = _event_path(url)
         self._path = quote(path)
         self._ack_path = quote(f"{path.removesuffix('/1.0').removesuffix('/event')}/ack")
         token = header_secret(url, "token")
@@ -216,6 +214,13 @@ class SplunkReceiver:
             why = self._redaction.clean(str(error))
             log.warning("-o %s: goes on without acknowledgements (ack=best_effort): %s", self.name, why)
         self._acks_asked = False
+
+
+def _event_path(url: SinkUrl[SplunkOptions]) -> str:
+    path = url.path.rstrip("/") or _PATH
+    if path.endswith(("/raw", "/raw/1.0", "/ack", "/health")):
+        raise InputError(f"-o {url.shown}: the path must be the collector's for events, as {_PATH}")
+    return path
 
 
 def _metadata(options: SplunkOptions) -> bytes:

@@ -175,7 +175,8 @@ def _destinations(urls: Sequence[str], log_level: int) -> list[Destination]:
     return destinations
 
 
-async def _main(orders_fd: int, reports: int) -> int:
+async def main(orders_fd: int, reports: int) -> int:
+    """Serve the receivers of the order that is read first; return the exit code of the process."""
     # Ctrl-C, and the end of a terminal, reach every process there; the sweep tells this one when to stop.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -199,4 +200,4 @@ if __name__ == "__main__":
     os.nice(NICENESS)
     gc.freeze()  # what was imported is here to stay
     gc.set_threshold(20_000, 20, 100)  # events are many and short-lived; collecting took 10 % of a relay's time
-    sys.exit(uvloop.run(_main(*channels)))
+    sys.exit(uvloop.run(main(*channels)))

@@ -12,7 +12,6 @@ import zstandard
 from botocore import exceptions
 
 from scanner.delivery.receivers import s3
-from scanner.delivery.receivers.discreet import DiscreetReceiver
 from scanner.delivery.receivers.receiver import AccessDeniedError, TooLargeError, TryLaterError
 from scanner.delivery.receivers.s3 import S3Receiver
 from scanner.delivery.redaction import Redaction
@@ -20,6 +19,7 @@ from scanner.delivery.relay.destination import make_destinations
 from scanner.errors import InputError
 from scanner.formats import Event
 from tests.support.certificates import make_certificate
+from tests.support.sink_receivers import receiver_of
 
 WHERE = "s3+http://127.0.0.1:8333/bucket"
 
@@ -41,10 +41,7 @@ class Store:
 
 
 def receiver(url: str) -> S3Receiver:
-    (one,) = make_destinations([url])
-    assert isinstance(one.receiver, DiscreetReceiver)
-    assert isinstance(one.receiver.inner, S3Receiver)
-    return one.receiver.inner
+    return receiver_of(url, S3Receiver)
 
 
 def batch(first: int, count: int = 2) -> list[Event]:

@@ -193,7 +193,7 @@ async def test_the_exit_code_and_the_last_word_tell_what_became_of_it(
     os.write(say, b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
     if kind == "gone":
         os.close(hear)
-    code = await process._main(orders, reports)
+    code = await process.main(orders, reports)
     os.close(say)
     os.close(reports)
 
