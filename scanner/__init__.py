@@ -1,4 +1,4 @@
-"""smtpsweep: which mail servers answer in your networks, what they are, and which version they give away.
+"""smtpsweep: find the mail servers in your networks, what software they run, and which version they reveal.
 
 The public API. `sweep` and `check` do the work:
 
@@ -14,7 +14,7 @@ The public API. `sweep` and `check` do the work:
 
 What is not listed in `__all__` or described in docs/ may change from one version to the next.
 
-Names are imported when they are first used: every command imports this package, and most need little of it.
+Names are imported at their first use: every command imports this package, and most need little of it.
 """
 
 from importlib import import_module

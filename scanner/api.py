@@ -1,12 +1,12 @@
-"""The sweep and the check for programs: records as they come, from the same pipeline that the command line uses.
+"""`sweep` and `check` for programs, on the same pipeline as the command line.
 
 `sweep` is an asynchronous generator over `sweeps.pipeline.Sweep` with one sink, which hands each batch of lines to the
-consumer. The sink has a batch only when the consumer is done with the last of its records, that is, when it asked for
-the next. So a slow consumer slows the sweep, memory is bounded by what `Delivery` lets be pending, and a state file
-counts as done what the consumer has really had.
+consumer. A batch is written when the consumer has finished its last record, that is, when it asks for the next one. So
+a slow consumer slows the sweep, `Delivery` bounds the memory, and a state file counts only what the consumer has
+processed.
 
-Records are decoded from the delivered lines, as any reader of a file would do it: one contract, no second way through
-the pipeline. Left out: several sinks at once and progress; for those there is the command line, or `Sweep` itself.
+Records are decoded from the delivered lines, as any reader of a file would do it, so there is one contract and one way
+through the pipeline. Left out: several sinks and progress; use the command line, or `Sweep` itself.
 """
 
 import asyncio
@@ -37,22 +37,22 @@ async def sweep(
 ) -> AsyncGenerator[Record]:
     """Visit targets and yield a record for each host that answers, in the order in which the visits end.
 
-    The sweep goes no faster than its records are taken. Leaving the loop early stops it at once: connections under way
-    are closed, and with a `state` they are visited again by the next run, as is the batch that was not taken to its
-    end. Wrap the generator in `contextlib.aclosing` when you may leave early, so that it stops then and not later.
+    The sweep goes no faster than its records are consumed. Leaving the loop early stops it at once: open connections
+    are closed, and with a `state` the next run visits them again, and the hosts of the batch that was not finished.
+    Wrap the generator in `contextlib.aclosing` if you may leave early, so that it stops then and not later.
 
     Args:
-        targets: addresses, CIDR blocks, ranges, globs, host names and `mx:DOMAIN`; an open file of them will do.
-            `@FILE` and `-` are the command line's.
+        targets: addresses, CIDR blocks, ranges, globs, host names and `mx:DOMAIN`, or an open file of them. `@FILE`
+            and `-` work only on the command line.
         exclude: never visit these; the same forms.
         settings: how to sweep; by default gentle, with seed 0, so that two runs visit in the same order.
         state: a checkpoint file; an existing one is resumed, with the same targets, exclusions and settings.
         on_summary: called with the summary when the sweep has ended, complete or not.
 
     Raises:
-        InputError: when targets, settings or state cannot be used; nothing was visited then.
-        LocalError: when this machine cannot open connections; after the records that came before.
-        SinkError: when the state cannot be written.
+        InputError: if targets, settings or state cannot be used; nothing was visited then.
+        LocalError: if this machine cannot open connections; after the records found until then.
+        SinkError: if the state cannot be written.
     """
     plan = await _plan(targets, exclude, settings or Settings(), state)
     sink = _Handover()
@@ -79,7 +79,7 @@ async def sweep(
 async def _plan(
     targets: str | Iterable[str], exclude: str | Iterable[str], settings: Settings, state: Path | None
 ) -> Plan:
-    """Decide who will be visited; names are those of the sweep that a state belongs to."""
+    """Plan the sweep; with a state, names have the addresses that they had when that sweep began."""
     saved = Saved.read(state) if state is not None else None
     known = saved.names if saved is not None else None
     asked, never = _spec("targets", targets), _spec("exclude", exclude)
@@ -95,14 +95,14 @@ async def check(host: str, *, exclude: str | Iterable[str] = (), settings: Setti
         settings: ports, time-outs and the like.
 
     Raises:
-        InputError: when it is more than one host, cannot be resolved, or is excluded.
-        LocalError: when this machine cannot open connections.
+        InputError: if it is more than one host, cannot be resolved, or is excluded.
+        LocalError: if this machine cannot open connections.
     """
     return await check_host(host, settings or Settings(), exclude=_texts(exclude))
 
 
 class _Handover:
-    """A sink that gives lines to one consumer and returns from `write` when the consumer is done with all of them."""
+    """A sink that gives lines to one consumer; `write` returns when the consumer has finished all of them."""
 
     name = "the caller of sweep()"
 
@@ -120,14 +120,14 @@ class _Handover:
         await self._lines.join()
 
     def position(self) -> Position | None:
-        """Return None: what the consumer did with its records is its own affair."""
+        """Return None: the consumer keeps its records itself."""
         return None
 
     async def close(self) -> None:
-        """Do nothing: nothing is held."""
+        """Do nothing: there is nothing to release."""
 
     def end(self, visiting: asyncio.Task[Summary]) -> None:
-        """Let the consumer know that no more comes (a callback of the sweep's task)."""
+        """Tell the consumer that there are no more lines (a callback of the sweep's task)."""
         del visiting
         self._lines.put_nowait(None)
 
@@ -136,7 +136,7 @@ class _Handover:
         return await self._lines.get()
 
     def taken(self) -> None:
-        """Note that the consumer is done with the last line it got."""
+        """Note that the consumer has finished its last line."""
         self._lines.task_done()
 
 
@@ -146,6 +146,6 @@ def _texts(given: str | Iterable[str]) -> tuple[str, ...]:
 
 def _spec(argument: str, given: str | Iterable[str]) -> Spec:
     texts = [given] if isinstance(given, str) else given  # not a tuple: a file of a million lines is read as it comes
-    # No texts at all were asked for so; what is there and names nothing (an empty text or file) is refused.
+    # No texts at all are accepted as such; an empty text or file is refused.
     named = [] if isinstance(texts, Sized) and not len(texts) else [TextSource(argument, texts)]
     return parse_exclusions(named) if argument == "exclude" else parse_spec(named)

@@ -1,7 +1,7 @@
-"""What can go wrong on our caller's side.
+"""The errors that callers of this package must handle.
 
-Nothing here is about a peer: what a server or the network does to us is a `Status` in a record, never an exception.
-Every message is one line that says what is wrong, where, and what to do about it; the command line prints it as is.
+None is about a peer: what a server or the network does is a `Status` in a record, never an exception. Every message is
+one line that says what happened, where, and what to do; the command line prints it as it is.
 """
 
 
@@ -26,12 +26,12 @@ class StateError(InputError):
 
 
 class SinkError(SmtpsweepError):
-    """Raised when a destination does not take records any more; the sweep stops and can be resumed (exit code 3)."""
+    """Raised when a sink takes no more records; the sweep stops and can be resumed (exit code 3)."""
 
 
 class LocalError(SmtpsweepError):
-    """Raised when this machine, not a target, keeps the sweep from going on: descriptors, network (exit code 4)."""
+    """Raised when this machine, not a target, prevents the sweep: no descriptors, no network (exit code 4)."""
 
 
 class LedgerError(SmtpsweepError):
-    """Raised when planned targets and terminal statuses do not add up: a bug of ours, never hidden."""
+    """Raised when planned targets and final statuses do not add up, which is a bug of ours."""

@@ -1,12 +1,11 @@
-"""What is made at its first use, so that the start of a command pays only for what this command does.
+"""Regular expressions compiled, and names imported, at their first use, so that a command starts quickly.
 
-A command that identifies one greeting needs a tenth of the regular expressions that its modules have, and none of the
-engine. So a module writes `lazy.pattern(...)` in place of `re.compile(...)`, and a package whose modules are not small
-lists its public names with `lazy.names` (PEP 562) instead of importing them.
+A command that identifies one greeting needs a tenth of the regular expressions in its modules, and none of the engine.
+So a module writes `lazy.pattern(...)` instead of `re.compile(...)`, and a large package lists its public names with
+`lazy.names` (PEP 562) instead of importing them.
 
-Once made, both cost what they would have cost before: a pattern's methods are attributes that hold the compiled
-pattern's own bound methods, and a name that was asked for stands in its package. The price is that an expression with a
-mistake fails when it is first used; a test compiles all of them.
+After their first use both cost nothing: a pattern's methods are then the compiled pattern's own bound methods, and a
+name is set in its package. The price is that a wrong expression fails only at its first use; a test compiles them all.
 """
 
 import re
@@ -15,7 +14,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, AnyStr, Final, cast
 
-#: What a compiled pattern can do and has, but for its text, which we know before.
+#: The attributes of a compiled pattern, without its text, which is known before.
 _ATTRIBUTES: Final = (
     *("match", "fullmatch", "search", "finditer", "findall", "split", "sub", "subn", "scanner"),
     *("flags", "groups", "groupindex"),
@@ -23,7 +22,7 @@ _ATTRIBUTES: Final = (
 
 
 class _Compiled:
-    """Has the attributes of a compiled pattern as its own, where Python finds them without a call."""
+    """Holds the attributes of a compiled pattern in slots, where Python finds them without a call."""
 
     __slots__ = ("_flags", "pattern", *_ATTRIBUTES)
 
@@ -43,7 +42,7 @@ class _Pattern(_Compiled):
         compiled = re.compile(self.pattern, self._flags)
         for each in _ATTRIBUTES:
             setattr(self, each, getattr(compiled, each))
-        # A class with `__getattr__` is asked more slowly, also for what it has.
+        # A class with `__getattr__` is slower, even for attributes that it has.
         self.__class__ = _Compiled  # type: ignore[assignment]
         return getattr(compiled, name)
 
@@ -52,15 +51,15 @@ class _Pattern(_Compiled):
 
 
 def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
-    """Return what can be used like `re.compile(text, flags)`, and is compiled when it is first used.
+    """Return a pattern like `re.compile(text, flags)` that is compiled at its first use.
 
-    Only its own methods and attributes: functions of `re` do not take it, and it is not `match.re` of its matches.
+    Only its methods and attributes work: functions of `re` do not take it, and `match.re` is another object.
     """
     return cast("re.Pattern[AnyStr]", _Pattern(text, flags))
 
 
 def names(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str], object]:
-    """Return a package's `__getattr__`: `homes` has its public names by the module that each is imported from."""
+    """Return a package's `__getattr__`; `homes` lists its public names by the module that they come from."""
     home_of = {name: f"{package}.{module}" for module, found in homes.items() for name in found}
 
     def maybe_import(name: str) -> object:

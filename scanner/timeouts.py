@@ -1,13 +1,13 @@
-"""Time limits for a process that may be suspended: Ctrl-Z and fg, a paused container or virtual machine, slow ones.
+"""Time limits for a process that may be suspended: Ctrl-Z and fg, a paused container or virtual machine, a slow one.
 
-While a process does not run, its clock goes on and its peers do, too. When it runs again, timers that have come due are
-served first (uvloop), or together with what has arrived (asyncio): what waits in the sockets is called late although it
-came in time. So a limit here counts only the time in which the process could have looked: it is waited for in steps of
-a second at most, a step that ended late counts as the step, and a last step that ended late is made once more, since
-then the sockets are looked at in between. `PatientClock` is the same for who has a tick of his own.
+While a process does not run, its clock and its peers go on. When it runs again, the event loop serves expired timers
+before the sockets (uvloop) or together with them (asyncio), so data that arrived in time would count as late. A limit
+here counts only the time in which the process could run. It waits in steps of at most a second. A step that ends late
+counts as one step; a last step that ends late is repeated, so that the sockets are read first. `PatientClock` does the
+same for callers with a tick of their own.
 
-CLOCK_MONOTONIC stands still while the whole system is suspended (Linux, macOS) and goes on while a process is stopped.
-In the first case there is no gap to be seen, and the limits have not come nearer either.
+CLOCK_MONOTONIC stops while the whole system is suspended (Linux, macOS), and goes on while only a process is stopped.
+In the first case there is no gap, and the limits have not come nearer either.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 
 #: The longest step, in seconds; so a process that was stopped is this much less patient at most.
 STEP_S = 1.0
-#: A step that ends so many seconds late means that the process did not run, or hardly.
+#: A step that ends this many seconds late means that the process hardly ran, if at all.
 LATE_S = 0.25
-#: How often the last step is made once more. A machine that is always late must come to an end, too.
+#: How many times the last step may be repeated, so that a limit ends on a machine that is always late, too.
 MAX_REPEATS = 10
-#: For time limits of libraries that a limit of ours stands around: a day.
+#: For time limits of libraries inside a limit of ours: a day.
 FOREVER_S = 86_400.0
 
 
 class Limit:
-    """A time limit that is running. `left_s` are the seconds left of it, those in which the process slept left out."""
+    """A running time limit. Seconds in which the process did not run do not count."""
 
     def __init__(self, scope: asyncio.Timeout, limit_s: float, clock: Callable[[], float]) -> None:
         self._scope = scope
@@ -51,7 +51,7 @@ class Limit:
     def _on_step(self) -> None:
         late_s = self._clock() - self._begun_at - self._step_s
         if late_s >= LATE_S and self._left_s <= self._step_s and self._repeats:
-            self._repeats -= 1  # the last one: it would be over without a look at the sockets
+            self._repeats -= 1  # the last step: repeat it, so that the sockets are read first
         else:
             self._left_s -= self._step_s
         if self._left_s > 0:
@@ -60,24 +60,24 @@ class Limit:
             self._scope.reschedule(self._loop.time())
 
     def renew(self) -> None:
-        """Begin anew; harmless when it is over."""
+        """Start the limit again; no effect if it is over."""
         if not self._is_over:
             self._timer.cancel()
             self._left_s, self._repeats = self._limit_s, MAX_REPEATS
             self._begin()
 
     def cancel(self) -> None:
-        """End the waiting."""
+        """Stop the limit."""
         self._is_over = True
         self._timer.cancel()
 
 
 @asynccontextmanager
 async def patience(limit_s: float, clock: Callable[[], float] = time.monotonic) -> AsyncIterator[Limit]:
-    """Bound what the body waits for, as `asyncio.timeout` does, in time in which this process could run.
+    """Limit the body like `asyncio.timeout`, in seconds in which this process could run.
 
     Raises:
-        TimeoutError: when it takes longer.
+        TimeoutError: if it takes longer.
     """
     async with asyncio.timeout(None) as scope:
         limit = Limit(scope, limit_s, clock)
@@ -88,24 +88,24 @@ async def patience(limit_s: float, clock: Callable[[], float] = time.monotonic) 
 
 
 async def wait_for_all(tasks: Iterable[asyncio.Task[Any]], limit_s: float) -> None:
-    """Wait until all tasks are done, and at most so many seconds in which this process could run."""
+    """Wait until all tasks are done, at most `limit_s` seconds in which this process could run."""
     with suppress(TimeoutError):
         async with patience(limit_s):
             await asyncio.wait(tasks)
 
 
 async def rest(seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-    """Do nothing for so many seconds in which this process could run."""
+    """Sleep for this many seconds in which this process could run."""
     with suppress(TimeoutError):
         async with patience(seconds, clock):
             await asyncio.Event().wait()
 
 
 class Lateness(NamedTuple):
-    """How late a tick was in the life of a clock, for people.
+    """How late the ticks of a clock were, for people.
 
-    The process did not run at all `pauses` times, `paused_s` seconds together; it came `late` times somewhat late,
-    `late_s` seconds together; all of it in `elapsed_s` seconds.
+    In `elapsed_s` seconds the process did not run at all `pauses` times, for `paused_s` seconds in total, and was
+    somewhat late `late` times, for `late_s` seconds in total.
     """
 
     pauses: int
@@ -116,16 +116,16 @@ class Lateness(NamedTuple):
 
     @property
     def is_too_slow(self) -> bool:
-        """Whether the machine is too slow for what it does, rather than suspended now and then."""
+        """Whether the machine is too slow for its work, rather than suspended now and then."""
         times = self.late + self.pauses
         return times >= 20 and self.late_s + min(self.paused_s, self.pauses * STEP_S) > 0.2 * self.elapsed_s
 
 
 class PatientClock:
-    """A monotonic clock that stands still while the process does not run. Call it for the time; `tick` it often.
+    """A monotonic clock that stops while the process does not run. Call it for the time; call `tick` often.
 
-    A gap of more than `STEP_S` between two ticks counts as `STEP_S`. Until the next tick nobody knows how long the gap
-    will be, so a reading is never more than `STEP_S` after the last tick, and none is before an earlier one.
+    A gap of more than `STEP_S` between two ticks counts as `STEP_S`. The length of a gap is known only at the next
+    tick, so a reading is at most `STEP_S` after the last tick, and never before an earlier reading.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -144,7 +144,7 @@ class PatientClock:
         return self._latest
 
     def tick(self) -> None:
-        """Note that the process runs. To be called before anything else is done after a wait."""
+        """Note that the process runs. Call it first after every wait."""
         now = self._clock()
         gap_s, self._ticked_at = now - self._ticked_at, now
         if gap_s > STEP_S:

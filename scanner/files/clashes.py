@@ -1,12 +1,12 @@
-"""Whether two names on a command line lead to one file, asked before anything is opened.
+"""Refuse a command line on which two names lead to one file, before anything is opened.
 
 A summary over the records, a conversion over its own input, a report over the policy: each would destroy what the user
-needs, and exit 0. Names are no proof that files differ: there are links, hard links, `./`, other spellings on a file
-system that does not tell them apart, and parts of a rotated output. So what exists is compared by device and inode.
-What does not exist yet is compared by its folder's identity and its name, with the spellings that some file systems
-take for one (case, composed letters) taken for one everywhere.
+needs, and exit with 0. Different names do not mean different files: there are links, hard links, `./`, file systems
+that ignore case, and the parts of a rotated output. So files that exist are compared by device and inode. A file that
+does not exist yet is compared by its folder's identity and its name; case and composed letters do not count, as on some
+file systems.
 
-Devices, FIFOs and sockets lose nothing by being named twice and are left out.
+Left out: devices, FIFOs and sockets, which lose nothing if they are named twice.
 """
 
 import os
@@ -76,7 +76,7 @@ def standard_output() -> list[Named]:
 
 
 def refuse_clashes(outputs: Sequence[Named], inputs: Sequence[Named] = ()) -> None:
-    """Refuse an output that is another output, or an input, or lies in one that is a folder.
+    """Refuse an output that is another output or an input, or that lies in a folder that is one.
 
     Raises:
         InputError: naming both.
@@ -111,7 +111,7 @@ class _Resolved:
             self.keys = self.keys.union(*(_existing(part) for part in _parts(folder, named.is_part)))
 
     def is_same(self, other: "_Resolved") -> bool:
-        """Whether writing the one touches the other."""
+        """Return whether writing one would change the other."""
         return (
             not self.keys.isdisjoint(other.keys)
             or self.has_part(other)
@@ -121,11 +121,11 @@ class _Resolved:
         )
 
     def has_part(self, other: "_Resolved") -> bool:
-        """Whether the other one has the name of a part of this output."""
+        """Return whether the other one has the name of a part of this output."""
         return self.named.is_part is not None and self.beside == other.beside and self.named.is_part(other.name)
 
     def holds(self, other: "_Resolved") -> bool:
-        """Whether the other one lies in this folder."""
+        """Return whether the other one lies in this folder."""
         return self.named.is_folder and not self.keys.isdisjoint(other.above)
 
 
@@ -148,5 +148,5 @@ def _folded(name: str) -> str:
 
 
 def _parts(folder: Path, is_part: Callable[[str], bool]) -> Iterator[Path]:
-    with suppress(OSError):  # no folder, no parts; that it cannot be written is said by who opens it
+    with suppress(OSError):  # no folder, no parts; opening the output reports that it cannot be written
         yield from (path for path in folder.iterdir() if is_part(path.name))

@@ -1,7 +1,7 @@
-"""An output that is there whole or not at all: a file, or standard output.
+"""An output that appears whole or not at all: a file, or standard output.
 
-A file is written and put in its place by `scanner.files.places`; what is meant for standard output waits in a temporary
-file, so that nothing has been printed when something turns out to be wrong.
+`scanner.files.places` writes a file. What goes to standard output waits in a temporary file, so that nothing is printed
+if the work fails.
 """
 
 import shutil
@@ -17,9 +17,9 @@ from scanner.files.places import FilePlace, always, never
 
 
 class OutputFile:
-    """Use it in a `with` block, whose clean end puts the file in its place; until then `stream` is where to write.
+    """Write to `stream` in a `with` block; its end without an error puts the file in its place.
 
-    `path` is where the contents are before the end.
+    `path` is where the contents are until then.
     """
 
     def __init__(self, name: str, *, overwrite: bool = False) -> None:

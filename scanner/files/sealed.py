@@ -1,13 +1,13 @@
-"""A line of JSON that carries its own checksum, so that damage is seen and never believed.
+"""A line of JSON with its own checksum, so that damage is noticed.
 
-The state file, the cursors and the log of a run are read back after crashes, by machines whose disks may fail and by
-people who may edit. A digit that changes inside a number still is JSON, and a host would never be visited. So each
-line of these files is one JSON object whose last member is the CRC-32 of everything before it:
+The state file, the cursors and the spool are read back after crashes; disks may fail and people may edit. A changed
+digit inside a number is still JSON, and a host would never be visited. So each line of these files is one JSON object
+whose last member is the CRC-32 of everything before it:
 
     {"done":[16,17],"counts":{}}   ->   {"done":[16,17],"counts":{},"crc32":"f6e8b64d"}
 
-It stays JSON for everybody's tools. CRC-32 (ISO 3309, as in gzip and PNG) finds accidents, every burst up to 32 bits
-among them. It is not a signature: who can write the file can also write the checksum.
+It stays JSON for other tools. CRC-32 (ISO 3309, as in gzip and PNG) detects accidents, among them every burst of up to
+32 bits. It is not a signature: anybody who can write the file can also write the checksum.
 """
 
 from zlib import crc32
@@ -26,7 +26,7 @@ def unseal(sealed: bytes) -> bytes:
     """Return the object without its checksum, as it was given to `seal`.
 
     Raises:
-        ValueError: when there is no checksum, or it is not the line's: torn, changed, or never sealed.
+        ValueError: if there is no checksum, or it does not fit the line: torn, changed, or never sealed.
     """
     line, found = sealed[: -SEAL_BYTES - 1] + b"}", sealed[-SEAL_BYTES - 1 :]
     if found[: len(_KEY)] != _KEY:

@@ -1,14 +1,14 @@
-"""Text that people hand us, from whatever editor or shell it came: one reader for every input.
+"""Read text input from any editor or shell as UTF-8: one reader for every input.
 
-Windows writes a byte order mark in front of UTF-8, and its shell writes UTF-16 when output is redirected. Read as
-anything else, the first line of such a file is lost and the rest is nonsense. So every input goes through here first
-and comes out as UTF-8 without a mark; what has neither mark nor UTF-16's zero bytes comes out byte for byte, also when
-it is not UTF-8. Files put together (`cat a b`) have a mark where the second began: at the begin of a line it is left
-out as well.
+Windows writes a byte order mark before UTF-8, and its shell writes UTF-16 when output is redirected. Read as anything
+else, the first line of such a file is lost and the rest is nonsense. So every input comes through here as UTF-8 without
+a mark. Input with neither a mark nor the zero bytes of UTF-16 passes unchanged, even if it is not UTF-8. Joined files
+(`cat a b`) have a mark where the second begins; marks at the start of any line are removed, too.
 
-UTF-16 without a mark is told by the zero bytes among the first four: two plain characters have them, UTF-8 never does.
-What cannot be decoded becomes U+FFFD in a stream, so that one bad place does not end a long file; whole texts are
-refused. Packed files are unpacked first (`packed`). Left out: 8-bit and Asian encodings, which no byte gives away.
+UTF-16 without a mark is recognised by the zero bytes among the first four: two plain characters have them, UTF-8 never
+does. In a stream, bytes that cannot be decoded become U+FFFD, so that one bad place does not end a long file; a whole
+text with such bytes is refused. Packed files are unpacked first (`packed`). Left out: 8-bit and Asian encodings, which
+cannot be recognised by their bytes.
 """
 
 import codecs
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-#: Bytes that decide.
+#: Bytes that decide which encoding it is.
 _START_BYTES: Final = 4
 _READ_BYTES: Final = 1 << 16
 _UTF_8_MARK: Final = codecs.BOM_UTF8
@@ -50,12 +50,12 @@ def utf_8_stream(stream: BinaryIO) -> io.BufferedReader:
 
 
 def utf_8_lines(stream: BinaryIO) -> io.BufferedReader:
-    """Return the same for a text of lines: without marks at the begin of any of them. It may not hold binary data."""
+    """Return the same for lines of text, without marks at the start of any line. It must not be binary data."""
     return io.BufferedReader(_Unmarked(utf_8_stream(stream)), _READ_BYTES)
 
 
 def prefixed(first: bytes, rest: BinaryIO) -> io.BufferedReader:
-    """Return a buffered stream of what was read of another one already, and then of its rest. Closing closes both."""
+    """Return a buffered stream of `first`, which was read already, and then of `rest`. Closing closes both."""
     return io.BufferedReader(_Prefixed(first, rest), _READ_BYTES)
 
 
@@ -64,7 +64,7 @@ def with_opening(
 ) -> tuple[bytes, io.BufferedReader]:
     """Return the first lines of a text, and a stream of all of it.
 
-    No more is read than `size` bytes, or the first line that `decides`, so that who types a text need not end it.
+    Reading stops after `size` bytes, or at the first line that `decides`, so that typed text need not end.
     """
     start = b""
     while len(start) < size and (line := stream.readline(size - len(start))):
@@ -86,7 +86,7 @@ def utf_8(raw: bytes) -> bytes:
 
 
 def utf_16_or_32(raw: bytes) -> str | None:
-    """Return the name of the encoding when a text begins like UTF-16 or UTF-32, for those who must refuse it."""
+    """Return the name of the encoding if a text begins like UTF-16 or UTF-32, for readers that must refuse it."""
     encoding = _encoding_of(raw[:_START_BYTES])[1]
     return None if encoding is None else encoding[:6].upper()
 
@@ -131,7 +131,7 @@ class _Prefixed(io.RawIOBase):
         return size
 
     def _more(self) -> bytes:
-        read = getattr(self._rest, "read1", self._rest.read)  # what has come by now: nobody waits for a whole buffer
+        read = getattr(self._rest, "read1", self._rest.read)  # what is there now, without waiting for a full buffer
         data: bytes = read(_READ_BYTES) or b""
         return data
 
@@ -141,7 +141,7 @@ class _Prefixed(io.RawIOBase):
 
 
 class _Unmarked(_Prefixed):
-    """The same without the marks that stand at the begin of a line."""
+    """The same without byte order marks at the start of a line."""
 
     def __init__(self, text: io.BufferedReader) -> None:
         super().__init__(b"", text)
@@ -159,7 +159,7 @@ class _Unmarked(_Prefixed):
         return b""
 
     def _is_half_a_mark(self, data: bytes) -> bool:
-        """Tell whether only what comes next can show that a mark stands at the end."""
+        """Return whether the data may end with the beginning of a mark."""
         ends = data.endswith((_MARKED_LINE[:2], _MARKED_LINE[:3]))
         return ends or (self._at_begin and data in {_UTF_8_MARK[:1], _UTF_8_MARK[:2]})
 

@@ -1,8 +1,8 @@
-"""TOML from files that people write: read whole, with limits, and every trouble is one kind of error.
+"""Read TOML files that people write, with limits; every problem is one kind of error.
 
-Python's reader follows brackets with its own stack, reads integers of any length, and needs a time that grows with the
-square of a key's parts. Here all of that is `tomllib.TOMLDecodeError`, with a sentence that can be shown; integers are
-those of TOML 1.0 (64 bits), which everything that computes with them or prints them can rely on.
+Python's reader follows nested brackets by recursion, reads integers of any length, and its time grows with the square
+of the number of a key's parts. Here each of these is a `tomllib.TOMLDecodeError` with a message for people. Integers
+have 64 bits, as in TOML 1.0, so code that computes with them or prints them needs no further check.
 """
 
 import tomllib
@@ -12,11 +12,11 @@ from typing import Any, Final
 from scanner import lazy
 from scanner.files.text_input import utf_8
 
-#: The most parts of a dotted key. A list of addresses in one text has a few dots, never so many in a row.
+#: Parts of a dotted key. A list of addresses in one text has a few dots, never this many in a row.
 _MOST_PARTS: Final = 64
 _MANY_PARTS = lazy.pattern(rf"(?:[\w\"'-]+[ \t]*\.[ \t]*){{{_MOST_PARTS}}}")
 _INTEGERS: Final = range(-(2**63), 2**63)
-#: Bytes of a file: half a million addresses fit. What is longer has no end, or is something else.
+#: Bytes of a file: half a million addresses fit. A longer file is a device, or something else.
 _MOST_BYTES: Final = 1 << 23
 
 
@@ -24,7 +24,7 @@ def read_text(path: Path) -> str:
     """Return the text of a file in UTF-8 or UTF-16, without a byte order mark. Raises OSError and UnicodeDecodeError.
 
     Raises:
-        tomllib.TOMLDecodeError: when it is longer than any such file, as a device is.
+        tomllib.TOMLDecodeError: if it is longer than any such file, as a device is.
     """
     with path.open("rb") as stream:
         raw = stream.read(_MOST_BYTES + 1)
@@ -37,7 +37,7 @@ def loads(text: str) -> dict[str, Any]:
     """Return the document of a text.
 
     Raises:
-        tomllib.TOMLDecodeError: for everything that is wrong with it.
+        tomllib.TOMLDecodeError: for any mistake in it.
     """
     if _MANY_PARTS.search(text):
         raise tomllib.TOMLDecodeError(f"a key has more than {_MOST_PARTS} parts")

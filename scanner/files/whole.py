@@ -1,15 +1,15 @@
-"""Files that are written whole or not at all, readable by their owner only, and never somebody else's.
+"""Write files whole or not at all, private to their owner, and never into another user's file.
 
-Results name weak servers, sweeps run as root, and folders such as /tmp are shared. So whatever this program writes in
-one piece goes through here, or through `scanner.files.places`, which is for files that the user has named:
+Results name weak servers, sweeps run as root, and folders such as /tmp are shared. So every file that this program
+writes in one piece is written here, or through `scanner.files.places` if the user has named it:
 
-- It is written beside its place under a random name that nobody can prepare (O_EXCL, O_NOFOLLOW), synced, renamed into
-  its place, and the folder is synced: after a crash the old content is there, or the new one.
+- It is written beside its place under a random name that nobody can predict (O_EXCL, O_NOFOLLOW), synced, renamed into
+  its place, and the folder is synced. After a crash the old content is there, or the new one.
 - Its mode is 0600, that of a folder 0700, whatever the umask allows.
-- What belongs to another user is refused, for root too: its owner could read what we add to it.
-- FIFOs, devices and sockets are refused without waiting for anybody at their other end.
+- A file of another user is refused, even for root: its owner could read what we add to it.
+- FIFOs, devices and sockets are refused without waiting for their other end.
 
-Everything raises OSError whose `strerror` says in our words what is wrong; the caller knows what the file is called.
+Everything raises OSError, whose `strerror` says in our words what is wrong; the caller adds the name of the file.
 """
 
 import errno
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
-#: For everything that holds results, or tells what was looked at.
+#: For everything that holds results, or shows what was visited.
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 #: For counts that another user's program collects; the umask may take more away.
@@ -29,14 +29,14 @@ PUBLIC_FILE: Final = 0o644
 
 @dataclass(frozen=True, slots=True)
 class FileId:
-    """What a file is, by whatever name: device and inode."""
+    """The identity of a file under any name: device and inode."""
 
     device: int
     inode: int
 
     @classmethod
     def of(cls, file: Path | int) -> Self | None:
-        """Return the identity of what a path leads to, or of an open descriptor; None when nothing is there."""
+        """Return the identity of what a path leads to, or of an open descriptor; None if nothing is there."""
         try:
             return cls.from_stat(os.fstat(file) if isinstance(file, int) else file.stat())
         except OSError:
@@ -44,14 +44,14 @@ class FileId:
 
     @classmethod
     def from_stat(cls, found: os.stat_result) -> Self:
-        """Return the identity that `stat` has found."""
+        """Return the identity in a result of `stat`."""
         return cls(found.st_dev, found.st_ino)
 
 
 def require_own(found: os.stat_result, name: str | Path) -> None:
-    """Refuse what belongs to another user; for root, too. Raises OSError.
+    """Refuse what belongs to another user, even if we are root. Raises OSError.
 
-    Root may read everything anyway, so what is root's is nobody's trap.
+    What belongs to root is accepted: root may read everything anyway.
     """
     if found.st_uid not in (os.geteuid(), 0):
         raise PermissionError(errno.EPERM, f"it belongs to another user (uid {found.st_uid})", str(name))
@@ -68,7 +68,7 @@ def require_regular(found: os.stat_result, name: str | Path) -> None:
 def require_followable(name: str | Path) -> None:
     """Refuse a link that neither we nor root made, and one that leads nowhere. Raises OSError.
 
-    The same for the folders on the way as they are written: a link in a shared folder could lead us anywhere.
+    The folders in the path are checked in the same way: a link in a shared folder could lead anywhere.
     """
     for folder in Path(name).parents:
         with suppress(NotADirectoryError):
@@ -83,7 +83,7 @@ def require_followable(name: str | Path) -> None:
 
 
 def maybe_lstat(name: str | Path) -> os.stat_result | None:
-    """Look at what has this name itself; None when nothing has. Raises OSError."""
+    """Return the status of this name without following a link; None if nothing has the name. Raises OSError."""
     try:
         return Path(name).lstat()
     except FileNotFoundError:
@@ -91,9 +91,9 @@ def maybe_lstat(name: str | Path) -> os.stat_result | None:
 
 
 def open_own(file: Path, flags: int, mode: int = PRIVATE_FILE) -> int:
-    """Open a regular file of ours and return its descriptor; a link is not followed, and nothing is waited for.
+    """Open a regular file of ours and return its descriptor, without following a link or waiting.
 
-    Raises OSError, also when it is a link, not a regular file, or another user's. What is made by this is ours,
+    Raises OSError, also if it is a link, not a regular file, or another user's. A file that this call makes is ours,
     whatever owner the file system shows.
     """
     flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -122,7 +122,7 @@ def open_own(file: Path, flags: int, mode: int = PRIVATE_FILE) -> int:
 
 
 def open_private_append(file: Path) -> BinaryIO:
-    """Open a file of ours for adding to it; it is made when it is not there. Raises OSError."""
+    """Open a file of ours to append to it, and make it if it does not exist. Raises OSError."""
     return os.fdopen(open_own(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
 
 
@@ -137,7 +137,7 @@ def open_beside(file: Path, *, mode: int = PRIVATE_FILE, flags: int = 0) -> tupl
 
 
 def write_whole(file: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
-    """Replace a file in a folder of ours, or make it, in one step. A link is replaced, not followed. Raises OSError."""
+    """Make or replace a file in a folder of ours in one step. A link is replaced, not followed. Raises OSError."""
     fd, fresh = open_beside(file, mode=mode)
     try:
         with os.fdopen(fd, "wb") as out:
@@ -151,7 +151,7 @@ def write_whole(file: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk. Raises OSError."""
+    """Sync the names in a folder to the disk. Raises OSError."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:
@@ -166,7 +166,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folders(folder: Path) -> bool:
-    """Make a folder and those above it that are missing, each for its owner only; tell whether it was missing.
+    """Make a folder and missing ones above it, each private to its owner; return whether it was missing.
 
     Raises OSError.
     """
@@ -183,9 +183,9 @@ def make_folders(folder: Path) -> bool:
 
 
 def own_folder(folder: Path) -> None:
-    """Make a folder for ourselves, or use it again when it is ours. Raises OSError when it is not.
+    """Make a private folder, or use it again if it is ours. Raises OSError if it is not.
 
-    A link to a folder of ours is followed when we or root made it: another user could lead us anywhere.
+    A link to a folder of ours is followed only if we or root made it: another user could lead us anywhere.
     """
     require_followable(folder)
     if not make_folders(folder):
@@ -193,6 +193,6 @@ def own_folder(folder: Path) -> None:
 
 
 def sync(out: BinaryIO) -> None:
-    """Bring what was written to the disk. Raises OSError."""
+    """Sync what was written to the disk. Raises OSError."""
     out.flush()
     os.fsync(out.fileno())

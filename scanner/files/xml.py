@@ -1,8 +1,8 @@
-"""Read XML that others wrote, piece by piece, without letting it harm us.
+"""Read XML from other programs piece by piece, with protection against hostile documents.
 
-Expat tells of each element as it comes, so memory does not grow with the file. Three things are refused: entities that
-the document defines itself (one line of them can stand for gigabytes), whatever would be read from elsewhere (nothing
-is ever fetched), and an element's start that does not end within a megabyte.
+Expat reports each element as it comes, so memory does not grow with the file. Three things are refused: entities that
+the document defines (one line of them can expand to gigabytes), external content (nothing is ever fetched), and a tag
+that does not end within a megabyte.
 
 Source: CPython's documentation, "XML vulnerabilities".
 """
@@ -57,8 +57,8 @@ class XmlReader:
             self._parser.Parse(data, last)
         except expat.ExpatError as error:
             if last and error.code == _ENDS_EARLY:
-                raise ValueError("no well-formed XML: it ends in the middle") from None
-            raise ValueError(f"no well-formed XML: {expat.ErrorString(error.code)}") from None
+                raise ValueError("not well-formed XML: it ends in the middle") from None
+            raise ValueError(f"not well-formed XML: {expat.ErrorString(error.code)}") from None
         if not last and self._fed - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
             raise ValueError(f"a tag of more than {MAX_TOKEN_BYTES:,} bytes")
 

@@ -1,11 +1,11 @@
-r"""Write hostile bytes as printable ASCII, so that they can be shown, logged and stored, and be had back.
+r"""Write hostile bytes as printable ASCII that can be shown, logged and stored, and turned back into the bytes.
 
 0x20 to 0x7E stand for themselves, except the backslash, which is doubled; every other byte becomes `\xNN` with two
-lower-case hex digits. No byte of a peer can thus move a cursor, end a line, or open markup of a terminal, and equal
-texts mean equal bytes. What the text says (a formula for a spreadsheet, HTML) is for whoever renders it to quote.
+lower-case hex digits. So no byte of a peer can move a cursor, end a line or control a terminal, and equal texts mean
+equal bytes. Programs that render the text must still quote what it says (a formula for a spreadsheet, HTML).
 
-Nearly every greeting is plain ASCII already: one search tells, and the bytes are decoded as they are. Most others have
-several lines and are plain but for CR LF.
+Nearly every greeting is plain ASCII: one search finds that, and the bytes are decoded as they are. Most others have
+several lines and are plain except for CR LF.
 """
 
 import re
@@ -19,7 +19,7 @@ _ESCAPED: Final = lazy.pattern(r"\\(?:x([0-9a-f]{2})|(\\))|([^ -~]|\\)")
 
 
 def is_plain(raw: bytes) -> bool:
-    """Tell whether `escape` would leave every byte as it is."""
+    """Return whether `escape` would leave every byte as it is."""
     return _SPECIAL.search(raw) is None
 
 
@@ -35,7 +35,7 @@ def unescape(text: str) -> bytes:
     """Return the bytes that `escape` was given.
 
     Raises:
-        ValueError: when a backslash begins no escape, or a character is not printable ASCII.
+        ValueError: if a backslash does not begin an escape, or a character is not printable ASCII.
     """
     return _ESCAPED.sub(_unescaped, text).encode("latin-1")
 

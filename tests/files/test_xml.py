@@ -38,10 +38,10 @@ def test_elements_come_in_their_order_in_any_pieces() -> None:
         (LAUGHS, "it defines an entity \\('lol'\\)"),
         (b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "it defines an entity"),
         (b'<!DOCTYPE a [<!ENTITY % x "y">]><a/>', "it defines an entity"),
-        (b"<a>", "no well-formed XML: it ends in the middle"),
-        (b"<a></b>", "no well-formed XML: mismatched tag"),
-        (b"{}", "no well-formed XML: not well-formed"),
-        (b"", "no well-formed XML: it ends in the middle"),
+        (b"<a>", "not well-formed XML: it ends in the middle"),
+        (b"<a></b>", "not well-formed XML: mismatched tag"),
+        (b"{}", "not well-formed XML: not well-formed"),
+        (b"", "not well-formed XML: it ends in the middle"),
     ],
 )
 def test_what_is_no_xml_or_may_harm_is_refused(document: bytes, problem: str) -> None:

@@ -176,7 +176,7 @@ def test_hostile_text_of_any_length_costs_little(tmp_path: Path) -> None:
 def test_what_is_no_database_is_refused_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no smtp_banners\.xml"):
         RecogDatabase.load(tmp_path)
-    with pytest.raises(InputError, match="line 1: no well-formed XML"):
+    with pytest.raises(InputError, match="line 1: not well-formed XML"):
         database(tmp_path, "{}")
     with pytest.raises(InputError, match="line 1: it defines an entity"):
         database(tmp_path, '<!DOCTYPE a [<!ENTITY x "y">]><a/>')

@@ -293,7 +293,7 @@ def test_a_file_of_a_scan_that_was_interrupted_is_read_as_far_as_it_goes() -> No
         "127.77.0.3",
     ]
     assert isinstance(bad, BadLine)
-    assert "no well-formed XML" in bad.problem
+    assert "not well-formed XML" in bad.problem
 
 
 def test_entities_of_a_document_are_refused() -> None:

@@ -175,7 +175,7 @@ def test_packed_files_are_read_and_damaged_ones_named(
     file.write_bytes(packed[:-20])
     code, out, err = identify("--format", "zgrab2", str(file), capsysbinary=capsysbinary)
     assert (code, len(err)) == (2, 1)
-    assert err[0].startswith(f"smtpsweep: {file}: is damaged: ")
+    assert err[0].startswith(f"smtpsweep: {file}: is damaged (")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
