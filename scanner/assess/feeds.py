@@ -55,6 +55,23 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Affected
     identifier = _identifier(item["id"])
     if item.get("vulnStatus") == "Rejected":
         return [], 0
+    ranges = _nvd_ranges(item, products)
+    descriptions = {each["lang"]: each["value"] for each in item.get("descriptions", ())}
+    if not item.get("configurations"):
+        ranges.update((key, []) for key in products_in_description(descriptions.get("en", ""), products))
+    return _made(
+        ranges,
+        id=identifier,
+        summary=summary_of(descriptions.get("en", identifier)),
+        cvss=_maybe_nvd_cvss(item.get("metrics", {})),
+        published=day_of(item["published"]),
+        as_of=day_of(item["lastModified"]),
+        source=f"NVD {identifier}, modified {day_of(item['lastModified'])}",
+    )
+
+
+def _nvd_ranges(item: Any, products: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """Return the usable ranges of each known product that a `cve` object names."""
     ranges: dict[str, list[dict[str, str]]] = {}
     keys = _cpe_names(products)
     for match in _cpe_matches(item):
@@ -64,24 +81,15 @@ def read_nvd_item(item: Any, products: Mapping[str, Any]) -> tuple[list[Affected
             edition = parts[4].rpartition("_")[2] if key == "mailenable" and "_" in parts[4] else None
             names = products[key].get("release_names", {})
             ranges.setdefault(key, []).extend(_nvd_range(key, match, parts, edition, names))
-    descriptions = {each["lang"]: each["value"] for each in item.get("descriptions", ())}
-    if not item.get("configurations"):
-        ranges.update((key, []) for key in products_in_description(descriptions.get("en", ""), products))
-    metrics = item.get("metrics", {})
+    return ranges
+
+
+def _maybe_nvd_cvss(metrics: Any) -> dict[str, Any] | None:
+    """Return the first score of a `cve` object, in the order of `_NVD_METRICS`; None when it has none."""
     scores = [metrics[name][0] for name in _NVD_METRICS if metrics.get(name)]
-    cvss = None
-    if scores:
-        who = "nvd" if scores[0].get("source") == "nvd@nist.gov" else "cna"
-        cvss = _cvss(scores[0]["cvssData"], who)
-    return _made(
-        ranges,
-        id=identifier,
-        summary=summary_of(descriptions.get("en", identifier)),
-        cvss=cvss,
-        published=day_of(item["published"]),
-        as_of=day_of(item["lastModified"]),
-        source=f"NVD {identifier}, modified {day_of(item['lastModified'])}",
-    )
+    if not scores:
+        return None
+    return _cvss(scores[0]["cvssData"], "nvd" if scores[0].get("source") == "nvd@nist.gov" else "cna")
 
 
 def read_cve_record(record: Any, products: Mapping[str, Any]) -> tuple[list[AffectedProduct], int]:
