@@ -1,15 +1,13 @@
-"""Compares the rows of the facts with NVD records that a developer has: what is missing, what differs, what is extra.
+"""Compare the rows of the vulnerability data with NVD records in a folder: what is missing, extra, or different.
 
-The rows were written by hand, and NVD goes on changing. Nobody can look at hundreds of records each time, so each row
-is held against its record: the versions that either side names are asked of both, and where the answers differ, that is
-shown with the note of the row, which tells why upstream was followed. To differ is no mistake by itself.
+The rows were written by hand, and NVD goes on changing. With hundreds of records, each row is compared by program:
+every version that either side names is looked up in both. A difference is shown with the row's note, which explains why
+upstream was followed; it is not a mistake by itself. The kinds of lines are:
 
-What is said of a flaw:
-
-- missing: NVD names a product of ours with versions, there is no row, it was not left out on purpose, and it is not
-  older than the search for flaws of that product (`flaws_from`);
-- extra: there is a record of NVD for the row, and it does not name the product;
-- differs: a version has the flaw for one side only;
+- missing: NVD names a known product with versions, there is no row, it was not left out on purpose, and it is not older
+  than the search for flaws of that product (`flaws_from`);
+- extra: there is an NVD record for the row, and it does not name the product;
+- differs: a version has the flaw on one side only;
 - explained: the same, and the row has a note.
 
 Left out: scores and texts (`update` takes newer scores), and rows without a record in the folder, which are counted.
@@ -65,7 +63,7 @@ class NvdComparison:
 
 
 def compare(folder: Path, facts: Facts) -> NvdComparison:
-    """Hold every row against the NVD records in a folder.
+    """Compare every row with the NVD records in a folder.
 
     Raises:
         InputError: when a file cannot be read, or is damaged.
@@ -87,16 +85,7 @@ def compare(folder: Path, facts: Facts) -> NvdComparison:
             )  # it may be about the product, and names no version
         for entry in (each for each in entries if each.ranges):
             named.add((entry.product, entry.id))
-            row = rows.get((entry.product, entry.id))
-            if row is not None:
-                found.compared += 1
-                _compare_row(row, entry, facts, found)
-            elif entry.published < products[entry.product].get("flaws_from", ""):
-                found.before_search += 1
-            elif entry.id not in facts.document["left_out"]:
-                found.lines["missing"].append(
-                    f"{entry.product} {entry.id}: NVD {_shown(entry.ranges)}; {entry.summary}"
-                )
+            _compare_entry(entry, rows.get((entry.product, entry.id)), facts, found)
     for key, row in rows.items():
         if row["id"] in seen and key not in named:
             found.lines["extra"].append(
@@ -104,6 +93,17 @@ def compare(folder: Path, facts: Facts) -> NvdComparison:
             )
         found.without_record += row["id"].startswith("CVE-") and row["id"] not in seen
     return found
+
+
+def _compare_entry(entry: AffectedProduct, row: Mapping[str, Any] | None, facts: Facts, found: NvdComparison) -> None:
+    """Compare what NVD has about a flaw of a product with the row for it; `row` is None where there is none."""
+    if row is not None:
+        found.compared += 1
+        _compare_row(row, entry, facts, found)
+    elif entry.published < facts.document["products"][entry.product].get("flaws_from", ""):
+        found.before_search += 1
+    elif entry.id not in facts.document["left_out"]:
+        found.lines["missing"].append(f"{entry.product} {entry.id}: NVD {_shown(entry.ranges)}; {entry.summary}")
 
 
 def _compare_row(row: Mapping[str, Any], entry: AffectedProduct, facts: Facts, found: NvdComparison) -> None:

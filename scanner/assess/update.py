@@ -1,18 +1,16 @@
-"""Newer facts from files that the user has: NVD's API 2.0, CVE records 5.x, CISA's list of exploited vulnerabilities.
+"""Take newer vulnerability data from files: NVD's API 2.0, CVE records 5.x, CISA's list of exploited vulnerabilities.
 
-Nothing is downloaded here. A file (or each `.json` and `.json.gz` file of a folder) is read whole and checked before
-anything is written, and the result takes the place of the user's data file in one step: a bad file leaves everything
-as it was.
+Nothing is downloaded. A file (or each `.json` and `.json.gz` file of a folder) is read whole and checked before
+anything is written, and the result replaces the user's data file in one step: a bad file leaves everything as it was.
 
-What is taken: for a flaw we know, its score (NVD's before others') and, where our own row rests on NVD alone, its
-versions; where upstream's notes were followed instead, or a note corrects NVD, ours stay. For a flaw we do not know, a
-new row, when it names a product of ours with versions we can compare. What those files cannot know (attack path,
-condition, who can reach it) stays as it was, or unknown, and a note says that nobody has reviewed the row. Flaws that
-were left out of our data on purpose stay out.
+For a known flaw an update takes its score (NVD's before others') and, where the row rests on NVD alone, its versions;
+where the row follows upstream's notes, or a note corrects NVD, the row's versions stay. An unknown flaw becomes a new
+row when it names a known product with versions that can be compared. What those files do not contain (attack path,
+condition, who can reach it) stays as it was, or unknown, and a note marks the row as not reviewed. Flaws that were left
+out of the data on purpose stay out.
 
-A flaw that we do not know, of a product of ours, and without versions we can compare, is no reason to call a release
-clean: it becomes a row without ranges, which leaves every release undecided until a record says more. Days that have
-not come are not believed: they would make the facts look young for ever.
+An unknown flaw of a known product without usable versions becomes a row without ranges: it leaves every release
+undecided until a record has more. Days in the future count as today, since they would make the data look new for ever.
 
 Sources: NVD API 2.0 schema (nvd_cve_cpe), CVE JSON 5.1 schema, CISA KEV catalog schema.
 """
