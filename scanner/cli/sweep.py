@@ -147,7 +147,7 @@ def _stopping(run: Sweep, drain_s: float) -> AbstractContextManager[None]:
     def stop() -> None:
         run.stop()
         complain(
-            f"stopping: up to {grace_s:g} s for hosts in progress, then up to {drain_s:g} s for sinks; "
+            f"stopping: up to {grace_s:g} s for open visits, then up to {drain_s:g} s for sinks; "
             "press Ctrl-C again to stop at once"
         )
 

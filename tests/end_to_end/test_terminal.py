@@ -49,7 +49,7 @@ def test_in_the_end_the_screen_has_what_was_said_and_nothing_of_the_block(tmp_pa
     assert code == 3
     assert BLOCK.search(terminal.heard)
     assert [line for line in lines if BLOCK.search(line)] == []
-    assert lines[0].startswith("256 targets to visit, 0 excluded; 100 a second, ")
+    assert lines[0].startswith("256 targets to visit, 0 excluded; 100 per second, ")
     assert " WARNING scanner.delivery.relay.supervisor: sink syslog-tcp-1: Connection ref" in lines[1]
     assert "  ready                    256" in lines
     assert any(line.startswith("sink out.jsonl: 256 delivered") for line in lines)
