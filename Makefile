@@ -5,7 +5,6 @@ BIN := .venv/bin
 .PHONY: help install dev demo test test-all check lint fmt bench lab docs site dist clean
 # Tests run in as many processes as there are cores, by file (tests/conftest.py), in their order: long ones are not last.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
-# Those of `make test` mostly wait for programs they have started, so there are two for each core.
 # What `make test` takes in: it needs neither root nor anything from outside, and does not take long.
 NEWCOMER := not real and not netns and not root and not tools and not slow
 
@@ -29,6 +28,7 @@ demo: install ## sweep a simulated network on loopback and show what was found
 	@$(BIN)/smtpsweep demo
 
 test: dev ## the tests that need neither root nor servers, in at most five minutes
+	@# Most of these tests wait for programs that they have started, so there are two processes for each core.
 	@$(PYTEST) --numprocesses $$((2 * $$(nproc))) -q -m '$(NEWCOMER)' $(ARGS)
 	@echo "Left out: what needs root, real servers, other programs or much time. \`make test-all\` runs that, too."
 

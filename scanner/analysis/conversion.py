@@ -24,12 +24,11 @@ from scanner.formats.columns import row_of
 from scanner.formats.csv_rows import csv_header, csv_row
 from scanner.formats.plain import plain
 from scanner.formats.suspicion import suspicions
-from scanner.record import decode
+from scanner.record import RUN_SCHEMA, decode
 from scanner.record.document import LineDocument
 
 #: What a conversion can be to: the formats of sinks, and two for files only.
 TARGETS: Final = (*FORMATS, "csv", "parquet")
-_RUN_SCHEMA: Final = "smtpsweep.run/1"
 #: Text is packed in units of this size.
 _UNIT_BYTES: Final = 1 << 20
 #: What our code can raise for a line that looks like a record but has values of other types.
@@ -125,7 +124,7 @@ def _document(line: bytes) -> LineDocument:
         document = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise InputError(f"not a record: not valid JSON: {error}") from None
-    if not (isinstance(document, dict) and document.get("schema") == _RUN_SCHEMA):
+    if not (isinstance(document, dict) and document.get("schema") == RUN_SCHEMA):
         decode(line)
     made: LineDocument = document
     return made

@@ -41,11 +41,11 @@ from scanner.formats.plain import plain
 from scanner.formats.severity import INFO, SEVERITIES, Severity, severity_of_finding
 from scanner.formats.suspicion import suspicions
 from scanner.formats.weaknesses import weaknesses_of
+from scanner.record import RUN_SCHEMA
 from scanner.record.document import LineDocument, RecordDocument, RunDocument
 
 #: The activities of a run: OCSF's activity_id of Scan Activity.
 _RUN_ACTIVITIES: Final = {"started": 1, "resumed": 8, "ended": 2}
-_RUN_SCHEMA: Final = "smtpsweep.run/1"
 
 
 class Ocsf:
@@ -58,7 +58,7 @@ class Ocsf:
         """Yield the events of a visit, the network activity first; or the one of a run's start or end."""
         if "event_id" in document:
             yield from _of_record(plain(document, line), line)
-        elif document.get("schema") == _RUN_SCHEMA:
+        elif document.get("schema") == RUN_SCHEMA:
             yield from _of_run(plain(document, line))
 
 

@@ -28,6 +28,8 @@ from scanner.record.encoded_parts import EncodedParts
 
 #: Name and version of the layout.
 SCHEMA = "smtpsweep.record/1"
+#: The same for the lines of a spool that are about the run itself (`scanner.record.document.RunDocument`).
+RUN_SCHEMA = "smtpsweep.run/1"
 #: The fields of a finding in a record. Vector, sources and the like are as long again and the same for every host of a
 #: version: `smtpsweep vulns` has them. With them an average record of a network of old servers had 6 KB, now 3.
 FINDING_FIELDS = (

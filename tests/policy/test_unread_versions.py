@@ -121,7 +121,7 @@ def test_hosts_that_were_not_seen_are_not_said_to_give_nothing_away(tmp_path: Pa
     playbook = write_playbook([busy, ftp, plain, unknown], tmp_path / "ansible", overwrite=False)
 
     assert plans.hosts == 1
-    assert plans.left_out == {"did not show their usual greeting": 1, "are no mail servers": 1, "give nothing away": 1}
+    assert plans.left_out == {"did not show their usual greeting": 1, "are not mail servers": 1, "give nothing away": 1}
     assert (playbook.without_role, playbook.nothing_to_hide, playbook.not_seen) == (1, 1, 2)
     assert advise(unknown).describe() == "the product is not known here, so nothing is known"
     assert describe(ftp)["product"] == "no mail server"

@@ -22,7 +22,7 @@ from scanner.delivery.relay.destination import Destination
 from scanner.delivery.relay.standing import SinkStanding, explained, standing_of
 from scanner.delivery.relay.supervisor import HURRY_S, RelaySupervisor
 from scanner.delivery.sink import Position
-from scanner.delivery.spool import RUN_SCHEMA, Quota, RunFolder, SpoolWriter, furthest
+from scanner.delivery.spool import Quota, RunFolder, SpoolWriter, furthest
 from scanner.errors import SinkError, SmtpsweepError
 from scanner.settings import DEFAULT_DRAIN_S
 

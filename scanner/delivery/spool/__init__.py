@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     from scanner.delivery.spool.cursor import Cursor, furthest, read_cursor, write_cursor
     from scanner.delivery.spool.folder import RunFolder
     from scanner.delivery.spool.index import Known, read_known
-    from scanner.delivery.spool.line import RUN_SCHEMA
     from scanner.delivery.spool.reader import Lost, SpoolReader, SpoolRecord, last_record
     from scanner.delivery.spool.room import Quota
     from scanner.delivery.spool.segments import SpoolWriter
 
 __all__ = [
-    "RUN_SCHEMA",
     "Cursor",
     "Known",
     "Lost",
@@ -40,7 +38,6 @@ __getattr__ = lazy.names(
         "cursor": ("Cursor", "furthest", "read_cursor", "write_cursor"),
         "folder": ("RunFolder",),
         "index": ("Known", "read_known"),
-        "line": ("RUN_SCHEMA",),
         "reader": ("SpoolReader", "Lost", "SpoolRecord", "last_record"),
         "room": ("Quota",),
         "segments": ("SpoolWriter",),

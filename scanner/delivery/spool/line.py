@@ -14,9 +14,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from scanner.files.sealed import seal, unseal
+from scanner.record import RUN_SCHEMA
 
-#: The schema of notes: lines of the spool about the run itself.
-RUN_SCHEMA = "smtpsweep.run/1"
 _NOTE = b'{"schema":"%b"' % RUN_SCHEMA.encode()
 _KEY = b',"log":"'
 #: The mark is at the end of a line: the key, eight digits of the run, a slash, up to 18 of the number.

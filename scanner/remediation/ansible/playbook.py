@@ -62,7 +62,7 @@ class PlaybookCount(NamedTuple):
         others = {
             "without a tested role": self.without_role,
             "with nothing to hide": self.nothing_to_hide,
-            "not seen as others see them, or no mail servers": self.not_seen,
+            "not seen as others see them, or not mail servers": self.not_seen,
             "without a usable address": self.without_address,
         }
         parts += [f"{count:,} {what}" for what, count in others.items() if count]

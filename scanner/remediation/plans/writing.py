@@ -32,7 +32,7 @@ from scanner.remediation.plans.products.catalogue import GENERAL, PLANS, plan_fo
 NOTHING_SHOWN: Final = "give nothing away"
 PERHAPS_SHOWN: Final = "may name a product or a version that is not known here"
 NOT_SEEN: Final = "did not show their usual greeting"
-NO_MAIL_SERVER: Final = "are no mail servers"
+NO_MAIL_SERVER: Final = "are not mail servers"
 NO_GREETING: Final = "did not greet"
 NO_ADDRESS: Final = "were not visited, so there is no address"
 _HOST_PAGE: Final = re.compile(r"hosts/[0-9a-f._]+-[0-9]{1,5}\.md")
