@@ -24,6 +24,7 @@ from scanner.delivery.relay.supervisor import HURRY_S, RelaySupervisor
 from scanner.delivery.sink import Position
 from scanner.delivery.spool import Quota, RunFolder, SpoolWriter, furthest
 from scanner.errors import SinkError, SmtpsweepError
+from scanner.record import RUN_SCHEMA
 from scanner.settings import DEFAULT_DRAIN_S
 
 log = logging.getLogger(__name__)
