@@ -7,7 +7,8 @@ import click
 
 from scanner.analysis import read_records
 from scanner.cli import logging, streams
-from scanner.cli.sweep import SweepRequest, run_sweep
+from scanner.cli.sweep import run_sweep
+from scanner.cli.sweep_request import SweepRequest
 from scanner.cli.table import print_table
 from scanner.errors import InputError
 from scanner.files.places import FilePlace

@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from scanner.cli.progress import Pace, time_left
+from scanner.cli.pace import Pace, time_left
 from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch
 from scanner.cli.streams import Voice
 from scanner.engine import PoolStatistics

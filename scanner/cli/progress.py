@@ -7,45 +7,25 @@ from hosts found: that is right even where one address in a thousand answers.
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from scanner.cli import streams
 from scanner.cli.outputs import Outputs
+from scanner.cli.pace import Pace, time_left
 from scanner.cli.sink_lines import MOST_SINKS, SinkLine, SinkWatch, summary_line
 from scanner.cli.streams import say as _say
 from scanner.model import Status
 from scanner.sweeps.notices import remarks
 from scanner.sweeps.pipeline import Sweep, SweepStatistics
-from scanner.sweeps.plan import reasons_text, seconds_text
+from scanner.sweeps.plan import reasons_text
 from scanner.sweeps.summary import Summary
 from scanner.text.counted import counted
 
 _LINE_S = 10.0
 #: Seconds until a notice is shown.
 _NOTICES_S = 0.25
-#: Seconds over which the pace is measured.
-_WINDOW_S = 30.0
-
-
-class Pace:
-    """Targets finished per second over the last half minute, and the time left at that pace."""
-
-    def __init__(self) -> None:
-        self._points: deque[tuple[float, int]] = deque()
-
-    def update(self, counts: SweepStatistics) -> tuple[float, float | None]:
-        """Return (targets per second, seconds left); None if nothing has happened yet."""
-        points = self._points
-        points.append((counts.elapsed_s, counts.finished))
-        while len(points) > 2 and points[-1][0] - points[0][0] > _WINDOW_S:
-            points.popleft()
-        passed = points[-1][0] - points[0][0]
-        rate = (points[-1][1] - points[0][1]) / passed if passed > 0 else 0.0  # clocks may be set back
-        left = counts.planned - counts.excluded - counts.finished
-        return rate, left / rate if rate else None
 
 
 class ToldNotices:
@@ -138,11 +118,6 @@ def _line(counts: SweepStatistics, rate: float, left_s: float | None) -> str:
         f"{time_left(left_s)} left, {counts.records:,} records, {counts.statuses.get(Status.READY, 0):,} ready, "
         f"{waiting:,} waiting{no_way}"
     )
-
-
-def time_left(seconds: float | None) -> str:
-    """Return the estimate for people."""
-    return seconds_text(seconds) if seconds is not None else "unknown time"
 
 
 async def _redraw(run: Sweep, sinks: SinkWatch, voice: streams.Voice) -> None:

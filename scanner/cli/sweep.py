@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Awaitable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from scanner.cli.commands import Command
 from scanner.cli.config import default_notices
 from scanner.cli.entry import complain
 from scanner.cli.inputs import require_one_reader, sources
-from scanner.cli.outputs import OutputRequest, make_outputs, shares_terminal
+from scanner.cli.outputs import make_outputs, shares_terminal
 from scanner.cli.sweep_files import SweepFiles, checked_files
+from scanner.cli.sweep_request import SweepRequest
 from scanner.errors import LocalError, SinkError
 from scanner.settings import Settings
 from scanner.sweeps.known_names import KnownNames
@@ -30,20 +31,6 @@ from scanner.targets import parse_exclusions, parse_spec
 _SLACK_S = 5.0
 #: Reasons that already name a remedy; running the same command again would not help.
 _SAYS_SO = ("run it again", "sweep anew", "on their own")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepRequest(OutputRequest):
-    """What was asked for on the command line, apart from the settings of the sweep."""
-
-    targets: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-    exclude_file: tuple[Path, ...] = ()
-    summary_file: Path | None = None
-    metrics_address: tuple[str, int] | None = None
-    metrics_file: Path | None = None
-    plan_only: bool = False
-    quiet: bool = False
 
 
 @click.command(cls=Command)

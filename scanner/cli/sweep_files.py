@@ -8,7 +8,7 @@ the sweep that is resumed, metrics of an earlier sweep), or with --overwrite.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import click
@@ -16,6 +16,7 @@ import orjson
 
 from scanner.cli.config import CONFIG_FILE
 from scanner.cli.outputs import is_remote, run_folder
+from scanner.cli.sweep_request import SweepRequest
 from scanner.delivery.local.paths import is_part_of, path_of_url
 from scanner.delivery.registry import scheme_of
 from scanner.files.clashes import Named, refuse_clashes, standard_input, standard_output
@@ -24,9 +25,6 @@ from scanner.files.places import FilePlace, always
 from scanner.files.whole import PUBLIC_FILE
 from scanner.sweeps.saved_state import Saved
 from scanner.sweeps.summary import SUMMARY_SCHEMA, Summary
-
-if TYPE_CHECKING:
-    from scanner.cli.sweep import SweepRequest
 
 #: No summary is longer; of a longer file only this much is read.
 _MAX_SUMMARY_BYTES: Final = 64 << 20
@@ -51,7 +49,7 @@ class SweepFiles:
             self.summary.write(orjson.dumps(summary.document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def checked_files(request: "SweepRequest", fingerprints: str | None = None) -> SweepFiles:
+def checked_files(request: SweepRequest, fingerprints: str | None = None) -> SweepFiles:
     """Check before the sweep that its files can be written, and return them.
 
     Raises:
@@ -62,7 +60,7 @@ def checked_files(request: "SweepRequest", fingerprints: str | None = None) -> S
     return SweepFiles(_summary_place(request), _metrics_place(request))
 
 
-def _summary_place(request: "SweepRequest") -> FilePlace | None:
+def _summary_place(request: SweepRequest) -> FilePlace | None:
     file = request.summary_file
     if file is None:
         return None
@@ -75,7 +73,7 @@ def _summary_place(request: "SweepRequest") -> FilePlace | None:
     )
 
 
-def _metrics_place(request: "SweepRequest") -> FilePlace | None:
+def _metrics_place(request: SweepRequest) -> FilePlace | None:
     file = request.metrics_file
     if file is None:
         return None
@@ -110,7 +108,7 @@ def _start_of(file: Path, size: int) -> bytes:
         return content.read(size)
 
 
-def _outputs(request: "SweepRequest") -> Iterator[Named]:
+def _outputs(request: SweepRequest) -> Iterator[Named]:
     for output in request.outputs:
         yield from _output(output, in_parts=request.rotate_size is not None)
     if not request.outputs:
@@ -134,7 +132,7 @@ def _output(output: str, *, in_parts: bool) -> Iterator[Named]:
         yield Named("-o", path, is_part=is_part_of(path) if in_parts and path.name else None)
 
 
-def _inputs(request: "SweepRequest") -> Iterator[Named]:
+def _inputs(request: SweepRequest) -> Iterator[Named]:
     for option, texts in (("TARGETS", request.targets), ("--exclude", request.exclude)):
         yield from (Named(option, Path(text[1:])) for text in texts if text.startswith("@"))
         if "-" in texts:

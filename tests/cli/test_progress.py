@@ -12,7 +12,8 @@ from rich.console import Console
 
 from scanner.cli import live, progress
 from scanner.cli.outputs import Outputs
-from scanner.cli.progress import Pace, print_summary, shown, time_left
+from scanner.cli.pace import Pace, time_left
+from scanner.cli.progress import print_summary, shown
 from scanner.cli.sink_lines import SinkLine, SinkWatch
 from scanner.engine import PoolStatistics
 from scanner.model import Status

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from scanner.cli import options
 from scanner.cli.config import CONFIG_FILE
-from scanner.cli.sweep import SweepRequest
 from scanner.cli.sweep_files import checked_files
+from scanner.cli.sweep_request import SweepRequest
 from scanner.errors import InputError
 from scanner.sweeps.summary import Summary
 from tests.support.command_line import ROOT, smtpsweep

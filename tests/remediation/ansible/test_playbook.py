@@ -134,7 +134,8 @@ def test_records_that_need_no_change_or_lead_nowhere_are_counted(folder: Path) -
 
     assert count == PlaybookCount({"sendmail": 0, "postfix": 0, "exim": 0}, 0, 1, 4, 1)
     assert count.describe() == (
-        "0 hosts, 1 with nothing to hide, 1 not seen as others see them, or not mail servers, 4 without a usable address"
+        "0 hosts, 1 with nothing to hide, 1 not seen as others see them, or not mail servers, "
+        "4 without a usable address"
     )
     assert "{{" not in (folder / "inventory.yml").read_text()
 
