@@ -118,7 +118,7 @@ def load_facts(user_file: Path | None = None) -> Facts:
     """Return the shipped facts with the user's newer ones (`user_file`, by default in the user's data folder).
 
     Raises:
-        InputError: when the user's file cannot be read or is damaged, naming it. A missing default file is no error.
+        InputError: when the user's file cannot be read or is damaged, naming it. A missing default file is fine.
     """
     shipped = shipped_facts()
     path = user_data_file() if user_file is None else user_file

@@ -77,7 +77,7 @@ _DECIMAL = lazy.pattern(r"(?:v|V)?([0-9]{1,18})(?:\.([0-9]{1,18}))?(?![0-9A-Za-z
 
 _NUMBERS = lazy.pattern(r"[vV]?[0-9]{1,18}(?:\.[0-9]{1,18}){0,9}")
 _WRITTEN_NUMBERS = lazy.pattern(r"[0-9]+")
-#: A release of most products has so many numbers; what follows them is a snapshot's or a vendor's.
+#: A release of most products has this many numbers; what follows them is a snapshot's or a vendor's.
 _RELEASE_NUMBERS: Final = 3
 
 #: Products whose number after the first dot is a decimal fraction.

@@ -2,7 +2,7 @@
 
 Readers choose by the name: a spreadsheet takes `.csv`, `tar` and `zcat` look at `.xz` and `.gz`, and who finds JSON
 Lines behind such a name finds an error, in the middle of the night, in another program. So a name whose suffix promises
-another format or packing than the one written is refused. Names without a known suffix are nobody's promise.
+another format or packing than the one written is refused. A name without a known suffix promises nothing.
 """
 
 from dataclasses import dataclass

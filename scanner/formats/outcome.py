@@ -81,7 +81,7 @@ def sentence(record: RecordDocument) -> str:
             parts.append(f"flaws: {answer}")
         elif not answer.is_known:
             parts.append(f"other flaws: {answer}")
-    where = "a kept greeting" if ip is None else f"{ip} port {record['port']}"
+    where = "an imported banner" if ip is None else f"{ip} port {record['port']}"
     return f"{where}: {', '.join(parts)}"
 
 

@@ -54,7 +54,7 @@ _DISCLAIMING_NEAR: Final = lazy.pattern(
 # Where a sentence ends: at a mark, a bracket, a dash, a number, a day.
 _SENTENCE_END: Final = lazy.pattern(r"[.,;:!?()\[\]{}<>|\n\"]|[ ]-|[ ](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b")
 _LONGEST_SENTENCE: Final = 120
-# Behind a version a company is its maker, or whoever runs it.
+# A company behind a version is its vendor or its operator.
 _MAKER: Final = lazy.pattern(
     r"(?:[ ][0-9A-Z][0-9A-Za-z&-]{0,30}){1,3},?[ ](?:Ltd|Limited|GmbH|Inc|LLC|Corp|AG|BV|S\.[ALap])\b"
 )

@@ -57,7 +57,7 @@ _PRE_RELEASE: Final = lazy.pattern(
 _PAIR: Final = lazy.pattern(
     r"(?:[+~-][^\s/()]{1,40})?\s{0,2}(?:\([^()]{0,50}\)\s?)?/(?:[0-9]{1,5}\.[0-9]|[A-Za-z]{2,12}[- ]?[0-9])"
 )
-#: Glued to the number, a lone letter is no unit but seconds': "1.1.1k" and "1.8b" are versions.
+#: Glued to the number, no lone letter is a unit except seconds': "1.1.1k" and "1.8b" are versions.
 _UNIT: Final = lazy.pattern(r"\s?(%)|(?:\s|(?=s|[A-Za-z]{2}))([A-Za-z]{1,10})(?![0-9A-Za-z])")
 _OBJECT_ID: Final = lazy.pattern(r"[012](?:\.[0-9]+){3,}")
 #: So many parts has no version that begins like an object identifier.
@@ -73,7 +73,7 @@ _PHONE: Final = lazy.pattern(r"(?:1\.)?[2-9][0-9]{2}\.[0-9]{3}\.[0-9]{4}|0[0-9]{
 #: A day and a time: 20261122.101656
 _STAMP: Final = lazy.pattern(r"(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]\.[0-9]{4,6}")
 #: Microsoft's servers give their version where others have the id of a message.
-#: They stand at most so many characters before it, a description of TLS in between.
+#: They stand at most this many characters before it, with a description of TLS in between.
 _MICROSOFT_BEFORE: Final = 300
 _MICROSOFT: Final = lazy.pattern(r"\bwith\s(?:Microsoft SMTP Server|mapi)\b", re.IGNORECASE)
 #: A number in brackets that are closed, right before another.
@@ -187,7 +187,7 @@ def _by_form_or_word(number: str, before: WordsBefore, behind: str) -> Certainty
     word = words[1] if len(words[0]) < _SHORTEST_WORD and before.last not in OPEN else words[0]
     if not before.near or len(word) < _SHORTEST_WORD or word in OPEN or word in PLAIN:
         return Certainty.OPEN
-    # "uptime 3.5": whoever names a product writes it with a capital, or it is in the rules.
+    # "uptime 3.5": a product has a capital letter, or a rule.
     is_plain = (
         number.count(".") == 1 and before.spelled.islower() and word not in FILLERS and word not in product_names()
     )

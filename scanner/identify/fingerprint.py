@@ -97,7 +97,7 @@ class Fingerprints:
         return f"<Fingerprints: {len(self.rules)} rules, {self._index.words} words, {cached} cached>"
 
     def identify(self, banner: Banner) -> Software | None:
-        """Return what the most specific rule that matches says; None when none does, or it is no mail server's.
+        """Return what the most specific rule that matches says; None when none does, or it is not a mail server's.
 
         This runs for every host of a sweep, so it repeats `matches` without the cost of going on after the first. A
         test compares the two.

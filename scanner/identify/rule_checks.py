@@ -1,6 +1,6 @@
 """Check the table of one rule in a rule file: its keys, their types and values, its examples.
 
-The layout is described in `rule_files`. Problems are sentences for whoever wrote the rule; the caller adds the file and
+The layout is described in `rule_files`. Problems are sentences for the author of the rule; the caller adds the file and
 the rule's name. Left out: whether the examples come true, which a test checks with the parser.
 """
 

@@ -77,7 +77,7 @@ _STATED: Final = (
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?:,| [A-Z])"
     r"|(?i:x86|x64|i[3-6]86|amd64|sparc|ppc|alpha|vax)))"
 )
-#: A system by its name, with its version behind it. A number that letters follow is no version.
+#: A system by its name, with its version behind it. A number that letters follow is not a version.
 SYSTEM: Final = _NAMED + _STATED
 _SYSTEM: Final = lazy.pattern(_NAMED)
 _STATED_SYSTEM: Final = lazy.pattern(SYSTEM)

@@ -87,7 +87,7 @@ def _judge_whole(part: str, before: WordsBefore, sign: str) -> Certainty:
 
 
 def _judge_small(part: str, before: WordsBefore, sign: str) -> Certainty:
-    """Judge a number without a dot after a word that is no product's name by itself."""
+    """Judge a number without a dot after a word that is not a product's name by itself."""
     last = before.last
     if not (_SMALL.fullmatch(part) or _DAY.fullmatch(part)):
         return Certainty.NONE

@@ -20,7 +20,7 @@ from scanner.model import Status
 
 
 class ScriptStep(NamedTuple):
-    """Wait so many seconds, then send these bytes."""
+    """Wait this many seconds, then send these bytes."""
 
     delay_s: float
     data: bytes

@@ -298,7 +298,7 @@ class _Parser:
 
     def _taken_apart(self, number: int, line: bytes, parts: Parts | None, outer: bytes = b"") -> LogLine | None:
         if parts is None or not (parts[0] or not self._has_stamps):
-            self._watch.of_nobody(self._name, number, line)
+            self._watch.of_unknown_program(self._name, number, line)
             return None
         stamp, host, tag, pid, text = parts
         host = host or outer
@@ -321,4 +321,4 @@ class _Parser:
 
     def _broken(self, number: int, line: bytes) -> None:
         self._counts.broken += 1
-        self._watch.of_nobody(self._name, number, line)
+        self._watch.of_unknown_program(self._name, number, line)

@@ -140,7 +140,7 @@ class Watch:
         elif self._names_us(line) and (_STARTERS.fullmatch(tag) or _speaks(searched)):
             self._note_ours(LogPosition(file, number), line)
 
-    def of_nobody(self, file: str, number: int, line: bytes) -> None:
+    def of_unknown_program(self, file: str, number: int, line: bytes) -> None:
         """Take a line whose form is unknown, or that is damaged."""
         searched = line[:_SEARCHED_BYTES]
         if not (_OF_MAIL.search(searched) or _speaks(searched)):

@@ -144,7 +144,7 @@ def _base(name: str) -> str:
 
 
 def _read_headers(path: Path) -> bytes:
-    """Return the header block of a message file; nothing for what is no regular file (a FIFO would not end)."""
+    """Return the header block of a message file; nothing for anything but a regular file (a FIFO would not end)."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as stream:
         raw = stream.read(MAX_HEADER_BYTES) if stat.S_ISREG(os.fstat(fd).st_mode) else b""

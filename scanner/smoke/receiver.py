@@ -1,8 +1,8 @@
-"""A small LMTP or SMTP server of our own that takes one message: ours. For a server that can be told to deliver to it.
+"""Receive one message: a small LMTP or SMTP server for a mail server that can be told to deliver to it.
 
-aiosmtpd speaks (extra `smoke`). It is no relay and no mailbox: it takes mail for the one recipient of the test, keeps
-only the header block of the message with the test's token, refuses everything else, and forgets the body. It listens on
-loopback unless another address is named, to a few clients at a time, with limits on size and time.
+aiosmtpd speaks (extra `smoke`). It is neither a relay nor a mailbox: it takes mail for the one recipient of the test,
+keeps only the header block of the message with the test's token, refuses everything else, and forgets the body. It
+listens on loopback unless another address is named, to a few clients at a time, with limits on size and time.
 
 Sources: RFC 5321, RFC 2033 (LMTP).
 """

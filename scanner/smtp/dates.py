@@ -70,7 +70,7 @@ _RARE: Final = tuple(
     )
 )
 _SLASHES: Final = _RARE[1]
-#: Rare dates are looked for in so many characters of a line, twice what RFC 5321 allows it: each form is a search.
+#: Rare forms of dates are searched for in this many characters of a line, twice what RFC 5321 allows.
 _RARE_WITHIN: Final = 1024
 #: What stands before a time that is not that of the greeting: when the server was started, or its program made. The day
 #: of the week and a preposition may stand between.

@@ -41,7 +41,7 @@ class VerificationProgress(NamedTuple):
 
 
 class _Chosen:
-    """A schedule's targets, those left out that nobody asked for: not every address has every port."""
+    """The targets of a schedule that were requested: not every address has every port."""
 
     def __init__(self, schedule: Schedule, chosen: Container[Key]) -> None:
         self._schedule = schedule

@@ -62,7 +62,7 @@ def test_every_event_of_every_record_is_a_line_in_the_order_of_the_records(sweep
     lines = out.read_bytes().split(b"\n")
     assert lines.pop() == b""
     assert done == Converted(len(CORPUS), len(expected))
-    if target not in {"ecs", "ocsf"}:  # kept greetings have the time of the conversion in these
+    if target not in {"ecs", "ocsf"}:  # imported banners have the time of the conversion in these
         assert lines == expected
     assert len(lines) == len(expected)
 

@@ -209,7 +209,7 @@ def test_a_stream_that_takes_nothing_changes_neither_files_nor_exit_code(
 
 REASONS = {
     "full": b"cannot write: No space left on device",
-    "closed": b"is closed: redirect it, or name a file",
+    "closed": b"is closed: redirect it, or name an output file",
     "gone": b"the reader closed the pipe",
 }
 

@@ -163,7 +163,7 @@ def test_every_status_has_an_outcome_with_its_class() -> None:
         ("postfix", "192.0.2.10 port 25: an SMTP server is ready, Postfix"),
         ("full", "192.0.2.10 port 25: an SMTP server is ready, Sendmail 8.14.7, 1 known flaw, 1 known to be exploited"),
         ("status_refused", "192.0.2.10 port 25: the connection was refused"),
-        ("imported_nameless", "a kept greeting: an SMTP server is ready"),
+        ("imported_nameless", "an imported banner: an SMTP server is ready"),
     ],
 )
 def test_a_record_in_one_sentence(name: str, expected: str) -> None:
