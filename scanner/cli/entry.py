@@ -50,7 +50,7 @@ _COMMANDS = {
     "sinks": "List the kinds of sinks; send one test record to a sink.",
     "replay": "Deliver the records of an earlier sweep to sinks that lack them.",
     "logs": "Find our sweep, and other scanners, in a mail server's logs.",
-    "schema": "Print the JSON Schema of a record.",
+    "schema": "Print the JSON Schema of a record, a summary or a change.",
     "bench": "Measure throughput, recall and memory on the simulated network.",
     "completion": "Print a script for command completion in bash, zsh or fish.",
 }
