@@ -89,7 +89,7 @@ def test_interrupted_once_it_ends_in_good_order_and_can_be_resumed(lab: LabProce
     stderr = process.communicate(timeout=20)[1].decode()
     document = orjson.loads(summary.read_bytes())
     assert process.returncode == 3
-    assert f"incomplete: interrupted; run it again with --state {state} to go on" in stderr.splitlines()[-1]
+    assert f"incomplete: interrupted; run it again with --state {state} to continue" in stderr.splitlines()[-1]
     assert len(records(output)) == document["records"] == document["statuses"]["ready"]
     assert document["planned"] == HOSTS == document["records"] + document["not_visited"]
     resumed = run(command(lab, "-o", output, "--state", state, "--summary", summary))
