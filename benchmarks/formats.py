@@ -60,9 +60,9 @@ def _all_events(format_: Format) -> Callable[[RecordDocument, bytes], list[bytes
 
 
 def _line(raw: bytes, dialogue: Dialogue | None = None) -> bytes:
-    observer = RecordBuilder("00000000-0000-4000-8000-000000000000", Settings())
+    builder = RecordBuilder("00000000-0000-4000-8000-000000000000", Settings())
     attempt = Attempt(Target(0, "192.0.2.1", 25), None, raw, 1_795_342_616.123, 0.0004, 0.001, 0.002)
-    return encode(observer.record(attempt._replace(dialogue=dialogue))).rstrip(b"\n")
+    return encode(builder.record(attempt._replace(dialogue=dialogue))).rstrip(b"\n")
 
 
 def _costs(write: Callable[[RecordDocument, bytes], list[bytes]], lines: Mapping[str, bytes]) -> str:

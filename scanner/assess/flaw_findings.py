@@ -30,7 +30,7 @@ _EDITIONS: Final = frozenset({"standard", "professional", "enterprise"})
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class AssessedRelease:
     """One release as a greeting shows it.
 
     `debian` is the full version of Debian's package, when it is one; `unread` what cannot be read behind the version.
@@ -45,7 +45,7 @@ class Subject:
     unread: str | None
 
 
-def flaw_finding(subject: Subject, flaw: Flaw, match: FlawMatch, answer: BackportState | None) -> Finding:
+def flaw_finding(subject: AssessedRelease, flaw: Flaw, match: FlawMatch, answer: BackportState | None) -> Finding:
     """Return the finding of a flaw that a release has or may have; `answer` is what the table of backports knows."""
     facts, cvss = flaw.facts, flaw.facts.get("cvss", {})
     verdict = _verdict(subject, match, answer)
@@ -74,7 +74,7 @@ def flaw_finding(subject: Subject, flaw: Flaw, match: FlawMatch, answer: Backpor
     )
 
 
-def _verdict(subject: Subject, match: FlawMatch, answer: BackportState | None) -> str:
+def _verdict(subject: AssessedRelease, match: FlawMatch, answer: BackportState | None) -> str:
     if answer is not None:
         return VENDOR_FIXED if answer.carries else AFFECTED
     if not match.is_decided:
@@ -99,7 +99,7 @@ def _severity(facts: Any) -> str:
     return "high" if rating == "critical" and facts["cvss"]["version"] == "2.0" else rating
 
 
-def _evidence(subject: Subject, match: FlawMatch, answer: BackportState | None) -> str:
+def _evidence(subject: AssessedRelease, match: FlawMatch, answer: BackportState | None) -> str:
     text = f"{subject.product.name} {subject.version}"
     if match.ranges:
         text += f"; affected are versions {_versions(match.ranges[0])}"
@@ -119,7 +119,7 @@ def _versions(covering: Range) -> str:
     return since + (f"before {covering.fixed}" if covering.fixed else f"up to {covering.last_affected}")
 
 
-def _fixed_in(subject: Subject, flaw: Flaw, match: FlawMatch) -> str | None:
+def _fixed_in(subject: AssessedRelease, flaw: Flaw, match: FlawMatch) -> str | None:
     if not match.ranges:
         return None
     fixed = match.ranges[0].fixed

@@ -28,7 +28,7 @@ from typing import Final, NamedTuple, Self
 from scanner import lazy
 from scanner.assess.backports import Backports, maybe_debian_version, shipped_backports
 from scanner.assess.facts import Facts, Product, load_facts, shipped_facts
-from scanner.assess.flaw_findings import UNDECIDED, VENDOR_FIXED, Subject, flaw_finding, rank
+from scanner.assess.flaw_findings import UNDECIDED, VENDOR_FIXED, AssessedRelease, flaw_finding, rank
 from scanner.assess.lifecycle import lifecycle_findings, next_clear_release, not_compared
 from scanner.assess.ranges import maybe_flaw_match
 from scanner.assess.releases import releases_of
@@ -125,12 +125,12 @@ class Assessor:
         unread = None if is_after or releases.names(version) else maybe_unread(product.key, version)
         is_plain = not (product.facts["packaged"] or package or vendor_tag or system in {"Debian", "Ubuntu"})
         debian = None if package is None else maybe_debian_version(version, package)
-        subject = Subject(product, full, position, is_plain and unread is None, debian, system, unread)
+        subject = AssessedRelease(product, full, position, is_plain and unread is None, debian, system, unread)
         is_release = not is_after and unread is None
         others = lifecycle_findings(product, version, config_version, key, is_release=is_release)
         return self._of_release(subject, tuple(others), line or name)
 
-    def _of_release(self, subject: Subject, others: tuple[Finding, ...], name: str) -> Assessed:
+    def _of_release(self, subject: AssessedRelease, others: tuple[Finding, ...], name: str) -> Assessed:
         product, key = subject.product, subject.place.key
         flaws = sorted(self._flaws(subject), key=rank)
         if any(finding.verdict != VENDOR_FIXED for finding in flaws):
@@ -157,7 +157,7 @@ class Assessor:
         known = 0 if product is None else len(product.flaws)
         return Assessed(findings, Assessment(answer, since, known, self.facts.compiled))
 
-    def _flaws(self, subject: Subject) -> Iterator[Finding]:
+    def _flaws(self, subject: AssessedRelease) -> Iterator[Finding]:
         for flaw in subject.product.flaws:
             if subject.system not in flaw.facts.get("systems", (subject.system,)):
                 continue

@@ -8,9 +8,12 @@ _KINDS: Final = ("record", "summary", "change")
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(_KINDS), default="record")
+@click.argument("kind", type=click.Choice(_KINDS), default="record", metavar="[KIND]")
 def schema(kind: str) -> None:
-    """Print the JSON Schema of a record, of the summary of a sweep, or of a change (`diff --json`)."""
+    """Print a JSON Schema.
+
+    KIND is record (the default), summary (`sweep --summary`) or change (`diff --json`).
+    """
     click.echo(_text(kind), nl=False)
 
 

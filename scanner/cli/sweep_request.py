@@ -1,4 +1,4 @@
-"""What was requested on the command line of `smtpsweep sweep`."""
+"""The options of `smtpsweep sweep` apart from its settings, as one typed object."""
 
 from dataclasses import dataclass
 from pathlib import Path

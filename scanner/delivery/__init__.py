@@ -1,4 +1,4 @@
-"""Destinations of records, and the delivery to them."""
+"""Write records to sinks: the queue, the batches, local files, the spool and the relay."""
 
 from typing import TYPE_CHECKING
 

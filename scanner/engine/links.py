@@ -5,7 +5,7 @@ not tell, because the route stays when the cable is out. So a netlink socket (rt
 that goes down or comes back, and every address that is removed. `was_away` asks the kernel which way leads to a target,
 only when there was such trouble at all, and says whether that way had it.
 
-EHOSTUNREACH can also mean that our own ARP or neighbour discovery found nobody. On a network that this machine is
+EHOSTUNREACH can also mean that our own ARP or neighbour discovery got no answer. On a network that this machine is
 directly on that is a result: there is no such host. When it is the gateway that does not answer, it is not a result.
 `has_lost_gateway` asks the kernel about that one neighbour, and repeats it until the neighbour is there again.
 

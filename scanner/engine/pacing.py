@@ -9,10 +9,10 @@ algorithm, ITU-T I.371): the gate stores when the network's next connection may 
 a later time, and is visited at that time without asking again. Networks whose time has passed are forgotten, so memory
 follows the networks that are being visited, not those of the sweep.
 
-A network whose mail servers refuse us (see `refusals`) is slowed to a tenth of its rate, or closed. Whoever reads the
-greetings reports them by `refused` and `greeted`. A reservation that was made before the network was slowed is checked
-when it comes due (`confirm`). When the refusals stop, the network gets its pace back, and the visits that wait for slow
-turns reserve again (`take_lifted`).
+A network whose mail servers refuse us (see `refusals`) is slowed to a tenth of its rate, or closed. The caller that
+reads the greetings reports them by `refused` and `greeted`. A reservation that was made before the network was slowed
+is checked when it comes due (`confirm`). When the refusals stop, the network gets its pace back, and the visits that
+wait for slow turns reserve again (`take_lifted`).
 """
 
 from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ limit, and at least `REFUSAL_SHARE` of its recent answers were refusals. Both me
 after `HALF_LIFE_S`, and about the last `RECENT_ANSWERS` answers count in the share. When the refusals stop, the
 restraint ends.
 
-Counting begins with the first refusal of a network, so a sweep that nobody refuses pays nothing. The clock is an
+Counting begins with the first refusal of a network, so a sweep without refusals pays nothing. The clock is an
 argument.
 """
 

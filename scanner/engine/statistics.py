@@ -1,4 +1,4 @@
-"""The counts of a pool at one moment."""
+"""A snapshot of the pool's counters."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Formats by name, each loaded when it is asked for."""
+"""Look up a format by name, and import it at its first use."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module

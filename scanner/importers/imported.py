@@ -1,4 +1,4 @@
-"""What every format of imported banners is read into."""
+"""The type that every importer produces."""
 
 from typing import NamedTuple
 

@@ -1,1 +1,1 @@
-"""Mail logs read as evidence: the traces of a sweep, and who else is looking."""
+"""Read mail logs as evidence of our sweep and of other scanners."""

@@ -1,1 +1,1 @@
-"""One test message: sent, waited for, and what its headers show."""
+"""Send one test message, wait for it, and report what its headers disclose."""

@@ -1,4 +1,4 @@
-"""From what the user names to targets in order: text, ranges, permutation, schedule, progress.
+"""Turn the texts of targets into an ordered stream of targets.
 
 A name is imported when it is first used: most of these modules need numpy, and reading an address does not.
 """

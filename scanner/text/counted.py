@@ -1,4 +1,4 @@
-"""Numbers with their noun, for messages: "1 target", "2,048 targets"."""
+"""Format a number with its noun, singular or plural."""
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

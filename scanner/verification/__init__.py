@@ -1,1 +1,1 @@
-"""A fresh look at what a sweep found: fixed, or not, and the evidence."""
+"""Visit hosts with findings again, and report with evidence which are fixed."""

@@ -39,7 +39,9 @@ def chosen_keys(request: VerificationRequest) -> frozenset[Key] | None:
     chosen = frozenset(key for key in request.baseline if not request.ports or key[1] in request.ports)
     if not chosen:
         where = f" on port {', '.join(map(str, request.ports))}" if request.baseline else ""
-        raise InputError(f"nothing to verify: no SMTP server was heard{where} before; name targets, or another file")
+        raise InputError(
+            f"nothing to verify: no server{where} has sent a greeting before; name targets, or another file"
+        )
     return chosen
 
 

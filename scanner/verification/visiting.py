@@ -76,7 +76,7 @@ class FreshVisits:
         self._hosts = plan.hosts
         self._schedule = plan.schedule()
         self._source = self._schedule if chosen is None else _Chosen(self._schedule, chosen)
-        self._observer = RecordBuilder(str(uuid.uuid4()), settings, self._schedule.sample)
+        self._record_builder = RecordBuilder(str(uuid.uuid4()), settings, self._schedule.sample)
         self._pool: Pool | None = None
         self._gate = Gate(
             plan.excluded,
@@ -101,7 +101,7 @@ class FreshVisits:
     def _take(self, attempts: list[Attempt]) -> None:
         assert self._pool is not None  # noqa: S101  it calls
         for attempt in attempts:
-            record, target = self._observer.record(attempt), attempt.target
+            record, target = self._record_builder.record(attempt), attempt.target
             if record.refusal is not None and record.refusal.refused_us:
                 self._gate.refused(target.ip, self._pool.now)
             elif record.status is Status.EXCLUDED and self._gate.is_closed(target.ip):

@@ -338,12 +338,12 @@ def test_forgetting_makes_the_answer_afresh() -> None:
 
 def test_a_record_of_a_sweep_has_the_findings_of_its_software(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    observer = RecordBuilder("scan", Settings())
+    builder = RecordBuilder("scan", Settings())
     monkeypatch.setattr(io, "open", _no_descriptor)  # during a sweep there may be none left
     raw = b"220 h ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2+deb12u2; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 
     named, hidden = (
-        observer.record(Attempt(Target(0, "192.0.2.1", 25), None, each, 1.8e9, 0.1, 0.2, 0.3))
+        builder.record(Attempt(Target(0, "192.0.2.1", 25), None, each, 1.8e9, 0.1, 0.2, 0.3))
         for each in (raw, b"220 h ESMTP\r\n")
     )
 

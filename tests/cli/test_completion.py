@@ -122,7 +122,7 @@ def test_options_values_and_files_are_offered(program: Path) -> None:
 
 
 def test_zsh_and_fish_get_the_help_as_well(program: Path) -> None:
-    text = "Print the JSON Schema of a record."
+    text = "Print the JSON Schema of a record, a summary or a change."
     assert completed(program, "smtpsweep", "sch", of="zsh") == ["plain", "schema", text]
     assert completed(program, "smtpsweep", "sch", of="fish") == [f"plain,schema\t{text}"]
 

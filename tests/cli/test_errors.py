@@ -100,7 +100,10 @@ REFUSED = {
         "all 4 addresses are excluded: nothing to do",
     ),
     "never to be visited": (["sweep", "0.0.0.1"], "the only address is excluded: nothing to do"),
-    "too large": (["sweep", "10.0.0.0/7"], "33,554,432 addresses are more than a /8 (16,777,216): if you are allowed to sweep"),
+    "too large": (
+        ["sweep", "10.0.0.0/7"],
+        "33,554,432 addresses are more than a /8 (16,777,216): if you are allowed",
+    ),
     "too large for IPv6": (
         ["sweep", "2001:db8::/64"],
         "command line: '2001:db8::/64': about 2^64 addresses are too many",

@@ -226,7 +226,7 @@ def test_hostile_words_are_neutral_in_every_output(tmp_path: Path) -> None:
         ((), "nothing to verify: name targets, or a stored sweep with --before"),
         (("--before", "none.jsonl"), "none.jsonl: cannot be read"),
         (("--before", "other.jsonl"), "other.jsonl:1: not a record of schema smtpsweep.record/1"),
-        (("--before", "empty.jsonl"), "nothing to verify: no SMTP server was heard before"),
+        (("--before", "empty.jsonl"), "nothing to verify: no server has sent a greeting before"),
         (("127.0.0.9", "--received", "none.eml"), "none.eml: cannot be read"),
         (("127.0.0.9", "--samples", "2", "--agree", "3"), "--agree 3: is more than --samples 2"),
         (("127.0.0.9", "-x", "127.0.0.0/8"), "excluded: nothing to do"),

@@ -249,7 +249,7 @@ def test_debug_tells_of_the_start_of_each_host_of_what_is_tried_again_and_of_the
 
 
 def test_without_debug_a_host_costs_no_call_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    observer = RecordBuilder("scan", Settings())
+    builder = RecordBuilder("scan", Settings())
 
     def never(*_: object) -> None:
         raise AssertionError("the log was called")
@@ -258,5 +258,5 @@ def test_without_debug_a_host_costs_no_call_of_the_log(monkeypatch: pytest.Monke
     monkeypatch.setattr(record_builder.log, "isEnabledFor", never)
 
     target = Target(0, "192.0.2.1", 25)
-    record = observer.record(Attempt(target, None, b"220 mx ESMTP\r\n", 0.0, 0.1, 0.1, 0.2))
+    record = builder.record(Attempt(target, None, b"220 mx ESMTP\r\n", 0.0, 0.1, 0.1, 0.2))
     assert record.status is Status.READY

@@ -10,12 +10,12 @@ from scanner.settings import Settings
 from scanner.smtp import parse_banner
 from scanner.sweeps.record_builder import RecordBuilder
 
-OBSERVER = RecordBuilder("scan", Settings())
+BUILDER = RecordBuilder("scan", Settings())
 
 
 def observed(banner: str) -> str | None:
     """Return the host name of a greeting's record."""
-    record = OBSERVER.imported(ImportedBanner(banner.encode() + b"\r\n"), 1)
+    record = BUILDER.imported(ImportedBanner(banner.encode() + b"\r\n"), 1)
     assert record.banner is not None
     return record.banner.hostname
 

@@ -105,14 +105,14 @@ _AT: Final = 1_795_342_616.123
 @cache
 def records() -> Mapping[str, Record]:
     """Return the record of each greeting by its name, and those of dialogues in which every reply is hostile."""
-    observer = RecordBuilder("hostile-scan", Settings())
+    builder = RecordBuilder("hostile-scan", Settings())
     made = {
-        name: observer.record(Attempt(_target(number), None, raw, _AT + number, 0.0004, 0.001, 0.002))
+        name: builder.record(Attempt(_target(number), None, raw, _AT + number, 0.0004, 0.001, 0.002))
         for number, (name, raw) in enumerate(GREETINGS.items())
     }
     for number, (name, text) in enumerate(TEXTS.items(), len(made)):
         attempt = Attempt(_target(number), None, GREETINGS[name], _AT + number, 0.0004, 0.001, 0.01)
-        record = observer.record(attempt._replace(dialogue=dialogue_of(text)))
+        record = builder.record(attempt._replace(dialogue=dialogue_of(text)))
         said = escape(text)
         made[f"dialogue_{name}"] = record._replace(names=Names("mail.example.com", (said,), False, False, None, said))
     return made

@@ -13,5 +13,5 @@ def attempt(raw: bytes, status: Status | None = None, *, error: str | None = Non
 
 
 def spoken(raw: bytes, replies: Replies) -> Record:
-    observer = RecordBuilder("scan", Settings(probe=Probe.DIALOGUE))
-    return observer.record(attempt(raw)._replace(dialogue=dialogue_of(replies)))
+    builder = RecordBuilder("scan", Settings(probe=Probe.DIALOGUE))
+    return builder.record(attempt(raw)._replace(dialogue=dialogue_of(replies)))

@@ -46,7 +46,7 @@ def line_of(record: Record) -> Line:
 def record_of(raw: bytes = SENDMAIL_8_14, status: Status | None = None, **changes: Any) -> Record:
     """Make the record that a sweep would make."""
     attempt = Attempt(Target(0, "192.0.2.10", 25), status, raw, AT, 0.0004, 0.001 if raw else None, 0.0021)
-    return _observer().record(attempt)._replace(**changes)
+    return _record_builder().record(attempt)._replace(**changes)
 
 
 def dialogue_of(tls: Tls | None, *, starttls: bool = True) -> Dialogue:
@@ -56,7 +56,7 @@ def dialogue_of(tls: Tls | None, *, starttls: bool = True) -> Dialogue:
 
 
 @cache
-def _observer() -> RecordBuilder:
+def _record_builder() -> RecordBuilder:
     return RecordBuilder("scan-1", Settings())
 
 
@@ -79,7 +79,7 @@ def _records() -> Mapping[str, Record]:
         "malformed": record_of(b"hello\r\n"),
         "not_smtp": record_of(b"SSH-2.0-OpenSSH_9.2p1\r\n"),
         "error": record_of(b"", Status.RESET, error="ECONNRESET"),
-        "ipv6": _observer().record(Attempt(ipv6, None, SENDMAIL_8_14, AT, 0.1, 0.2, 0.3)),
+        "ipv6": _record_builder().record(Attempt(ipv6, None, SENDMAIL_8_14, AT, 0.1, 0.2, 0.3)),
         "no_tls": record_of(dialogue=dialogue_of(None, starttls=False)),
         "tls": record_of(
             dialogue=dialogue_of(Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384", (CERTIFICATE,))),
@@ -94,9 +94,9 @@ def _records() -> Mapping[str, Record]:
         ),
         "ehlo_refused": record_of(dialogue=Dialogue((Exchange("EHLO x", 550, ("no",), 0.001),), error="refused")),
         "sample": record_of(sample=3),
-        "imported": _observer().imported(ImportedBanner(SENDMAIL_8_14, "192.0.2.99", 25, AT), 1),
-        "imported_without_anything": _observer().imported(ImportedBanner(SENDMAIL_8_14), 2),
-        "imported_nameless": _observer().imported(ImportedBanner(b"220 ok\r\n"), 3),
+        "imported": _record_builder().imported(ImportedBanner(SENDMAIL_8_14, "192.0.2.99", 25, AT), 1),
+        "imported_without_anything": _record_builder().imported(ImportedBanner(SENDMAIL_8_14), 2),
+        "imported_nameless": _record_builder().imported(ImportedBanner(b"220 ok\r\n"), 3),
         "scan_named_oddly": record_of(scan_id="sc\u00e4n \u2028 |=\\\t\n \U0001f600"),
     }
 

@@ -11,7 +11,7 @@ from scanner.verification.visits import Visit, visit_of
 from tests.support.dialogues import HARDENED_REPLIES, SENDMAIL_REPLIES, Replies, dialogue_of
 from tests.support.greetings import NO_PRODUCT_LAB
 
-OBSERVER = RecordBuilder("scan", Settings(probe=Probe.DIALOGUE))
+BUILDER = RecordBuilder("scan", Settings(probe=Probe.DIALOGUE))
 SHOWN = b"220 mail1.lab.example ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2; Sun, 22 Nov 2026 10:16:56 GMT\r\n"
 HOST = Subject("192.0.2.1", 25, "mail1.lab.example")
 
@@ -25,7 +25,7 @@ def visit(
     """Make the record of one visit, as a sweep would."""
     dialogue = dialogue_of(replies, unknown_verb=False) if isinstance(replies, dict) else replies
     target = Target(0, "192.0.2.1", 25, "mail1.lab.example")
-    return OBSERVER.record(Attempt(target, status, raw, 1795342616.0, 0.1, 0.1, 0.2, error=error, dialogue=dialogue))
+    return BUILDER.record(Attempt(target, status, raw, 1795342616.0, 0.1, 0.1, 0.2, error=error, dialogue=dialogue))
 
 
 def opinion_of(raw: bytes = NO_PRODUCT_LAB, replies: Replies = HARDENED_REPLIES, error: str | None = None) -> Opinion:

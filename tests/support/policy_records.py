@@ -26,7 +26,7 @@ _POSITIONS = count()
 
 
 @cache
-def _observer() -> RecordBuilder:
+def _record_builder() -> RecordBuilder:
     return RecordBuilder("0199-scan", Settings())
 
 
@@ -41,7 +41,7 @@ def record_of(
     """Return the record of a greeting; each is of another visit."""
     target = Target(next(_POSITIONS), ip, 25)
     attempt = Attempt(target, status, raw, 1_795_342_616.0, 0.001, 0.002, 0.003, dialogue=dialogue)
-    return _observer().record(attempt)._replace(event_id=f"event-{target.position}", **changes)
+    return _record_builder().record(attempt)._replace(event_id=f"event-{target.position}", **changes)
 
 
 def dialogue_of(

@@ -161,10 +161,10 @@ def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
     def fails(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    observer = RecordBuilder("scan", Settings())
+    builder = RecordBuilder("scan", Settings())
     monkeypatch.setattr(record_builder, at, fails)
     with caplog.at_level(logging.ERROR):
-        record = observer.record(attempt(b"220 \x1b[2J evil\r\n"))
+        record = builder.record(attempt(b"220 \x1b[2J evil\r\n"))
 
     assert (record.status, record.banner, record.software) == (Status.BUG, None, None)
     assert (record.ip, record.port, record.event_id) == ("192.0.2.10", 2525, EventIds("scan").of("192.0.2.10", 2525))
@@ -174,12 +174,12 @@ def test_our_own_exception_is_that_targets_status_with_the_trace_in_the_log(
 
 
 def test_the_sweep_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    observer = RecordBuilder("scan", Settings())
+    builder = RecordBuilder("scan", Settings())
     with monkeypatch.context() as broken:
         broken.setattr(record_builder, "parse_banner", None)
-        assert observer.record(attempt(SENDMAIL_8_14)).status is Status.BUG
+        assert builder.record(attempt(SENDMAIL_8_14)).status is Status.BUG
 
-    assert observer.record(attempt(SENDMAIL_8_14)).status is Status.READY
+    assert builder.record(attempt(SENDMAIL_8_14)).status is Status.READY
 
 
 def test_a_hidden_greeting_takes_the_identity_from_the_dialogue() -> None:
@@ -222,9 +222,9 @@ def test_a_dialogue_without_a_greeting_is_kept() -> None:
 
 
 def test_several_visits_to_a_target_are_told_apart_by_their_position() -> None:
-    observer = RecordBuilder("scan", Settings(samples=3), lambda position: position % 3)
+    builder = RecordBuilder("scan", Settings(samples=3), lambda position: position % 3)
 
-    record = observer.record(attempt(SENDMAIL_8_14))
+    record = builder.record(attempt(SENDMAIL_8_14))
 
     assert (record.sample, TARGET.position % 3) == (2, 2)
     assert record.event_id == EventIds("scan").of("192.0.2.10", 2525, 2) != EventIds("scan").of("192.0.2.10", 2525)

@@ -27,7 +27,7 @@ from tests.support.servers import Peer, Script, free_port, greets, in_turn, serv
 
 LEAKING, HARDENED = MailHost(SENDMAIL_8_17, SENDMAIL_REPLIES), MailHost(NO_PRODUCT_LAB, HARDENED_REPLIES)
 POSTFIX_HOST = MailHost(b"220 mail2.lab.example ESMTP Postfix\r\n", POSTFIX_REPLIES)
-OBSERVER = RecordBuilder("scan-1", Settings(probe=Probe.DIALOGUE))
+BUILDER = RecordBuilder("scan-1", Settings(probe=Probe.DIALOGUE))
 
 
 def settings(**changes: Any) -> Settings:
@@ -54,7 +54,7 @@ def stored(ip: str, port: int, server: MailHost | bytes = LEAKING, at: float = 1
     raw = server if isinstance(server, bytes) else server.greeting
     dialogue = dialogue_of(SENDMAIL_REPLIES if server is LEAKING else HARDENED_REPLIES, unknown_verb=False)
     attempt = Attempt(Target(0, ip, port), None if raw else Status.REFUSED, raw, at, 0.1, 0.1, 0.2)
-    return encode(OBSERVER.record(attempt._replace(dialogue=dialogue if raw else None))._replace(**changes))
+    return encode(BUILDER.record(attempt._replace(dialogue=dialogue if raw else None))._replace(**changes))
 
 
 def sweep_file(folder: Path, *lines: bytes) -> Path:
@@ -281,9 +281,9 @@ async def test_a_source_address_of_another_machine_is_an_input_error() -> None:
 async def test_nothing_to_verify_is_an_input_error(tmp_path: Path) -> None:
     baseline = read_baseline([sweep_file(tmp_path, stored("127.0.0.9", 25))])
 
-    with pytest.raises(InputError, match="no SMTP server was heard before"):
+    with pytest.raises(InputError, match="no server has sent a greeting before"):
         await verify(VerificationRequest(settings=settings()))
-    with pytest.raises(InputError, match="no SMTP server was heard on port 26 before"):
+    with pytest.raises(InputError, match="no server on port 26 has sent a greeting before"):
         await verify(VerificationRequest(settings=settings(), baseline=baseline, ports=(26,)))
 
 
@@ -335,7 +335,7 @@ async def test_a_result_can_be_the_before_of_the_next_and_a_leak_is_then_a_regre
 
 
 def test_a_result_of_a_host_that_was_down_passes_on_what_was_known_before_it(tmp_path: Path) -> None:
-    down = OBSERVER.record(Attempt(Target(0, "127.0.0.9", 25), Status.REFUSED, b"", 300.0, None, None, 0.1))
+    down = BUILDER.record(Attempt(Target(0, "127.0.0.9", 25), Status.REFUSED, b"", 300.0, None, None, 0.1))
     (known,) = read_baseline([sweep_file(tmp_path, stored("127.0.0.9", 25))]).values()
     path = tmp_path / "verified.jsonl"
     path.write_bytes(orjson.dumps(document(judge(Subject("127.0.0.9", 25, None, known.visit), [down]))) + b"\n")

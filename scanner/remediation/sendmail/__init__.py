@@ -1,1 +1,1 @@
-"""Sendmail's configuration files: what leaks in them, and the changed text."""
+"""Find the settings in Sendmail's configuration that disclose its version, and write the changed text."""

@@ -146,9 +146,6 @@ def without_version(header: str) -> str:
     return _VERSION_REST.sub("", _VERSION_COMMENT.sub("", header))
 
 
-_WITHIN_GOAWAY: Final = frozenset(
-    {"needmailhelo", "needexpnhelo", "needvrfyhelo", "noexpn", "novrfy", "authwarnings", "noverb"}
-)
 _BESIDE_GOAWAY: Final = ("restrictmailq", "nobodyreturn", "noreceipts", "noactualrecipient")
 
 

@@ -17,33 +17,21 @@ from cryptography.hazmat.primitives import serialization
 from scanner.delivery.receivers import http
 from scanner.delivery.receivers.http import (
     HttpClient,
-    HttpOptions,
     HttpResponse,
     describe,
     header_secret,
     retry_after_s,
 )
-from scanner.delivery.receivers.receiver import AccessDeniedError, Receiver, TooLargeError, TryLaterError
-from scanner.delivery.receivers.urls import SinkKind, SinkUrl
+from scanner.delivery.receivers.receiver import AccessDeniedError, TooLargeError, TryLaterError
 from scanner.delivery.redaction import Redaction
 from scanner.errors import InputError
 from scanner.version import VERSION
 from tests.receivers.http_server import Say, ScriptedServer, raw_server
 from tests.support.certificates import make_certificate, server_context
+from tests.support.http_sinks import url_of
 
 ROOT = Path(__file__).parents[3]
 NOW = 1_795_342_616.0  # 22 Nov 2026 10:16:56 UTC
-
-
-def _no_receiver(url: SinkUrl[HttpOptions]) -> Receiver:
-    raise NotImplementedError(url.shown)
-
-
-KIND = SinkKind("a test", "t+https://host", ("native",), _no_receiver, options=HttpOptions, secrets=("token",))
-
-
-def url_of(text: str) -> SinkUrl[HttpOptions]:
-    return SinkUrl(text, KIND)
 
 
 @asynccontextmanager
@@ -355,7 +343,8 @@ ON_A_TERMINAL = """
 import os, sys
 os.login_tty(int(sys.argv[1]))
 from scanner.errors import InputError
-from tests.delivery.receivers.test_http import HttpClient, url_of
+from scanner.delivery.receivers.http import HttpClient
+from tests.support.http_sinks import url_of
 try:
     HttpClient(url_of(f"t+https://h?cert_file={sys.argv[2]}"))
 except InputError as error:
