@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scanner.errors import SettingsError
-from scanner.settings import Settings
+from scanner.settings import Probe, Settings
 
 
 def test_the_defaults_are_valid_and_gentle() -> None:
@@ -58,6 +58,7 @@ def test_the_ends_of_what_is_allowed_are_allowed(changes: dict[str, Any]) -> Non
         ({"shard": -1, "shards": 2}, "--shard 0/2: must be K/N with K from 1 to N"),
         ({"seed": -1}, "--seed -1: must be 0 to 2**53-1"),
         ({"seed": 2**53}, f"--seed {2**53}: must be 0 to 2**53-1"),
+        ({"passive": True, "probe": Probe.DIALOGUE}, "--passive sends nothing: --probe must be greeting"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_option(changes: dict[str, Any], message: str) -> None:

@@ -306,6 +306,8 @@ def test_addresses_are_those_of_a_sweep() -> None:
     assert [ip in ranges for ip in ("192.0.2.7", "198.51.100.9", "203.0.113.5", "203.0.113.2")] == [True] * 3 + [False]
     with pytest.raises(InputError, match=r"^'192\.0\.2\.256': "):
         read_addresses(["192.0.2.1", "192.0.2.256"])
+    with pytest.raises(InputError, match=r"^names no address$"):
+        read_addresses([])
 
 
 def test_init_prints_a_policy_that_check_takes(capsys: Output) -> None:

@@ -3,6 +3,7 @@
 import select
 import socket
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
@@ -136,3 +137,31 @@ def test_a_peer_that_reports_without_end_does_not_keep_the_clock_waiting(
 
     assert {attempt.status for attempt in hosts.suspended(YEAR_S).values()} == {Status.CONNECT_TIMEOUT}
     assert len(rounds) == 2
+
+
+class HungUp:
+    """A poller that reports a hang-up with every event, as some network devices make the kernel do."""
+
+    def __init__(self) -> None:
+        self.real = select.epoll()
+        self.register, self.unregister = self.real.register, self.real.unregister
+        self.fileno, self.close = self.real.fileno, self.real.close
+
+    def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
+        return [(fd, event | select.EPOLLHUP) for fd, event in self.real.poll(timeout, most)]
+
+
+def test_a_hang_up_without_an_error_ends_nothing_and_all_that_is_there_is_read(hosts: Hosts) -> None:
+    poller = HungUp()
+    hosts.poller.close()
+    hosts.poller = cast("select.epoll", poller)
+    hosts.tested = ConnectionTable(Settings(retries=0), hosts.poller, clock=hosts.clock)
+    hosts.open(1)
+    hosts.accepted[0].sendall(POSTFIX[:9])
+    hosts.wait_until_it_has_arrived()
+
+    assert hosts.suspended(1.0) == {}
+    hosts.tested.drain()
+    hosts.accepted[0].sendall(POSTFIX[9:])
+    hosts.wait_until_it_has_arrived()
+    assert hosts.suspended(YEAR_S)[0].raw == POSTFIX

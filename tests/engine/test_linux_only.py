@@ -1,7 +1,14 @@
 """Mail servers are visited with epoll, which only Linux has."""
 
+import importlib
+import select
 import subprocess
 import sys
+
+import pytest
+
+import scanner.engine
+from scanner.errors import LocalError
 
 WITHOUT_EPOLL = """
 import select
@@ -35,3 +42,10 @@ def test_without_epoll_banners_are_identified_all_the_same() -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert '"Postfix"' in done.stdout
+
+
+def test_the_engine_cannot_be_imported_without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(select, "epoll")
+
+    with pytest.raises(LocalError, match=r"epoll\(7\), which only Linux has"):
+        importlib.reload(scanner.engine)

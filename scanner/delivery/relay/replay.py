@@ -90,8 +90,13 @@ async def replay_dead_letters(stored: StoredRun, destination: Destination, *, pa
         letters = list({(one.event_id, one.sequence): one for one in dead_letters.read(file)}.values())
         resending = _Resending(destination, letters)
         is_in_time = await resending.run(stored.run, patience_s)
-        left = resending.still_dead()
-        delivered = _keep_dead(stored, destination.name, file, left)
+        return _kept(stored, destination.name, resending, is_in_time=is_in_time)
+
+
+def _kept(stored: StoredRun, name: str, resending: "_Resending", *, is_in_time: bool) -> Replayed:
+    """Keep the letters that are still dead, and return the counts."""
+    left = resending.still_dead()
+    delivered = _keep_dead(stored, name, stored.folder.dead_letters(name), left)
     dead = dead_letters.count(left)
     if is_in_time:
         return Replayed(delivered, dead, 0, None)

@@ -183,3 +183,11 @@ def test_several_servers_are_named_as_the_client_wants_them_with_tls_too() -> No
     url = SinkUrl("nats+tls://user@h,[2001:db8::1]:99/SWEEP", KIND)
     assert server_urls(url) == ["tls://h:4222", "tls://[2001:db8::1]:99"]
     assert credentials(url) == {"user": "user"}
+
+
+def test_a_receiver_over_tls_does_not_warn_of_plain_text(caplog: pytest.LogCaptureFixture) -> None:
+    receiver_of("nats+tls://h/SWEEP", NatsReceiver)
+    assert caplog.messages == []
+
+    receiver_of("nats://192.0.2.1/SWEEP", NatsReceiver)
+    assert len(caplog.messages) == 1
