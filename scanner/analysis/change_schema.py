@@ -5,12 +5,9 @@
 
 from typing import Annotated, Any, TypedDict
 
-import orjson
-
 from scanner.analysis.changes import CHANGE_SCHEMA, ChangeKind
-from scanner.record.schema_terms import Field, object_schema
+from scanner.record.schema_terms import TIME, Field, document_schema
 
-_TIME = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$", format="date-time")
 _EACH_ONCE = Field(uniqueItems=True)
 
 
@@ -23,7 +20,7 @@ class StateDocument(TypedDict):
         list[str], _EACH_ONCE, Field("What is shown of its version: 8.14.7/8.13.8, with patch and package.")
     ]
     certificate: Annotated[list[str], _EACH_ONCE, Field("SHA-256 of the certificates in STARTTLS.")]
-    observed_at: Annotated[str | None, _TIME, Field("The time of the latest visit.")]
+    observed_at: Annotated[str | None, TIME, Field("The time of the latest visit.")]
     event_id: Annotated[str, Field("The record of the latest visit.")]
 
 
@@ -43,19 +40,9 @@ class ChangeDocument(TypedDict):
     host: Annotated[str | None, Field("The name that led to the address; null for plain addresses.")]
     before: Annotated[StateDocument | None, Field("The earlier sweep; null when it has no record of the target.")]
     after: Annotated[StateDocument | None, Field("The later sweep; null when it has no record of the target.")]
-    at: Annotated[str | None, _TIME, Field("When the later sweep saw it; null without a record.")]
+    at: Annotated[str | None, TIME, Field("When the later sweep saw it; null without a record.")]
 
 
 def change_schema() -> dict[str, Any]:
-    """Return the JSON Schema of one change as a new dict."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:smtpsweep:change:1",
-        "title": CHANGE_SCHEMA,
-        **object_schema(ChangeDocument, "One thing that changed at one target between two sweeps."),
-    }
-
-
-def change_schema_text() -> bytes:
-    """Return the schema as indented JSON, as docs/change.schema.json holds it."""
-    return orjson.dumps(change_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    """Return the JSON Schema of a change as a new dict."""
+    return document_schema(ChangeDocument, CHANGE_SCHEMA)

@@ -4,6 +4,9 @@ from typing import Final
 
 import click
 
+from scanner.record import json_schema
+from scanner.record.schema_terms import Schema, schema_text
+
 _KINDS: Final = ("record", "summary", "change")
 
 
@@ -14,18 +17,16 @@ def schema(kind: str) -> None:
 
     KIND is record (the default), summary (`sweep --summary`) or change (`diff --json`).
     """
-    click.echo(_text(kind), nl=False)
+    click.echo(schema_text(_schema(kind)), nl=False)
 
 
-def _text(kind: str) -> bytes:
+def _schema(kind: str) -> Schema:
     if kind == "summary":
-        from scanner.sweeps.summary_schema import summary_schema_text  # noqa: PLC0415  only what is printed is loaded
+        from scanner.sweeps.summary_schema import summary_schema  # noqa: PLC0415  only what is printed is loaded
 
-        return summary_schema_text()
+        return summary_schema()
     if kind == "change":
-        from scanner.analysis.change_schema import change_schema_text  # noqa: PLC0415
+        from scanner.analysis.change_schema import change_schema  # noqa: PLC0415
 
-        return change_schema_text()
-    from scanner.record.schema import schema_text  # noqa: PLC0415
-
-    return schema_text()
+        return change_schema()
+    return json_schema()

@@ -14,7 +14,7 @@ from typing import Annotated, NotRequired, TypedDict, final
 
 from scanner.model import PLACES, VERDICTS, Answer, RefusalKind, Status
 from scanner.record.encoding import SCHEMA
-from scanner.record.schema_terms import Escaped, Field, Word
+from scanner.record.schema_terms import TIME, Count, Escaped, Field, Word
 
 
 def _place(what: str) -> Field:
@@ -23,7 +23,6 @@ def _place(what: str) -> Field:
 
 #: Milliseconds since the connection was started.
 Moment = Annotated[float, Field(minimum=0)]
-Count = Annotated[int, Field(minimum=0)]
 ReplyCode = Annotated[int, Field(minimum=0, maximum=999)]
 Places = list[Annotated[str, Field(enum=list(PLACES))]]
 
@@ -257,11 +256,10 @@ class RecordDocument(TypedDict):
     ]
     observed_at: Annotated[
         str | None,
+        TIME,
         Field(
             "When the visit began, by the clock of the scanner: RFC 3339, UTC, milliseconds. An imported banner has "
-            "the time its source tells, or null.",
-            pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
-            format="date-time",
+            "the time its source tells, or null."
         ),
     ]
     ip: Annotated[

@@ -11,21 +11,16 @@ Source: json-schema.org/draft/2020-12.
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-import orjson
-
 from scanner.model import REFUSALS, WITH_BANNER, WITHOUT_BANNER, Status
 from scanner.record.document import RecordDocument
 from scanner.record.encoding import SCHEMA
-from scanner.record.schema_terms import Schema, object_schema
+from scanner.record.schema_terms import Schema, document_schema
 
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of one record as a new dict."""
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:smtpsweep:record:1",
-        "title": SCHEMA,
-        **object_schema(RecordDocument, "One visited target: an address and port, and what it said first."),
+        **document_schema(RecordDocument, SCHEMA),
         "allOf": [
             _when(WITH_BANNER, {"banner": {"type": "object"}}),
             _when(WITHOUT_BANNER, {"banner": {"type": "null"}, "software": {"type": "null"}}),
@@ -36,11 +31,6 @@ def json_schema() -> dict[str, Any]:
             _when_visited(),
         ],
     }
-
-
-def schema_text() -> bytes:
-    """Return the schema as indented JSON, as `smtpsweep schema` prints it and docs/record.schema.json holds it."""
-    return orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _when_visited() -> Schema:

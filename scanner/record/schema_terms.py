@@ -11,6 +11,8 @@ Source: json-schema.org/draft/2020-12.
 from types import UnionType
 from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
+import orjson
+
 #: Printable ASCII; a backslash only as the start of a written-out backslash or byte. The look-ahead is for validators
 #: with the regular expressions of Python or Perl, where `$` also matches before a last line feed.
 ESCAPED = r"^(?:[ -\[\]-~]|\\\\|\\x[0-9a-f]{2})*(?!\n)$"
@@ -34,8 +36,29 @@ Escaped = Annotated[str, Field(pattern=ESCAPED)]
 Word = Annotated[str, Field(pattern=WORD)]
 
 
-def object_schema(document: type, description: str) -> Schema:
-    """Return the schema of a `TypedDict`: an object with exactly its keys, in their order."""
+#: A count of things.
+Count = Annotated[int, Field(minimum=0)]
+#: A moment in UTC, RFC 3339 with milliseconds.
+TIME = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$", format="date-time")
+
+
+def document_schema(document: type, name: str) -> Schema:
+    """Return the whole JSON Schema of a document as a new dict; `name` is such as `smtpsweep.record/1`."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:{name.replace('.', ':').replace('/', ':')}",
+        "title": name,
+        **_object_schema(document),
+    }
+
+
+def schema_text(schema: Schema) -> bytes:
+    """Return a schema as indented JSON, as `smtpsweep schema` prints it and docs/ holds it."""
+    return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _object_schema(document: type) -> Schema:
+    """Return the schema of a `TypedDict`: an object with exactly its keys, described by its first line."""
     properties, optional = {}, []
     for name, hint in get_type_hints(document, include_extras=True).items():
         if get_origin(hint) is NotRequired:
@@ -44,7 +67,7 @@ def object_schema(document: type, description: str) -> Schema:
         properties[name] = _schema(hint)
     return {
         "type": "object",
-        "description": description,
+        "description": (document.__doc__ or "").partition("\n")[0],
         "properties": properties,
         "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
@@ -72,7 +95,7 @@ def _schema(hint: Any) -> Schema:
             else {"type": "object", "additionalProperties": _schema(arguments[1])}
         )
     if is_typeddict(hint):
-        return object_schema(hint, (hint.__doc__ or "").partition("\n")[0])
+        return _object_schema(hint)
     if hint in _TYPES:
         return {"type": _TYPES[hint]}
     raise TypeError(f"no JSON Schema for {hint!r}")

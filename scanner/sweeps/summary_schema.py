@@ -6,15 +6,11 @@ sweeps against them. `docs/summary.schema.json` is a copy for people without the
 
 from typing import Annotated, Any, TypedDict
 
-import orjson
-
 from scanner.model import Status
-from scanner.record.schema_terms import Escaped, Field, object_schema
+from scanner.record.schema_terms import TIME, Count, Escaped, Field, document_schema
 from scanner.sweeps.summary import SUMMARY_SCHEMA
 
-_TIME = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$", format="date-time")
 _DIGEST = Field(pattern="^[0-9a-f]{32}$")
-Count = Annotated[int, Field(minimum=0)]
 
 
 class SinkDocument(TypedDict):
@@ -73,8 +69,8 @@ class SummaryDocument(TypedDict):
     scan_id: Annotated[str, Field("The scan; its records have the same id.")]
     version: Annotated[str, Field("The version of smtpsweep.")]
     facts_of: Annotated[str, Field("The day of the facts about flaws.", format="date")]
-    started_at: Annotated[str, _TIME, Field("When the scan began; a resumed scan keeps it.")]
-    ended_at: Annotated[str, _TIME, Field("When this run ended.")]
+    started_at: Annotated[str, TIME, Field("When the scan began; a resumed scan keeps it.")]
+    ended_at: Annotated[str, TIME, Field("When this run ended.")]
     elapsed_s: Annotated[float, Field("Seconds that this run took.", minimum=0)]
     complete: Annotated[bool, Field("Whether every target has its status and every sink every record.")]
     reason: Annotated[str | None, Field("Why it is not complete; null when it is.")]
@@ -108,14 +104,4 @@ class SummaryDocument(TypedDict):
 
 def summary_schema() -> dict[str, Any]:
     """Return the JSON Schema of a summary as a new dict."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:smtpsweep:summary:1",
-        "title": SUMMARY_SCHEMA,
-        **object_schema(SummaryDocument, "How a sweep ended."),
-    }
-
-
-def summary_schema_text() -> bytes:
-    """Return the schema as indented JSON, as docs/summary.schema.json holds it."""
-    return orjson.dumps(summary_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return document_schema(SummaryDocument, SUMMARY_SCHEMA)

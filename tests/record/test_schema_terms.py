@@ -4,7 +4,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 import pytest
 
-from scanner.record.schema_terms import Field, object_schema
+from scanner.record.schema_terms import Field, document_schema
 
 
 class InnerDocument(TypedDict):
@@ -34,9 +34,12 @@ class BytesDocument(TypedDict):
 def test_every_annotation_has_its_schema_and_the_document_is_strict() -> None:
     each = {"type": "array", "items": {"type": "string"}, "uniqueItems": True, "description": "Words."}
 
-    assert object_schema(OuterDocument, "All.") == {
+    assert document_schema(OuterDocument, "smtpsweep.test/1") == {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:smtpsweep:test:1",
+        "title": "smtpsweep.test/1",
         "type": "object",
-        "description": "All.",
+        "description": "What is outside.",
         "properties": {
             "kind": {"enum": ["a", "b"]},
             "inner": {
@@ -56,4 +59,4 @@ def test_every_annotation_has_its_schema_and_the_document_is_strict() -> None:
 
 def test_a_type_that_no_document_has_is_an_error_and_not_a_guess() -> None:
     with pytest.raises(TypeError, match="no JSON Schema for <class 'bytes'>"):
-        object_schema(BytesDocument, "")
+        document_schema(BytesDocument, "smtpsweep.test/1")
