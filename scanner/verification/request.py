@@ -63,7 +63,7 @@ async def plan_of(request: VerificationRequest, chosen: frozenset[Key] | None) -
 
 
 def count_keys(plan: Plan, chosen: frozenset[Key] | None) -> int:
-    """Count what `_keys` yields."""
+    """Count what `keys_of` yields."""
     return plan.visited.count * len(plan.settings.ports) if chosen is None else sum(1 for _ in keys_of(plan, chosen))
 
 
