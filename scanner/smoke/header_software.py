@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from scanner.identify.version_search import FoundVersion, find_versions
 from scanner.identify.word_lists import name_beginnings, product_names
 from scanner.smoke.header_comments import only_software, software_comments, without_comments
+from scanner.smtp.names import HOST_IN_TEXT
 
 _BRACKETED: Final = re.compile(r"\[[^\]\[]*\]|<[^<>]*>")
 #: Sendmail's "version/configuration", AIX's system before it: "(AIX5.3/8.13.4/8.11.0)".
@@ -26,8 +27,6 @@ _PRODUCT: Final = re.compile(
 )
 #: "v", "version: ", "vM." between a product's name and its version.
 _MARK: Final = re.compile(r"(?<![0-9A-Za-z])v(?:M\.|er(?:sion)?[ .:]{0,2})?$", re.IGNORECASE)
-#: A name with a dot whose last label has only letters.
-_HOST: Final = re.compile(r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){0,10}\.[A-Za-z]{2,24}(?![\w.-])")
 #: Their version comes where others have the id of the message, or right behind the name in a bracket.
 _MICROSOFT: Final = re.compile(r"\bwith\s+(Microsoft SMTP Server|mapi|Microsoft SMTPSVC)\b", re.IGNORECASE)
 _ID: Final = re.compile(r"(?<=\sid)\s{1,5}[^\s;()]{1,200}")
@@ -102,7 +101,7 @@ def software_in_filter_line(name: str, value: str) -> list[HeaderProduct]:
 
 
 def _without_hosts(text: str) -> str:
-    return _HOST.sub(" ", _BRACKETED.sub(" ", text))
+    return HOST_IN_TEXT.sub(" ", _BRACKETED.sub(" ", text))
 
 
 def _known_names(text: str) -> Iterator[str]:

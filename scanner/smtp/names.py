@@ -92,6 +92,10 @@ _KIND: Final = lazy.pattern(
 _SERVICE_NEXT: Final = lazy.pattern(
     r"[ \t]{1,8}e?smtp[ \t]{1,8}(?:server|service|relay|gateway|proxy|daemon|sink|host)\b"
 )
+#: Any host name in a text: a name with a dot whose last label has only letters.
+HOST_IN_TEXT: Final = lazy.pattern(
+    r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){0,10}\.[A-Za-z]{2,24}(?![\w.-])"
+)
 #: Two words in small letters begin a sentence, but for these.
 _SENTENCE_NEXT: Final = lazy.pattern(
     r"[ \t]{1,8}(?!(?:ready|service|server|running|mail|sendmail|postfix|exim)\b)[a-z]"

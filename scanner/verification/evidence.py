@@ -22,6 +22,7 @@ from scanner.identify.disclosure import NAMED
 from scanner.identify.version_search import find_versions
 from scanner.model import Exchange, Record, Software, Status
 from scanner.smtp import escape
+from scanner.smtp.names import HOST_IN_TEXT
 
 
 class EvidencePlace(StrEnum):
@@ -71,7 +72,6 @@ _CLIENT: Final = re.compile(r"(?:access|connection) from.*", re.IGNORECASE)
 _NO_NAMES: Final = frozenset({"smtp-server"})
 #: Commands whose replies have a place of their own.
 _PLACES: Final = {"EHLO": EvidencePlace.EHLO, "HELP": EvidencePlace.HELP, "QUIT": EvidencePlace.QUIT}
-_HOST: Final = re.compile(r"(?<![\w.-])[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){0,10}\.[A-Za-z]{2,24}(?![\w.-])")
 
 
 def identities(record: Record) -> tuple[Software | None, Software | None]:
@@ -201,7 +201,7 @@ def _certificate(record: Record) -> Iterator[ServerLine]:
     for certificate in tls.certificates[:1] if tls is not None else ():
         for label, name in (("subject", certificate.subject), ("issuer", certificate.issuer)):
             if name:
-                yield ServerLine(EvidencePlace.CERTIFICATE, f"{label} {name}", _HOST.sub(" ", name))
+                yield ServerLine(EvidencePlace.CERTIFICATE, f"{label} {name}", HOST_IN_TEXT.sub(" ", name))
 
 
 def _text(text: str, code: int | None) -> str:
